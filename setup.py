@@ -1,0 +1,92 @@
+"""Build the Cython modules, and the C micro-kernels once per instruction set.
+
+All metadata is in pyproject.toml. What is here: one extension per `_kernels/*.pyx`, and for the
+module `dispatch` the objects of `simd/isa_*.c`, each compiled with the flags of its level.
+"""
+
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
+
+KERNELS = Path("src/fastnn/_kernels")
+X86 = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512vl",
+       "-mavx512bw", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]}
+ARM = {"neon": []}
+LEVELS = X86 if platform.machine().lower() in ("x86_64", "amd64") else ARM
+FLAGS = ["-O3", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math",
+         "-fvisibility=hidden", "-Wno-psabi", "-Wno-unused-function"]
+HELP = """
+fastnn needs a C compiler with OpenMP: GCC 9 or newer, or Clang 12 or newer with libomp.
+  Debian, Ubuntu:  apt-get install gcc libc6-dev python3-dev   (Clang: also libomp-dev)
+  Fedora, RHEL:    dnf install gcc python3-devel
+  macOS:           brew install gcc, then CC=gcc-14 pip install .
+"""
+
+
+class BuildKernels(build_ext):
+    """build_ext that compiles each instruction-set level with its own flags."""
+
+    def build_extensions(self) -> None:
+        self._check_openmp()
+        for extension in self.extensions:
+            if extension.name.endswith(".dispatch"):
+                extension.extra_objects = self._level_objects()
+        super().build_extensions()
+
+    def _level_objects(self) -> list[str]:
+        objects = []
+        for level, flags in LEVELS.items():
+            objects += self.compiler.compile(
+                [str(KERNELS / f"simd/isa_{level}.c")],
+                output_dir=self.build_temp,
+                depends=[str(path) for path in (KERNELS / "simd").glob("*.h")],
+                extra_postargs=FLAGS + ["-fPIC"] + flags,
+            )
+        return objects
+
+    def _check_openmp(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text("#include <omp.h>\nint main(void)"
+                              "{return omp_get_max_threads() < 1;}\n")
+            try:
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=["-fopenmp"])
+                self.compiler.link_executable(
+                    objects, "probe", output_dir=folder, extra_postargs=["-fopenmp"])
+            except (CompileError, LinkError, OSError) as error:
+                sys.exit(f"{HELP}\nThe compiler said: {error}")
+
+
+def extensions() -> list[Extension]:
+    headers = [str(path) for path in (KERNELS / "simd").glob("*.h")]
+    return [
+        Extension(
+            f"fastnn._kernels.{path.stem}",
+            [str(path)],
+            include_dirs=[str(KERNELS)],
+            depends=headers,
+            extra_compile_args=FLAGS,
+            extra_link_args=["-fopenmp"],
+        )
+        for path in sorted(KERNELS.glob("*.pyx"))
+    ]
+
+
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        include_path=["src"],
+        compiler_directives={
+            "language_level": 3, "boundscheck": False, "wraparound": False,
+            "cdivision": True, "initializedcheck": False,
+        },
+    ),
+    cmdclass={"build_ext": BuildKernels},
+)

@@ -1,0 +1,4 @@
+#define LEVEL baseline
+#define LEVEL_BASELINE 1
+#define LANES 4
+#include "body.h"

@@ -1,0 +1,50 @@
+/* Pointwise functions of one tensor: the table of POINTWISE rows, and the loops made from it.
+ *
+ * A row: name, formula for people, arguments with defaults, what the gradient reads (X or Y),
+ * the value of x, and the gradient from dy and x or y. s[0], s[1] are the arguments, in order.
+ * A new operation is one row here and one case in tests/cases/pointwise.py.
+ */
+#define POINTWISE(ROW)                                                                            \
+    ROW(relu, "max(0, x)", "", Y, vmax(zero, x), where(y > zero, dy, zero))                      \
+    ROW(leaky_relu, "x if x > 0 else negative_slope * x", "negative_slope=0.01", X,               \
+        where(x > zero, x, x * S(0)), where(x > zero, dy, dy * S(0)))                           \
+    ROW(sqrt, "sqrt(x)", "", Y, vsqrt(x), dy / (y + y))
+
+#define S(i) splat((float)s[i])
+#define X x
+#define Y y
+
+#define DEFINE_UNARY(name, formula, arguments, saved, value, gradient)                            \
+    INLINE vf name##_value(vf x, const double *s) {                                               \
+        const vf zero = {0}, one = splat(1.0f);                                                   \
+        (void)zero, (void)one, (void)s;                                                           \
+        return value;                                                                             \
+    }                                                                                             \
+    INLINE vf name##_gradient(vf saved, vf dy, const double *s) {                                 \
+        const vf zero = {0}, one = splat(1.0f);                                                   \
+        (void)zero, (void)one, (void)s;                                                           \
+        return gradient;                                                                          \
+    }                                                                                             \
+    static void name##_forward(int64_t n, const float *x, float *y, const double *s) {            \
+        int64_t i = 0;                                                                            \
+        for (; i + LANES <= n; i += LANES) store(y + i, name##_value(load(x + i), s));            \
+        if (i < n) store_head(y + i, name##_value(load_head(x + i, n - i), s), n - i);            \
+    }                                                                                             \
+    static void name##_backward(int64_t n, const float *saved_, const float *dy, float *dx,       \
+                                const double *s) {                                                \
+        int64_t i = 0;                                                                            \
+        for (; i + LANES <= n; i += LANES)                                                        \
+            store(dx + i, name##_gradient(load(saved_ + i), load(dy + i), s));                    \
+        if (i < n)                                                                                \
+            store_head(dx + i,                                                                    \
+                       name##_gradient(load_head(saved_ + i, n - i), load_head(dy + i, n - i), s),\
+                       n - i);                                                                    \
+    }
+POINTWISE(DEFINE_UNARY)
+#undef X
+#undef Y
+#undef S
+
+#define UNARY_ROW(name, formula, arguments, saved, value, gradient)                               \
+    {#name, formula, arguments, #saved[0] | 0x20, name##_forward, name##_backward},
+#define COUNT_ROW(name, formula, arguments, saved, value, gradient) +1
