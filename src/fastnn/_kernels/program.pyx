@@ -1,0 +1,177 @@
+"""A frozen list of kernel calls, run as one: pointers are slot + offset, resolved at the call.
+
+Slots are the memories of a plan: the arena, and one for every array from outside. `add` checks each
+buffer against the bytes that its kernel says it spans, so that a run can trust every pointer.
+"""
+
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cython.parallel cimport parallel, threadid
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.string cimport memset
+
+from fastnn._kernels.kernel cimport kernel_fn
+
+cdef extern from "simd/detect.h":
+    uint64_t flush_denormals() noexcept nogil
+    void restore_denormals(uint64_t state) noexcept nogil
+
+cdef enum:
+    MAX_THREADS = 1024
+
+ctypedef struct call_t:
+    kernel_fn function      # NULL: a Python function, run by number `first_d`
+    int64_t first_buffer
+    int64_t buffers
+    int64_t first_d
+    int64_t first_s
+
+
+cdef void flush_in_team(int threads, uint64_t *states) noexcept nogil:
+    """Flush denormals in every thread of the team; workers keep that from region to region."""
+    if threads == 1:
+        states[0] = flush_denormals()
+        return
+    with parallel(num_threads=threads):
+        states[threadid()] = flush_denormals()
+
+
+cdef void restore_in_team(int threads, uint64_t *states) noexcept nogil:
+    if threads == 1:
+        restore_denormals(states[0])
+        return
+    with parallel(num_threads=threads):
+        restore_denormals(states[threadid()])
+
+
+cdef class Program:
+    """Calls in order; `run(first, last)` executes a range of them without Python in between."""
+
+    cdef list _calls, _buffers, _d, _s, _python, _sizes, _arrays
+    cdef call_t *calls
+    cdef int64_t *slot_of
+    cdef int64_t *offset_of
+    cdef int64_t *d
+    cdef double *s
+    cdef char **slots
+    cdef char **pointers
+    cdef uint64_t states[MAX_THREADS]
+    cdef int64_t count
+    cdef readonly int threads
+
+    def __cinit__(self, int threads):
+        if not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads must be from 1 to {MAX_THREADS}, got {threads}")
+        self.threads = threads
+        self._calls, self._buffers, self._d, self._s = [], [], [], []
+        self._python, self._sizes, self._arrays = [], [], []
+        self.count = 0
+
+    def __dealloc__(self):
+        PyMem_Free(self.calls)
+        PyMem_Free(self.slot_of)
+        PyMem_Free(self.offset_of)
+        PyMem_Free(self.d)
+        PyMem_Free(self.s)
+        PyMem_Free(self.slots)
+        PyMem_Free(self.pointers)
+
+    def add_slot(self, int64_t size):
+        """Declare a memory of `size` bytes; returns its number."""
+        self._sizes.append(size)
+        self._arrays.append(None)
+        return len(self._sizes) - 1
+
+    def add(self, kernel, buffers, d, s):
+        """Append a call; buffers are (slot, offset, bytes). Raises if one is too small."""
+        extents = kernel.extents(d, self.threads)
+        if len(extents) != len(buffers):
+            raise ValueError(f"{kernel.name} takes {len(extents)} buffers, got {len(buffers)}")
+        for i, ((slot, offset, size), extent) in enumerate(zip(buffers, extents)):
+            if extent > size or offset < 0 or offset + size > self._sizes[slot]:
+                raise ValueError(f"{kernel.name}: buffer {i} spans {extent} bytes at {offset} of "
+                                 f"{size}, in a memory of {self._sizes[slot]}")
+        self._append(kernel.address, buffers, d, s)
+
+    def add_python(self, function):
+        """Append a call of a Python function without arguments."""
+        self._python.append(function)
+        self._append(0, (), (len(self._python) - 1,), ())
+
+    def _append(self, address, buffers, d, s):
+        self._calls.append((address, len(self._buffers), len(buffers), len(self._d), len(self._s)))
+        self._buffers.extend((slot, offset) for slot, offset, _ in buffers)
+        self._d.extend(d)
+        self._s.extend(s)
+
+    def freeze(self):
+        """Copy the calls into plain memory; nothing is added afterwards."""
+        cdef int64_t i
+        most = max((call[2] for call in self._calls), default=0)
+        self.calls = <call_t *> _allocate(len(self._calls) * sizeof(call_t))
+        self.slot_of = <int64_t *> _allocate(len(self._buffers) * 8)
+        self.offset_of = <int64_t *> _allocate(len(self._buffers) * 8)
+        self.d = <int64_t *> _allocate(len(self._d) * 8)
+        self.s = <double *> _allocate(len(self._s) * 8)
+        self.slots = <char **> _allocate(len(self._sizes) * sizeof(char *))
+        self.pointers = <char **> _allocate(most * sizeof(char *))
+        for i, (address, first_buffer, buffers, first_d, first_s) in enumerate(self._calls):
+            self.calls[i].function = <kernel_fn> <uintptr_t> address
+            self.calls[i].first_buffer, self.calls[i].buffers = first_buffer, buffers
+            self.calls[i].first_d, self.calls[i].first_s = first_d, first_s
+        for i, (slot, offset) in enumerate(self._buffers):
+            self.slot_of[i], self.offset_of[i] = slot, offset
+        for i, value in enumerate(self._d):
+            self.d[i] = value
+        for i, real in enumerate(self._s):
+            self.s[i] = real
+        self.count = len(self._calls)
+        self._calls, self._buffers, self._d, self._s = [], [], [], []
+
+    def bind(self, int slot, array):
+        """Let a slot be the memory of a C-contiguous array, which is kept alive."""
+        cdef uintptr_t address = array.ctypes.data
+        if not 0 <= slot < len(self._sizes) or self.slots == NULL:
+            raise ValueError(f"no slot {slot}")
+        if not array.flags.c_contiguous or array.nbytes < self._sizes[slot]:
+            raise ValueError(f"slot {slot} needs {self._sizes[slot]} contiguous bytes, got "
+                             f"{array.nbytes}")
+        self.slots[slot] = <char *> address
+        self._arrays[slot] = array
+
+    def run(self, int64_t first, int64_t last):
+        """Execute calls first .. last - 1, with denormals flushed to zero."""
+        cdef int64_t i = first
+        if not 0 <= first <= last <= self.count:
+            raise ValueError(f"calls {first}..{last} are outside of 0..{self.count}")
+        if None in self._arrays:
+            raise ValueError(f"slot {self._arrays.index(None)} has no memory")
+        while i < last:
+            if self.calls[i].function == NULL:
+                self._python[self.d[self.calls[i].first_d]]()
+                i += 1
+                continue
+            with nogil:
+                flush_in_team(self.threads, self.states)
+                i = self._run_kernels(i, last)
+                restore_in_team(self.threads, self.states)
+
+    cdef int64_t _run_kernels(self, int64_t i, int64_t last) noexcept nogil:
+        cdef call_t *call
+        cdef int64_t k, buffer
+        while i < last and self.calls[i].function != NULL:
+            call = &self.calls[i]
+            for k in range(call.buffers):
+                buffer = call.first_buffer + k
+                self.pointers[k] = self.slots[self.slot_of[buffer]] + self.offset_of[buffer]
+            call.function(self.pointers, self.d + call.first_d, self.s + call.first_s,
+                          self.threads)
+            i += 1
+        return i
+
+
+cdef void *_allocate(int64_t size) except NULL:
+    cdef void *memory = PyMem_Malloc(max(size, 8))
+    if memory == NULL:
+        raise MemoryError(f"no memory for {size} bytes of a plan")
+    memset(memory, 0, max(size, 8))
+    return memory

@@ -1,0 +1,67 @@
+"""Reverse-mode differentiation: walk the graph backwards and call each operation's vjp.
+
+The result is more graph. Gradients that meet at a fan-out are added in a fixed order, as soon as
+both are known; branches that lead to nothing wanted cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastnn.graph import Node, Tensor, constant, scope
+from fastnn.ops.add_n import add_n
+
+
+def _reaching(loss: Tensor, wanted: set[Tensor]) -> tuple[list[Node], set[Tensor]]:
+    """Nodes between `wanted` and `loss` in order, and every tensor that depends on `wanted`."""
+    found: set[Node] = set()
+    stack = [loss.node]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            stack.extend(tensor.node for tensor in node.inputs)
+    ordered = sorted(found, key=lambda node: node.order)
+    active = set(wanted)
+    path = []
+    for node in ordered:
+        if any(tensor in active for tensor in node.inputs):
+            active.update(node.outputs)
+            path.append(node)
+    return path, active
+
+
+def gradients(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor]:
+    """d loss / d tensor for each of `wanted`; zeros where the loss does not depend on it.
+
+    loss: a scalar. Raises ValueError when it is not.
+    """
+    if loss.size != 1:
+        raise ValueError(f"the loss must be a scalar, got shape {loss.shape}")
+    path, active = _reaching(loss, set(wanted))
+    grads: dict[Tensor, Tensor] = {loss: constant(np.ones(loss.shape, np.float32))}
+    for node in reversed(path):
+        if not any(tensor in grads for tensor in node.outputs):
+            continue
+        outputs = [
+            grads[tensor] if tensor in grads else _zeros(tensor) for tensor in node.outputs
+        ]
+        needs = [tensor in active for tensor in node.inputs]
+        with scope(node.scope):
+            results = node.op.vjp(node, outputs, needs)
+            for tensor, need, grad in zip(node.inputs, needs, results, strict=True):
+                if need and grad is not None:
+                    grads[tensor] = add_n([grads[tensor], grad]) if tensor in grads else grad
+        for tensor in node.outputs:
+            if tensor not in wanted:
+                grads.pop(tensor, None)
+    return [grads[tensor] if tensor in grads else _zeros(tensor) for tensor in wanted]
+
+
+def _zeros(tensor: Tensor) -> Tensor:
+    """A zero gradient; for outputs nobody differentiates (places, statistics) it is never read."""
+    return constant(np.zeros(tensor.shape, np.float32))
+
+

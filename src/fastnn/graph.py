@@ -1,0 +1,387 @@
+"""The graph: symbolic tensors, the nodes that make them, and a whole computation.
+
+Everything here is immutable: a stage of the plan takes a graph and returns another. This file knows
+no operation; `ops/` has one file for each. It also holds the one rule of storage: a tensor of rank 4
+(images, convolution weights) is stored channels-last, everything else row-major.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+FLOAT, INDEX, BYTE = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.uint8)
+Shape = tuple[int, ...]
+
+
+class ShapeError(ValueError):
+    """Shapes that do not fit; the message names the layer path, what came and what was expected."""
+
+    def __init__(self, message: str) -> None:
+        path = current_scope()
+        super().__init__(f"{path}: {message}" if path else message)
+
+
+def storage_axes(rank: int) -> Shape:
+    """Logical axes in the order in which memory holds them: channels-last for rank 4."""
+    return (0, 2, 3, 1) if rank == 4 else tuple(range(rank))
+
+
+def storage_shape(shape: Shape) -> Shape:
+    """The shape as memory holds it."""
+    return tuple(shape[axis] for axis in storage_axes(len(shape)))
+
+
+def element_strides(shape: Shape) -> Shape:
+    """Strides of the logical axes in elements, for a tensor in its storage order."""
+    strides, step = [0] * len(shape), 1
+    for axis in reversed(storage_axes(len(shape))):
+        strides[axis], step = step, step * shape[axis]
+    return tuple(strides)
+
+
+def logical_view(memory: np.ndarray, shape: Shape) -> np.ndarray:
+    """`memory`, which holds a tensor in storage order, seen with its logical axes."""
+    return memory.reshape(storage_shape(shape)).transpose(np.argsort(storage_axes(len(shape))))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape and dtype of one value."""
+
+    shape: Shape
+    dtype: np.dtype[Any] = FLOAT
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kernel call: its buffers are tensors of the graph; workspace is added by the plan."""
+
+    kernel: str
+    buffers: tuple[Tensor, ...]
+    d: tuple[int, ...] = ()
+    s: tuple[float, ...] = ()
+
+
+class Op:
+    """One operation; subclasses are frozen dataclasses whose fields are its arguments.
+
+    `flops` and the bytes of inputs and outputs are its cost. An operation that changes state
+    (running statistics, an optimizer's update) has no outputs and sets `effect`.
+    """
+
+    effect: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        """Specs of the outputs, or ShapeError."""
+        raise NotImplementedError(f"{self.name} has no shape rule")
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        """Gradients of the inputs from those of the outputs; None where not wanted."""
+        raise TypeError(f"{self.name} has no gradient")
+
+    def lower(self, node: Node) -> list[Call]:
+        """The kernel calls that compute the node."""
+        raise NotImplementedError(f"{self.name} has no kernel")
+
+    def view_of(self, node: Node) -> int | None:
+        """The input whose memory the output is, unchanged; None if it has memory of its own."""
+        return None
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        """Inputs whose memory the first output may take over, when nobody reads them later."""
+        return ()
+
+    def flops(self, node: Node) -> float:
+        """Floating-point operations."""
+        return float(sum(tensor.size for tensor in node.outputs))
+
+
+_order = itertools.count()
+_updates: ContextVar[list[Node] | None] = ContextVar("updates", default=None)
+_scope: ContextVar[tuple[str, ...]] = ContextVar("scope", default=())
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Nodes made inside carry `name` in their layer path."""
+    token = _scope.set((*_scope.get(), name) if name else _scope.get())
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def current_scope() -> str:
+    """The layer path of the module whose forward is being traced."""
+    return ".".join(_scope.get())
+
+
+@contextmanager
+def updates() -> Iterator[list[Node]]:
+    """Collect the nodes that change state (running statistics) while a module is traced."""
+    collected: list[Node] = []
+    token = _updates.set(collected)
+    try:
+        yield collected
+    finally:
+        _updates.reset(token)
+
+
+def record_update(op: Op, *inputs: Any) -> None:
+    """Add a node that changes state; a step runs it once, after its loss is known."""
+    collected = _updates.get()
+    if collected is not None:
+        collected.append(Node(op, tuple(as_tensor(value) for value in inputs), (),
+                              current_scope()))
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {}
+"""What `+`, slicing and the methods of a tensor do; filled by `ops`."""
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return OPERATORS[name](self, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+class Operators:
+    """Arithmetic and methods shared by symbolic tensors and parameters."""
+
+    __array_ufunc__ = None  # so that ndarray + tensor asks the tensor
+
+    __add__, __sub__, __mul__, __truediv__ = map(_method, ("add", "sub", "mul", "div"))
+    __radd__, __rsub__, __rmul__, __rtruediv__ = map(_method, ("radd", "rsub", "rmul", "rdiv"))
+    __neg__, __pow__, __matmul__ = map(_method, ("neg", "pow", "matmul"))
+    __getitem__, reshape, view, flatten, sum, mean = map(
+        _method, ("getitem", "reshape", "reshape", "flatten", "sum", "mean")
+    )
+    permute, transpose, expand = map(_method, ("permute", "transpose", "expand"))
+    relu, sigmoid, tanh, exp, log, sqrt, abs, square = map(
+        _method, ("relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "square")
+    )
+
+    def __iter__(self) -> Any:
+        raise TypeError("a symbolic tensor cannot be iterated; use slices")
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a symbolic tensor has no truth value: forward runs once for each input shape, "
+            "so it cannot branch on values"
+        )
+
+
+class Tensor(Operators):
+    """A symbolic value: output `index` of `node`."""
+
+    __slots__ = ("__weakref__", "index", "node", "spec")
+
+    def __init__(self, node: Node, index: int, spec: Spec) -> None:
+        self.node, self.index, self.spec = node, index, spec
+
+    @property
+    def shape(self) -> Shape:
+        return self.spec.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.spec.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.spec.shape)
+
+    @property
+    def size(self) -> int:
+        return self.spec.size
+
+    @property
+    def bytes(self) -> int:
+        return self.spec.bytes
+
+    def __tensor__(self) -> Tensor:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Tensor(shape={self.shape}, dtype={self.dtype}, from={self.node.op.name})"
+
+
+class Node:
+    """One application of an operation."""
+
+    __slots__ = ("inputs", "op", "order", "outputs", "scope")
+
+    def __init__(
+        self, op: Op, inputs: tuple[Tensor, ...], specs: Sequence[Spec], scope: str
+    ) -> None:
+        self.op, self.inputs, self.scope = op, inputs, scope
+        self.order = next(_order)
+        self.outputs = tuple(Tensor(self, i, spec) for i, spec in enumerate(specs))
+
+    def __repr__(self) -> str:
+        return f"{self.op.name}({', '.join(str(x.shape) for x in self.inputs)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf(Op):
+    """A value from outside: kind is "input", "parameter", "buffer" or "constant".
+
+    `source` is what owns the memory (a parameter, an array), or an input's number.
+    """
+
+    kind: str
+    source: Any
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (self.spec,)
+
+    def flops(self, node: Node) -> float:
+        return 0.0
+
+
+def leaf(kind: str, source: Any, spec: Spec) -> Tensor:
+    """A new symbolic value that comes from outside."""
+    return Node(Leaf(kind, source, spec), (), (spec,), "").outputs[0]
+
+
+def constant(value: Any) -> Tensor:
+    """A symbolic value with fixed contents."""
+    array = np.ascontiguousarray(value, dtype=INDEX if np.asarray(value).dtype.kind in "iu"
+                                 and np.asarray(value).ndim else FLOAT).reshape(np.shape(value))
+    memory = np.ascontiguousarray(array.transpose(storage_axes(array.ndim)))
+    return leaf("constant", memory, Spec(array.shape, array.dtype))
+
+
+def as_tensor(value: Any) -> Tensor:
+    """A tensor, a parameter, or a number or array (which becomes a constant) as a Tensor."""
+    if hasattr(value, "__tensor__"):
+        return value.__tensor__()  # type: ignore[no-any-return]
+    if isinstance(value, (int, float, np.ndarray, np.generic)):
+        return constant(value)
+    raise TypeError(f"expected a tensor, a parameter, an array or a number, got {type(value)}")
+
+
+def apply_all(op: Op, *inputs: Any) -> tuple[Tensor, ...]:
+    """Add a node to the graph and return its outputs."""
+    tensors = tuple(as_tensor(value) for value in inputs)
+    specs = op.infer(*(tensor.spec for tensor in tensors))
+    return Node(op, tensors, specs, current_scope()).outputs
+
+
+def apply(op: Op, *inputs: Any) -> Tensor:
+    """Add a node with one output to the graph and return that."""
+    return apply_all(op, *inputs)[0]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A whole computation: nodes in the order of execution, leaves left out.
+
+    `first_update` is the number of nodes before the state changes (running statistics,
+    optimizer), which run only once the loss is known to be finite.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    first_update: int
+    forward_nodes: int = 0
+    pinned: Mapping[Tensor, str] = field(default_factory=dict)
+
+    @classmethod
+    def trace(
+        cls,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        updates: Sequence[Node] = (),
+        forward: Sequence[Tensor] = (),
+    ) -> Graph:
+        """The nodes that `outputs` and `updates` need, in the order in which they were made."""
+        found: dict[Node, None] = {}
+        roots = [t.node for t in outputs] + [t.node for node in updates for t in node.inputs]
+        stack = list(roots)
+        while stack:
+            node = stack.pop()
+            if node not in found and not isinstance(node.op, Leaf):
+                found[node] = None
+                stack.extend(tensor.node for tensor in node.inputs)
+        last = max((tensor.node.order for tensor in forward), default=-1)
+        body = sorted((node for node in found if not node.op.effect), key=lambda node: node.order)
+        count = sum(node.order <= last for node in body)
+        return cls((*body, *updates), tuple(inputs), tuple(outputs), len(body), count)
+
+    def leaves(self) -> tuple[Tensor, ...]:
+        """Every leaf that a node reads or an output is, once, in order of first use."""
+        every = [tensor for node in self.nodes for tensor in node.inputs] + list(self.outputs)
+        return tuple(dict.fromkeys(t for t in every if isinstance(t.node.op, Leaf)))
+
+    def rewrite(
+        self, rule: Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None]
+    ) -> Graph:
+        """A graph in which rule(node, new inputs) gave other outputs; None keeps the node."""
+        new: dict[Tensor, Tensor] = {}
+        nodes: dict[Node, None] = {}
+        first_update = forward_nodes = 0
+        for position, node in enumerate(self.nodes):
+            inputs = tuple(new.get(tensor, tensor) for tensor in node.inputs)
+            outputs = rule(node, inputs)
+            if outputs is None:
+                outputs = node.outputs
+                if inputs != node.inputs:
+                    specs = [tensor.spec for tensor in node.outputs]
+                    node = Node(node.op, inputs, specs, node.scope)
+                    outputs = node.outputs
+                nodes[node] = None
+            else:
+                nodes.update({tensor.node: None for tensor in outputs
+                              if not isinstance(tensor.node.op, Leaf)})
+            new.update(zip(self.nodes[position].outputs, outputs, strict=True))
+            first_update = len(nodes) if position < self.first_update else first_update
+            forward_nodes = len(nodes) if position < self.forward_nodes else forward_nodes
+        result = Graph(tuple(nodes), self.inputs, tuple(new.get(t, t) for t in self.outputs),
+                       first_update, forward_nodes)
+        return result.without_dead()
+
+    def without_dead(self) -> Graph:
+        """The same graph without nodes that nobody reads."""
+        live = set(self.outputs)
+        kept: list[Node] = []
+        for node in reversed(self.nodes):
+            if node.op.effect or any(tensor in live for tensor in node.outputs):
+                kept.append(node)
+                live.update(node.inputs)
+        alive = set(kept)
+        return Graph(
+            tuple(reversed(kept)), self.inputs, self.outputs,
+            sum(node in alive for node in self.nodes[: self.first_update]),
+            sum(node in alive for node in self.nodes[: self.forward_nodes]),
+        )

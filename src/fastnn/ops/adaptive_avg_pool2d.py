@@ -1,0 +1,79 @@
+"""2-D average pooling to a given output size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, as_tensor
+from fastnn.ops.windows import Pair, check_images, pair
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool2d(Op):
+    """y[i] = the mean of x[floor(i h / oh) : ceil((i + 1) h / oh)], along both axes."""
+
+    size: Pair
+
+    @property
+    def name(self) -> str:
+        return "adaptive_avg_pool2d"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        check_images("adaptive_avg_pool2d", inputs[0])
+        return (Spec((*inputs[0].shape[:2], *self.size)),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        return (apply(AdaptiveAvgPool2dGrad(node.inputs[0].shape), grads[0]),)
+
+    def lower(self, node: Node) -> list[Call]:
+        n, c, h, w = node.inputs[0].shape
+        d = (n, h, w, c, *self.size)
+        return [Call("adaptive_avg_pool2d_forward", (node.inputs[0], node.outputs[0]), d)]
+
+    def flops(self, node: Node) -> float:
+        return float(node.inputs[0].size)
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool2dGrad(Op):
+    """dx = dy over the size of its bin, to every place of it."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return "adaptive_avg_pool2d_backward"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        oh, ow = node.inputs[0].shape[2:]
+        return (apply(AdaptiveAvgPool2d((oh, ow)), grads[0]),)
+
+    def lower(self, node: Node) -> list[Call]:
+        n, c, h, w = self.shape
+        d = (n, h, w, c, *node.inputs[0].shape[2:])
+        return [Call("adaptive_avg_pool2d_backward", (node.inputs[0], node.outputs[0]), d)]
+
+
+def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
+    """The mean over bins that divide the image into `output_size` parts; None keeps an axis.
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> adaptive_avg_pool2d(constant(np.zeros((1, 3, 8, 8))), 1).shape
+    (1, 3, 1, 1)
+    """
+    x = as_tensor(x)
+    check_images("adaptive_avg_pool2d", x.spec)
+    sizes = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    if len(sizes) == 2:
+        sizes = tuple(x.shape[2 + i] if size is None else size for i, size in enumerate(sizes))
+    return apply(AdaptiveAvgPool2d(pair(sizes, "output_size", 1)), x)

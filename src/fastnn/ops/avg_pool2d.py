@@ -1,0 +1,95 @@
+"""2-D average pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.ops.windows import Pair, check_images, output_size, pair
+
+
+@dataclass(frozen=True)
+class AvgPool2d(Op):
+    """y = the sum of each window over its divisor."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    ceil_mode: bool
+    count_include_pad: bool
+    divisor_override: int
+
+    @property
+    def name(self) -> str:
+        return "avg_pool2d"
+
+    def dims(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
+        """The sizes that the kernels take, from logical shapes."""
+        n, c, h, w = x
+        return (n, h, w, c, *self.kernel, *self.stride, *self.padding, *y[2:],
+                self.count_include_pad, self.divisor_override, *self.padding)
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        (x,) = inputs
+        check_images("avg_pool2d", x)
+        if any(2 * pad > kernel for pad, kernel in zip(self.padding, self.kernel, strict=True)):
+            raise ShapeError(f"avg_pool2d: padding {self.padding} is more than half of the window "
+                             f"{self.kernel}")
+        oh, ow = (output_size("avg_pool2d", x.shape[2 + i], self.kernel[i], self.stride[i],
+                              (self.padding[i],) * 2, 1, self.ceil_mode) for i in (0, 1))
+        return (Spec((*x.shape[:2], oh, ow)),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        return (apply(AvgPool2dGrad(self, node.inputs[0].shape), grads[0]),)
+
+    def lower(self, node: Node) -> list[Call]:
+        x, y = node.inputs[0], node.outputs[0]
+        return [Call("avg_pool2d_forward", (x, y), self.dims(x.shape, y.shape))]
+
+
+@dataclass(frozen=True)
+class AvgPool2dGrad(Op):
+    """dx = dy over the divisor, to every place of its window."""
+
+    pooling: AvgPool2d
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return "avg_pool2d_backward"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        return (apply(self.pooling, grads[0]),)
+
+    def lower(self, node: Node) -> list[Call]:
+        dy, dx = node.inputs[0], node.outputs[0]
+        return [Call("avg_pool2d_backward", (dy, dx), self.pooling.dims(self.shape, dy.shape))]
+
+
+def avg_pool2d(
+    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window, arguments as torch.nn.functional.avg_pool2d.
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> avg_pool2d(constant(np.zeros((1, 3, 8, 8))), 2).shape
+    (1, 3, 4, 4)
+    """
+    kernel = pair(kernel_size, "kernel_size", 1)
+    strides = kernel if stride is None else pair(stride, "stride", 1)
+    if divisor_override is not None and divisor_override < 1:
+        raise ShapeError(f"avg_pool2d: divisor_override must be positive, got {divisor_override}")
+    op = AvgPool2d(kernel, strides, pair(padding, "padding", 0), bool(ceil_mode),
+                   bool(count_include_pad), divisor_override or 0)
+    return apply(op, as_tensor(x))

@@ -1,0 +1,196 @@
+"""Batch normalisation in parts: statistics, their application, gradients, running statistics.
+
+Statistics are a node of their own and always kept, so that a recomputed layer applies the stored
+ones: same bits, and running statistics change once in a step (Ioffe and Szegedy, 2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastnn.graph import (
+    FLOAT,
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    apply_all,
+    as_tensor,
+    constant,
+    record_update,
+)
+from fastnn.ops.reshape import reshape
+
+
+def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(m, c) of a matrix or a batch of images: channels are last in memory in both."""
+    channels = shape[1]
+    return int(np.prod(shape)) // channels, channels
+
+
+@dataclass(frozen=True)
+class BatchNormStats(Op):
+    """mean and biased variance of every channel."""
+
+    @property
+    def name(self) -> str:
+        return "batch_norm_stats"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        channels = (inputs[0].shape[1],)
+        return (Spec(channels), Spec(channels))
+
+    def lower(self, node: Node) -> list[Call]:
+        x = node.inputs[0]
+        return [Call("batch_norm_stats", (x, *node.outputs), _rows(x.shape))]
+
+    def flops(self, node: Node) -> float:
+        return 3.0 * node.inputs[0].size
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias; inputs x, mean, var, weight, bias."""
+
+    eps: float
+    training: bool
+    relu: bool = False
+
+    @property
+    def name(self) -> str:
+        return "batch_norm_relu" if self.relu else "batch_norm"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return inputs[:1]
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        x, mean, var, weight, bias = node.inputs
+        inputs = (grads[0], x, mean, var, weight, *((bias,) if self.relu else ()))
+        dx, dweight, dbias = apply_all(BatchNormGrad(self.eps, self.training, self.relu), *inputs)
+        return (dx, None, None, dweight, dbias)
+
+    def lower(self, node: Node) -> list[Call]:
+        kernel = "batch_norm_apply_relu" if self.relu else "batch_norm_apply"
+        y = node.outputs[0]
+        return [Call(kernel, (*node.inputs, y), _rows(y.shape), (self.eps,))]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
+
+    def flops(self, node: Node) -> float:
+        return 2.0 * node.outputs[0].size
+
+
+@dataclass(frozen=True)
+class BatchNormGrad(Op):
+    """dx, dweight, dbias from dy, x, mean, var, weight (and bias, when a ReLU is fused).
+
+    In training mode mean and variance depend on x too.
+    """
+
+    eps: float
+    training: bool
+    relu: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"batch_norm{'_eval' * (not self.training)}{'_relu' * self.relu}_backward"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        channels = inputs[4]
+        return (inputs[0], channels, channels)
+
+    def lower(self, node: Node) -> list[Call]:
+        d = _rows(node.outputs[0].shape)
+        return [Call(self.name, (*node.inputs, *node.outputs), d, (self.eps,))]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
+
+    def flops(self, node: Node) -> float:
+        return 8.0 * node.outputs[0].size
+
+
+@dataclass(frozen=True)
+class BatchNormUpdate(Op):
+    """Running statistics take in a batch's; inputs mean, var, running mean, var, batch count."""
+
+    rows: int
+    momentum: float  # negative: the average over all batches
+    effect: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return "batch_norm_update"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return ()
+
+    def lower(self, node: Node) -> list[Call]:
+        d = (self.rows, node.inputs[0].size)
+        return [Call("batch_norm_update", node.inputs, d, (self.momentum,))]
+
+
+def _check(x: Tensor, training: bool, **parameters: Tensor | None) -> None:
+    if x.ndim not in (2, 3, 4) or x.dtype != FLOAT:
+        raise ShapeError(f"batch_norm: expected float32 (batch, channels, ...), got {x.shape}")
+    for name, value in parameters.items():
+        if value is not None and value.shape != (x.shape[1],):
+            raise ShapeError(
+                f"batch_norm: {name} {value.shape} does not fit input {x.shape} "
+                f"with {x.shape[1]} channels")
+    if training and _rows(x.shape)[0] < 2:
+        raise ShapeError(
+            f"batch_norm: training needs more than one value per channel, got input {x.shape}")
+
+
+def normalize(
+    x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float, training: bool
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias, for x as a matrix or images."""
+    channels = as_tensor(x).shape[1]
+    weight = constant(np.ones(channels, np.float32)) if weight is None else weight
+    bias = constant(np.zeros(channels, np.float32)) if bias is None else bias
+    return apply(BatchNorm(eps, training), x, mean, var, weight, bias)
+
+
+def batch_norm(
+    x: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
+    training: bool = False, momentum: float | None = 0.1, eps: float = 1e-5,
+    num_batches_tracked: Any = None,
+) -> Tensor:
+    """Batch normalisation over axis 1, as torch.nn.functional.batch_norm.
+
+    In training mode y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias with the batch's own
+    statistics, and a step moves the running ones once. momentum=None averages over all batches.
+    (Ioffe and Szegedy, 2015)
+    """
+    x = as_tensor(x)
+    tensors = {"running_mean": running_mean, "running_var": running_var, "weight": weight,
+               "bias": bias}
+    checked = {key: None if value is None else as_tensor(value) for key, value in tensors.items()}
+    _check(x, training, **checked)
+    if x.ndim == 3:  # (batch, channels, length) as images of height 1
+        image = reshape(x, x.shape[0], x.shape[1], 1, x.shape[2])
+        y = batch_norm(image, running_mean, running_var, weight, bias, training, momentum, eps,
+                       num_batches_tracked)
+        return reshape(y, x.shape)
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ShapeError("batch_norm: evaluation needs running_mean and running_var")
+        return normalize(x, running_mean, running_var, weight, bias, eps, False)
+    mean, var = apply_all(BatchNormStats(), x)
+    if running_mean is not None:
+        count = np.zeros(1, np.int64) if num_batches_tracked is None else num_batches_tracked
+        op = BatchNormUpdate(_rows(x.shape)[0], -1.0 if momentum is None else float(momentum))
+        record_update(op, mean, var, running_mean, running_var, count)
+    return normalize(x, mean, var, weight, bias, eps, True)

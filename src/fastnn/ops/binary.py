@@ -1,0 +1,160 @@
+"""Functions of two tensors, element by element, with NumPy's broadcasting.
+
+The rows (add, sub, mul, ...) are in `_kernels/simd/pointwise.h`; GRADIENTS here gives the gradient
+of each. A number as second operand becomes the one-pass function `affine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn._kernels.pointwise import binary_rows
+from fastnn.graph import (
+    FLOAT,
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    as_tensor,
+    element_strides,
+    storage_axes,
+    storage_shape,
+)
+from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.reduce import sum_to
+
+ROWS = {name: index for index, name in enumerate(binary_rows())}
+
+
+def broadcast_strides(shape: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides in elements with which a tensor of `shape` is read for `out`, in storage order."""
+    missing = len(out) - len(shape)
+    strides = [0] * missing + [
+        0 if size == 1 else stride
+        for size, stride in zip(shape, element_strides(shape), strict=True)
+    ]
+    return tuple(strides[axis] for axis in storage_axes(len(out)))
+
+
+@dataclass(frozen=True)
+class Binary(Op):
+    """y = f(a, b), by row name."""
+
+    row: str
+
+    @property
+    def name(self) -> str:
+        return self.row
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        a, b = inputs
+        try:
+            shape = np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            raise ShapeError(
+                f"{self.row}: shapes {a.shape} and {b.shape} do not broadcast"
+            ) from None
+        if a.dtype != FLOAT or b.dtype != FLOAT:
+            raise ShapeError(f"{self.row} needs float32, got {a.dtype} and {b.dtype}")
+        return (Spec(shape),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        a, b = node.inputs
+        rules = GRADIENTS[self.row]
+        return [
+            sum_to(rule(grads[0], a, b, node.outputs[0]), operand.shape) if want else None
+            for rule, operand, want in zip(rules, (a, b), wanted, strict=True)
+        ]
+
+    def lower(self, node: Node) -> list[Call]:
+        (y,) = node.outputs
+        a, b = (broadcast_strides(x.shape, y.shape) for x in node.inputs)
+        d = (ROWS[self.row], y.ndim, *storage_shape(y.shape), *a, *b)
+        return [Call("binary", (*node.inputs, y), d)]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return [i for i in (0, 1) if node.inputs[i].shape == node.outputs[0].shape]
+
+
+def _apply(row: str) -> Callable[[Any, Any], Tensor]:
+    def function(a: Any, b: Any) -> Tensor:
+        return apply(Binary(row), a, b)
+
+    function.__name__ = function.__qualname__ = row
+    return function
+
+
+_add, _sub, _mul, _div = map(_apply, ("add", "sub", "mul", "div"))
+maximum, minimum, ge, gt = map(_apply, ("maximum", "minimum", "ge", "gt"))
+maximum.__doc__ = "max(a, b), element by element; at a tie the gradient goes to a alone."
+minimum.__doc__ = "min(a, b), element by element; at a tie the gradient goes to a alone."
+ge.__doc__ = "1 where a >= b, else 0; no gradient."
+gt.__doc__ = "1 where a > b, else 0; no gradient."
+
+
+def affine(x: Any, scale: float, shift: float = 0.0) -> Tensor:
+    """scale * x + shift."""
+    return FUNCTIONS["affine"](x, scale, shift)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.floating, np.integer))
+
+
+def add(a: Any, b: Any) -> Tensor:
+    """a + b; passes its gradient to both."""
+    if _number(b):
+        return affine(a, 1.0, float(b))
+    return add(b, a) if _number(a) else _add(a, b)
+
+
+def sub(a: Any, b: Any) -> Tensor:
+    """a - b."""
+    if _number(b):
+        return affine(a, 1.0, -float(b))
+    return affine(b, -1.0, float(a)) if _number(a) else _sub(a, b)
+
+
+def mul(a: Any, b: Any) -> Tensor:
+    """a * b; each operand's gradient is dy times the other."""
+    if _number(b):
+        return affine(a, float(b))
+    return mul(b, a) if _number(a) else _mul(a, b)
+
+
+def div(a: Any, b: Any) -> Tensor:
+    """a / b."""
+    if _number(b):
+        return affine(a, 1.0 / float(b))
+    return affine(FUNCTIONS["reciprocal"](b), float(a)) if _number(a) else _div(a, b)
+
+
+def pow(a: Any, exponent: float) -> Tensor:
+    """a ** exponent, for a number as exponent."""
+    if not _number(exponent):
+        raise TypeError("only a number as exponent is supported")
+    if exponent == 2:
+        return FUNCTIONS["square"](as_tensor(a))
+    return FUNCTIONS["power"](as_tensor(a), float(exponent))
+
+
+_Rule = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+GRADIENTS: dict[str, tuple[_Rule, _Rule]] = {  # (dy, a, b, y) -> da, db
+    "add": (lambda dy, a, b, y: dy, lambda dy, a, b, y: dy),
+    "sub": (lambda dy, a, b, y: dy, lambda dy, a, b, y: affine(dy, -1.0)),
+    "mul": (lambda dy, a, b, y: _mul(dy, b), lambda dy, a, b, y: _mul(dy, a)),
+    "div": (lambda dy, a, b, y: _div(dy, b), lambda dy, a, b, y: affine(_div(_mul(dy, y), b), -1)),
+    "maximum": (lambda dy, a, b, y: _mul(dy, ge(a, b)), lambda dy, a, b, y: _mul(dy, gt(b, a))),
+    "minimum": (lambda dy, a, b, y: _mul(dy, ge(b, a)), lambda dy, a, b, y: _mul(dy, gt(a, b))),
+    "ge": (lambda dy, a, b, y: affine(dy, 0.0), lambda dy, a, b, y: affine(dy, 0.0)),
+    "gt": (lambda dy, a, b, y: affine(dy, 0.0), lambda dy, a, b, y: affine(dy, 0.0)),
+}

@@ -1,0 +1,40 @@
+"""Where arrays come in: rank-4 arrays arrive row-major (NCHW) and are stored channels-last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, element_strides, leaf
+from fastnn.ops.reshape import copy_call, row_major, same_memory
+
+
+@dataclass(frozen=True)
+class FromRowMajor(Op):
+    """A rank-4 tensor from a row-major array of the same elements."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return "from_row_major"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape, inputs[0].dtype),)
+
+    def view_of(self, node: Node) -> int | None:
+        return 0 if same_memory(self.shape) else None
+
+    def lower(self, node: Node) -> list[Call]:
+        x, y = node.inputs[0], node.outputs[0]
+        if self.view_of(node) is not None:
+            return []
+        return [copy_call(x, y, self.shape, row_major(self.shape), element_strides(self.shape))]
+
+
+def array_input(number: int, spec: Spec, layout: str) -> tuple[Tensor, Tensor]:
+    """(leaf, tensor) for input `number`; layout "NHWC" says that the array is stored already."""
+    if layout == "NHWC" or len(spec.shape) != 4 or spec.dtype.itemsize != 4:
+        raw = leaf("input", number, spec)
+        return raw, raw
+    raw = leaf("input", number, Spec((spec.size,), spec.dtype))
+    return raw, apply(FromRowMajor(spec.shape), raw)

@@ -1,0 +1,82 @@
+"""Concatenation along an axis; its gradient hands every input its slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import (
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    as_tensor,
+    element_strides,
+)
+from fastnn.ops.reshape import copy_call
+from fastnn.ops.slice import Slice
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """y = the inputs, one after the other along `axis`."""
+
+    axis: int
+
+    @property
+    def name(self) -> str:
+        return "cat"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        first = inputs[0]
+        for x in inputs[1:]:
+            same = len(x.shape) == len(first.shape) and all(
+                a == b for i, (a, b) in enumerate(zip(x.shape, first.shape, strict=True))
+                if i != self.axis)
+            if not same or x.dtype != first.dtype:
+                raise ShapeError(
+                    f"cat along axis {self.axis}: {x.shape} does not fit {first.shape}")
+        total = sum(x.shape[self.axis] for x in inputs)
+        shape = (*first.shape[:self.axis], total, *first.shape[self.axis + 1:])
+        return (Spec(shape, first.dtype),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        result: list[Tensor | None] = []
+        start = 0
+        for x, want in zip(node.inputs, wanted, strict=True):
+            starts = tuple(start if axis == self.axis else 0 for axis in range(x.ndim))
+            part = Slice(starts, (1,) * x.ndim, x.shape)
+            result.append(apply(part, grads[0]) if want else None)
+            start += x.shape[self.axis]
+        return result
+
+    def lower(self, node: Node) -> list[Call]:
+        y = node.outputs[0]
+        strides, calls, start = element_strides(y.shape), [], 0
+        for x in node.inputs:
+            calls.append(copy_call(x, y, x.shape, element_strides(x.shape), strides,
+                                   y_offset=start * strides[self.axis]))
+            start += x.shape[self.axis]
+        return calls
+
+
+def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
+    """The tensors one after the other along axis `dim`.
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> cat([constant(np.zeros((2, 3))), constant(np.zeros((2, 5)))], dim=1).shape
+    (2, 8)
+    """
+    values = [as_tensor(tensor) for tensor in tensors]
+    if not values:
+        raise ShapeError("cat needs at least one tensor")
+    if not -values[0].ndim <= dim < values[0].ndim:
+        raise ShapeError(f"cat: axis {dim} is outside of shape {values[0].shape}")
+    return values[0] if len(values) == 1 else apply(Concat(dim % values[0].ndim), *values)

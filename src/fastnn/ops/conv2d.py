@@ -1,0 +1,176 @@
+"""2-D convolution (cross-correlation) and its two gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.ops.reduce import sum
+from fastnn.ops.windows import Pair, check_images, output_size, pair
+
+
+@dataclass(frozen=True)
+class Window:
+    """The arguments of a convolution; padding is ((top, bottom), (left, right))."""
+
+    stride: Pair = (1, 1)
+    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def dims(self, x: tuple[int, ...], weight: tuple[int, ...], y: tuple[int, ...]) -> list[int]:
+        """The sizes that the kernels take, from logical shapes."""
+        (n, c, h, w), (k, _, kh, kw) = x, weight
+        return [n, h, w, c, k, kh, kw, *self.stride, self.padding[0][0], self.padding[1][0],
+                *self.dilation, self.groups, *y[2:]]
+
+
+@dataclass(frozen=True)
+class Conv2d(Op):
+    """y[n,k,i,j] = Σ x[n,c,i·s+u·d-p,j·s+v·d-p] w[k,c,u,v] (+ bias[k]) (then ReLU, when fused)."""
+
+    window: Window
+    relu: bool = False
+
+    @property
+    def name(self) -> str:
+        return "conv2d_relu" if self.relu else "conv2d"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        x, weight = inputs[:2]
+        check_images("conv2d", x)
+        check_images("conv2d weight", weight)
+        groups = self.window.groups
+        k, per_group, kh, kw = weight.shape
+        if groups < 1 or k % groups or x.shape[1] != per_group * groups:
+            raise ShapeError(
+                f"conv2d: input {x.shape} with {x.shape[1]} channels does not fit weight "
+                f"{weight.shape}, which takes {per_group * groups} in {groups} group(s)")
+        if len(inputs) == 3 and inputs[2].shape != (k,):
+            raise ShapeError(f"conv2d: bias {inputs[2].shape} does not fit weight {weight.shape}")
+        oh, ow = (
+            output_size("conv2d", x.shape[2 + i], (kh, kw)[i], self.window.stride[i],
+                        self.window.padding[i], self.window.dilation[i]) for i in (0, 1))
+        return (Spec((x.shape[0], k, oh, ow)),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        x, weight = node.inputs[:2]
+        dy = grads[0]
+        dw = apply(Conv2dGradWeight(self.window, weight.shape), x, dy) if wanted[1] else None
+        db = [sum(dy, (0, 2, 3)) if want else None for want in wanted[2:]]
+        dx = apply(Conv2dGradInput(self.window, x.shape), dy, weight) if wanted[0] else None
+        return (dx, dw, *db)
+
+    def lower(self, node: Node) -> list[Call]:
+        x, weight = node.inputs[:2]
+        y = node.outputs[0]
+        bias = node.inputs[2] if len(node.inputs) == 3 else weight
+        d = (*self.window.dims(x.shape, weight.shape, y.shape), len(node.inputs) - 2, self.relu)
+        return [Call("conv2d_forward", (x, weight, bias, y), d)]
+
+    def flops(self, node: Node) -> float:
+        weight = node.inputs[1].shape
+        return 2.0 * node.outputs[0].size * weight[1] * weight[2] * weight[3]
+
+
+@dataclass(frozen=True)
+class Conv2dGradInput(Op):
+    """dx = the transposed convolution of dy with w."""
+
+    window: Window
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return "conv2d_grad_input"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        dy, weight = node.inputs
+        grad_weight = Conv2dGradWeight(self.window, weight.shape)
+        return (apply(Conv2d(self.window), grads[0], weight) if wanted[0] else None,
+                apply(grad_weight, grads[0], dy) if wanted[1] else None)
+
+    def lower(self, node: Node) -> list[Call]:
+        dy, weight = node.inputs
+        d = (*self.window.dims(self.shape, weight.shape, dy.shape), 0, 0)
+        return [Call("conv2d_grad_input", (dy, weight, node.outputs[0]), d)]
+
+    def flops(self, node: Node) -> float:
+        weight = node.inputs[1].shape
+        return 2.0 * node.inputs[0].size * weight[1] * weight[2] * weight[3]
+
+
+@dataclass(frozen=True)
+class Conv2dGradWeight(Op):
+    """dw[k,c,u,v] = Σ over n,i,j of dy[n,k,i,j] x[n,c,i·s+u·d-p,j·s+v·d-p]."""
+
+    window: Window
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return "conv2d_grad_weight"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        x, dy = node.inputs
+        grad_input = Conv2dGradInput(self.window, x.shape)
+        return (apply(grad_input, dy, grads[0]) if wanted[0] else None,
+                apply(Conv2d(self.window), x, grads[0]) if wanted[1] else None)
+
+    def lower(self, node: Node) -> list[Call]:
+        x, dy = node.inputs
+        d = (*self.window.dims(x.shape, self.shape, dy.shape), 0, 0)
+        return [Call("conv2d_grad_weight", (x, dy, node.outputs[0]), d)]
+
+    def flops(self, node: Node) -> float:
+        return 2.0 * node.inputs[1].size * self.shape[1] * self.shape[2] * self.shape[3]
+
+
+def _padding(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+    if padding == "valid":
+        return ((0, 0), (0, 0))
+    if padding == "same":
+        if stride != (1, 1):
+            raise ShapeError("conv2d: padding 'same' needs stride 1")
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return ((total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2))
+    if isinstance(padding, str):
+        raise ShapeError(f"conv2d: padding must be 'same', 'valid' or integers, got {padding!r}")
+    top, left = pair(padding, "padding", 0)
+    return ((top, top), (left, left))
+
+
+def conv2d(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> Tensor:
+    """2-D convolution, arguments as torch.nn.functional.conv2d.
+
+    x: (batch, channels, height, width); weight: (out, channels / groups, kernel height, width);
+    bias: (out). Returns (batch, out, height', width').
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> conv2d(constant(np.zeros((1, 3, 8, 8))), np.zeros((16, 3, 3, 3)), padding=1).shape
+    (1, 16, 8, 8)
+    """
+    x, weight = as_tensor(x), as_tensor(weight)
+    check_images("conv2d weight", weight.spec)
+    strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+    pads = _padding(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
+    window = Window(strides, pads, dilations, groups)
+    return apply(Conv2d(window), x, weight, *(() if bias is None else (bias,)))

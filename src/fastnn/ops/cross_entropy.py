@@ -1,0 +1,126 @@
+"""Softmax cross-entropy from logits, with label smoothing, class weights and reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn.graph import (
+    FLOAT,
+    INDEX,
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    apply_all,
+    as_tensor,
+    constant,
+)
+from fastnn.ops.reshape import reshape
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Op):
+    """Inputs logits, target, class weight; outputs the rows' losses, log Σ exp, and the total.
+
+    Channels are last in memory, so a row is one pixel or one sample.
+    """
+
+    reduction: str
+    ignore_index: int
+    weighted: bool
+    label_smoothing: float
+
+    @property
+    def name(self) -> str:
+        return "cross_entropy"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        rows = (inputs[1].size,)
+        return (Spec(rows), Spec(rows), Spec((2,)))
+
+    def dims(self, logits: Tensor) -> tuple[int, ...]:
+        """The sizes that the kernels take."""
+        classes = logits.shape[1]
+        return (logits.size // classes, classes, REDUCTIONS.index(self.reduction),
+                self.ignore_index, self.weighted)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        logits, target, weight = node.inputs
+        rows, log_sum_exp, total = node.outputs
+        dloss = grads[0] if self.reduction == "none" else grads[2]
+        inputs = (logits, target, weight, log_sum_exp, total, dloss)
+        return (apply(CrossEntropyGrad(self), *inputs), None, None)
+
+    def lower(self, node: Node) -> list[Call]:
+        d = self.dims(node.inputs[0])
+        buffers = (*node.inputs, *node.outputs)
+        return [Call("cross_entropy_forward", buffers, d, (self.label_smoothing,))]
+
+    def flops(self, node: Node) -> float:
+        return 10.0 * node.inputs[0].size
+
+
+@dataclass(frozen=True)
+class CrossEntropyGrad(Op):
+    """dlogits = (softmax(logits) - target distribution) scaled by dloss and the reduction."""
+
+    loss: CrossEntropy
+
+    @property
+    def name(self) -> str:
+        return "cross_entropy_backward"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return inputs[:1]
+
+    def lower(self, node: Node) -> list[Call]:
+        d = self.loss.dims(node.inputs[0])
+        buffers = (*node.inputs, *node.outputs)
+        return [Call("cross_entropy_backward", buffers, d, (self.loss.label_smoothing,))]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
+
+
+def cross_entropy(
+    input: Any, target: Any, weight: Any = None, ignore_index: int = -100,
+    reduction: str = "mean", label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input)[target], arguments as torch.nn.functional.cross_entropy.
+
+    input: (batch, classes) or (batch, classes, height, width) logits; target: integers, (batch) or
+    (batch, height, width). A scalar, or the shape of target with reduction="none".
+    """
+    logits, target = as_tensor(input), as_tensor(target)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"label_smoothing must be in [0, 1], got {label_smoothing}")
+    if logits.ndim not in (2, 4) or logits.dtype != FLOAT:
+        raise ShapeError(f"cross_entropy: logits must be float32 of rank 2 or 4, got "
+                         f"{logits.shape} {logits.dtype}")
+    expected = (logits.shape[0], *logits.shape[2:])
+    if target.shape != expected:
+        raise ShapeError(f"cross_entropy: target {target.shape} does not fit logits "
+                         f"{logits.shape}; expected {expected}")
+    if target.dtype != INDEX:
+        raise ShapeError(f"cross_entropy: target must be class numbers (integers), got "
+                         f"{target.dtype}")
+    class_weight = constant(np.ones(logits.shape[1], np.float32)) if weight is None else weight
+    if as_tensor(class_weight).shape != (logits.shape[1],):
+        raise ShapeError(f"cross_entropy: weight {as_tensor(class_weight).shape} does not fit "
+                         f"{logits.shape[1]} classes")
+    op = CrossEntropy(reduction, ignore_index, weight is not None, float(label_smoothing))
+    rows, _, total = apply_all(op, logits, target, class_weight)
+    return reshape(rows, expected) if reduction == "none" else reshape(total[0:1], ())

@@ -1,0 +1,67 @@
+"""Expand: a tensor repeated along its axes of size 1, as NumPy's broadcast_to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn.graph import (
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    as_tensor,
+    element_strides,
+)
+from fastnn.ops.reshape import copy_call
+
+
+@dataclass(frozen=True)
+class Expand(Op):
+    """y = x broadcast to shape."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return "expand"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        (x,) = inputs
+        try:
+            fits = np.broadcast_shapes(x.shape, self.shape) == self.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ShapeError(f"cannot expand {x.shape} to {self.shape}")
+        return (Spec(self.shape, x.dtype),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        from fastnn.ops.reduce import sum_to  # reduce's gradient is expand, expand's is reduce
+
+        return (sum_to(grads[0], node.inputs[0].shape),)
+
+    def lower(self, node: Node) -> list[Call]:
+        x, y = node.inputs[0], node.outputs[0]
+        strides = [0 if size == 1 else stride
+                   for size, stride in zip(x.shape, element_strides(x.shape), strict=True)]
+        x_strides = [0] * (y.ndim - x.ndim) + strides
+        return [copy_call(x, y, y.shape, x_strides, element_strides(y.shape))]
+
+
+def expand(x: Any, *shape: Any) -> Tensor:
+    """x repeated along axes of size 1 until it has `shape`; -1 keeps a size."""
+    x = as_tensor(x)
+    sizes = list(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else list(shape)
+    for back in range(1, min(x.ndim, len(sizes)) + 1):
+        if sizes[-back] == -1:
+            sizes[-back] = x.shape[-back]
+    return x if tuple(sizes) == x.shape else apply(Expand(tuple(sizes)), x)

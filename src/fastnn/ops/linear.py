@@ -1,0 +1,133 @@
+"""Linear maps, y = x Wᵀ + b, and the matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import FLOAT, Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.ops.permute import transpose
+from fastnn.ops.reduce import sum
+from fastnn.ops.reshape import reshape
+
+
+@dataclass(frozen=True)
+class Linear(Op):
+    """y[m, n] = x[m, k] w[n, k]ᵀ (+ bias[n]) (then ReLU, when fused)."""
+
+    relu: bool = False
+
+    @property
+    def name(self) -> str:
+        return "linear_relu" if self.relu else "linear"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        x, weight = inputs[:2]
+        if len(x.shape) != 2 or len(weight.shape) != 2 or x.shape[1] != weight.shape[1]:
+            raise ShapeError(
+                f"linear: input {x.shape} does not fit weight {weight.shape} "
+                "(out_features, in_features)")
+        if any(spec.dtype != FLOAT for spec in inputs):
+            raise ShapeError(f"linear needs float32, got {[str(spec.dtype) for spec in inputs]}")
+        if len(inputs) == 3 and inputs[2].shape != weight.shape[:1]:
+            raise ShapeError(f"linear: bias {inputs[2].shape} does not fit weight {weight.shape}")
+        return (Spec((x.shape[0], weight.shape[0])),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        x, weight = node.inputs[:2]
+        dy = grads[0]
+        dw = apply(LinearGradWeight(), dy, x) if wanted[1] else None
+        db = [sum(dy, 0) if want else None for want in wanted[2:]]
+        dx = apply(LinearGradInput(), dy, weight) if wanted[0] else None
+        return (dx, dw, *db)
+
+    def lower(self, node: Node) -> list[Call]:
+        x, weight = node.inputs[:2]
+        bias = node.inputs[2] if len(node.inputs) == 3 else weight
+        d = (*x.shape, weight.shape[0], len(node.inputs) - 2, self.relu)
+        return [Call("linear_forward", (x, weight, bias, node.outputs[0]), d)]
+
+    def flops(self, node: Node) -> float:
+        return 2.0 * node.inputs[0].size * node.inputs[1].shape[0]
+
+
+@dataclass(frozen=True)
+class LinearGradInput(Op):
+    """dx[m, k] = dy[m, n] w[n, k]."""
+
+    @property
+    def name(self) -> str:
+        return "linear_grad_input"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        dy, weight = inputs
+        return (Spec((dy.shape[0], weight.shape[1])),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        dy, weight = node.inputs
+        first = apply(Linear(), grads[0], weight) if wanted[0] else None
+        return first, apply(LinearGradWeight(), dy, grads[0]) if wanted[1] else None
+
+    def lower(self, node: Node) -> list[Call]:
+        dy, weight = node.inputs
+        d = (dy.shape[0], weight.shape[1], dy.shape[1])
+        return [Call("linear_grad_input", (dy, weight, node.outputs[0]), d)]
+
+    def flops(self, node: Node) -> float:
+        return 2.0 * node.inputs[0].size * node.inputs[1].shape[1]
+
+
+@dataclass(frozen=True)
+class LinearGradWeight(Op):
+    """dw[n, k] = dy[m, n]ᵀ x[m, k]."""
+
+    @property
+    def name(self) -> str:
+        return "linear_grad_weight"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        dy, x = inputs
+        return (Spec((dy.shape[1], x.shape[1])),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        dy, x = node.inputs
+        first = apply(Linear(), x, grads[0]) if wanted[0] else None
+        return first, apply(LinearGradInput(), dy, grads[0]) if wanted[1] else None
+
+    def lower(self, node: Node) -> list[Call]:
+        dy, x = node.inputs
+        d = (*x.shape, dy.shape[1])
+        return [Call("linear_grad_weight", (dy, x, node.outputs[0]), d)]
+
+    def flops(self, node: Node) -> float:
+        return 2.0 * node.inputs[0].size * node.inputs[1].shape[1]
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
+    """y = x Wᵀ + b over the last axis of x.
+
+    x: (..., in_features); weight: (out_features, in_features); bias: (out_features).
+    """
+    x = as_tensor(x)
+    weight = as_tensor(weight)
+    if x.ndim < 1 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: input {x.shape} must have {weight.shape[-1]} features on its last axis")
+    rows = x if x.ndim == 2 else reshape(x, -1, x.shape[-1])
+    y = apply(Linear(), rows, weight, *(() if bias is None else (bias,)))
+    return y if x.ndim == 2 else reshape(y, (*x.shape[:-1], weight.shape[0]))
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """The product of two matrices, a[m, k] b[k, n]."""
+    a, b = as_tensor(a), as_tensor(b)
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        raise ShapeError(f"matmul needs matrices that fit, got {a.shape} and {b.shape}")
+    return linear(a, transpose(b, 0, 1))

@@ -1,0 +1,100 @@
+"""Functions of one tensor, element by element: one Op for the rows of the kernel's table.
+
+The rows (name, formula, arguments, gradient) are in `_kernels/simd/pointwise.h`, and nowhere else:
+each becomes a public function here. A new one is one row there and one case in the tests.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn._kernels.pointwise import unary_rows
+from fastnn.graph import FLOAT, Call, Node, Op, ShapeError, Spec, Tensor, apply
+
+ROWS = {name: (index, formula, arguments, saved)
+        for index, (name, formula, arguments, saved) in enumerate(unary_rows())}
+
+
+def _check_float(name: str, x: Spec) -> None:
+    if x.dtype != FLOAT:
+        raise ShapeError(f"{name} needs float32, got {x.dtype}")
+
+
+@dataclass(frozen=True)
+class Unary(Op):
+    """y = f(x), by row name."""
+
+    row: str
+    arguments: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.row
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        _check_float(self.row, inputs[0])
+        return inputs
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        saved = node.inputs[0] if ROWS[self.row][3] == "x" else node.outputs[0]
+        return (apply(UnaryGrad(self.row, self.arguments), saved, grads[0]),)
+
+    def lower(self, node: Node) -> list[Call]:
+        d = (node.outputs[0].size, ROWS[self.row][0])
+        return [Call("unary_forward", (node.inputs[0], node.outputs[0]), d, self.arguments)]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
+
+
+@dataclass(frozen=True)
+class UnaryGrad(Op):
+    """dx = dy f'(saved); saved is x or y, as the row says."""
+
+    row: str
+    arguments: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.row}_backward"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (inputs[1],)
+
+    def lower(self, node: Node) -> list[Call]:
+        d = (node.outputs[0].size, ROWS[self.row][0])
+        return [Call("unary_backward", (*node.inputs, node.outputs[0]), d, self.arguments)]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (1,)
+
+
+def _public(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
+    pairs = [pair.split("=") for pair in arguments.split(",") if pair.strip()]
+    defaults = {name.strip(): float(value) for name, value in pairs}
+    parameters = [inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    parameters += [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=value)
+                   for name, value in defaults.items()]
+    signature = inspect.Signature(parameters)
+
+    def function(*args: Any, **kwargs: Any) -> Tensor:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        x, *numbers = bound.arguments.values()
+        return apply(Unary(row, tuple(float(number) for number in numbers)), x)
+
+    function.__name__ = function.__qualname__ = row
+    function.__doc__ = f"y = {formula}, element by element; y has the shape of x."
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    row: _public(row, formula, arguments)
+    for row, (_, formula, arguments, _) in ROWS.items()
+}

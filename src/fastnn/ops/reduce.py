@@ -1,0 +1,133 @@
+"""Sum and mean over axes, and the sum that undoes a broadcast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import (
+    FLOAT,
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    as_tensor,
+    storage_axes,
+)
+from fastnn.ops.expand import expand
+from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.reshape import reshape
+
+
+@dataclass(frozen=True)
+class Sum(Op):
+    """y = scale * sum of x over axes that lie next to each other in memory; sizes become 1."""
+
+    axes: tuple[int, ...]
+    scale: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "sum"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        (x,) = inputs
+        if x.dtype != FLOAT:
+            raise ShapeError(f"sum needs float32, got {x.dtype}")
+        return (Spec(tuple(1 if axis in self.axes else size for axis, size in enumerate(x.shape))),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        dy = grads[0]
+        if self.scale != 1.0:
+            dy = FUNCTIONS["affine"](dy, self.scale)
+        return (expand(dy, node.inputs[0].shape),)
+
+    def lower(self, node: Node) -> list[Call]:
+        x, y = node.inputs[0], node.outputs[0]
+        order = [axis for axis in storage_axes(x.ndim)]
+        places = [order.index(axis) for axis in self.axes]
+        first, last = min(places), max(places)
+        sizes = [x.shape[axis] for axis in order]
+        d = (math.prod(sizes[:first]), math.prod(sizes[first:last + 1]),
+             math.prod(sizes[last + 1:]))
+        return [Call("reduce_sum", (x, y), d, (self.scale,))]
+
+    def flops(self, node: Node) -> float:
+        return float(node.inputs[0].size)
+
+
+def _runs(shape: tuple[int, ...], axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """The axes in groups that are contiguous in memory; axes of size 1 join any group."""
+    groups: list[list[int]] = []
+    open_group = False
+    for axis in storage_axes(len(shape)):
+        if axis in axes:
+            if not open_group:
+                groups.append([])
+            groups[-1].append(axis)
+            open_group = True
+        elif shape[axis] != 1:
+            open_group = False
+    return [tuple(group) for group in groups]
+
+
+def _axes(x: Tensor, dim: int | Sequence[int] | None) -> tuple[int, ...]:
+    if dim is None:
+        return tuple(range(x.ndim))
+    axes = (dim,) if isinstance(dim, int) else tuple(dim)
+    for axis in axes:
+        if not -x.ndim <= axis < x.ndim:
+            raise ShapeError(f"axis {axis} is outside of shape {x.shape}")
+    return tuple(axis % x.ndim for axis in axes)
+
+
+def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
+    x = as_tensor(x)
+    axes = _axes(x, dim)
+    count = math.prod(x.shape[axis] for axis in axes)
+    shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    y = x
+    for last, group in enumerate(reversed(_runs(x.shape, axes))):
+        y = apply(Sum(group, 1.0 / count if average and last == 0 else 1.0), y)
+    if keepdim:
+        return reshape(y, shape)
+    return reshape(y, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
+
+
+def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+    """Sum over the axes `dim` (all of them by default).
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> sum(constant(np.zeros((2, 3, 4))), dim=1).shape
+    (2, 4)
+    """
+    return _reduce(x, dim, keepdim, average=False)
+
+
+def mean(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+    """Mean over the axes `dim` (all of them by default).
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> mean(constant(np.zeros((2, 3, 4))), dim=(0, 2), keepdim=True).shape
+    (1, 3, 1)
+    """
+    return _reduce(x, dim, keepdim, average=True)
+
+
+def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The sum of x over the axes along which `shape` was broadcast to x's shape."""
+    if x.shape == shape:
+        return x
+    missing = x.ndim - len(shape)
+    axes = list(range(missing)) + [missing + axis for axis, size in enumerate(shape)
+                                   if size == 1 and x.shape[missing + axis] != 1]
+    return reshape(sum(x, axes, keepdim=True), shape) if axes else reshape(x, shape)

@@ -1,0 +1,90 @@
+"""Softmax and log-softmax over one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import (
+    FLOAT,
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    as_tensor,
+    storage_axes,
+)
+from fastnn.ops.permute import transpose
+
+
+@dataclass(frozen=True)
+class Softmax(Op):
+    """y = exp(x) / Σ exp(x), or its logarithm, over the axis that is last in memory."""
+
+    log: bool = False
+
+    @property
+    def name(self) -> str:
+        return "log_softmax" if self.log else "softmax"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        if inputs[0].dtype != FLOAT:
+            raise ShapeError(f"{self.name} needs float32, got {inputs[0].dtype}")
+        return inputs
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        return (apply(SoftmaxGrad(self.log), node.outputs[0], grads[0]),)
+
+    def lower(self, node: Node) -> list[Call]:
+        return [Call(f"{self.name}_forward", (*node.inputs, *node.outputs), _rows(node.inputs[0]))]
+
+    def flops(self, node: Node) -> float:
+        return 10.0 * node.outputs[0].size
+
+
+@dataclass(frozen=True)
+class SoftmaxGrad(Op):
+    """dx = y (dy - Σ y dy), or for the logarithm dy - exp(y) Σ dy; inputs y, dy."""
+
+    log: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{Softmax(self.log).name}_backward"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return inputs[:1]
+
+    def lower(self, node: Node) -> list[Call]:
+        return [Call(self.name, (*node.inputs, *node.outputs), _rows(node.inputs[0]))]
+
+
+def _rows(x: Tensor) -> tuple[int, int]:
+    classes = x.shape[storage_axes(x.ndim)[-1]]
+    return x.size // classes, classes
+
+
+def _over(x: Any, dim: int, log: bool) -> Tensor:
+    x = as_tensor(x)
+    if x.ndim == 0 or not -x.ndim <= dim < x.ndim:
+        raise ShapeError(f"{Softmax(log).name}: axis {dim} is outside of shape {x.shape}")
+    last = storage_axes(x.ndim)[-1]
+    if dim % x.ndim == last:
+        return apply(Softmax(log), x)
+    return transpose(apply(Softmax(log), transpose(x, dim % x.ndim, last)), dim % x.ndim, last)
+
+
+def softmax(x: Any, dim: int) -> Tensor:
+    """exp(x) / Σ exp(x) over the axis `dim`; sums to 1 along it."""
+    return _over(x, dim, log=False)
+
+
+def log_softmax(x: Any, dim: int) -> Tensor:
+    """x - log Σ exp(x) over the axis `dim`."""
+    return _over(x, dim, log=True)

@@ -1,0 +1,43 @@
+"""What convolution and pooling share: pairs of arguments, padding, and output sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.graph import FLOAT, ShapeError, Spec
+
+Pair = tuple[int, int]
+
+
+def pair(value: Any, name: str, least: int) -> Pair:
+    """A number for both axes, or (height, width); each at least `least`."""
+    values = (value, value) if isinstance(value, int) else tuple(value)
+    if len(values) != 2 or not all(isinstance(v, int) and v >= least for v in values):
+        raise ShapeError(f"{name} must be one or two integers of at least {least}, got {value!r}")
+    return values
+
+
+def check_images(name: str, x: Spec) -> None:
+    """x is a float32 batch of images."""
+    if len(x.shape) != 4:
+        raise ShapeError(
+            f"{name}: expected (batch, channels, height, width), got shape {x.shape}")
+    if x.dtype != FLOAT:
+        raise ShapeError(f"{name} needs float32, got {x.dtype}")
+
+
+def output_size(
+    name: str, size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int,
+    ceil_mode: bool = False,
+) -> int:
+    """How many windows fit along one axis (PyTorch's rule)."""
+    reach = dilation * (kernel - 1) + 1
+    space = size + sum(padding) - reach
+    if space < 0:
+        raise ShapeError(
+            f"{name}: a window that spans {reach} is larger than its input of "
+            f"{size} with padding {padding}")
+    count = (space + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (count - 1) * stride >= size + padding[0]:
+        count -= 1  # the last window must start inside the input or its leading padding
+    return count

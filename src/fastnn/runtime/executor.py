@@ -1,0 +1,122 @@
+"""Run a planned computation: one arena, a flat list of kernel calls, arrays in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn._kernels.program import Program
+from fastnn._kernels.registry import kernel
+from fastnn.graph import Leaf, Tensor, logical_view, storage_shape
+from fastnn.runtime.arena import aligned_bytes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a buffer lies: in the arena (memory is None) or in a leaf's own memory."""
+
+    memory: Tensor | None
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PlacedCall:
+    """One kernel call with its buffers placed; kernel "python" runs `python` on `tensors`."""
+
+    kernel: str
+    buffers: tuple[Place, ...]
+    d: tuple[int, ...] = ()
+    s: tuple[float, ...] = ()
+    python: Callable[..., Sequence[np.ndarray]] | None = None
+    tensors: tuple[Tensor, ...] = ()
+    outputs: int = 0
+
+
+class Executor:
+    """A frozen program with its memory. `split` is the number of calls before state changes."""
+
+    def __init__(
+        self,
+        calls: Sequence[PlacedCall],
+        split: int,
+        arena_bytes: int,
+        places: Mapping[Tensor, Place],
+        inputs: Sequence[Tensor],
+        threads: int,
+    ) -> None:
+        self.program = Program(threads)
+        self.places = places
+        self.split, self.count = split, len(calls)
+        self._memories: dict[Tensor | None, np.ndarray] = {None: aligned_bytes(arena_bytes)}
+        self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
+        leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
+        leaves |= {place.memory for place in places.values()}
+        for tensor in sorted((t for t in leaves if t), key=lambda tensor: tensor.node.order):
+            self._slots[tensor] = self.program.add_slot(tensor.bytes)
+        for call in calls:
+            self._add(call)
+        self.program.freeze()
+        self.program.bind(0, self._memories[None])
+        for tensor, slot in self._slots.items():
+            if tensor is not None and tensor.node.op.name != "input":
+                self._memories[tensor] = leaf_memory(tensor)
+                self.program.bind(slot, self._memories[tensor])
+        self._input_slots = [self._slots[tensor] for tensor in inputs]
+        self._inputs = tuple(inputs)
+
+    def _add(self, call: PlacedCall) -> None:
+        if call.python is not None:
+            self.program.add_python(lambda: self._run_python(call))
+            return
+        buffers = [(self._slots[p.memory], p.offset, p.bytes) for p in call.buffers]
+        self.program.add(kernel(call.kernel), buffers, call.d, call.s)
+
+    def _run_python(self, call: PlacedCall) -> None:
+        arrays = [self._view(tensor, place)
+                  for tensor, place in zip(call.tensors, call.buffers, strict=True)]
+        inputs, outputs = arrays[:-call.outputs], arrays[-call.outputs:]
+        assert call.python is not None
+        for output, value in zip(outputs, call.python(*inputs), strict=True):
+            output[...] = value
+
+    def _view(self, tensor: Tensor, place: Place) -> np.ndarray:
+        memory = self._memories[place.memory].reshape(-1).view(np.uint8)
+        flat = memory[place.offset:place.offset + tensor.bytes].view(tensor.dtype)
+        return logical_view(flat, tensor.shape)
+
+    def bind(self, arrays: Sequence[np.ndarray]) -> None:
+        """Let the inputs be these contiguous arrays."""
+        for slot, tensor, array in zip(self._input_slots, self._inputs, arrays, strict=True):
+            self._memories[tensor] = array
+            self.program.bind(slot, array)
+
+    def compute(self) -> None:
+        """Everything before state changes."""
+        self.program.run(0, self.split)
+
+    def update(self) -> None:
+        """The state changes."""
+        self.program.run(self.split, self.count)
+
+    def read(self, tensor: Tensor) -> np.ndarray:
+        """A copy of a value that the plan keeps until the end, as a contiguous array."""
+        return np.array(self._view(tensor, self.places[tensor]), order="C")
+
+    def view(self, tensor: Tensor) -> np.ndarray:
+        """A value that the plan keeps until the end, in the plan's own memory."""
+        return self._view(tensor, self.places[tensor])
+
+
+def leaf_memory(tensor: Tensor) -> np.ndarray:
+    """The memory of a parameter, buffer or constant, in storage order."""
+    op = tensor.node.op
+    assert isinstance(op, Leaf)
+    memory: Any = getattr(op.source, "memory", op.source)
+    if memory.shape != storage_shape(tensor.shape) or memory.dtype != tensor.dtype:
+        raise ValueError(f"{op.kind} has memory {memory.shape} {memory.dtype}, expected "
+                         f"{storage_shape(tensor.shape)} {tensor.dtype}")
+    return memory  # type: ignore[no-any-return]
