@@ -120,13 +120,13 @@ class Op:
 
 _order = itertools.count()
 _updates: ContextVar[list[Node] | None] = ContextVar("updates", default=None)
-_scope: ContextVar[tuple[str, ...]] = ContextVar("scope", default=())
+_scope: ContextVar[str] = ContextVar("scope", default="")
 
 
 @contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Nodes made inside carry `name` in their layer path."""
-    token = _scope.set((*_scope.get(), name) if name else _scope.get())
+def scope(path: str) -> Iterator[None]:
+    """Nodes made inside carry the layer path `path`."""
+    token = _scope.set(path)
     try:
         yield
     finally:
@@ -135,7 +135,7 @@ def scope(name: str) -> Iterator[None]:
 
 def current_scope() -> str:
     """The layer path of the module whose forward is being traced."""
-    return ".".join(_scope.get())
+    return _scope.get()
 
 
 @contextmanager

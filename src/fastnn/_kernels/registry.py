@@ -24,3 +24,8 @@ def _collect() -> dict[str, Kernel]:
 
 
 KERNELS = _collect()
+
+
+def kernel(name: str) -> Kernel:
+    """The kernel of that name."""
+    return KERNELS[name]

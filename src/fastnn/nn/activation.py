@@ -1,0 +1,77 @@
+"""Activation layers: one row each, made of the pointwise function of the same name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.nn.module import Module
+from fastnn.ops.pointwise import FUNCTIONS
+
+
+class _Activation(Module):
+    function = ""
+
+    def forward(self, x: Any) -> Any:
+        return FUNCTIONS[self.function](x)
+
+
+class ReLU(_Activation):
+    """max(0, x)."""
+
+    function = "relu"
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+
+class Sigmoid(_Activation):
+    """1 / (1 + exp(-x))."""
+
+    function = "sigmoid"
+
+
+class Tanh(_Activation):
+    """The hyperbolic tangent."""
+
+    function = "tanh"
+
+
+class SiLU(_Activation):
+    """x sigmoid(x)."""
+
+    function = "silu"
+
+
+class GELU(Module):
+    """x Φ(x), or its tanh approximation (Hendrycks and Gimpel, 2016)."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Any:
+        return FUNCTIONS["gelu_tanh" if self.approximate == "tanh" else "gelu"](x)
+
+
+class LeakyReLU(Module):
+    """x if x > 0 else negative_slope * x."""
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Any) -> Any:
+        return FUNCTIONS["leaky_relu"](x, self.negative_slope)
+
+
+class ELU(Module):
+    """x if x > 0 else alpha * (exp(x) - 1)."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Any) -> Any:
+        return FUNCTIONS["elu"](x, self.alpha)

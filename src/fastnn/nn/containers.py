@@ -1,0 +1,71 @@
+"""Containers of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fastnn.nn.module import Module
+
+
+class Sequential(Module):
+    """Modules one after the other; also from one dict of names and modules.
+
+    >>> from fastnn.nn.linear import Identity
+    >>> len(Sequential(Identity(), Identity()))
+    2
+    """
+
+    def __init__(self, *modules: Any) -> None:
+        super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            named: Iterable[tuple[str, Module]] = modules[0].items()
+        else:
+            named = ((str(i), module) for i, module in enumerate(modules))
+        for name, module in named:
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential takes modules, got {type(module)} as {name!r}")
+            self.add_module(name, module)
+
+    def forward(self, x: Any) -> Any:
+        for module in self.children():
+            x = module(x)
+        return x
+
+    def append(self, module: Module) -> Sequential:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.__dict__["_modules"])
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    def __getitem__(self, key: Any) -> Any:
+        modules = list(self.children())
+        return Sequential(*modules[key]) if isinstance(key, slice) else modules[key]
+
+
+class ModuleList(Module):
+    """A list of modules; forward is the owner's."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__()
+        for module in modules:
+            self.append(module)
+
+    def append(self, module: Module) -> ModuleList:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.__dict__["_modules"])
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    def __getitem__(self, key: int) -> Module:
+        return list(self.children())[key]

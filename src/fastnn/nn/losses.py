@@ -1,0 +1,49 @@
+"""Losses: modules of (output, target) that give a scalar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.graph import INDEX, Spec
+from fastnn.nn.module import Module
+from fastnn.nn.parameter import Buffer
+from fastnn.ops.cross_entropy import REDUCTIONS, cross_entropy
+from fastnn.ops.mse_loss import mse_loss
+
+
+class CrossEntropyLoss(Module):
+    """-log softmax(output)[target] from logits, as torch.nn.CrossEntropyLoss."""
+
+    def __init__(
+        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+        self.weight = None if weight is None else Buffer(np.asarray(weight, np.float32))
+        self.ignore_index, self.reduction = ignore_index, reduction
+        self.label_smoothing = label_smoothing
+
+    def forward(self, output: Any, target: Any) -> Any:
+        return cross_entropy(output, target, self.weight, self.ignore_index, self.reduction,
+                             self.label_smoothing)
+
+    def target_spec(self, output: Spec) -> Spec:
+        """What the target looks like for an output."""
+        return Spec((output.shape[0], *output.shape[2:]), INDEX)
+
+
+class MSELoss(Module):
+    """(output - target)², averaged, as torch.nn.MSELoss."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+        self.reduction = reduction
+
+    def forward(self, output: Any, target: Any) -> Any:
+        return mse_loss(output, target, self.reduction)

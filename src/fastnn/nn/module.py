@@ -1,0 +1,260 @@
+"""Module: a part of a net that owns parameters and says how its output is computed.
+
+Called with arrays it runs; called with symbolic tensors, inside another module's forward, it adds to
+the graph. How it runs is not known here: `step.py` puts that in with `set_runner`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastnn.graph import ShapeError, Tensor, current_scope, scope
+from fastnn.nn.parameter import Buffer, Parameter, Stored, bump_structure_version
+
+Self = TypeVar("Self", bound="Module")
+_runner: Callable[..., Any] | None = None
+_paths: ContextVar[Mapping[int, str]] = ContextVar("paths", default=MappingProxyType({}))
+
+
+@contextmanager
+def layer_paths(root: Module) -> Iterator[None]:
+    """Inside, a module called with symbolic tensors marks its nodes with its path in `root`."""
+    token = _paths.set({id(module): name for name, module in root.named_modules()})
+    try:
+        yield
+    finally:
+        _paths.reset(token)
+
+
+def set_runner(runner: Callable[..., Any]) -> None:
+    """Say how a module called with arrays computes its output."""
+    global _runner
+    _runner = runner
+
+
+class Module:
+    """Base class of layers and nets, as torch.nn.Module.
+
+    >>> class Net(Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.scale = Parameter(np.ones(3))
+    ...     def forward(self, x):
+    ...         return x * self.scale
+    >>> [name for name, _ in Net().named_parameters()]
+    ['scale']
+    """
+
+    training: bool
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_parameters", OrderedDict())
+        object.__setattr__(self, "_buffers", OrderedDict())
+        object.__setattr__(self, "_modules", OrderedDict())
+        object.__setattr__(self, "training", True)
+
+    def forward(self, *inputs: Any) -> Any:
+        """The output as a function of symbolic tensors."""
+        raise NotImplementedError(f"{type(self).__name__} needs a forward")
+
+    def __call__(self, *inputs: Any) -> Any:
+        if any(isinstance(value, Tensor) for value in _flat(inputs)):
+            with scope(_paths.get().get(id(self), current_scope())):
+                return self.forward(*inputs)
+        if _runner is None:
+            raise RuntimeError("import fastnn before calling a module with arrays")
+        return _runner(self, inputs)
+
+    # Attributes: parameters, buffers and modules are found by their type.
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_modules" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__}: call super().__init__() first")
+        kinds = {"_parameters": Parameter, "_buffers": Buffer, "_modules": Module}
+        for table in kinds:
+            self.__dict__[table].pop(name, None)
+        self.__dict__.pop(name, None)
+        for table, kind in kinds.items():
+            if isinstance(value, kind):
+                self.__dict__[table][name] = value
+                break
+        else:
+            object.__setattr__(self, name, value)
+        bump_structure_version()
+
+    def __getattr__(self, name: str) -> Any:
+        for table in ("_parameters", "_buffers", "_modules"):
+            if name in self.__dict__.get(table, ()):
+                return self.__dict__[table][name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        for table in ("_parameters", "_buffers", "_modules"):
+            if name in self.__dict__[table]:
+                del self.__dict__[table][name]
+                break
+        else:
+            object.__delattr__(self, name)
+        bump_structure_version()
+
+    def register_parameter(self, name: str, value: Parameter | None) -> None:
+        """Own a parameter under a name; None notes that the layer has none."""
+        setattr(self, name, value)
+
+    def register_buffer(self, name: str, value: Any) -> None:
+        """Own an array that is saved but not trained."""
+        setattr(self, name, value if isinstance(value, Buffer) or value is None else Buffer(value))
+
+    def add_module(self, name: str, module: Module) -> None:
+        """Own a module under a name."""
+        setattr(self, name, module)
+
+    # Walking the tree.
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) of the modules directly inside."""
+        yield from self.__dict__["_modules"].items()
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly inside."""
+        yield from self.__dict__["_modules"].values()
+
+    def named_modules(
+        self, prefix: str = "", _seen: set[int] | None = None
+    ) -> Iterator[tuple[str, Module]]:
+        """(path, module) of this module and all inside, each once."""
+        seen = set() if _seen is None else _seen
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all inside, each once."""
+        for _, module in self.named_modules():
+            yield module
+
+    def _named_stored(self, table: str, every: bool = False) -> Iterator[tuple[str, Stored]]:
+        seen: set[int] = set()
+        modules = _all_paths(self) if every else self.named_modules()
+        for path, module in modules:
+            for name, value in module.__dict__[table].items():
+                if every or id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(path, parameter) of all parameters, each once."""
+        for name, value in self._named_stored("_parameters"):
+            assert isinstance(value, Parameter)
+            yield name, value
+
+    def parameters(self) -> Iterator[Parameter]:
+        """All parameters, each once."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def named_buffers(self) -> Iterator[tuple[str, Stored]]:
+        """(path, buffer) of all buffers, each once."""
+        yield from self._named_stored("_buffers")
+
+    def get_submodule(self, path: str) -> Module:
+        """The module at a path such as "layer1.0.conv1"."""
+        module = self
+        for name in path.split(".") if path else ():
+            if name not in module.__dict__["_modules"]:
+                raise KeyError(f"no module {path!r}: {name!r} is missing")
+            module = module.__dict__["_modules"][name]
+        return module
+
+    # State.
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Parameters and buffers by path, as PyTorch names and shapes them; views, not copies."""
+        values = {**dict(self._named_stored("_parameters", every=True)),
+                  **dict(self._named_stored("_buffers", every=True))}
+        order = [f"{path}.{name}" if path else name for path, module in _all_paths(self)
+                 for table in ("_parameters", "_buffers") for name in module.__dict__[table]]
+        return {name: values[name].data for name in order}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Copy values in by name. Nothing is changed unless all of them fit.
+
+        Raises KeyError for missing or unexpected names when strict, ShapeError for a shape.
+        """
+        own = {**dict(self._named_stored("_parameters", every=True)),
+               **dict(self._named_stored("_buffers", every=True))}
+        optional = {name for name in own if name.endswith("num_batches_tracked")}
+        missing = [name for name in own if name not in state and name not in optional]
+        unexpected = [name for name in state if name not in own]
+        if strict and (missing or unexpected):
+            raise KeyError(f"state_dict does not fit {type(self).__name__}: "
+                           f"missing {missing or 'none'}, unexpected {unexpected or 'none'}")
+        fitting = {name: np.asarray(state[name]) for name in own if name in state}
+        for name, array in fitting.items():
+            if array.shape != own[name].shape:
+                raise ShapeError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
+            if array.dtype.kind not in "fiub":
+                raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
+        for name, array in fitting.items():
+            own[name].data = array
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Let this module and all inside behave as in training (dropout, batch statistics)."""
+        for module in self.modules():
+            if module.training != bool(mode):
+                object.__setattr__(module, "training", bool(mode))
+                bump_structure_version()
+        return self
+
+    def eval(self: Self) -> Self:
+        """Let this module and all inside behave as in use."""
+        return self.train(False)
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """Freeze or unfreeze all parameters."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def apply(self: Self, function: Callable[[Module], object]) -> Self:
+        """Call a function on every module inside, then on this one."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    def extra_repr(self) -> str:
+        """The arguments, for printing."""
+        return ""
+
+    def __repr__(self) -> str:
+        inside = [f"  ({name}): " + repr(child).replace("\n", "\n  ")
+                  for name, child in self.named_children()]
+        if not inside:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        return "\n".join([f"{type(self).__name__}(", *inside, ")"])
+
+
+def _all_paths(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:
+    """Every path, shared modules under each of theirs, as state_dict lists them."""
+    yield prefix, module
+    for name, child in module.named_children():
+        yield from _all_paths(child, f"{prefix}.{name}" if prefix else name)
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            yield from _flat(value)
+        else:
+            yield value

@@ -1,0 +1,67 @@
+"""Normalisation layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.graph import ShapeError, as_tensor
+from fastnn.nn.module import Module
+from fastnn.nn.parameter import Buffer, Parameter
+from fastnn.ops.batch_norm import batch_norm
+
+
+class _BatchNorm(Module):
+    ranks: tuple[int, ...] = ()
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
+        tracked = track_running_stats
+        self.running_mean = Buffer(np.zeros(num_features, np.float32)) if tracked else None
+        self.running_var = Buffer(np.ones(num_features, np.float32)) if tracked else None
+        self.num_batches_tracked = Buffer(np.zeros((), np.int64)) if tracked else None
+
+    def forward(self, x: Any) -> Any:
+        x = as_tensor(x)
+        if x.ndim not in self.ranks or x.shape[1] != self.num_features:
+            raise ShapeError(f"{type(self).__name__}: expected rank {self.ranks} with "
+                             f"{self.num_features} channels, got shape {x.shape}")
+        return batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias,
+            self.training or not self.track_running_stats, self.momentum, self.eps,
+            self.num_batches_tracked)
+
+    def extra_repr(self) -> str:
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+                f"affine={self.affine}, track_running_stats={self.track_running_stats}")
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (n, c) or (n, c, length), as torch.nn.BatchNorm1d.
+
+    y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias over all but the channel axis; in use, the
+    running averages stand for E and Var (Ioffe and Szegedy, 2015).
+    """
+
+    ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of images (n, c, h, w), as torch.nn.BatchNorm2d.
+
+    y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias over all but the channel axis; in use, the
+    running averages stand for E and Var (Ioffe and Szegedy, 2015).
+
+    >>> BatchNorm2d(3)(np.random.rand(2, 3, 4, 4).astype(np.float32)).shape
+    (2, 3, 4, 4)
+    """
+
+    ranks = (4,)

@@ -1,0 +1,106 @@
+"""Parameters and buffers: arrays that a module owns, in memory that never moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.graph import FLOAT, INDEX, Operators, ShapeError, Spec, Tensor, leaf, logical_view
+from fastnn.graph import storage_axes, storage_shape
+from fastnn.runtime.arena import aligned_array
+
+_versions = 0
+
+
+def structure_version() -> int:
+    """Changes whenever any module or parameter changes in a way that plans depend on."""
+    return _versions
+
+
+def bump_structure_version() -> None:
+    """Let cached plans be looked up anew."""
+    global _versions
+    _versions += 1
+
+
+class Stored(Operators):
+    """An array in storage order with a symbolic value of its own."""
+
+    kind = "buffer"
+
+    def __init__(self, data: Any) -> None:
+        array = np.asarray(data)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"expected numbers, got dtype {array.dtype}")
+        dtype = INDEX if array.dtype.kind in "iub" and self.kind == "buffer" else FLOAT
+        self._spec = Spec(array.shape, dtype)
+        self.memory = aligned_array(storage_shape(array.shape), dtype)
+        self._leaf = leaf(self.kind, self, self._spec)
+        self.data = array
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values, with logical axes; a view of the memory that kernels use."""
+        return logical_view(self.memory, self._spec.shape)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = np.asarray(value)
+        if array.shape != self._spec.shape:
+            raise ShapeError(f"expected shape {self._spec.shape}, got {array.shape}")
+        self.memory[...] = array.transpose(storage_axes(array.ndim))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._spec.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self._spec.shape)
+
+    @property
+    def size(self) -> int:
+        return self._spec.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._spec.dtype
+
+    def __tensor__(self) -> Tensor:
+        return self._leaf
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.data, dtype=dtype)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype})"
+
+
+class Buffer(Stored):
+    """State that is saved but not trained: running statistics and the like."""
+
+
+class Parameter(Stored):
+    """A trainable array of any shape (float32).
+
+    >>> Parameter(np.zeros((3, 2))).shape
+    (3, 2)
+    """
+
+    kind = "parameter"
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(data)
+        self._requires_grad = bool(requires_grad)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether training changes it; a frozen parameter costs no backward work."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if bool(value) != self._requires_grad:
+            self._requires_grad = bool(value)
+            bump_structure_version()

@@ -1,0 +1,19 @@
+"""Mean squared error, made of pointwise operations and a mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.graph import ShapeError, Tensor, as_tensor
+from fastnn.ops.binary import sub
+from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.reduce import mean, sum
+
+
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """(input - target)², as torch.nn.functional.mse_loss; both of one shape."""
+    input, target = as_tensor(input), as_tensor(target)
+    if input.shape != target.shape:
+        raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must be alike")
+    square = FUNCTIONS["square"](sub(input, target))
+    return {"none": lambda x: x, "mean": mean, "sum": sum}[reduction](square)

@@ -1,0 +1,109 @@
+"""Fusion: named rewrites that merge a cheap node into its producer.
+
+Each rewrite leaves every value that others read as it was, bit for bit; the unfused graph is its
+test oracle.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from fastnn.graph import Graph, Node, Spec, Tensor
+from fastnn.ops.batch_norm import BatchNorm, BatchNormGrad
+from fastnn.ops.conv2d import Conv2d
+from fastnn.ops.linear import Linear
+from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
+from fastnn.ops.pointwise import Unary, UnaryGrad
+
+
+def _readers(graph: Graph) -> Counter[Tensor]:
+    count = Counter(tensor for node in graph.nodes for tensor in node.inputs)
+    count.update(graph.outputs)
+    return count
+
+
+def _again(node: Node, op: object, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    specs: list[Spec] = [tensor.spec for tensor in node.outputs]
+    return Node(op, inputs, specs, node.scope).outputs  # type: ignore[arg-type]
+
+
+def _is_relu(op: object) -> bool:
+    return isinstance(op, Unary) and op.row == "relu"
+
+
+def batch_norm_relu(graph: Graph) -> Graph:
+    """BN then ReLU: one pass forward; backward recomputes the ReLU's mask from BN's input."""
+    readers = _readers(graph)
+    grads_of = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormGrad)}
+    relus: dict[Tensor, Node] = {}
+    for node in graph.nodes:
+        if not _is_relu(node.op):
+            continue
+        source = node.inputs[0]
+        op = source.node.op
+        if not (isinstance(op, BatchNorm) and not op.relu and readers[source] == 1):
+            continue
+        masks = [n for n in graph.nodes if isinstance(n.op, UnaryGrad) and n.op.row == "relu"
+                 and n.inputs[0] is node.outputs[0]]
+        fits = all(readers[n.outputs[0]] == 1 and n.outputs[0] in grads_of
+                   and grads_of[n.outputs[0]].inputs[1] is source.node.inputs[0] for n in masks)
+        if fits:
+            relus[node.outputs[0]] = node
+            relus.update({n.outputs[0]: node for n in masks})
+    new_norm: dict[Node, Node] = {}  # original relu -> new BN node
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if _is_relu(node.op) and node.outputs[0] in relus:
+            norm = inputs[0].node
+            outputs = _again(node, replace(norm.op, relu=True), norm.inputs)
+            new_norm[node] = outputs[0].node
+            return outputs
+        if isinstance(node.op, BatchNormGrad) and node.inputs[0] in relus:
+            norm = new_norm[relus[node.inputs[0]]]
+            dy = inputs[0].node.inputs[1]
+            return _again(node, replace(node.op, relu=True), (dy, *inputs[1:], norm.inputs[4]))
+        return None
+
+    return graph.rewrite(rule)
+
+
+def product_relu(graph: Graph) -> Graph:
+    """Convolution or linear map, then ReLU: clipped as the result is stored."""
+    readers = _readers(graph)
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        source = node.inputs[0].node if _is_relu(node.op) else None
+        if source is None or readers[node.inputs[0]] != 1:
+            return None
+        if not isinstance(source.op, (Conv2d, Linear)):
+            return None
+        return _again(node, replace(source.op, relu=True), inputs[0].node.inputs)
+
+    return graph.rewrite(rule)
+
+
+def pool_without_places(graph: Graph) -> Graph:
+    """Max-pooling stores its winners' places only where a gradient reads them."""
+    readers = _readers(graph)
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not isinstance(node.op, MaxPool2d) or readers[node.outputs[1]]:
+            return None
+        op = MaxPool2dInfer(node.op.pooling)
+        y = Node(op, inputs, [node.outputs[0].spec], node.scope).outputs[0]
+        return (y, node.outputs[1])
+
+    return graph.rewrite(rule)
+
+
+REWRITES: tuple[Callable[[Graph], Graph], ...] = (
+    batch_norm_relu, product_relu, pool_without_places)
+
+
+def fuse(graph: Graph) -> Graph:
+    """Every rewrite, in order."""
+    for rewrite in REWRITES:
+        graph = rewrite(graph)
+    return graph

@@ -1,0 +1,141 @@
+"""Lay out memory: lifetimes, sharing of buffers, and an offset in the arena for each.
+
+A view lives in its input's memory; an operation may write over an input that nobody reads later.
+The rest is packed: largest first, each at the lowest offset that is free while it lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fastnn.graph import Graph, Leaf, Tensor
+from fastnn.plan.select import Step
+from fastnn.runtime.arena import ALIGNMENT
+
+
+@dataclass
+class Storage:
+    """Memory shared by some tensors, alive from step `first` through step `last`."""
+
+    bytes: int
+    first: int
+    last: int
+    tensors: list[Tensor] = field(default_factory=list)
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies: storages by tensor, leaves for views of leaves, workspaces by step."""
+
+    storages: dict[Tensor, Storage]
+    leaves: dict[Tensor, Tensor]
+    workspaces: dict[int, Storage]
+    arena_bytes: int
+
+    def live_bytes(self, step: int) -> int:
+        """Bytes in use while a step runs."""
+        every = {id(s): s for s in (*self.storages.values(), *self.workspaces.values())}
+        return sum(s.bytes for s in every.values() if s.first <= step <= s.last)
+
+
+def _last_reads(graph: Graph, steps: Sequence[Step]) -> dict[Tensor, int]:
+    last: dict[Tensor, int] = {}
+    for i, step in enumerate(steps):
+        for tensor in (*step.node.inputs, *step.node.outputs):
+            last[tensor] = i
+    last.update({tensor: len(steps) for tensor in graph.outputs})
+    return last
+
+
+def layout(graph: Graph, steps: Sequence[Step]) -> Layout:
+    """Storages, shared where possible, and their offsets."""
+    last = _last_reads(graph, steps)
+    storages: dict[Tensor, Storage] = {}
+    leaves = {tensor: tensor for tensor in graph.leaves()}
+    workspaces: dict[int, Storage] = {}
+    # A view prolongs the life of what it looks at, so views are resolved before sharing.
+    base: dict[Tensor, Tensor] = {}
+    for step in steps:
+        number = step.node.op.view_of(step.node)
+        if number is not None:
+            source = step.node.inputs[number]
+            base[step.node.outputs[0]] = base.get(source, source)
+    for view, source in base.items():
+        last[source] = max(last[source], last[view])
+    for i, step in enumerate(steps):
+        node = step.node
+        for position, tensor in enumerate(node.outputs):
+            if tensor in base:
+                _share_view(tensor, base[tensor], storages, leaves)
+                continue
+            taken = _overwritten(step, i, last, storages, base) if position == 0 else None
+            storage = taken or Storage(max(tensor.bytes, 1), i, i)
+            storage.last = max(storage.last, last.get(tensor, i))
+            storage.tensors.append(tensor)
+            storages[tensor] = storage
+        if step.workspace_bytes:
+            workspaces[i] = Storage(step.workspace_bytes, i, i)
+    unique = {id(s): s for s in (*storages.values(), *workspaces.values())}
+    return Layout(storages, leaves, workspaces, place(list(unique.values())))
+
+
+def _share_view(
+    tensor: Tensor, source: Tensor, storages: dict[Tensor, Storage], leaves: dict[Tensor, Tensor]
+) -> None:
+    if isinstance(source.node.op, Leaf):
+        leaves[tensor] = source
+    else:
+        storages[tensor] = storages[source]
+        storages[source].tensors.append(tensor)
+
+
+def _overwritten(
+    step: Step, i: int, last: dict[Tensor, int], storages: dict[Tensor, Storage],
+    base: dict[Tensor, Tensor],
+) -> Storage | None:
+    """The storage of an input that this step may write over, if there is one."""
+    node = step.node
+    owners = [storages.get(tensor) for tensor in node.inputs]
+    for number in node.op.overwrites(node):
+        storage = owners[number]
+        if storage is None or owners.count(storage) > 1:
+            continue
+        done = all(last[base.get(tensor, tensor)] <= i for tensor in storage.tensors)
+        if done and storage.last <= i and storage.bytes == max(node.outputs[0].bytes, 1):
+            return storage
+    return None
+
+
+def place(storages: Sequence[Storage]) -> int:
+    """Give each storage an offset; returns the bytes of the arena. Tries two orders."""
+    by_size = sorted(storages, key=lambda s: (-s.bytes, s.first))
+    by_life = sorted(storages, key=lambda s: (-(s.last - s.first), -s.bytes, s.first))
+    best: tuple[int, dict[int, int]] | None = None
+    for order in (by_size, by_life):
+        offsets = _first_fit(order)
+        total = max((offsets[id(s)] + s.bytes for s in order), default=0)
+        if best is None or total < best[0]:
+            best = total, offsets
+    assert best is not None
+    for storage in storages:
+        storage.offset = best[1][id(storage)]
+    return -(-best[0] // ALIGNMENT) * ALIGNMENT
+
+
+def _first_fit(order: Sequence[Storage]) -> dict[int, int]:
+    placed: list[tuple[int, Storage]] = []
+    offsets: dict[int, int] = {}
+    for storage in order:
+        offset = 0
+        for start, other in placed:  # by offset
+            if other.last < storage.first or storage.last < other.first:
+                continue
+            if start >= offset + storage.bytes:
+                break
+            offset = max(offset, -(-(start + other.bytes) // ALIGNMENT) * ALIGNMENT)
+        offsets[id(storage)] = offset
+        placed.append((offset, storage))
+        placed.sort(key=lambda pair: pair[0])
+    return offsets

@@ -1,0 +1,101 @@
+"""The result of planning: every step with its kernels and places, frozen; printable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastnn.graph import Call, Graph, Tensor
+from fastnn.ops.function import PythonOp
+from fastnn.plan.budget import format_bytes
+from fastnn.plan.memory import Layout
+from fastnn.plan.select import Step
+from fastnn.runtime.executor import Place, PlacedCall
+
+# Rates of a modest core, for predictions until a machine's own are measured.
+FLOPS_PER_SECOND, BYTES_PER_SECOND = 40e9, 10e9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step will do: steps in order, memory, recomputed values, and a prediction.
+
+    `baseline_bytes` is what the process held when the plan was made; `peak_bytes` adds to it the
+    arena, the batch, and parameters and optimizer state that were not yet touched.
+    """
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    layout: Layout
+    threads: int
+    recomputed: tuple[str, ...]
+    baseline_bytes: int
+    min_bytes: int
+
+    @property
+    def batch_bytes(self) -> int:
+        return sum(tensor.bytes for tensor in self.graph.inputs)
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes
+
+    @property
+    def seconds(self) -> float:
+        """Predicted time of one step, from its operations and bytes."""
+        total = 0.0
+        for step in self.steps:
+            node = step.node
+            moved = sum(tensor.bytes for tensor in (*node.inputs, *node.outputs))
+            total += max(node.op.flops(node) / FLOPS_PER_SECOND, moved / BYTES_PER_SECOND)
+        return total / self.threads
+
+    def place(self, tensor: Tensor) -> Place:
+        """Where a tensor lies."""
+        if tensor in self.layout.leaves:
+            return Place(self.layout.leaves[tensor], 0, tensor.bytes)
+        storage = self.layout.storages[tensor]
+        return Place(None, storage.offset, storage.bytes)
+
+    def calls(self) -> tuple[list[PlacedCall], int]:
+        """The flat list of kernel calls, and how many come before state changes."""
+        result: list[PlacedCall] = []
+        split = 0
+        for i, step in enumerate(self.steps):
+            result.extend(self._placed(call, size, step, i)
+                          for call, size in zip(step.calls, step.scratch, strict=True))
+            split = len(result) if i < self.graph.first_update else split
+        return result, split
+
+    def _placed(self, call: Call, scratch: int | None, step: Step, i: int) -> PlacedCall:
+        buffers = tuple(self.place(tensor) for tensor in call.buffers)
+        op = step.node.op
+        if isinstance(op, PythonOp):
+            return PlacedCall(call.kernel, buffers, python=op.run, tensors=call.buffers,
+                              outputs=len(step.node.outputs))
+        if scratch is not None:
+            start = self.layout.workspaces[i].offset if scratch else 0
+            buffers = (*buffers, Place(None, start, scratch))
+        return PlacedCall(call.kernel, buffers, call.d, call.s)
+
+    def __str__(self) -> str:
+        live = [self.layout.live_bytes(i) for i in range(len(self.steps))]
+        peak = max(range(len(live)), key=live.__getitem__, default=0)
+        rows = []
+        for i, step in enumerate(self.steps):
+            node = step.node
+            shape = "x".join(map(str, node.outputs[0].shape)) if node.outputs else "-"
+            part = ("forward" if i < self.graph.forward_nodes else
+                    "backward" if i < self.graph.first_update else "update")
+            kernels = ",".join(call.kernel for call in step.calls) or "(view)"
+            mark = "  <- peak" if i == peak else ""
+            rows.append(f"{i:4d} {part:8s} {node.scope or '-':24s} {node.op.name:24s} {shape:18s} "
+                        f"{kernels:28s} {format_bytes(live[i]):>10s}{mark}")
+        head = (f"plan: {len(self.steps)} steps, {self.threads} thread(s), "
+                f"predicted {self.seconds * 1e3:.2f} ms\n"
+                f"bytes: baseline {format_bytes(self.baseline_bytes)}, "
+                f"arena {format_bytes(self.layout.arena_bytes)}, "
+                f"batch {format_bytes(self.batch_bytes)}, peak {format_bytes(self.peak_bytes)}\n"
+                f"recomputed: {len(self.recomputed)} value(s)\n"
+                f"{'':4s} {'part':8s} {'layer':24s} {'operation':24s} {'shape':18s} "
+                f"{'kernels':28s} {'live':>10s}")
+        return "\n".join([head, *rows])

@@ -1,0 +1,40 @@
+"""Choose each node's kernels: lower the graph to calls, by fixed rules, never by timing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastnn._kernels.registry import kernel
+from fastnn.graph import Call, Graph, Node
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node, its kernel calls, and the scratch bytes of each; None for a call without scratch."""
+
+    node: Node
+    calls: tuple[Call, ...]
+    scratch: tuple[int | None, ...]
+
+    @property
+    def workspace_bytes(self) -> int:
+        return max((size or 0 for size in self.scratch), default=0)
+
+
+def _scratch(call: Call, threads: int) -> int | None:
+    if call.kernel == "python":
+        return None
+    extents = kernel(call.kernel).extents(call.d, threads)
+    missing = len(extents) - len(call.buffers)
+    if missing not in (0, 1):
+        raise ValueError(f"{call.kernel} takes {len(extents)} buffers, got {len(call.buffers)}")
+    return extents[-1] if missing else None
+
+
+def select(graph: Graph, threads: int) -> tuple[Step, ...]:
+    """One step for each node."""
+    steps = []
+    for node in graph.nodes:
+        calls = tuple(node.op.lower(node))
+        steps.append(Step(node, calls, tuple(_scratch(call, threads) for call in calls)))
+    return tuple(steps)
