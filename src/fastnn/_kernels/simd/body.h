@@ -2,6 +2,11 @@
 #include "vector.h"
 #include "table.h"
 #include "pointwise.h"
+#include "binary.h"
+#include "copy.h"
+#include "reduce.h"
+#include "random.h"
+#include "optimizer.h"
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -13,4 +18,15 @@ const simd_table TABLE_NAME(LEVEL) = {
     .lanes = LANES,
     .unary_count = POINTWISE(COUNT_ROW),
     .unary = {POINTWISE(UNARY_ROW)},
+    .binary_count = BINARY(COUNT_ROW),
+    .binary = {BINARY(BINARY_ROW)},
+    .optimizer_count = OPTIMIZERS(COUNT_ROW),
+    .optimizer = {OPTIMIZERS(OPTIMIZER_ROW)},
+    .add = add_run,
+    .fill = fill_run,
+    .transpose = transpose,
+    .sum_rows = sum_rows,
+    .sum_run = sum_run,
+    .all_finite = all_finite_run,
+    .dropout = dropout_run,
 };

@@ -4,11 +4,32 @@
  * the value of x, and the gradient from dy and x or y. s[0], s[1] are the arguments, in order.
  * A new operation is one row here and one case in tests/cases/pointwise.py.
  */
+#include "elementary.h"
+
 #define POINTWISE(ROW)                                                                            \
     ROW(relu, "max(0, x)", "", Y, vmax(zero, x), where(y > zero, dy, zero))                      \
     ROW(leaky_relu, "x if x > 0 else negative_slope * x", "negative_slope=0.01", X,               \
-        where(x > zero, x, x * S(0)), where(x > zero, dy, dy * S(0)))                           \
-    ROW(sqrt, "sqrt(x)", "", Y, vsqrt(x), dy / (y + y))
+        where(x > zero, x, x * S(0)), where(x > zero, dy, dy * S(0)))                            \
+    ROW(elu, "x if x > 0 else alpha * (exp(x) - 1)", "alpha=1.0", X,                              \
+        where(x > zero, x, S(0) * vexpm1(x)), where(x > zero, dy, dy * S(0) * vexp(x)))          \
+    ROW(silu, "x * sigmoid(x)", "", X, x * vsigmoid(x),                                           \
+        dy * vsigmoid(x) * (one + x * vsigmoid(-x)))                                              \
+    ROW(gelu, "x / 2 * (1 + erf(x / sqrt(2)))", "", X, vgelu(x), dy * vgelu_slope(x))             \
+    ROW(gelu_tanh, "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))", "", X,             \
+        vgelu_tanh(x), dy * vgelu_tanh_slope(x))                                                  \
+    ROW(sigmoid, "1 / (1 + exp(-x))", "", Y, vsigmoid(x), dy * y * (one - y))                     \
+    ROW(tanh, "tanh(x)", "", Y, vtanh(x), dy * (one - y * y))                                     \
+    ROW(exp, "exp(x)", "", Y, vexp(x), dy * y)                                                    \
+    ROW(log, "log(x)", "", X, vlog(x), dy / x)                                                    \
+    ROW(sqrt, "sqrt(x)", "", Y, vsqrt(x), dy / (y + y))                                           \
+    ROW(square, "x * x", "", X, x * x, dy * (x + x))                                              \
+    ROW(abs, "abs(x)", "", X, vabs(x), where(x > zero, dy, where(x < zero, -dy, zero)))           \
+    ROW(affine, "scale * x + shift", "scale=1.0, shift=0.0", X, x * S(0) + S(1), dy * S(0))       \
+    ROW(reciprocal, "1 / x", "", Y, one / x, -dy * y * y)                                         \
+    ROW(power, "x ** exponent", "exponent=1.0", X, vpower(x, s[0]),                               \
+        dy * S(0) * vpower(x, s[0] - 1.0))                                                        \
+    ROW(softplus, "log(1 + exp(x))", "", X, vsoftplus(x), dy * vsigmoid(x))                       \
+    ROW(erf, "erf(x)", "", X, verf(x), dy * splat(1.1283791671f) * vexp(-x * x))
 
 #define S(i) splat((float)s[i])
 #define X x
@@ -47,4 +68,4 @@ POINTWISE(DEFINE_UNARY)
 
 #define UNARY_ROW(name, formula, arguments, saved, value, gradient)                               \
     {#name, formula, arguments, #saved[0] | 0x20, name##_forward, name##_backward},
-#define COUNT_ROW(name, formula, arguments, saved, value, gradient) +1
+#define COUNT_ROW(...) +1

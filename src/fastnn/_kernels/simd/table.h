@@ -14,7 +14,13 @@ typedef void (*unary_fn)(int64_t n, const float *x, float *y, const double *s);
 typedef void (*unary_grad_fn)(int64_t n, const float *saved, const float *dy, float *dx,
                               const double *s);
 
-enum { UNARY_MAX = 32 };
+/* y[rows, n] = f(a, b): a[i*a_row + j*a_step], b likewise, y[i*n + j]. y may be a or b. */
+typedef void (*binary_fn)(int64_t rows, int64_t n, const float *a, int64_t a_row, int64_t a_step,
+                          const float *b, int64_t b_row, int64_t b_step, float *y);
+/* Update n elements of buffers[0] (parameter) from buffers[1] (gradient) and the state after them. */
+typedef void (*optimizer_fn)(int64_t n, const double *hyper, float *const *buffers);
+
+enum { UNARY_MAX = 32, BINARY_MAX = 16, OPTIMIZER_MAX = 16 };
 
 typedef struct {
     const char *name;
@@ -26,10 +32,40 @@ typedef struct {
 } unary_row;
 
 typedef struct {
+    const char *name;
+    const char *formula;
+    binary_fn function;
+} binary_row;
+
+typedef struct {
+    const char *name;
+    const char *hyper;  /* names of the numbers in hyper, comma separated */
+    int buffers;        /* per tensor: parameter, gradient, state */
+    optimizer_fn update;
+} optimizer_row;
+
+typedef struct {
     const char *level;
     int lanes;
     int unary_count;
     unary_row unary[UNARY_MAX];
+    /* memory: pointwise of two tensors, copies, sums, dropout, optimizers */
+    int binary_count;
+    binary_row binary[BINARY_MAX];
+    int optimizer_count;
+    optimizer_row optimizer[OPTIMIZER_MAX];
+    void (*add)(int64_t n, const float *a, const float *b, float *y);
+    void (*fill)(int64_t n, float value, float *y);
+    /* y[i*y_row + j] = x[j*x_column + i*x_row] where one of the x strides is 1 */
+    void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_column,
+                      float *y, int64_t y_row);
+    /* sums[inner] (double) = sums over rows of x[rows, inner]; rows <= 1024 */
+    void (*sum_rows)(int64_t rows, int64_t inner, const float *x, int64_t x_row, double *sums);
+    double (*sum_run)(int64_t n, const float *x);
+    int (*all_finite)(int64_t n, const float *x);
+    /* Elements first .. first + n of the stream (seed, step, node); first a multiple of 64. */
+    void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
+                    const float *x, float *y);
 } simd_table;
 
 #if defined(__x86_64__)

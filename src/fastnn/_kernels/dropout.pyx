@@ -1,0 +1,36 @@
+"""Dropout without a stored mask: the random number of an element is a function of where it is."""
+
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+
+from fastnn._kernels.dispatch cimport simd
+
+cdef enum:
+    CHUNK = 16384
+
+
+cdef void dropout(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y[n] = x[n] / (1 - p) where kept, else 0.  The gradient is the same kernel on dy.
+
+    p: x, y, key (uint64[2]: seed, step).  d: n, node.  s: p, the probability to drop.
+    Element i is kept or not by a random number of (seed, step, node, i) alone.  x may be y.
+    """
+    cdef int64_t n = d[0], chunk, chunks = (n + CHUNK - 1) // CHUNK
+    cdef const float *x = <const float *> p[0]
+    cdef float *y = <float *> p[1]
+    cdef const uint64_t *key = <const uint64_t *> p[2]
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and chunks > 2):
+        simd.dropout(chunk * CHUNK, min(CHUNK, n - chunk * CHUNK), key, <uint32_t> d[1], s[0],
+                     x + chunk * CHUNK, y + chunk * CHUNK)
+
+
+def _dropout_extents(d, threads):
+    n, node = d
+    if not 0 <= node < 2 ** 32:
+        raise ValueError(f"dropout: node {node} does not fit 32 bits")
+    return 4 * n, 4 * n, 16
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count)
+KERNELS = {"dropout": (<uintptr_t> &dropout, _dropout_extents)}

@@ -1,0 +1,100 @@
+"""Optimizers: each row of simd/optimizer.h over all tensors at once, in one pass.
+
+The elements of all tensors, one tensor after the other, are cut into chunks of fixed size.
+"""
+
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uintptr_t
+
+from fastnn._kernels.dispatch cimport optimizer_row, simd
+
+cdef enum:
+    CHUNK = 16384
+
+
+cdef void sgd(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """w -= lr * (g + weight_decay * w).  p: hyper, then (w, g) per tensor."""
+    _update(&simd.optimizer[0], p, d, threads)
+
+
+cdef void sgd_momentum(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """m = momentum * m + (1 - dampening) * (g + weight_decay * w); w -= lr * m.
+
+    p: hyper, then (w, g, m) per tensor.
+    """
+    _update(&simd.optimizer[1], p, d, threads)
+
+
+cdef void sgd_nesterov(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """As sgd_momentum, but w -= lr * (g + weight_decay * w + momentum * m)."""
+    _update(&simd.optimizer[2], p, d, threads)
+
+
+cdef void adam(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """Adam (Kingma and Ba, 2015), the decay added to the gradient.
+
+    p: hyper, then (w, g, exp_avg, exp_avg_sq) per tensor.
+    """
+    _update(&simd.optimizer[3], p, d, threads)
+
+
+cdef void adamw(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """AdamW (Loshchilov and Hutter, 2019): w *= 1 - lr * weight_decay, then Adam's step."""
+    _update(&simd.optimizer[4], p, d, threads)
+
+
+cdef void _update(const optimizer_row *row, char **p, const int64_t *d,
+                  int threads) noexcept nogil:
+    """Update all tensors.  p: hyper (float64), then row.buffers per tensor.  d: count, sizes."""
+    cdef int64_t i, chunk, total = 0
+    for i in range(d[0]):
+        total += d[1 + i]
+    for chunk in prange((total + CHUNK - 1) // CHUNK, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and total > 2 * CHUNK):
+        _update_chunk(row, p, d, chunk * CHUNK)
+
+
+cdef void _update_chunk(const optimizer_row *row, char **p, const int64_t *d,
+                        int64_t first) noexcept nogil:
+    """The CHUNK elements from `first` on; the tensors' elements counted as one sequence."""
+    cdef float *buffers[8]
+    cdef int64_t tensor, low, high, start = 0
+    cdef int k
+    for tensor in range(d[0]):
+        low = max(first - start, 0)
+        high = min(first + CHUNK - start, d[1 + tensor])
+        if low < high:
+            for k in range(row.buffers):
+                buffers[k] = <float *> p[1 + tensor * row.buffers + k] + low
+            row.update(high - low, <const double *> p[0], buffers)
+        start += d[1 + tensor]
+        if start >= first + CHUNK:
+            return
+
+
+def optimizer_rows():
+    """The table: (name, names of the numbers in hyper, buffers per tensor)."""
+    return [(simd.optimizer[i].name.decode(), simd.optimizer[i].hyper.decode(),
+             simd.optimizer[i].buffers) for i in range(simd.optimizer_count)]
+
+
+def _extents(hyper, buffers):
+    def extents(d, threads):
+        if d[0] != len(d) - 1 or min(d) < 0:
+            raise ValueError(f"an optimizer takes the count of tensors and their sizes, not {d}")
+        sizes = [4 * n for n in d[1:] for _ in range(buffers)]
+        return (8 * (hyper.count(",") + 1), *sizes)
+    return extents
+
+
+cdef _addresses():
+    # In the order of the table's rows.
+    return [<uintptr_t> &sgd, <uintptr_t> &sgd_momentum, <uintptr_t> &sgd_nesterov,
+            <uintptr_t> &adam, <uintptr_t> &adamw]
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count)
+KERNELS = {
+    name: (address, _extents(hyper, buffers))
+    for address, (name, hyper, buffers) in zip(_addresses(), optimizer_rows(), strict=True)
+}
