@@ -11,9 +11,8 @@
     ROW(leaky_relu, "x if x > 0 else negative_slope * x", "negative_slope=0.01", X,               \
         where(x > zero, x, x * S(0)), where(x > zero, dy, dy * S(0)))                            \
     ROW(elu, "x if x > 0 else alpha * (exp(x) - 1)", "alpha=1.0", X,                              \
-        where(x > zero, x, S(0) * vexpm1(x)), where(x > zero, dy, dy * S(0) * vexp(x)))          \
-    ROW(silu, "x * sigmoid(x)", "", X, x * vsigmoid(x),                                           \
-        dy * vsigmoid(x) * (one + x * vsigmoid(-x)))                                              \
+        where(x > zero, x, S(0) * expm1_negative(x)), where(x > zero, dy, dy * S(0) * vexp(x)))          \
+    ROW(silu, "x * sigmoid(x)", "", X, vsilu(x), dy * vsilu_slope(x))                             \
     ROW(gelu, "x / 2 * (1 + erf(x / sqrt(2)))", "", X, vgelu(x), dy * vgelu_slope(x))             \
     ROW(gelu_tanh, "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))", "", X,             \
         vgelu_tanh(x), dy * vgelu_tanh_slope(x))                                                  \
@@ -27,9 +26,9 @@
     ROW(affine, "scale * x + shift", "scale=1.0, shift=0.0", X, x * S(0) + S(1), dy * S(0))       \
     ROW(reciprocal, "1 / x", "", Y, one / x, -dy * y * y)                                         \
     ROW(power, "x ** exponent", "exponent=1.0", X, vpower(x, s[0]),                               \
-        dy * S(0) * vpower(x, s[0] - 1.0))                                                        \
+        dy * vpower_slope(x, s[0]))                                                               \
     ROW(softplus, "log(1 + exp(x))", "", X, vsoftplus(x), dy * vsigmoid(x))                       \
-    ROW(erf, "erf(x)", "", X, verf(x), dy * splat(1.1283791671f) * vexp(-x * x))
+    ROW(erf, "erf(x)", "", X, verf(x), dy * 1.12837917f * gaussian(clamp(-14.5f, 14.5f, x), 1.0f))
 
 #define S(i) splat((float)s[i])
 #define X x
