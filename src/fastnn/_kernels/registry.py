@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-MODULES = ("pointwise",)
+MODULES = ("conv2d", "linear", "pointwise")
 
 
 class Kernel(NamedTuple):
