@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-MODULES = ("pointwise", "copy", "reduce", "dropout", "optimizer")
+MODULES = (
+    "conv2d",
+    "copy",
+    "dropout",
+    "linear",
+    "optimizer",
+    "pointwise",
+    "reduce",
+)
 
 
 class Kernel(NamedTuple):
