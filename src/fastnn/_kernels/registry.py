@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-MODULES = ("pointwise",)
+MODULES = ("pointwise", "pool", "batch_norm", "softmax")
 
 
 class Kernel(NamedTuple):

@@ -2,6 +2,9 @@
 #include "vector.h"
 #include "table.h"
 #include "pointwise.h"
+#include "pool.h"
+#include "norm.h"
+#include "softmax.h"
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -11,6 +14,9 @@
 const simd_table TABLE_NAME(LEVEL) = {
     .level = TEXT(LEVEL),
     .lanes = LANES,
+    .pool = POOL_KERNELS,
+    .norm = NORM_KERNELS,
+    .softmax = SOFTMAX_KERNELS,
     .unary_count = POINTWISE(COUNT_ROW),
     .unary = {POINTWISE(UNARY_ROW)},
 };
