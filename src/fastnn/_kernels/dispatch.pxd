@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "simd/table.h":
     ctypedef void (*unary_fn)(int64_t n, const float *x, float *y, const double *s) noexcept nogil
@@ -21,7 +21,62 @@ cdef extern from "simd/table.h":
         const char *hyper
         int buffers
         void (*update)(int64_t n, const double *hyper, float **buffers) noexcept nogil
+    # pooling
+    ctypedef struct max_pool_shape:
+        int64_t n, h, w, c, oh, ow
+    ctypedef struct avg_pool_shape:
+        int64_t n, h, w, c, oh, ow
+    ctypedef struct adaptive_pool_shape:
+        int64_t n, h, w, c, oh, ow
+    ctypedef struct pool_kernels:
+        void (*max_forward)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
+                            uint8_t *offsets) noexcept nogil
+        void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
+                             int64_t iy, float *dx) noexcept nogil
+        void (*avg_forward)(const avg_pool_shape *g, const float *x, int64_t oy,
+                            float *y) noexcept nogil
+        void (*avg_backward)(const avg_pool_shape *g, const float *dy, int64_t iy,
+                             float *dx) noexcept nogil
+        void (*adaptive_forward)(const adaptive_pool_shape *g, const float *x, int64_t oy,
+                                 float *y) noexcept nogil
+        void (*adaptive_backward)(const adaptive_pool_shape *g, const float *dy, int64_t iy,
+                                  float *dx) noexcept nogil
+    # batch norm
+    enum: NORM_WIDTH
+    ctypedef struct norm_columns:
+        const float *mean
+        const float *scale
+        const float *bias
+        const float *slope
+        const float *offset
+    ctypedef struct norm_kernels:
+        void (*moments)(int64_t rows, int64_t width, int64_t stride, const float *x,
+                        double *mean, double *square) noexcept nogil
+        void (*apply)(int64_t rows, int64_t width, int64_t stride, const float *x,
+                      const norm_columns *v, float *y, int relu) noexcept nogil
+        void (*sums)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
+                     const norm_columns *v, double *sum, double *product, int relu) noexcept nogil
+        void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy,
+                         const float *x, const norm_columns *v, float *dx, int relu,
+                         int constant_statistics) noexcept nogil
+    # softmax and cross-entropy
+    ctypedef struct softmax_kernels:
+        void (*softmax)(int64_t classes, const float *x, float *y) noexcept nogil
+        void (*log_softmax)(int64_t classes, const float *x, float *y) noexcept nogil
+        void (*softmax_grad)(int64_t classes, const float *y, const float *dy,
+                             float *dx) noexcept nogil
+        void (*log_softmax_grad)(int64_t classes, const float *y, const float *dy,
+                                 float *dx) noexcept nogil
+        void (*max_and_sum)(int64_t classes, const float *x, float *out) noexcept nogil
+        float (*weighted_sum)(int64_t classes, const float *x, const float *weight,
+                              float max) noexcept nogil
+        void (*cross_entropy_grad)(int64_t classes, const float *x, const float *weight,
+                                   float log_sum_exp, float gain, float smooth,
+                                   float *dx) noexcept nogil
     ctypedef struct simd_table:
+        pool_kernels pool
+        norm_kernels norm
+        softmax_kernels softmax
         const char *level
         int lanes
         int unary_count

@@ -5,13 +5,16 @@ from importlib import import_module
 from typing import NamedTuple
 
 MODULES = (
+    "batch_norm",
     "conv2d",
     "copy",
     "dropout",
     "linear",
     "optimizer",
     "pointwise",
+    "pool",
     "reduce",
+    "softmax",
 )
 
 

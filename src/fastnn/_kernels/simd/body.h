@@ -7,6 +7,9 @@
 #include "reduce.h"
 #include "random.h"
 #include "optimizer.h"
+#include "pool.h"
+#include "norm.h"
+#include "softmax.h"
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -16,6 +19,9 @@
 const simd_table TABLE_NAME(LEVEL) = {
     .level = TEXT(LEVEL),
     .lanes = LANES,
+    .pool = POOL_KERNELS,
+    .norm = NORM_KERNELS,
+    .softmax = SOFTMAX_KERNELS,
     .unary_count = POINTWISE(COUNT_ROW),
     .unary = {POINTWISE(UNARY_ROW)},
     .binary_count = BINARY(COUNT_ROW),

@@ -31,6 +31,64 @@ typedef struct {
     unary_grad_fn backward;
 } unary_row;
 
+/* Pooling (pool.h), one row of one NHWC image per call. */
+typedef struct {
+    int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow;
+} max_pool_shape;
+typedef struct {
+    int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, oh, ow;
+    int64_t count_include_pad, divisor_override, pad_bottom, pad_right;
+} avg_pool_shape;
+typedef struct {
+    int64_t n, h, w, c, oh, ow;
+} adaptive_pool_shape;
+typedef struct {
+    /* x[h][w][c], row oy of y[oh][ow][c] and, unless NULL, of offsets[oh][ow][c] */
+    void (*max_forward)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
+                        uint8_t *offsets);
+    /* dy[oh][ow][c], offsets[oh][ow][c], row iy of dx[h][w][c] */
+    void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
+                         int64_t iy, float *dx);
+    void (*avg_forward)(const avg_pool_shape *g, const float *x, int64_t oy, float *y);
+    void (*avg_backward)(const avg_pool_shape *g, const float *dy, int64_t iy, float *dx);
+    void (*adaptive_forward)(const adaptive_pool_shape *g, const float *x, int64_t oy, float *y);
+    void (*adaptive_backward)(const adaptive_pool_shape *g, const float *dy, int64_t iy,
+                              float *dx);
+} pool_kernels;
+
+/* Batch norm (norm.h). Blocks of x[rows][width], row after row `stride` floats apart, where
+ * width <= NORM_WIDTH; all per-column vectors have `width` values. */
+enum { NORM_WIDTH = 1024 };
+typedef struct {
+    const float *mean, *scale, *bias; /* y = (x - mean) * scale + bias */
+    const float *slope, *offset;      /* dx = dy * scale + (x - mean) * slope + offset */
+} norm_columns;
+typedef struct {
+    void (*moments)(int64_t rows, int64_t width, int64_t stride, const float *x, double *mean,
+                    double *square);
+    void (*apply)(int64_t rows, int64_t width, int64_t stride, const float *x,
+                  const norm_columns *v, float *y, int relu);
+    void (*sums)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
+                 const norm_columns *v, double *sum, double *product, int relu);
+    void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
+                     const norm_columns *v, float *dx, int relu, int constant_statistics);
+} norm_kernels;
+
+/* Softmax and cross-entropy (softmax.h): one row of `classes` values per call. */
+typedef struct {
+    void (*softmax)(int64_t classes, const float *x, float *y);
+    void (*log_softmax)(int64_t classes, const float *x, float *y);
+    void (*softmax_grad)(int64_t classes, const float *y, const float *dy, float *dx);
+    void (*log_softmax_grad)(int64_t classes, const float *y, const float *dy, float *dx);
+    /* out[0] = max of x, out[1] = sum of exp(x - max) */
+    void (*max_and_sum)(int64_t classes, const float *x, float *out);
+    /* sum of (x - max) * weight; weight NULL: ones */
+    float (*weighted_sum)(int64_t classes, const float *x, const float *weight, float max);
+    /* dx = exp(x - log_sum_exp) * gain - (weight or ones) * smooth */
+    void (*cross_entropy_grad)(int64_t classes, const float *x, const float *weight,
+                               float log_sum_exp, float gain, float smooth, float *dx);
+} softmax_kernels;
+
 typedef struct {
     const char *name;
     const char *formula;
@@ -47,6 +105,11 @@ typedef struct {
 typedef struct {
     const char *level;
     int lanes;
+    /* pooling, batch norm, softmax */
+    pool_kernels pool;
+    norm_kernels norm;
+    softmax_kernels softmax;
+    /* pointwise */
     int unary_count;
     unary_row unary[UNARY_MAX];
     /* memory: pointwise of two tensors, copies, sums, dropout, optimizers */

@@ -1,0 +1,209 @@
+/* Batch norm over blocks of rows: moments, apply, and the two passes of the gradient.
+ *
+ * Rows go four at a time, so that the per-column values are read once for four rows. Sums are in
+ * float within SUM_FLOATS values of cache-resident rows and in double across them.
+ */
+enum { SUM_FLOATS = 8192, SUM_ROWS_MIN = 16, SUM_ROWS_MAX = 256 };
+
+INLINE int64_t sum_rows(int64_t width) {
+    const int64_t rows = SUM_FLOATS / width;
+    return rows < SUM_ROWS_MIN ? SUM_ROWS_MIN : rows > SUM_ROWS_MAX ? SUM_ROWS_MAX : rows;
+}
+
+/* Run part(lanes, j) over the columns j: whole vectors, then the tail. */
+#define OVER_COLUMNS(width, part)                                                                 \
+    do {                                                                                          \
+        int64_t j = 0;                                                                            \
+        for (; j + LANES <= (width); j += LANES) { part(LANES, j); }                              \
+        if (j < (width)) { part((width) - j, j); }                                                \
+    } while (0)
+
+/* Run part(count) with row r: four rows at a time, then single ones. */
+#define OVER_ROWS(rows, part)                                                                     \
+    do {                                                                                          \
+        int64_t r = 0;                                                                            \
+        for (; r + 4 <= (rows); r += 4) { part(4); }                                              \
+        for (; r < (rows); r++) { part(1); }                                                      \
+    } while (0)
+
+/* ---- moments ---- */
+
+INLINE void add_rows(int count, int64_t width, int64_t stride, const float *x, float *sum) {
+#define PART(lanes, j)                                                                            \
+    vf total = load_n(x + j, lanes);                                                              \
+    for (int i = 1; i < count; i++) total += load_n(x + i * stride + j, lanes);                   \
+    store_n(sum + j, load_n(sum + j, lanes) + total, lanes)
+    OVER_COLUMNS(width, PART);
+#undef PART
+}
+
+/* sum += x - pivot, square += (x - pivot)^2 */
+INLINE void add_deviations(int count, int64_t width, int64_t stride, const float *x,
+                           const float *pivot, float *sum, float *square) {
+#define PART(lanes, j)                                                                            \
+    const vf center = load_n(pivot + j, lanes);                                                   \
+    vf total = {0}, squares = {0};                                                                \
+    for (int i = 0; i < count; i++) {                                                             \
+        const vf d = load_n(x + i * stride + j, lanes) - center;                                  \
+        total += d;                                                                               \
+        squares = vfma(d, d, squares);                                                            \
+    }                                                                                             \
+    store_n(sum + j, load_n(sum + j, lanes) + total, lanes);                                      \
+    store_n(square + j, load_n(square + j, lanes) + squares, lanes)
+    OVER_COLUMNS(width, PART);
+#undef PART
+}
+
+/* mean[width] and square[width] = sum of (x - mean)^2 over the rows, overwritten. Each group of
+ * rows takes a second pass, in cache, about its own mean; groups merge as in Chan et al. (1979). */
+static void norm_moments(int64_t rows, int64_t width, int64_t stride, const float *x, double *mean,
+                         double *square) {
+    float pivot[NORM_WIDTH], sum[NORM_WIDTH], squares[NORM_WIDTH];
+    const int64_t step = sum_rows(width);
+    for (int64_t done = 0; done < rows; done += step) {
+        const int64_t group = rows - done < step ? rows - done : step;
+        const float *from = x + done * stride;
+        const size_t bytes = (size_t)width * sizeof(float);
+        memset(pivot, 0, bytes), memset(sum, 0, bytes), memset(squares, 0, bytes);
+#define PART(count) add_rows(count, width, stride, from + r * stride, pivot)
+        OVER_ROWS(group, PART);
+#undef PART
+        for (int64_t j = 0; j < width; j++) pivot[j] /= (float)group;
+#define PART(count) add_deviations(count, width, stride, from + r * stride, pivot, sum, squares)
+        OVER_ROWS(group, PART);
+#undef PART
+        const double n = (double)group, share = n / (double)(done + group);
+        for (int64_t j = 0; j < width; j++) {
+            const double rest = sum[j] / n, own = squares[j] - sum[j] * rest;
+            const double delta = done ? pivot[j] + rest - mean[j] : 0.0;
+            mean[j] = done ? mean[j] + delta * share : pivot[j] + rest;
+            square[j] = (done ? square[j] : 0.0) + own + delta * delta * share * (double)done;
+        }
+    }
+}
+
+/* ---- apply ---- */
+
+/* The one arithmetic of the value: the ReLU mask of the backward must agree to the bit. */
+INLINE vf norm_value(vf centered, vf scale, vf bias) { return vfma(centered, scale, bias); }
+
+INLINE void apply_rows(int count, int64_t width, int64_t stride, const float *x,
+                       const norm_columns *v, float *y, int relu) {
+    const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
+#define PART(lanes, j)                                                                            \
+    const vf m = load_n(mean + j, lanes), a = load_n(scale + j, lanes);                           \
+    const vf b = load_n(bias + j, lanes);                                                         \
+    for (int i = 0; i < count; i++) {                                                             \
+        vf value = norm_value(load_n(x + i * stride + j, lanes) - m, a, b);                       \
+        if (relu) value = vmax((vf){0}, value);                                                   \
+        store_n(y + i * stride + j, value, lanes);                                                \
+    }
+    OVER_COLUMNS(width, PART);
+#undef PART
+}
+
+static void norm_apply(int64_t rows, int64_t width, int64_t stride, const float *x,
+                       const norm_columns *v, float *y, int relu) {
+#define PART(count) apply_rows(count, width, stride, x + r * stride, v, y + r * stride, 1)
+    if (relu) OVER_ROWS(rows, PART);
+#undef PART
+#define PART(count) apply_rows(count, width, stride, x + r * stride, v, y + r * stride, 0)
+    if (!relu) OVER_ROWS(rows, PART);
+#undef PART
+}
+
+/* ---- backward ---- */
+
+/* dy, or zero where the ReLU after the norm had nothing to pass. */
+INLINE vf masked(vf dy, vf centered, vf scale, vf bias, int relu) {
+    if (!relu) return dy;
+    const vi off = norm_value(centered, scale, bias) <= (vf){0};
+    return (vf)(~off & (vi)dy);
+}
+
+INLINE void sum_rows_of(int count, int64_t width, int64_t stride, const float *dy, const float *x,
+                        const norm_columns *v, float *sum, float *product, int relu) {
+    const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
+#define PART(lanes, j)                                                                            \
+    const vf m = load_n(mean + j, lanes);                                                         \
+    const vf a = relu ? load_n(scale + j, lanes) : m, b = relu ? load_n(bias + j, lanes) : m;     \
+    vf total = {0}, products = {0};                                                               \
+    for (int i = 0; i < count; i++) {                                                             \
+        const vf d = load_n(x + i * stride + j, lanes) - m;                                       \
+        const vf g = masked(load_n(dy + i * stride + j, lanes), d, a, b, relu);                   \
+        total += g;                                                                               \
+        products = vfma(g, d, products);                                                          \
+    }                                                                                             \
+    store_n(sum + j, load_n(sum + j, lanes) + total, lanes);                                      \
+    store_n(product + j, load_n(product + j, lanes) + products, lanes)
+    OVER_COLUMNS(width, PART);
+#undef PART
+}
+
+/* sum[width] = sum of dy, product[width] = sum of dy * (x - mean), overwritten. */
+static void norm_sums(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
+                      const norm_columns *v, double *sum, double *product, int relu) {
+    float total[NORM_WIDTH], products[NORM_WIDTH];
+    const int64_t step = sum_rows(width);
+    for (int64_t done = 0; done < rows; done += step) {
+        const int64_t group = rows - done < step ? rows - done : step, at = done * stride;
+        memset(total, 0, (size_t)width * sizeof(float));
+        memset(products, 0, (size_t)width * sizeof(float));
+#define PART_OF(count, relu)                                                                      \
+    sum_rows_of(count, width, stride, dy + at + r * stride, x + at + r * stride, v, total,        \
+                products, relu)
+#define PART(count) PART_OF(count, 1)
+        if (relu) OVER_ROWS(group, PART);
+#undef PART
+#define PART(count) PART_OF(count, 0)
+        if (!relu) OVER_ROWS(group, PART);
+#undef PART
+#undef PART_OF
+        for (int64_t j = 0; j < width; j++) {
+            sum[j] = (done ? sum[j] : 0.0) + total[j];
+            product[j] = (done ? product[j] : 0.0) + products[j];
+        }
+    }
+}
+
+INLINE void backward_rows(int count, int64_t width, int64_t stride, const float *dy,
+                          const float *x, const norm_columns *v, float *dx, int relu,
+                          int constant) {
+    const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
+    const float *slope = v->slope, *offset = v->offset;
+#define PART(lanes, j)                                                                            \
+    const vf m = load_n(mean + j, lanes), a = load_n(scale + j, lanes);                           \
+    const vf b = relu ? load_n(bias + j, lanes) : m;                                              \
+    const vf k = constant ? m : load_n(slope + j, lanes);                                         \
+    const vf e = constant ? m : load_n(offset + j, lanes);                                        \
+    for (int i = 0; i < count; i++) {                                                             \
+        const vf d = load_n(x + i * stride + j, lanes) - m;                                       \
+        const vf g = masked(load_n(dy + i * stride + j, lanes), d, a, b, relu);                   \
+        store_n(dx + i * stride + j, constant ? g * a : vfma(g, a, vfma(d, k, e)), lanes);        \
+    }
+    OVER_COLUMNS(width, PART);
+#undef PART
+}
+
+static void norm_backward(int64_t rows, int64_t width, int64_t stride, const float *dy,
+                          const float *x, const norm_columns *v, float *dx, int relu,
+                          int constant_statistics) {
+#define PART_OF(count, relu, constant)                                                            \
+    backward_rows(count, width, stride, dy + r * stride, x + r * stride, v, dx + r * stride,      \
+                  relu, constant)
+#define PART(count) PART_OF(count, 0, 0)
+    if (!relu && !constant_statistics) OVER_ROWS(rows, PART);
+#undef PART
+#define PART(count) PART_OF(count, 1, 0)
+    if (relu && !constant_statistics) OVER_ROWS(rows, PART);
+#undef PART
+#define PART(count) PART_OF(count, 0, 1)
+    if (!relu && constant_statistics) OVER_ROWS(rows, PART);
+#undef PART
+#define PART(count) PART_OF(count, 1, 1)
+    if (relu && constant_statistics) OVER_ROWS(rows, PART);
+#undef PART
+#undef PART_OF
+}
+
+#define NORM_KERNELS {norm_moments, norm_apply, norm_sums, norm_backward}

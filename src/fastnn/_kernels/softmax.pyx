@@ -1,0 +1,250 @@
+"""Softmax, log-softmax and cross-entropy over rows of classes."""
+
+from cython.parallel cimport prange
+from libc.math cimport NAN, log
+from libc.stdint cimport int64_t, uintptr_t
+
+from fastnn._kernels.dispatch cimport simd
+
+cdef enum:
+    CHUNK = 256         # rows per chunk; losses are summed per chunk, then over chunks
+    SERIAL = 8192       # values that are not worth a team of threads
+
+
+cdef void softmax_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y = exp(x - max) / sum(exp(x - max)) along each row, overwritten.
+
+    p: x[rows, classes], y.  d: rows, classes.  y may be x.
+    """
+    cdef const float *x = <const float *> p[0]
+    cdef float *y = <float *> p[1]
+    cdef int64_t row, classes = d[1]
+    for row in prange(d[0], num_threads=threads, schedule="static",
+                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
+        simd.softmax.softmax(classes, x + row * classes, y + row * classes)
+
+
+cdef void log_softmax_forward(char **p, const int64_t *d, const double *s,
+                              int threads) noexcept nogil:
+    """y = x - max - log(sum(exp(x - max))) along each row, overwritten.
+
+    p: x[rows, classes], y.  d: rows, classes.  y may be x.
+    """
+    cdef const float *x = <const float *> p[0]
+    cdef float *y = <float *> p[1]
+    cdef int64_t row, classes = d[1]
+    for row in prange(d[0], num_threads=threads, schedule="static",
+                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
+        simd.softmax.log_softmax(classes, x + row * classes, y + row * classes)
+
+
+cdef void softmax_backward(char **p, const int64_t *d, const double *s,
+                           int threads) noexcept nogil:
+    """dx = y * (dy - sum(dy * y)) along each row, overwritten.
+
+    p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
+    """
+    cdef const float *y = <const float *> p[0]
+    cdef const float *dy = <const float *> p[1]
+    cdef float *dx = <float *> p[2]
+    cdef int64_t row, classes = d[1]
+    for row in prange(d[0], num_threads=threads, schedule="static",
+                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
+        simd.softmax.softmax_grad(
+            classes, y + row * classes, dy + row * classes, dx + row * classes)
+
+
+cdef void log_softmax_backward(char **p, const int64_t *d, const double *s,
+                               int threads) noexcept nogil:
+    """dx = dy - exp(y) * sum(dy) along each row, overwritten.
+
+    p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
+    """
+    cdef const float *y = <const float *> p[0]
+    cdef const float *dy = <const float *> p[1]
+    cdef float *dx = <float *> p[2]
+    cdef int64_t row, classes = d[1]
+    for row in prange(d[0], num_threads=threads, schedule="static",
+                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
+        simd.softmax.log_softmax_grad(
+            classes, y + row * classes, dy + row * classes, dx + row * classes)
+
+
+# ---- cross-entropy ----
+
+# What both passes read of p, d and s.
+ctypedef struct problem:
+    const float *logits
+    const int64_t *target
+    const float *weight     # NULL: ones
+    int64_t rows, classes, reduction, ignore_index
+    float smoothing         # label_smoothing
+    float weight_sum
+
+
+cdef problem describe(char **p, const int64_t *d, const double *s) noexcept nogil:
+    cdef problem q
+    cdef int64_t j
+    cdef double total = 0
+    q.logits = <const float *> p[0]
+    q.target = <const int64_t *> p[1]
+    q.weight = <const float *> p[2] if d[4] else NULL
+    q.rows, q.classes, q.reduction, q.ignore_index = d[0], d[1], d[2], d[3]
+    q.smoothing = <float> s[0]
+    q.weight_sum = <float> q.classes
+    if q.weight != NULL and q.smoothing != 0:
+        for j in range(q.classes):
+            total += q.weight[j]
+        q.weight_sum = <float> total
+    return q
+
+
+cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *log_sum_exp,
+                     double *partial) noexcept nogil:
+    """Losses of one chunk of rows; partial[0] = their sum, partial[1] = the sum of weights."""
+    cdef int64_t row, target
+    cdef float found[2]
+    cdef const float *x
+    cdef float log_sum, weight, loss
+    cdef double total = 0, weights = 0
+    for row in range(chunk * CHUNK, min(q.rows, (chunk + 1) * CHUNK)):
+        x = q.logits + row * q.classes
+        target = q.target[row]
+        simd.softmax.max_and_sum(q.classes, x, found)
+        log_sum = <float> log(found[1])
+        log_sum_exp[row] = found[0] + log_sum
+        weight = 0
+        loss = 0
+        if target != q.ignore_index:
+            if target < 0 or target >= q.classes:
+                loss = NAN
+            else:
+                weight = q.weight[target] if q.weight != NULL else 1
+                loss = (1 - q.smoothing) * weight * (log_sum - (x[target] - found[0]))
+                if q.smoothing != 0:
+                    loss = loss + q.smoothing / q.classes * (
+                        q.weight_sum * log_sum
+                        - simd.softmax.weighted_sum(q.classes, x, q.weight, found[0]))
+        row_loss[row] = loss
+        total += loss
+        weights += weight
+    partial[0] = total
+    partial[1] = weights
+
+
+cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
+                                int threads) noexcept nogil:
+    """row_loss[r] = -sum over classes of q * log_softmax(logits[r]); all overwritten.
+
+    q = (1 - label_smoothing) * class_weight at the target, + label_smoothing / classes *
+    class_weight at all; rows whose target is ignore_index lose 0, an impossible target NaN.
+    total = (reduced loss or 0 for none, divisor): mean divides by the weights of the targets.
+    p: logits[rows, classes], target int64[rows], class_weight[classes], row_loss[rows],
+    log_sum_exp[rows], total[2], workspace.  s: label_smoothing.
+    d: rows, classes, reduction (0 none, 1 mean, 2 sum), ignore_index, has_class_weight.
+    """
+    cdef problem q = describe(p, d, s)
+    cdef float *row_loss = <float *> p[3]
+    cdef float *log_sum_exp = <float *> p[4]
+    cdef float *total = <float *> p[5]
+    cdef double *partials = <double *> p[6]
+    cdef int64_t chunk, chunks = (q.rows + CHUNK - 1) // CHUNK
+    cdef double loss = 0, weights = 0
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
+        loss_chunk(&q, chunk, row_loss, log_sum_exp, partials + 2 * chunk)
+    for chunk in range(chunks):
+        loss += partials[2 * chunk]
+        weights += partials[2 * chunk + 1]
+    total[1] = <float> weights if q.reduction == 1 else 1
+    total[0] = 0
+    if q.reduction == 1:
+        total[0] = <float> (loss / weights)
+    elif q.reduction == 2:
+        total[0] = <float> loss
+
+
+cdef void row_gradient(const problem *q, int64_t row, float log_sum_exp, float gain,
+                       float *dx) noexcept nogil:
+    """dx = gain * (softmax * sum(q) - q), q as in cross_entropy_forward."""
+    cdef int64_t j, target = q.target[row]
+    cdef float weight, smooth
+    if target == q.ignore_index or target < 0 or target >= q.classes:
+        for j in range(q.classes):
+            dx[j] = 0 if target == q.ignore_index else NAN
+        return
+    weight = q.weight[target] if q.weight != NULL else 1
+    weight = weight * (1 - q.smoothing)
+    smooth = q.smoothing / q.classes
+    simd.softmax.cross_entropy_grad(
+        q.classes, q.logits + row * q.classes, q.weight, log_sum_exp,
+        gain * (weight + smooth * q.weight_sum), gain * smooth, dx)
+    dx[target] -= gain * weight
+
+
+cdef void cross_entropy_backward(char **p, const int64_t *d, const double *s,
+                                 int threads) noexcept nogil:
+    """dlogits = dloss * d loss / d logits, overwritten.  dlogits may be logits.
+
+    p: logits, target, class_weight, log_sum_exp, total, dloss[1] (mean, sum) or [rows] (none),
+    dlogits[rows, classes].  d, s: as cross_entropy_forward.
+    """
+    cdef problem q = describe(p, d, s)
+    cdef const float *log_sum_exp = <const float *> p[3]
+    cdef const float *total = <const float *> p[4]
+    cdef const float *dloss = <const float *> p[5]
+    cdef float *dlogits = <float *> p[6]
+    cdef int64_t row
+    cdef float gain = dloss[0]
+    if q.reduction == 1:
+        gain = gain / total[1]
+    for row in prange(q.rows, num_threads=threads, schedule="static",
+                      use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
+        row_gradient(&q, row, log_sum_exp[row], gain if q.reduction else dloss[row],
+                     dlogits + row * q.classes)
+
+
+def _shape(d):
+    rows, classes = d[:2]
+    if rows < 1 or classes < 1:
+        raise ValueError(f"softmax needs at least one row and one class, not [{rows}, {classes}]")
+    return rows, classes
+
+
+def _rows_extents(buffers):
+    def extents(d, threads):
+        rows, classes = _shape(d)
+        return (4 * rows * classes,) * buffers
+    return extents
+
+
+def _check_reduction(d):
+    if d[2] not in (0, 1, 2):
+        raise ValueError(
+            f"cross-entropy reduction must be 0 (none), 1 (mean) or 2 (sum), not {d[2]}")
+
+
+def _loss_extents(d, threads):
+    rows, classes = _shape(d)
+    _check_reduction(d)
+    chunks = (rows + CHUNK - 1) // CHUNK
+    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 8,
+            16 * chunks)
+
+
+def _loss_backward_extents(d, threads):
+    rows, classes = _shape(d)
+    _check_reduction(d)
+    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 8,
+            4 if d[2] else 4 * rows, 4 * rows * classes)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count)
+KERNELS = {
+    "softmax_forward": (<uintptr_t> &softmax_forward, _rows_extents(2)),
+    "log_softmax_forward": (<uintptr_t> &log_softmax_forward, _rows_extents(2)),
+    "softmax_backward": (<uintptr_t> &softmax_backward, _rows_extents(3)),
+    "log_softmax_backward": (<uintptr_t> &log_softmax_backward, _rows_extents(3)),
+    "cross_entropy_forward": (<uintptr_t> &cross_entropy_forward, _loss_extents),
+    "cross_entropy_backward": (<uintptr_t> &cross_entropy_backward, _loss_backward_extents),
+}
