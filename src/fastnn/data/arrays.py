@@ -1,5 +1,6 @@
 """Read arrays in pieces, so that a memory-mapped file larger than memory stays on disk."""
 
+import math
 import mmap
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,10 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-PIECE_BYTES = 16 * 2**20
+# 8 MiB once a piece is float64, which bounds what fitting and checking need beside the data.
+PIECE_VALUES = 2**20
+# Touching one byte of a mapped file can map 2 MiB, the largest unit of Linux's page cache.
+RELEASE_ROWS = 16
 
 
 def as_float(x: Array) -> Array:
@@ -56,18 +60,18 @@ def release(x: Array) -> None:
         owner.madvise(mmap.MADV_DONTNEED)
 
 
-def pieces(x: Array, piece_bytes: int = PIECE_BYTES) -> Iterator[Array]:
-    """Yield `x` in consecutive slices along its first axis, of about `piece_bytes` each.
+def pieces(x: Array, piece_values: int = PIECE_VALUES) -> Iterator[Array]:
+    """Yield `x` in consecutive slices along its first axis, of up to `piece_values` numbers.
 
     Args:
         x: (n, ...), any dtype.
-        piece_bytes: the size of a slice; a slice holds at least one example.
+        piece_values: the size of a slice; but a slice holds at least one example.
 
     Example:
-        >>> [len(piece) for piece in pieces(np.zeros((5, 2)), piece_bytes=32)]
+        >>> [len(piece) for piece in pieces(np.zeros((5, 2)), piece_values=4)]
         [2, 2, 1]
     """
-    rows = max(1, piece_bytes // max(1, x.nbytes // max(1, len(x))))
+    rows = max(1, piece_values // max(1, math.prod(x.shape[1:])))
     for start in range(0, len(x), rows):
         # A plain array: arithmetic on np.memmap objects is slower and returns np.memmap.
         yield np.asarray(x[start : start + rows])
@@ -92,6 +96,8 @@ def gather(x: Array, indices: npt.NDArray[np.int64]) -> Array:
         return np.ascontiguousarray(x[indices])
     order = np.argsort(indices)
     result = np.empty((len(indices), *x.shape[1:]), x.dtype)
-    result[order] = x[indices[order]]
-    release(x)
+    for start in range(0, len(order), RELEASE_ROWS):
+        rows = order[start : start + RELEASE_ROWS]
+        result[rows] = x[indices[rows]]
+        release(x)
     return result

@@ -24,9 +24,9 @@ class RandomShift:
 
     Example:
         >>> x = np.ones((1, 1, 2, 2), np.float32)
-        >>> RandomShift(1)(x, np.random.default_rng(1))
-        array([[[[0., 1.],
-                 [0., 1.]]]], dtype=float32)
+        >>> RandomShift(1)(x, np.random.default_rng(5))
+        array([[[[1., 0.],
+                 [0., 0.]]]], dtype=float32)
     """
 
     def __init__(self, pixels: int) -> None:

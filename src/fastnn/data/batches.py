@@ -131,6 +131,11 @@ class Batches:
         x = as_float(x).astype(np.float32, copy=False)
         if self.transform is not None:
             x = self.transform(x, np.random.Generator(self._generator(epoch, number, _AUGMENT)))
+            if len(x) != len(chosen):
+                raise ValueError(
+                    f"transform {self.transform!r} returned {len(x)} examples, "
+                    f"expected {len(chosen)}"
+                )
         if self.preprocess is not None:
             x = self.preprocess.transform(x)
         return np.ascontiguousarray(x, dtype=np.float32)

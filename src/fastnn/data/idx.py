@@ -61,8 +61,8 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     path = Path(path)
     compressed = path.suffix == ".gz"
     limit = path.stat().st_size * (_LARGEST_GZIP_RATIO if compressed else 1)
-    opened = gzip.open(path, "rb") if compressed else open(path, "rb")
-    with opened as stream:
+    opener = gzip.open if compressed else open
+    with opener(path, "rb") as stream:
         try:
             return _read_stream(cast(BinaryIO, stream), path, limit)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -92,9 +92,7 @@ def _read_stream(stream: BinaryIO, path: Path, limit: int) -> Array:
     return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def load_idx(
-    folder: str | os.PathLike[str], classes: Sequence[str] | None = None
-) -> Dataset:
+def load_idx(folder: str | os.PathLike[str], classes: Sequence[str] | None = None) -> Dataset:
     """Load a folder with the four idx files that MNIST and its successors come in.
 
     Args:

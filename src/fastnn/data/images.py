@@ -68,27 +68,18 @@ def load_image_folder(
     if not 0 <= test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction}, expected 0 to below 1")
     folder = Path(folder)
-    separate = (folder / "train").is_dir()
-    classes = _class_folders(folder / "train" if separate else folder)
-    train = _list_images(folder / "train" if separate else folder, classes)
-    test: Labelled = []
-    if separate and (folder / "test").is_dir():
-        unknown = set(_class_folders(folder / "test")) - set(classes)
-        if unknown:
-            raise ValueError(
-                f"{folder / 'test'}: class {sorted(unknown)[0]} is not in {folder / 'train'}"
-            )
-        present = [name for name in classes if (folder / "test" / name).is_dir()]
-        numbers = {name: classes.index(name) for name in present}
-        test = [
-            (path, numbers[path.parent.name])
-            for path, _ in _list_images(folder / "test", present)
-        ]
-    elif not separate:
-        train, test = _split(train, test_fraction, seed)
+    if (folder / "train").is_dir():
+        classes = _class_names(folder / "train")
+        train = _list_images(folder / "train", classes)
+        has_test = (folder / "test").is_dir()
+        test = _list_images(folder / "test", classes) if has_test else []
+    else:
+        classes = _class_names(folder)
+        train, test = _split(_list_images(folder, classes), test_fraction, seed)
     reader = _Reader(size, mode, strict)
-    splits = [reader.read(files, folder) for files in (train, test) if files]
-    data = make_dataset(splits[0], splits[1] if test else None, str(folder), classes)
+    train_arrays = reader.read(train, folder)
+    test_arrays = reader.read(test, folder) if test else None
+    data = make_dataset(train_arrays, test_arrays, str(folder), classes)
     return replace(data, skipped=tuple(reader.skipped))
 
 
@@ -109,7 +100,7 @@ class _Reader:
     def read(self, files: Labelled, folder: Path) -> Split:
         """Return the images (n, channels, height, width) and class numbers of those readable."""
         images: Array | None = None
-        labels = []
+        labels: list[int] = []
         for path, label in files:
             pixels = self._pixels(path)
             if pixels is None:
@@ -163,25 +154,26 @@ def _allocate(count: int, pixels: Array, folder: Path) -> Array:
         ) from error
 
 
-def _class_folders(folder: Path) -> list[str]:
+def _class_names(folder: Path) -> list[str]:
     """Return the sorted names of the sub-folders; hidden ones are no classes."""
-    names = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
-    )
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     if not names:
         raise ValueError(f"{folder}: expected one sub-folder of images for each class")
     return names
 
 
 def _list_images(folder: Path, classes: Sequence[str]) -> Labelled:
+    """Return the images below `folder`, class by class; a test set may lack some classes."""
     files: Labelled = []
-    for label, name in enumerate(classes):
+    for name in _class_names(folder):
+        if name not in classes:
+            raise ValueError(f"{folder / name}: no such class in training, only {classes}")
         found = sorted(
             path for path in (folder / name).rglob("*") if path.suffix.lower() in SUFFIXES
         )
         if not found:
             raise ValueError(f"{folder / name}: no image, expected {', '.join(sorted(SUFFIXES))}")
-        files += [(path, label) for path in found]
+        files += [(path, classes.index(name)) for path in found]
     return files
 
 
