@@ -1,7 +1,6 @@
 """Load data from an .npz file of NumPy arrays."""
 
 import os
-import struct
 import zipfile
 from pathlib import Path
 
@@ -34,11 +33,13 @@ def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
         ((4, 3), None, ('0', '1'))
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = _read(archive, path)
-    except (zipfile.BadZipFile, NotImplementedError, struct.error) as error:
-        raise ValueError(f"{path}: expected an .npz file ({error})") from error
+    with path.open("rb") as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        # What a damaged or hostile file raises depends on the byte that is wrong.
+        except Exception as error:
+            raise ValueError(f"{path}: expected an .npz file ({error})") from error
+        arrays = _read(archive, path)
     names = ("x_train", "y_train") if "x_train" in arrays else ("x", "y")
     missing = [name for name in names if name not in arrays]
     if ("x_test" in arrays) != ("y_test" in arrays):
@@ -74,7 +75,6 @@ def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
         try:
             with archive.open(f"{name}.npy") as stream:
                 arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
-        # What a damaged or hostile member raises depends on the byte that is wrong.
         except Exception as error:
             raise ValueError(
                 f"{path}: cannot read array {name}, expected plain numbers ({error})"
