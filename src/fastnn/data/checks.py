@@ -1,0 +1,98 @@
+"""Check examples and targets before anything is trained on them."""
+
+import numpy as np
+
+from fastnn.data.arrays import Array, is_mapped, pieces
+
+
+def check_arrays(x: Array, y: Array, classes: int | None = None, source: str = "") -> None:
+    """Check that examples `x` and targets `y` can be trained on.
+
+    Memory-mapped floating-point examples are not read here: `Batches` checks them batch by
+    batch.
+
+    Args:
+        x: (n, features), (n, channels, height, width) or any other rank of at least 2; integer,
+            boolean or floating point, finite.
+        y: (n,) class numbers, or one class number per position, (n, *x.shape[2:]); or floating
+            point targets, (n, ...), finite.
+        classes: how many classes there are; `None`: class numbers have no upper limit.
+        source: the file or folder that the arrays come from, named in errors.
+
+    Raises:
+        ValueError: an array is of the wrong type, rank or length, is empty, or holds NaN or
+            infinity, or a class number lies outside 0..classes-1.
+
+    Example:
+        >>> check_arrays(np.zeros((4, 3)), np.array([0, 1, 2, 1]), classes=3)
+        >>> check_arrays(np.zeros((4, 3)), np.array([0, 1, 2, 1]), classes=2)
+        Traceback (most recent call last):
+            ...
+        ValueError: y holds class 2 (example 2), expected 0..1
+    """
+    where = f"{source}: " if source else ""
+    for name, array in (("x", x), ("y", y)):
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{where}{name} is {type(array).__name__}, expected a NumPy array")
+        if array.dtype.kind not in "buif":
+            raise ValueError(f"{where}{name} has dtype {array.dtype}, expected real numbers")
+    if x.ndim < 2:
+        raise ValueError(
+            f"{where}x has shape {x.shape}, expected (n, features) or (n, channels, height, width)"
+        )
+    if y.ndim < 1 or len(x) != len(y):
+        raise ValueError(f"{where}x {x.shape} and y {y.shape} differ in their number of examples")
+    if 0 in x.shape or 0 in y.shape:
+        raise ValueError(f"{where}x {x.shape} and y {y.shape}: expected at least one example")
+    if not is_mapped(x):
+        check_finite("x", x, where)
+    if y.dtype.kind == "f":
+        if classes is not None:
+            raise ValueError(f"{where}y has dtype {y.dtype}, expected class numbers (integers)")
+        check_finite("y", y, where)
+        return
+    if y.shape != x.shape[:1] and y.shape != x.shape[:1] + x.shape[2:]:
+        raise ValueError(
+            f"{where}y has shape {y.shape}, expected one class number per example, ({len(x)},)"
+        )
+    _check_class_numbers(y, classes, where)
+
+
+def check_finite(name: str, array: Array, where: str = "") -> None:
+    """Raise ValueError if `array` (n, ...) holds a value that float32 cannot: NaN or too large.
+
+    Example:
+        >>> check_finite("x", np.array([[1.0], [np.nan]]))
+        Traceback (most recent call last):
+            ...
+        ValueError: x holds NaN, infinity or a value too large for float32 (example 1)
+    """
+    if array.dtype.kind != "f":
+        return
+    first = 0
+    for piece in pieces(array):
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(piece.astype(np.float32, copy=False))
+        if not finite.all():
+            example = first + int(np.argwhere(~finite)[0, 0])
+            raise ValueError(
+                f"{where}{name} holds NaN, infinity or a value too large for float32 "
+                f"(example {example})"
+            )
+        first += len(piece)
+
+
+def _check_class_numbers(y: Array, classes: int | None, where: str) -> None:
+    expected = "0 or more" if classes is None else f"0..{classes - 1}"
+    first = 0
+    for piece in pieces(y):
+        wrong = piece < 0
+        if classes is not None:
+            wrong = wrong | (piece >= classes)
+        if wrong.any():
+            position = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"{where}y holds class {piece[tuple(position)]} "
+                f"(example {first + int(position[0])}), expected {expected}"
+            )
+        first += len(piece)

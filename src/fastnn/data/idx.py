@@ -1,0 +1,169 @@
+"""Read idx files, the format of MNIST and Fashion-MNIST, plain or gzipped."""
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from fastnn.data.arrays import Array
+from fastnn.data.dataset import Dataset, Split, make_dataset
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+FIRST_FILE = "train-images-idx3-ubyte"
+
+_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+# Deflate cannot expand further than this, which bounds what a hostile header can make us allocate.
+_LARGEST_GZIP_RATIO = 1032
+
+
+def read_idx(path: str | os.PathLike[str]) -> Array:
+    """Read one idx file: two zero bytes, type, rank, sizes (big-endian uint32), values.
+
+    Args:
+        path: the file; a name ending in .gz is decompressed.
+
+    Returns:
+        An array in native byte order, of the shape and type that the header names.
+
+    Raises:
+        ValueError: the header is not one of an idx file, or the file is shorter or longer than
+            its header says; the message names the file and what was expected.
+        OSError: the file cannot be opened.
+
+    Source: LeCun, Cortes and Burges, "The MNIST database" (1998), which defines the format.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "labels-idx1-ubyte")
+        ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]))
+        ...     read_idx(path)
+        array([7, 8, 9], dtype=uint8)
+    """
+    path = Path(path)
+    compressed = path.suffix == ".gz"
+    limit = path.stat().st_size * (_LARGEST_GZIP_RATIO if compressed else 1)
+    opener = gzip.open if compressed else open
+    with opener(path, "rb") as stream:
+        try:
+            return _read_stream(cast(BinaryIO, stream), path, limit)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{path}: broken or truncated gzip file ({error})") from error
+
+
+def _read_stream(stream: BinaryIO, path: Path, limit: int) -> Array:
+    start = stream.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or start[3] == 0:
+        raise ValueError(
+            f"{path}: starts with {start.hex(' ') or 'nothing'}, expected an idx header: "
+            "00 00, a type of 08..0e, a rank"
+        )
+    dtype, rank = np.dtype(_TYPES[start[2]]), start[3]
+    sizes = stream.read(4 * rank)
+    if len(sizes) < 4 * rank:
+        raise ValueError(f"{path}: truncated in the header, expected {rank} sizes")
+    shape = struct.unpack(f">{rank}I", sizes)
+    expected = math.prod(shape) * dtype.itemsize
+    if expected > limit:
+        raise ValueError(f"{path}: truncated, expected {expected} bytes of values for {shape}")
+    # One byte more than is due, to notice a file that goes on (and to reach gzip's checksum).
+    values = stream.read(expected + 1)
+    if len(values) != expected:
+        found = "more" if len(values) > expected else str(len(values))
+        raise ValueError(f"{path}: expected {expected} bytes of values for {shape}, found {found}")
+    return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def load_idx(folder: str | os.PathLike[str], classes: Sequence[str] | None = None) -> Dataset:
+    """Load a folder with the four idx files that MNIST and its successors come in.
+
+    Args:
+        folder: holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte
+            and t10k-labels-idx1-ubyte, each plain or with .gz.
+        classes: the classes' names; `None`: their numbers.
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+        ValueError: a file is malformed, or images and labels do not fit together.
+
+    Example:
+        >>> load_idx("nowhere")
+        Traceback (most recent call last):
+            ...
+        FileNotFoundError: nowhere: expected train-images-idx3-ubyte or ...ubyte.gz in it
+    """
+    folder = Path(folder)
+
+    def split(prefix: str) -> Split:
+        images, labels = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+        x, y = read_idx(_find(folder, images)), read_idx(_find(folder, labels))
+        if x.ndim != 3 or y.ndim != 1:
+            raise ValueError(
+                f"{folder}: {images} has shape {x.shape} and {labels} {y.shape}, "
+                "expected (n, height, width) and (n,)"
+            )
+        return x, y
+
+    return make_dataset(split("train"), split("t10k"), str(folder), classes)
+
+
+def load_fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load the full Fashion-MNIST: 60,000 training and 10,000 test images of 28x28, 10 classes.
+
+    Args:
+        folder: holds the four idx files; `None`: the folder that the environment variable
+            FASTNN_DATA names, or else that of Debian's package dataset-fashion-mnist.
+
+    Raises:
+        FileNotFoundError: the files are in none of these places.
+        ValueError: a file is malformed.
+
+    Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking
+    machine learning algorithms" (2017).
+
+    Example:
+        >>> load_fashion_mnist().train[0].shape  # doctest: +SKIP
+        (60000, 1, 28, 28)
+    """
+    if folder is not None:
+        return load_idx(folder, CLASSES)
+    named = os.environ.get("FASTNN_DATA")
+    places = [Path(named), Path(named, "fashion-mnist")] if named else []
+    places.append(DEBIAN_FOLDER)
+    for place in places:
+        if holds_idx(place):
+            return load_idx(place, CLASSES)
+    raise FileNotFoundError(
+        f"fashion-mnist: no {FIRST_FILE}[.gz] in {', '.join(map(str, places))}; install Debian's "
+        "package dataset-fashion-mnist, or name a folder that holds the idx files"
+    )
+
+
+def holds_idx(folder: Path) -> bool:
+    """Say whether `folder` holds MNIST's idx files, judged by the training images."""
+    return (folder / FIRST_FILE).is_file() or (folder / f"{FIRST_FILE}.gz").is_file()
+
+
+def _find(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{folder}: expected {name} or ...ubyte.gz in it")

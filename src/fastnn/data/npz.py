@@ -1,0 +1,82 @@
+"""Load data from an .npz file of NumPy arrays."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from fastnn.data.arrays import Array
+from fastnn.data.dataset import Dataset, make_dataset
+
+
+def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
+    """Load an .npz file that holds x_train and y_train, or x and y.
+
+    Args:
+        path: the file. Its arrays: x_train (n, features), (n, height, width) or images in
+            `layout`, y_train (n,), and where there is a test set x_test and y_test; or x and y
+            alone. An array of strings `classes` names the classes; other arrays are ignored.
+        layout: "NCHW" or "NHWC", how images of rank 4 are stored.
+
+    Raises:
+        ValueError: the file is no .npz file, lacks an array, holds Python objects (they are
+            never unpickled), or the arrays cannot be trained on.
+        OSError: the file cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(Path(folder, "t.npz"), x=np.zeros((4, 3)), y=np.array([0, 1, 0, 1]))
+        ...     data = load_npz(Path(folder, "t.npz"))
+        >>> data.train[0].shape, data.test, data.classes
+        ((4, 3), None, ('0', '1'))
+    """
+    path = Path(path)
+    with path.open("rb") as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        # What a damaged or hostile file raises depends on the byte that is wrong.
+        except Exception as error:
+            raise ValueError(f"{path}: expected an .npz file ({error})") from error
+        arrays = _read(archive, path)
+    names = ("x_train", "y_train") if "x_train" in arrays else ("x", "y")
+    missing = [name for name in names if name not in arrays]
+    if ("x_test" in arrays) != ("y_test" in arrays):
+        missing.append("y_test" if "x_test" in arrays else "x_test")
+    if missing:
+        raise ValueError(
+            f"{path}: no array {' or '.join(missing)}, "
+            "expected x_train and y_train (and x_test, y_test), or x and y"
+        )
+    train = (arrays[names[0]], arrays[names[1]])
+    test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
+    classes = arrays.get("classes")
+    return make_dataset(
+        train, test, str(path), None if classes is None else class_names(classes, path), layout
+    )
+
+
+def class_names(names: Array, path: Path) -> tuple[str, ...]:
+    """Return an array of strings (classes,) as a tuple, or raise ValueError naming the file."""
+    if names.ndim != 1 or names.dtype.kind != "U" or not len(names):
+        raise ValueError(
+            f"{path}: classes is {names.dtype} of shape {names.shape}, expected strings (classes,)"
+        )
+    return tuple(str(name) for name in names)
+
+
+def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
+    """Read the arrays we know; np.lib.format alone never unpickles when told not to."""
+    arrays = {}
+    for name in ("x_train", "y_train", "x_test", "y_test", "x", "y", "classes"):
+        if f"{name}.npy" not in archive.namelist():
+            continue
+        try:
+            with archive.open(f"{name}.npy") as stream:
+                arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+        except Exception as error:
+            raise ValueError(
+                f"{path}: cannot read array {name}, expected plain numbers ({error})"
+            ) from error
+    return arrays

@@ -1,0 +1,241 @@
+"""Preprocessing that is fitted on the training examples and applied to all: centre and scale."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn.data.arrays import Array, as_float, pieces
+
+Float64 = npt.NDArray[np.float64]
+
+
+class Preprocessor(ABC):
+    """What all preprocessing shares: `fit` on examples, then `transform`, and save as arrays.
+
+    uint8 examples count as numbers in [0, 1], when fitting and when transforming, so that what
+    was fitted on stored images fits the batches that `Batches` makes of them. Fitting reads a
+    memory-mapped file in pieces and sums in float64.
+    """
+
+    # Shape of the examples the fit has seen, without their number; None before the fit.
+    example_shape: tuple[int, ...] | None = None
+
+    @abstractmethod
+    def _fit(self, x: Array) -> None:
+        """Set the fitted arrays from `x` (n, ...), checked."""
+
+    @abstractmethod
+    def _transform(self, x: Array) -> Array:
+        """Return `x` (n, ...) transformed; floating point, shape checked."""
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, Array]:
+        """Return what `_restore` needs."""
+
+    @abstractmethod
+    def _restore(self, state: Mapping[str, Array]) -> None:
+        """Set the fitted arrays, and options, from what `_arrays` returned."""
+
+    def fit(self, x: Array) -> Self:
+        """Measure the examples `x` (n, features) or (n, channels, height, width).
+
+        Returns:
+            The object itself.
+
+        Raises:
+            ValueError: `x` is empty, of rank below 2, or holds NaN or infinity.
+        """
+        if x.ndim < 2 or 0 in x.shape:
+            raise ValueError(
+                f"{self!r}: x has shape {x.shape}, expected (n, features) or "
+                "(n, channels, height, width), not empty"
+            )
+        self._fit(x)
+        self.example_shape = x.shape[1:]
+        return self
+
+    def transform(self, x: Array) -> npt.NDArray[np.float32]:
+        """Return `x` (n, ...) transformed, float32 of the same shape; `x` is left as it is.
+
+        Raises:
+            ValueError: `fit` was not called, or `x` differs in shape from the fitted examples.
+        """
+        if self.example_shape is None:
+            raise ValueError(f"{self!r}: call fit before transform")
+        if not self._accepts(x.shape[1:]):
+            raise ValueError(
+                f"{self!r}: x has shape {x.shape}, "
+                f"expected (n, {', '.join(map(str, self.example_shape))})"
+            )
+        return self._transform(as_float(np.asarray(x))).astype(np.float32, copy=False)
+
+    def fit_transform(self, x: Array) -> npt.NDArray[np.float32]:
+        """Fit on `x` (n, ...) and return it transformed."""
+        return self.fit(x).transform(x)
+
+    def state(self) -> dict[str, Array]:
+        """Return all that was fitted as named arrays, to be saved.
+
+        Raises:
+            ValueError: `fit` was not called.
+        """
+        if self.example_shape is None:
+            raise ValueError(f"{self!r}: call fit before state")
+        return {"example_shape": np.array(self.example_shape, np.int64), **self._arrays()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Array]) -> Self:
+        """Make the fitted object again from what `state` returned.
+
+        Raises:
+            ValueError: an array is missing.
+        """
+        restored = cls()
+        try:
+            restored._restore(state)
+            restored.example_shape = tuple(int(size) for size in state["example_shape"])
+        except KeyError as error:
+            raise ValueError(f"{cls.__name__}: the saved state has no array {error}") from error
+        return restored
+
+    def _accepts(self, example_shape: tuple[int, ...]) -> bool:
+        return example_shape == self.example_shape
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class MeanImage(Preprocessor):
+    """Subtract the mean example, one number for each channel and pixel (as AlexNet does).
+
+    y = x - mean, with `mean` of the shape of one example.
+
+    Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
+    neural networks" (2012).
+
+    Example:
+        >>> MeanImage().fit_transform(np.array([[1.0, 2.0], [3.0, 6.0]]))
+        array([[-1., -2.],
+               [ 1.,  2.]], dtype=float32)
+    """
+
+    mean: Float64
+
+    def _fit(self, x: Array) -> None:
+        self.mean = mean_over(x, (0,))
+
+    def _transform(self, x: Array) -> Array:
+        centred: Array = x - self.mean.astype(x.dtype)
+        return centred
+
+    def _arrays(self) -> dict[str, Array]:
+        return {"mean": self.mean}
+
+    def _restore(self, state: Mapping[str, Array]) -> None:
+        self.mean = np.array(state["mean"], np.float64)
+
+
+class ChannelMean(MeanImage):
+    """Subtract the mean of each channel, or of each feature of a table (as VGG does).
+
+    y[n, c, ...] = x[n, c, ...] - mean[c], with `mean` of shape (channels,). Images of another
+    height and width than the fitted ones are accepted.
+
+    Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+    recognition" (2015).
+
+    Example:
+        >>> x = np.arange(8.0).reshape(1, 2, 2, 2)
+        >>> ChannelMean().fit(x).mean
+        array([1.5, 5.5])
+    """
+
+    def _fit(self, x: Array) -> None:
+        self.mean = mean_over(x, _all_but_channels(x))
+
+    def _transform(self, x: Array) -> Array:
+        centred: Array = x - _along_channels(self.mean, x)
+        return centred
+
+    def _accepts(self, example_shape: tuple[int, ...]) -> bool:
+        fitted = self.example_shape or ()
+        return len(example_shape) == len(fitted) and example_shape[0] == fitted[0]
+
+
+class Standardize(ChannelMean):
+    """Give each channel of images, or each feature of a table, mean 0 and deviation 1.
+
+    y[n, c, ...] = (x[n, c, ...] - mean[c]) / std[c], with `mean` and `std` of shape (channels,)
+    and std² = mean of (x - mean)², over n examples and not n - 1. A channel that is constant, to
+    the precision of float32, is only centred (its `std` is 1).
+
+    Source: LeCun et al., "Efficient backprop" (1998), section 4.3.
+
+    Example:
+        >>> Standardize().fit_transform(np.array([[1.0, 5.0], [3.0, 5.0]]))
+        array([[-1.,  0.],
+               [ 1.,  0.]], dtype=float32)
+    """
+
+    std: Float64
+
+    def _fit(self, x: Array) -> None:
+        super()._fit(x)
+        variance = mean_over(x, _all_but_channels(x), around=self.mean)
+        std = np.sqrt(variance)
+        # Rounding leaves a constant channel a deviation of about this size, never quite 0.
+        constant = std <= np.finfo(np.float32).eps * np.abs(self.mean)
+        self.std = np.where(constant, 1.0, std)
+
+    def _transform(self, x: Array) -> Array:
+        centred = super()._transform(x)
+        return np.divide(centred, _along_channels(self.std, x), out=centred)
+
+    def _arrays(self) -> dict[str, Array]:
+        return {"mean": self.mean, "std": self.std}
+
+    def _restore(self, state: Mapping[str, Array]) -> None:
+        super()._restore(state)
+        self.std = np.array(state["std"], np.float64)
+
+
+def mean_over(x: Array, axes: tuple[int, ...], around: Float64 | None = None) -> Float64:
+    """Return the mean of `x` (n, ...) over `axes`, summed in float64, piece by piece.
+
+    Args:
+        x: (n, ...), real numbers; uint8 counts as numbers in [0, 1].
+        axes: must hold 0.
+        around: (channels,); where given, the mean of (x - around)² is returned. A second pass,
+            and not E[x²] - E[x]², which cancels.
+
+    Raises:
+        ValueError: the result is NaN or infinite.
+
+    Example:
+        >>> x = np.array([[1.0, 5.0], [3.0, 5.0]])
+        >>> mean_over(x, (0,), around=np.array([2.0, 5.0]))
+        array([1., 0.])
+    """
+    total: Any = 0.0
+    for piece in pieces(x):
+        values = as_float(piece).astype(np.float64, copy=False)
+        if around is not None:
+            values = np.square(values - _along_channels(around, values))
+        total = total + values.sum(axis=axes)
+    count = np.prod([x.shape[axis] for axis in axes])
+    mean: Float64 = np.asarray(total / count, np.float64)
+    if not np.isfinite(mean).all():
+        raise ValueError("x holds NaN, infinity or values too large, expected finite numbers")
+    return mean
+
+
+def _all_but_channels(x: Array) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
+
+
+def _along_channels(values: Float64, x: Array) -> Array:
+    """Return `values` (channels,) in the dtype of `x`, shaped to broadcast along its axis 1."""
+    return values.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 2))

@@ -1,0 +1,150 @@
+"""Batches: every example once, the same bits on a resume, clear errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastnn.data import (
+    Batches,
+    Compose,
+    RandomHorizontalFlip,
+    RandomShift,
+    Standardize,
+)
+
+X = np.random.default_rng(0).integers(0, 256, (53, 3, 7, 6), dtype=np.uint8)
+Y = np.arange(53, dtype=np.uint8) % 4
+
+
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(0, 2**64 - 1), st.integers(0, 99))
+def test_an_epoch_holds_every_example_once(count, batch_size, seed, epoch):
+    x = np.arange(count, dtype=np.float32)[:, None]
+    batches = Batches(x, np.arange(count), batch_size, seed=seed)
+    drawn = list(batches.epoch(epoch))
+    assert len(drawn) == len(batches)
+    assert all(len(y) == batch_size for _, y in drawn[:-1])
+    assert sorted(np.concatenate([y for _, y in drawn])) == list(range(count))
+    assert all(np.array_equal(x[:, 0], y) for x, y in drawn)
+
+
+def test_orders_differ_by_epoch_and_seed_and_repeat():
+    first = Batches(X, Y, 8, seed=1)
+    orders = [first.order(0), first.order(1), Batches(X, Y, 8, seed=2).order(0)]
+    assert len({tuple(order) for order in orders}) == 3
+    assert np.array_equal(Batches(X, Y, 50, seed=1).order(1), orders[1])
+    assert np.array_equal(Batches(X, Y, 8, shuffle=False).order(5), np.arange(53))
+
+
+def test_the_order_never_changes_between_releases():
+    # Runs saved by one release resume under the next.
+    order = Batches(np.zeros((8, 1)), np.zeros(8, int), 4, seed=7).order(3)
+    assert order.tolist() == [2, 4, 0, 6, 7, 5, 1, 3]
+
+
+def test_every_position_is_equally_likely():
+    batches = Batches(np.zeros((5, 1)), np.zeros(5, int), 5)
+    counts = np.zeros((5, 5))
+    for epoch in range(2000):
+        counts[np.arange(5), batches.order(epoch)] += 1
+    # 25 counts of mean 400, deviation 18: five deviations.
+    assert np.abs(counts - 400).max() < 90
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 6, 7])
+def test_a_resume_in_an_epoch_gives_the_same_bits(start):
+    def make():
+        return Batches(
+            X,
+            Y,
+            8,
+            seed=5,
+            transform=Compose(RandomShift(2), RandomHorizontalFlip()),
+            preprocess=Standardize().fit(X),
+        )
+
+    whole = make()
+    list(whole.epoch(0))
+    expected = list(whole.epoch(3))[start:]
+    resumed = list(make().epoch(3, start=start))
+    assert len(expected) == len(resumed) == 7 - start
+    for (x, y), (x_again, y_again) in zip(expected, resumed, strict=True):
+        assert x.tobytes() == x_again.tobytes() and y.tobytes() == y_again.tobytes()
+
+
+def test_augmentation_differs_between_batches_and_epochs():
+    def draw(x, generator):
+        return x + np.float32(generator.random())
+
+    batches = Batches(np.zeros((6, 1)), np.zeros(6, int), 2, transform=draw)
+    values = [float(x[0, 0]) for epoch in range(3) for x, _ in batches.epoch(epoch)]
+    assert len(set(values)) == 9
+
+
+def test_types_layout_and_scale():
+    x, y = next(iter(Batches(X, Y, 53, shuffle=False).epoch(0)))
+    assert x.dtype == np.float32 and x.flags.c_contiguous and x.flags.writeable
+    assert y.dtype == np.int64 and np.array_equal(y, Y)
+    assert np.array_equal(x, (X / 255).astype(np.float32))
+    targets = np.random.default_rng(1).normal(size=(53, 2))
+    _, y = next(iter(Batches(X, targets, 4, shuffle=False).epoch(0)))
+    assert np.array_equal(y, targets[:4].astype(np.float32)) and y.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.astype(">f4"),
+        lambda x: np.asfortranarray(x),
+        lambda x: np.repeat(x, 2, axis=0)[::2],
+        lambda x: x.astype(np.float64),
+    ],
+)
+def test_any_storage_gives_the_same_batches_and_is_left_alone(change):
+    plain = X.astype(np.float32)
+    stored = change(plain)
+    stored.flags.writeable = False
+
+    def spoil(x, generator):
+        x *= 2
+        return x
+
+    for (x, _), (expected, _) in zip(
+        Batches(stored, Y, 8, transform=spoil).epoch(1),
+        Batches(plain, Y, 8).epoch(1),
+        strict=True,
+    ):
+        assert np.array_equal(x, 2 * expected)
+    assert np.array_equal(stored, plain)
+
+
+def test_drop_last():
+    batches = Batches(X, Y, 10, drop_last=True)
+    assert len(batches) == 5 and [len(y) for _, y in batches.epoch(0)] == [10] * 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": 4, "seed": -1}, "seed is -1"),
+        ({"batch_size": 54, "drop_last": True}, "drop_last leaves no batch"),
+    ],
+)
+def test_options_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        Batches(X, Y, **options)
+
+
+def test_bad_arrays_and_positions_are_refused_at_once():
+    with pytest.raises(ValueError, match="number of examples"):
+        Batches(X, Y[:5], 4)
+    for epoch, start in ((-1, 0), (0, -1), (0, 8)):
+        with pytest.raises(ValueError, match="expected 0 or more"):
+            Batches(X, Y, 8).epoch(epoch, start)
+
+
+def test_a_transform_that_loses_examples_is_named():
+    batches = Batches(X, Y, 8, transform=lambda x, generator: x[:3])
+    with pytest.raises(ValueError, match="returned 3 examples, expected 8"):
+        next(batches.epoch(0))
