@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastnn.graph import ShapeError, Tensor, current_scope, scope
-from fastnn.nn.parameter import Buffer, Parameter, Stored, bump_structure_version
+from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
 
 Self = TypeVar("Self", bound="Module")
 _runner: Callable[..., Any] | None = None
@@ -87,7 +87,7 @@ class Module:
                 break
         else:
             object.__setattr__(self, name, value)
-        bump_structure_version()
+        structure_changed()
 
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_buffers", "_modules"):
@@ -102,7 +102,7 @@ class Module:
                 break
         else:
             object.__delattr__(self, name)
-        bump_structure_version()
+        structure_changed()
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
         """Own a parameter under a name; None notes that the layer has none."""
@@ -213,7 +213,7 @@ class Module:
         for module in self.modules():
             if module.training != bool(mode):
                 object.__setattr__(module, "training", bool(mode))
-                bump_structure_version()
+                mode_changed()
         return self
 
     def eval(self: Self) -> Self:

@@ -10,18 +10,25 @@ from fastnn.graph import FLOAT, INDEX, Operators, ShapeError, Spec, Tensor, leaf
 from fastnn.graph import storage_axes, storage_shape
 from fastnn.runtime.arena import aligned_array
 
-_versions = 0
+_structure = _mode = 0
 
 
-def structure_version() -> int:
-    """Changes whenever any module or parameter changes in a way that plans depend on."""
-    return _versions
+def versions() -> tuple[int, int]:
+    """(structure, mode): the first changes with any attribute of any module, the second with
+    train(), eval() and requires_grad. Cached plans hold while both stay."""
+    return _structure, _mode
 
 
-def bump_structure_version() -> None:
-    """Let cached plans be looked up anew."""
-    global _versions
-    _versions += 1
+def structure_changed() -> None:
+    """An attribute of a module was set."""
+    global _structure
+    _structure += 1
+
+
+def mode_changed() -> None:
+    """A module's training flag or a parameter's requires_grad was set."""
+    global _mode
+    _mode += 1
 
 
 class Stored(Operators):
@@ -103,4 +110,4 @@ class Parameter(Stored):
     def requires_grad(self, value: bool) -> None:
         if bool(value) != self._requires_grad:
             self._requires_grad = bool(value)
-            bump_structure_version()
+            mode_changed()

@@ -1,0 +1,110 @@
+"""What optimizers share: parameter groups, state, and the numbers that their kernel reads.
+
+An optimizer does no arithmetic itself. It names a kernel, and before each step it writes that
+kernel's numbers (learning rate, decay, ...) into an array of each group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+class Group(dict[str, Any]):
+    """Parameters with options of their own; `memory` holds the numbers for the kernel."""
+
+    memory: np.ndarray
+
+
+class Optimizer:
+    """Base class. Subclasses set `defaults`, and give `kernel`, `state_names` and `numbers`."""
+
+    state_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
+        entries = list(params)
+        if not entries:
+            raise ValueError(f"{type(self).__name__} got no parameters")
+        if not isinstance(entries[0], dict):
+            entries = [{"params": entries}]
+        self.defaults = dict(defaults)
+        self.steps = 0
+        self.state: dict[int, dict[str, np.ndarray]] = {}
+        self.param_groups: list[Group] = []
+        seen: set[int] = set()
+        for entry in entries:
+            group = Group({**defaults, **entry, "params": list(entry["params"])})
+            for parameter in group["params"]:
+                if not hasattr(parameter, "memory"):
+                    raise TypeError(f"expected parameters, got {type(parameter)}")
+                if id(parameter) in seen:
+                    raise ValueError("a parameter is in more than one group")
+                seen.add(id(parameter))
+                self.state[id(parameter)] = {
+                    name: np.zeros_like(parameter.memory) for name in self.names(group)}
+            self.check(group)
+            group.memory = np.array(self.numbers(group), np.float64)
+            self.param_groups.append(group)
+
+    def kernel(self, group: Group) -> str:
+        """The kernel that makes this group's update."""
+        raise NotImplementedError
+
+    def names(self, group: Group) -> Sequence[str]:
+        """Names of the state arrays of each parameter, in kernel order."""
+        return self.state_names
+
+    def numbers(self, group: Group) -> list[float]:
+        """The kernel's numbers at step `self.steps` (the first is 1)."""
+        raise NotImplementedError
+
+    def check(self, group: Group) -> None:
+        """Raise ValueError for options that make no sense."""
+        for name in ("lr", "weight_decay", "eps", "momentum"):
+            if name in group and not group[name] >= 0:
+                raise ValueError(f"{name} must not be negative, got {group[name]}")
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the first group; setting it sets all groups'."""
+        return float(self.param_groups[0]["lr"])
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for group in self.param_groups:
+            group["lr"] = float(value)
+
+    def advance(self) -> None:
+        """Begin a step: write the numbers that the kernels will read."""
+        self.steps += 1
+        for group in self.param_groups:
+            group.memory[:] = self.numbers(group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Steps, options and state arrays, in the order of the parameters."""
+        groups = [{key: value for key, value in group.items() if key != "params"}
+                  for group in self.param_groups]
+        arrays = [self.state[id(p)] for group in self.param_groups for p in group["params"]]
+        return {"steps": self.steps, "groups": groups, "state": arrays}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; nothing changes unless all of it fits."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        if len(state["state"]) != len(parameters) or len(state["groups"]) != len(self.param_groups):
+            raise ValueError(f"optimizer state is for {len(state['state'])} parameters in "
+                             f"{len(state['groups'])} groups, expected {len(parameters)} in "
+                             f"{len(self.param_groups)}")
+        for i, (parameter, arrays) in enumerate(zip(parameters, state["state"], strict=True)):
+            own = self.state[id(parameter)]
+            for name in own:
+                if name not in arrays or np.shape(arrays[name]) != own[name].shape:
+                    raise ValueError(f"optimizer state {name!r} of parameter {i} does not have "
+                                     f"shape {own[name].shape}")
+        for parameter, arrays in zip(parameters, state["state"], strict=True):
+            for name, array in self.state[id(parameter)].items():
+                array[...] = arrays[name]
+        for group, options in zip(self.param_groups, state["groups"], strict=True):
+            group.update(options)
+        self.steps = int(state["steps"])

@@ -1,0 +1,65 @@
+"""From a module and the shapes of its inputs to a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import Node, Spec, Tensor, updates
+from fastnn.nn.module import Module, layer_paths
+from fastnn.ops.boundary import array_input
+from fastnn.runtime.random import streams
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What a module computes: leaves for its arrays, its output, and changes of state."""
+
+    inputs: tuple[Tensor, ...]
+    output: Any
+    updates: tuple[Node, ...]
+
+
+def trace(
+    function: Any, specs: Sequence[Any], layout: str = "NCHW", first_input: int = 0
+) -> Traced:
+    """Run a module's forward on symbolic tensors. A spec may be a tuple of specs."""
+    if layout not in ("NCHW", "NHWC"):
+        raise ValueError(f"layout must be 'NCHW' or 'NHWC', got {layout!r}")
+    leaves: list[Tensor] = []
+
+    def symbolic(spec: Any) -> Any:
+        if isinstance(spec, Spec):
+            raw, tensor = array_input(first_input + len(leaves), spec, layout)
+            leaves.append(raw)
+            return tensor
+        return tuple(symbolic(part) for part in spec)
+
+    arguments = [symbolic(spec) for spec in specs]
+    with updates() as collected, streams():
+        if isinstance(function, Module):
+            with layer_paths(function):
+                output = function(*arguments)
+        else:
+            output = function(*arguments)
+    return Traced(tuple(leaves), output, tuple(collected))
+
+
+def flat(value: Any) -> list[Any]:
+    """The items of nested tuples and lists, in order."""
+    if isinstance(value, (tuple, list)):
+        return [item for part in value for item in flat(part)]
+    return [value]
+
+
+def like(value: Any, items: Sequence[Any]) -> Any:
+    """`items` in the nesting of `value`."""
+    rest = iter(items)
+
+    def build(part: Any) -> Any:
+        if isinstance(part, (tuple, list)):
+            return tuple(build(item) for item in part)
+        return next(rest)
+
+    return build(value)
