@@ -1,1 +1,35 @@
-"""fastnn trains convolutional nets and MLPs on CPUs: fast, in a memory budget, exactly."""
+"""fastnn trains convolutional nets and MLPs on CPUs: fast, in a memory budget, exactly.
+
+>>> import fastnn as fn
+>>> import numpy as np
+>>> model = fn.nn.Sequential(fn.nn.Linear(4, 3))
+>>> step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters(), lr=0.1))
+>>> loss = step(np.ones((2, 4), np.float32), np.array([0, 2]))
+"""
+
+from fastnn import nn, optim
+from fastnn.graph import ShapeError, Tensor
+from fastnn.ops import FUNCTIONS as _FUNCTIONS
+from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
+from fastnn.ops.avg_pool2d import avg_pool2d
+from fastnn.ops.batch_norm import batch_norm
+from fastnn.ops.binary import add, div, ge, gt, maximum, minimum, mul, pow, sub
+from fastnn.ops.concat import cat
+from fastnn.ops.conv2d import conv2d
+from fastnn.ops.cross_entropy import cross_entropy
+from fastnn.ops.dropout import dropout
+from fastnn.ops.expand import expand
+from fastnn.ops.function import Function
+from fastnn.ops.linear import linear, matmul
+from fastnn.ops.max_pool2d import max_pool2d
+from fastnn.ops.mse_loss import mse_loss
+from fastnn.ops.permute import permute, transpose
+from fastnn.ops.reduce import mean, sum
+from fastnn.ops.reshape import flatten, reshape
+from fastnn.ops.softmax import log_softmax, softmax
+from fastnn.plan.budget import MemoryBudgetError
+from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
+from fastnn.runtime.threads import get_num_threads, set_num_threads
+from fastnn.step import NonFiniteError, TrainStep, value_and_grad
+
+globals().update(_FUNCTIONS)  # relu, sigmoid, ...: the rows of the pointwise table

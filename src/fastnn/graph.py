@@ -198,7 +198,7 @@ class Operators:
 class Tensor(Operators):
     """A symbolic value: output `index` of `node`."""
 
-    __slots__ = ("__weakref__", "index", "node", "spec")
+    __slots__ = ("index", "node", "spec")
 
     def __init__(self, node: Node, index: int, spec: Spec) -> None:
         self.node, self.index, self.spec = node, index, spec
@@ -275,10 +275,10 @@ def leaf(kind: str, source: Any, spec: Spec) -> Tensor:
 
 def constant(value: Any) -> Tensor:
     """A symbolic value with fixed contents."""
-    array = np.ascontiguousarray(value, dtype=INDEX if np.asarray(value).dtype.kind in "iu"
-                                 and np.asarray(value).ndim else FLOAT).reshape(np.shape(value))
-    memory = np.ascontiguousarray(array.transpose(storage_axes(array.ndim)))
-    return leaf("constant", memory, Spec(array.shape, array.dtype))
+    array = np.asarray(value)
+    dtype = INDEX if array.dtype.kind in "iu" and array.ndim else FLOAT
+    memory = np.array(array.transpose(storage_axes(array.ndim)), dtype=dtype, order="C")
+    return leaf("constant", memory, Spec(array.shape, dtype))
 
 
 def as_tensor(value: Any) -> Tensor:

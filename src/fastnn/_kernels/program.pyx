@@ -56,6 +56,7 @@ cdef class Program:
     cdef char **pointers
     cdef uint64_t states[MAX_THREADS]
     cdef int64_t count
+    cdef int64_t unbound
     cdef readonly int threads
 
     def __cinit__(self, int threads):
@@ -79,6 +80,7 @@ cdef class Program:
         """Declare a memory of `size` bytes; returns its number."""
         self._sizes.append(size)
         self._arrays.append(None)
+        self.unbound += 1
         return len(self._sizes) - 1
 
     def add(self, kernel, buffers, d, s):
@@ -135,6 +137,7 @@ cdef class Program:
         if not array.flags.c_contiguous or array.nbytes < self._sizes[slot]:
             raise ValueError(f"slot {slot} needs {self._sizes[slot]} contiguous bytes, got "
                              f"{array.nbytes}")
+        self.unbound -= self._arrays[slot] is None
         self.slots[slot] = <char *> address
         self._arrays[slot] = array
 
@@ -143,8 +146,8 @@ cdef class Program:
         cdef int64_t i = first
         if not 0 <= first <= last <= self.count:
             raise ValueError(f"calls {first}..{last} are outside of 0..{self.count}")
-        if None in self._arrays:
-            raise ValueError(f"slot {self._arrays.index(None)} has no memory")
+        if self.unbound:
+            raise ValueError(f"{self.unbound} memories of the program are not bound")
         while i < last:
             if self.calls[i].function == NULL:
                 self._python[self.d[self.calls[i].first_d]]()

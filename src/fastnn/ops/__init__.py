@@ -6,6 +6,7 @@ from fastnn.ops.expand import expand
 from fastnn.ops.linear import matmul
 from fastnn.ops.slice import getitem
 
+FUNCTIONS = pointwise.FUNCTIONS
 OPERATORS.update(
     add=binary.add,
     sub=binary.sub,

@@ -55,7 +55,7 @@ class Executor:
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
         leaves |= {place.memory for place in places.values()}
-        for tensor in sorted((t for t in leaves if t), key=lambda tensor: tensor.node.order):
+        for tensor in sorted((t for t in leaves if t is not None), key=lambda tensor: tensor.node.order):
             self._slots[tensor] = self.program.add_slot(tensor.bytes)
         for call in calls:
             self._add(call)
@@ -93,6 +93,11 @@ class Executor:
         for slot, tensor, array in zip(self._input_slots, self._inputs, arrays, strict=True):
             self._memories[tensor] = array
             self.program.bind(slot, array)
+
+    @property
+    def inputs(self) -> list[np.ndarray]:
+        """The arrays of the last `bind`."""
+        return [self._memories[tensor] for tensor in self._inputs]
 
     def compute(self) -> None:
         """Everything before state changes."""

@@ -5,7 +5,7 @@
  */
 enum { SUM_FLOATS = 8192, SUM_ROWS_MIN = 16, SUM_ROWS_MAX = 256 };
 
-INLINE int64_t sum_rows(int64_t width) {
+INLINE int64_t rows_of(int64_t width) {
     const int64_t rows = SUM_FLOATS / width;
     return rows < SUM_ROWS_MIN ? SUM_ROWS_MIN : rows > SUM_ROWS_MAX ? SUM_ROWS_MAX : rows;
 }
@@ -59,7 +59,7 @@ INLINE void add_deviations(int count, int64_t width, int64_t stride, const float
 static void norm_moments(int64_t rows, int64_t width, int64_t stride, const float *x, double *mean,
                          double *square) {
     float pivot[NORM_WIDTH], sum[NORM_WIDTH], squares[NORM_WIDTH];
-    const int64_t step = sum_rows(width);
+    const int64_t step = rows_of(width);
     for (int64_t done = 0; done < rows; done += step) {
         const int64_t group = rows - done < step ? rows - done : step;
         const float *from = x + done * stride;
@@ -144,7 +144,7 @@ INLINE void sum_rows_of(int count, int64_t width, int64_t stride, const float *d
 static void norm_sums(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
                       const norm_columns *v, double *sum, double *product, int relu) {
     float total[NORM_WIDTH], products[NORM_WIDTH];
-    const int64_t step = sum_rows(width);
+    const int64_t step = rows_of(width);
     for (int64_t done = 0; done < rows; done += step) {
         const int64_t group = rows - done < step ? rows - done : step, at = done * stride;
         memset(total, 0, (size_t)width * sizeof(float));

@@ -44,22 +44,18 @@ INLINE vf where(vi mask, vf a, vf b) {
 INLINE vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf vmin(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vf vsqrt(vf a) { return _mm512_sqrt_ps(a); }
-INLINE vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 #elif LEVEL_AVX2
 INLINE vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf vmin(vf a, vf b) { return _mm256_min_ps(a, b); }
 INLINE vf vsqrt(vf a) { return _mm256_sqrt_ps(a); }
-INLINE vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 #elif defined(__x86_64__)
 INLINE vf vmax(vf a, vf b) { return _mm_max_ps(a, b); }
 INLINE vf vmin(vf a, vf b) { return _mm_min_ps(a, b); }
 INLINE vf vsqrt(vf a) { return _mm_sqrt_ps(a); }
-INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
 #else
 INLINE vf vmax(vf a, vf b) { return where(a > b, a, b); }
 INLINE vf vmin(vf a, vf b) { return where(a < b, a, b); }
 INLINE vf vsqrt(vf a) { return vsqrtq_f32(a); }
-INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 #endif
 
 /* a * b + c: rounded once where the processor has FMA. Written out, so that two kernels that must

@@ -1,0 +1,327 @@
+"""Tie the stages together: trace, differentiate, plan, run.
+
+`TrainStep` makes one step of training, `value_and_grad` gives a loss and its gradients, and calling
+a module with arrays computes its output. Each keeps a few plans, one for each shape and mode.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from fastnn._kernels.checks import all_finite, index_range
+from fastnn.autodiff import gradients
+from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, ShapeError, Spec, Tensor, leaf
+from fastnn.nn.module import Module, set_runner
+from fastnn.nn.parameter import Parameter, versions
+from fastnn.ops.cross_entropy import CrossEntropy
+from fastnn.ops.update import Update
+from fastnn.plan.build import build
+from fastnn.plan.plan import Plan
+from fastnn.runtime.executor import Executor
+from fastnn.runtime.random import next_step
+from fastnn.runtime.threads import get_num_threads
+from fastnn.trace import flat, like, trace
+
+PLANS_KEPT = 8
+
+
+class NonFiniteError(FloatingPointError):
+    """NaN or infinity in data, or in a loss; names the first layer that produced it."""
+
+
+def as_input(value: Any, name: str) -> np.ndarray:
+    """A C-contiguous float32 or int64 array with the values given; TypeError or ValueError."""
+    array = np.asarray(value)
+    if array.dtype.kind == "f":
+        array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
+        if not all_finite(array):
+            where = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise NonFiniteError(f"{name} has a non-finite value at index {where}")
+    elif array.dtype.kind in "iu":
+        array = np.ascontiguousarray(array, dtype=INDEX).reshape(array.shape)
+    else:
+        raise TypeError(f"{name} must be an array of floats or integers, got {array.dtype}")
+    if array.size == 0:
+        raise ShapeError(f"{name} is empty: shape {array.shape}")
+    return array
+
+
+def _arrays(value: Any, name: str) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_arrays(part, f"{name}[{i}]") for i, part in enumerate(value))
+    return as_input(value, name)
+
+
+def _specs(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_specs(part) for part in value)
+    return Spec(value.shape, value.dtype)
+
+
+class Compiled:
+    """A plan with its program and memory, and what of it the caller reads."""
+
+    def __init__(self, graph: Graph, memory_budget: int | str | None = None) -> None:
+        self.graph = graph
+        self.plan: Plan = build(graph, get_num_threads(), memory_budget)
+        calls, split = self.plan.calls()
+        places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
+        self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
+                                 self.plan.graph.inputs, self.plan.threads)
+        self.class_checks = [
+            (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
+            for node in graph.nodes
+            if isinstance(node.op, CrossEntropy) and isinstance(node.inputs[1].node.op, Leaf)
+            and node.inputs[1].node.op.kind == "input"]
+
+    def read(self, position: int) -> np.ndarray:
+        """A copy of the graph's output `position`."""
+        return self.executor.read(self.plan.graph.outputs[position])
+
+    def view(self, position: int) -> np.ndarray:
+        """The graph's output `position`, in the plan's memory."""
+        return self.executor.view(self.plan.graph.outputs[position])
+
+    def bind(self, arrays: Sequence[np.ndarray]) -> None:
+        """Take the arrays of a call, after checking class numbers."""
+        for number, classes, ignored in self.class_checks:
+            least, largest = index_range(arrays[number], ignored)
+            if least <= largest and (least < 0 or largest >= classes):
+                raise ValueError(f"target has class numbers from {least} to {largest}, expected "
+                                 f"0 to {classes - 1}")
+        self.executor.bind(arrays)
+
+
+class PlanCache:
+    """The last few compiled graphs of a model, by shapes, modes and whatever else they depend on."""
+
+    def __init__(self, model: Module) -> None:
+        self._model = model
+        self._kept: OrderedDict[Any, Compiled] = OrderedDict()
+        self._last: tuple[Any, Compiled] | None = None
+
+    def _modes(self) -> tuple[bool, ...]:
+        flags = [module.training for module in self._model.modules()]
+        return tuple(flags + [p.requires_grad for p in self._model.parameters()])
+
+    def get(self, key: Any, make: Callable[[], Compiled]) -> Compiled:
+        """The compiled graph for a key, made if need be."""
+        threads = get_num_threads()
+        if self._last is not None and self._last[0] == (key, versions(), threads):
+            return self._last[1]
+        full = (key, versions()[0], threads, self._modes())
+        compiled = self._kept.pop(full, None)
+        if compiled is None:
+            compiled = make()
+            full = (key, versions()[0], threads, self._modes())
+        self._kept[full] = compiled
+        while len(self._kept) > PLANS_KEPT:
+            self._kept.popitem(last=False)
+        self._last = ((key, versions(), threads), compiled)
+        return compiled
+
+
+def _trainable(model: Module, loss: Any) -> dict[str, Parameter]:
+    named = dict(model.named_parameters())
+    if isinstance(loss, Module):
+        named.update({f"loss.{name}": value for name, value in loss.named_parameters()})
+    return {name: value for name, value in named.items() if value.requires_grad}
+
+
+def _loss_graph(
+    model: Module, loss: Any, x_spec: Any, y_spec: Any, layout: str
+) -> tuple[tuple[Tensor, ...], list[Tensor], Tensor, tuple[Node, ...]]:
+    """(inputs, flat outputs of the model, scalar loss, state changes)."""
+    traced = trace(model, x_spec if isinstance(x_spec, tuple) else (x_spec,), layout)
+    count = len(traced.inputs)
+    if y_spec is None:
+        y_spec = target_spec(loss, traced.output)
+
+    def loss_of(target: Any) -> Any:
+        return loss(traced.output, target)
+
+    end = trace(loss_of, (y_spec,), layout, count)
+    value = end.output
+    if not isinstance(value, Tensor) or value.size != 1:
+        raise ShapeError(f"the loss must be a scalar tensor, got {value}")
+    return (*traced.inputs, *end.inputs), flat(traced.output), value, traced.updates + end.updates
+
+
+def target_spec(loss: Any, output: Any) -> Any:
+    """What a loss's target looks like: what the loss says, else like the output."""
+    if isinstance(output, (tuple, list)):
+        return tuple(target_spec(loss, part) for part in output)
+    return loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
+
+
+class TrainStep:
+    """One forward pass, backward pass and update, planned once for each shape.
+
+    model: a Module. loss: a module or function of (output, target) that gives a scalar.
+    optimizer: over the model's parameters. memory_budget: bytes of the process, or text like
+    "512MiB"; None for no limit. layout: "NCHW", or "NHWC" for channels-last images. Calling it
+    with (x, y) returns the loss as a float; several inputs or targets are tuples.
+
+    Raises ShapeError, NonFiniteError (before any parameter changes), MemoryBudgetError.
+    """
+
+    def __init__(
+        self, model: Module, loss: Any, optimizer: Any, memory_budget: int | str | None = None,
+        layout: str = "NCHW", keep_output: bool = False,
+    ) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.memory_budget, self.layout, self.keep_output = memory_budget, layout, keep_output
+        self._cache = PlanCache(model)
+        self._compiled: Compiled | None = None
+
+    def _make(self, x_spec: Any, y_spec: Any) -> Compiled:
+        inputs, outputs, loss, updates = _loss_graph(
+            self.model, self.loss, x_spec, y_spec, self.layout)
+        forward = [loss, *outputs]
+        groups = []
+        for group in self.optimizer.param_groups:
+            chosen = [p for p in group["params"] if p.requires_grad]
+            if chosen:
+                groups.append((group, chosen))
+        wanted = [p.__tensor__() for _, chosen in groups for p in chosen]
+        grads = dict(zip(wanted, gradients(loss, wanted), strict=True))
+        for group, chosen in groups:
+            names = self.optimizer.names(group)
+            memory = group.memory
+            tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))]
+            for parameter in chosen:
+                tensor = parameter.__tensor__()
+                state = self.optimizer.state[id(parameter)]
+                tensors += [tensor, grads[tensor]]
+                tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
+            update = Update(self.optimizer.kernel(group), 2 + len(names))
+            updates = (*updates, Node(update, tuple(tensors), (), ""))
+        results = (loss, *(outputs if self.keep_output else ()))
+        graph = Graph.trace(inputs, results, updates, forward)
+        return Compiled(graph, self.memory_budget)
+
+    def _get(self, x_spec: Any, y_spec: Any) -> Compiled:
+        key = (x_spec, y_spec, self.memory_budget)
+        return self._cache.get(key, lambda: self._make(x_spec, y_spec))
+
+    def __call__(self, x: Any, y: Any) -> float:
+        x, y = _arrays(x, "x"), _arrays(y, "y")
+        compiled = self._get(_specs(x), _specs(y))
+        compiled.bind([*flat(x), *flat(y)])
+        executor = compiled.executor
+        executor.compute()
+        loss = float(compiled.view(0).reshape(()))
+        if not np.isfinite(loss):
+            raise NonFiniteError(f"the loss is {loss}; {_first_non_finite(compiled)}; "
+                                 "no parameter was changed")
+        self.optimizer.advance()
+        executor.update()
+        next_step()
+        self._compiled = compiled
+        return loss
+
+    @property
+    def output(self) -> np.ndarray:
+        """The model's output in the last step (with keep_output=True); a copy."""
+        if self._compiled is None or not self.keep_output:
+            raise RuntimeError("no output is kept: use keep_output=True and make a step first")
+        return self._compiled.read(1)
+
+    def plan(self, x: Any, y: Any = None) -> Plan:
+        """The plan for inputs of shape x (and targets of shape y); works before the first step.
+
+        x, y: a shape (or a Spec), or a tuple of several.
+        """
+        y_spec = None if y is None else _as_spec(y)
+        x_spec = _as_spec(x)
+        if y_spec is None:
+            output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
+                           self.layout).output
+            y_spec = target_spec(self.loss, output)
+        return self._get(x_spec, y_spec).plan
+
+
+def _as_spec(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value
+    if all(isinstance(size, (int, np.integer)) for size in value):
+        return Spec(tuple(int(size) for size in value))
+    return tuple(_as_spec(part) for part in value)
+
+
+def _first_non_finite(compiled: Compiled) -> str:
+    """Run the forward nodes again, keeping all values, and name the first that is not finite."""
+    graph = compiled.graph
+    for tensor in graph.leaves():
+        op = tensor.node.op
+        if isinstance(op, Leaf) and op.kind == "parameter" and not all_finite(op.source.memory):
+            return f"a parameter of shape {tensor.shape} is not finite"
+    nodes = graph.nodes[:graph.forward_nodes]
+    outputs = tuple(t for node in nodes for t in node.outputs if t.dtype == FLOAT)
+    probe = Compiled(Graph(nodes, graph.inputs, outputs, len(nodes), len(nodes)))
+    probe.executor.bind(compiled.executor.inputs)
+    probe.executor.compute()
+    for position, tensor in enumerate(outputs):
+        if not np.isfinite(probe.read(position)).all():
+            node = tensor.node
+            return (f"the first value that is not finite comes from {node.scope or 'the loss'} "
+                    f"({node.op.name})")
+    return "all values before it are finite"
+
+
+def value_and_grad(
+    model: Module, loss: Any, layout: str = "NCHW"
+) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
+    """A function of (x, y) that returns (loss, {parameter name: gradient}).
+
+    Nothing of the model changes, running statistics included.
+    """
+    cache = PlanCache(model)
+
+    def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
+        x, y = _arrays(x, "x"), _arrays(y, "y")
+        names = list(_trainable(model, loss))
+
+        def make() -> Compiled:
+            inputs, outputs, value, _ = _loss_graph(model, loss, _specs(x), _specs(y), layout)
+            wanted = [p.__tensor__() for p in _trainable(model, loss).values()]
+            grads = gradients(value, wanted)
+            return Compiled(Graph.trace(inputs, (value, *grads), (), [value, *outputs]))
+
+        compiled = cache.get((_specs(x), _specs(y)), make)
+        compiled.bind([*flat(x), *flat(y)])
+        compiled.executor.compute()
+        grads = {name: compiled.read(1 + i) for i, name in enumerate(names)}
+        return float(compiled.view(0).reshape(())), grads
+
+    return compute
+
+
+_outputs: WeakKeyDictionary[Module, tuple[PlanCache, dict[str, Any]]] = WeakKeyDictionary()
+
+
+def run_module(model: Module, inputs: Sequence[Any]) -> Any:
+    """The output of a module for arrays; in training mode, running statistics move."""
+    arrays = tuple(_arrays(value, f"input {i}") for i, value in enumerate(inputs))
+    cache, shapes = _outputs.setdefault(model, (PlanCache(model), {}))
+
+    def make() -> Compiled:
+        traced = trace(model, _specs(arrays))
+        shapes["output"] = traced.output
+        outputs = tuple(flat(traced.output))
+        return Compiled(Graph.trace(traced.inputs, outputs, traced.updates, outputs))
+
+    compiled = cache.get(_specs(arrays), make)
+    compiled.bind(flat(arrays))
+    compiled.executor.compute()
+    compiled.executor.update()
+    next_step()
+    return like(shapes["output"], [compiled.read(i) for i in range(len(compiled.graph.outputs))])
+
+
+set_runner(run_module)
