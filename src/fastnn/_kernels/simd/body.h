@@ -2,6 +2,10 @@
 #include "vector.h"
 #include "table.h"
 #include "pointwise.h"
+#include "gemm.h"
+#include "indirect.h"
+#include "outer.h"
+#include "depthwise.h"
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -13,4 +17,5 @@ const simd_table TABLE_NAME(LEVEL) = {
     .lanes = LANES,
     .unary_count = POINTWISE(COUNT_ROW),
     .unary = {POINTWISE(UNARY_ROW)},
+    .gemm = GEMM_TABLE,
 };

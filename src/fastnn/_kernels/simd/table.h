@@ -25,11 +25,14 @@ typedef struct {
     unary_grad_fn backward;
 } unary_row;
 
+#include "gemm_table.h"
+
 typedef struct {
     const char *level;
     int lanes;
     int unary_count;
     unary_row unary[UNARY_MAX];
+    gemm_table gemm;
 } simd_table;
 
 #if defined(__x86_64__)
