@@ -11,6 +11,7 @@ cdef extern from "simd/table.h":
         char saved
         unary_fn forward
         unary_grad_fn backward
+<<<<<<< HEAD
     ctypedef struct binary_row:
         const char *name
         const char *formula
@@ -73,6 +74,69 @@ cdef extern from "simd/table.h":
         void (*cross_entropy_grad)(int64_t classes, const float *x, const float *weight,
                                    float log_sum_exp, float gain, float smooth,
                                    float *dx) noexcept nogil
+=======
+    # gemm_table.h says what each field and function is.
+    ctypedef struct pixel_grid:
+        int64_t rows, columns, height, width, channels, step_h, step_w
+    ctypedef struct conv_tap:
+        int64_t offset_h, offset_w, slice
+    ctypedef struct linear_product:
+        int64_t depth, columns, transposed, relu
+        const float *x
+        const float *w
+        const float *bias
+        float *y
+    ctypedef struct conv_product:
+        pixel_grid source, target
+        int64_t pixels, taps, depth, columns, relu, slices
+        const conv_tap *tap
+        conv_tap place
+        const float *x
+        const float *zero
+        const float *packed
+        const float *bias
+        float *y
+    ctypedef struct outer_product:
+        pixel_grid source
+        int64_t taps, depth, dy_stride
+        const conv_tap *tap
+        const float *x
+        const float *zero
+        const float *dy
+    ctypedef struct padded_image:
+        int64_t h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, oh, ow
+    int64_t smaller(int64_t a, int64_t b) noexcept nogil
+    int64_t larger(int64_t a, int64_t b) noexcept nogil
+    int64_t whole(int64_t n, int64_t unit) noexcept nogil
+    int64_t block_pixels(int64_t taps, int64_t depth) noexcept nogil
+    int64_t linear_scratch(int64_t rows, int64_t tile_columns) noexcept nogil
+    int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) noexcept nogil
+    int64_t conv_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
+    int64_t outer_scratch(int64_t pixels, int64_t tile_columns) noexcept nogil
+    int64_t outer_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
+    int64_t depthwise_scratch(int64_t taps, int64_t pixels) noexcept nogil
+    ctypedef struct gemm_table:
+        int64_t tile_rows, tile_columns, outer_pixels
+        void (*pack_columns)(const float *w, int64_t stride, int64_t depth, int64_t columns,
+                             float *out) noexcept nogil
+        void (*pack_rows)(const float *w, int64_t stride, int64_t depth, int64_t columns,
+                          float *out) noexcept nogil
+        void (*linear)(const linear_product *g, int64_t row, int64_t rows, int64_t panel,
+                       int64_t end, char *scratch) noexcept nogil
+        void (*conv)(const conv_product *g, int64_t first, int64_t count, int64_t panel,
+                     int64_t end, char *scratch) noexcept nogil
+        void (*conv_padded)(const conv_product *g, const padded_image *v, int64_t image,
+                            int64_t line, int64_t end, char *scratch) noexcept nogil
+        void (*outer)(const outer_product *g, int64_t first, int64_t count, int64_t row,
+                      int64_t end, float *dw, char *scratch) noexcept nogil
+        void (*outer_padded)(const outer_product *g, const padded_image *v, int64_t rows,
+                             int64_t line, int64_t end, float *dw, char *scratch) noexcept nogil
+        void (*depthwise)(const conv_product *g, int64_t first, int64_t count,
+                          char *scratch) noexcept nogil
+        void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
+                                char *scratch) noexcept nogil
+
+>>>>>>> gemm
     ctypedef struct simd_table:
         pool_kernels pool
         norm_kernels norm
@@ -81,6 +145,7 @@ cdef extern from "simd/table.h":
         int lanes
         int unary_count
         unary_row *unary
+<<<<<<< HEAD
         # memory
         int binary_count
         binary_row *binary
@@ -96,5 +161,8 @@ cdef extern from "simd/table.h":
         int (*all_finite)(int64_t n, const float *x) noexcept nogil
         void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                         const float *x, float *y) noexcept nogil
+=======
+        gemm_table gemm
+>>>>>>> gemm
 
 cdef const simd_table *simd

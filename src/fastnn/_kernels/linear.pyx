@@ -1,7 +1,66 @@
-"""Fully connected layers: y = x w^T + bias and its two gradients."""
+"""Fully connected layers: y = x w^T + bias and its two gradients.
 
-from cython.parallel cimport prange
+A chunk of work is a block of rows times a range of panels of columns. It packs each panel of w
+as it needs it, so that no packed copy of w is ever whole. Each output is the same sum in the
+same order wherever the cuts are.
+"""
+
+from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
+
+from fastnn._kernels.dispatch cimport (
+    conv_tap, linear_product, linear_scratch, outer_product, simd, smaller, whole)
+from fastnn._kernels.outer cimport outer_plan, plan_outer, run_outer
+
+cdef enum:
+    ROWS = 384       # rows of x in a block: times 256 columns they stay in L2
+    CHUNKS = 16
+    SERIAL = 500000  # multiply-adds: below, starting threads costs more than it gives
+
+
+cdef struct Cut:
+    int64_t blocks, block_rows, panels, parts, part_panels, scratch_bytes
+
+
+cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns) noexcept nogil:
+    cdef Cut cut
+    cut.blocks = (rows + ROWS - 1) // ROWS
+    if cut.blocks > 4:
+        cut.blocks = whole(cut.blocks, 4)
+    cut.block_rows = whole((rows + cut.blocks - 1) // cut.blocks if rows else 1,
+                           simd.gemm.tile_rows)
+    cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
+    cut.parts = 1
+    if cut.blocks < CHUNKS and rows * depth * columns >= SERIAL:
+        cut.parts = smaller(cut.panels, CHUNKS // cut.blocks)
+    cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
+    cut.scratch_bytes = linear_scratch(smaller(rows, cut.block_rows), simd.gemm.tile_columns)
+    return cut
+
+
+cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns,
+                               int threads) noexcept nogil:
+    """Bytes of scratch for linear_forward and linear_grad_input."""
+    return threads * cut_product(rows, depth, columns).scratch_bytes
+
+
+cdef void product_chunk(const linear_product *g, const Cut *cut, int64_t chunk, int64_t rows,
+                        char *scratch) noexcept nogil:
+    cdef int64_t row = chunk % cut.blocks * cut.block_rows
+    cdef int64_t panel = chunk // cut.blocks * cut.part_panels
+    if row < rows:
+        simd.gemm.linear(g, row, smaller(cut.block_rows, rows - row), panel,
+                         smaller(cut.panels, panel + cut.part_panels), scratch)
+
+
+cdef void run_product(const linear_product *g, int64_t rows, char *workspace,
+                      int threads) noexcept nogil:
+    cdef Cut cut = cut_product(rows, g.depth, g.columns)
+    cdef int64_t chunk, chunks = cut.blocks * cut.parts
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and chunks > 1 and
+                        rows * g.depth * g.columns >= SERIAL):
+        product_chunk(g, &cut, chunk, rows, workspace + threadid() * cut.scratch_bytes)
 
 
 cdef void linear_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -9,53 +68,61 @@ cdef void linear_forward(char **p, const int64_t *d, const double *s, int thread
 
     p: x, w, bias, y, workspace.  d: m, k, n, has_bias, relu.  y overlaps nothing.
     """
-    cdef int64_t m = d[0], k = d[1], n = d[2], i, j, l
-    cdef const float *x = <const float *> p[0]
-    cdef const float *w = <const float *> p[1]
-    cdef const float *bias = <const float *> p[2]
-    cdef float *y = <float *> p[3]
-    cdef float total
-    for i in prange(m, num_threads=threads, schedule="static",
-                    use_threads_if=threads > 1 and m * k * n > 100000):
-        for j in range(n):
-            total = 0
-            for l in range(k):
-                total = total + x[i * k + l] * w[j * k + l]
-            if d[3]:
-                total = total + bias[j]
-            y[i * n + j] = 0 if d[4] and total < 0 else total
+    cdef linear_product g
+    g.depth = d[1]
+    g.columns = d[2]
+    g.transposed = 0
+    g.relu = d[4]
+    g.x = <const float *> p[0]
+    g.w = <const float *> p[1]
+    g.bias = <const float *> p[2] if d[3] else NULL
+    g.y = <float *> p[3]
+    run_product(&g, d[0], p[4], threads)
 
 
 cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
                             int threads) noexcept nogil:
-    """dx[m,k] = dy[m,n] w[n,k], overwritten.  p: dy, w, dx, workspace.  d: m, k, n."""
-    cdef int64_t m = d[0], k = d[1], n = d[2], i, j, l
-    cdef const float *dy = <const float *> p[0]
-    cdef const float *w = <const float *> p[1]
-    cdef float *dx = <float *> p[2]
-    for i in prange(m, num_threads=threads, schedule="static",
-                    use_threads_if=threads > 1 and m * k * n > 100000):
-        for l in range(k):
-            dx[i * k + l] = 0
-        for j in range(n):
-            for l in range(k):
-                dx[i * k + l] += dy[i * n + j] * w[j * k + l]
+    """dx[m,k] = dy[m,n] w[n,k], overwritten.  p: dy, w, dx, workspace.  d: m, k, n.
+
+    dx overlaps nothing.
+    """
+    cdef linear_product g
+    g.depth = d[2]
+    g.columns = d[1]
+    g.transposed = 1
+    g.relu = 0
+    g.x = <const float *> p[0]
+    g.w = <const float *> p[1]
+    g.bias = NULL
+    g.y = <float *> p[2]
+    run_product(&g, d[0], p[3], threads)
+
+
+cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, int threads) noexcept nogil:
+    """Bytes of workspace for linear_grad_weight."""
+    cdef outer_plan plan = plan_outer(m, n, k, 1)
+    return plan.partial_bytes + threads * plan.scratch_bytes
 
 
 cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
                              int threads) noexcept nogil:
-    """dw[n,k] = dy[m,n]^T x[m,k], overwritten.  p: dy, x, dw, workspace.  d: m, k, n."""
-    cdef int64_t m = d[0], k = d[1], n = d[2], i, j, l
-    cdef const float *dy = <const float *> p[0]
-    cdef const float *x = <const float *> p[1]
-    cdef float *dw = <float *> p[2]
-    for j in prange(n, num_threads=threads, schedule="static",
-                    use_threads_if=threads > 1 and m * k * n > 100000):
-        for l in range(k):
-            dw[j * k + l] = 0
-        for i in range(m):
-            for l in range(k):
-                dw[j * k + l] += dy[i * n + j] * x[i * k + l]
+    """dw[n,k] = dy[m,n]^T x[m,k], overwritten.  p: dy, x, dw, workspace.  d: m, k, n.
+
+    dw overlaps nothing.
+    """
+    cdef outer_plan plan = plan_outer(d[0], d[2], d[1], 1)
+    cdef outer_product g
+    cdef conv_tap tap
+    tap.offset_h = tap.offset_w = tap.slice = 0
+    g.source.rows = g.source.height = g.source.step_h = g.source.step_w = 1
+    g.source.columns = g.source.width = d[0]
+    g.source.channels = g.depth = d[1]
+    g.taps = 1
+    g.tap = &tap
+    g.dy_stride = d[2]
+    g.dy = <const float *> p[0]
+    g.x = g.zero = <const float *> p[1]
+    run_outer(&g, &plan, d[0], d[2], 1, <float *> p[2], p[3], threads)
 
 
 def _sizes(d):
@@ -67,17 +134,17 @@ def _sizes(d):
 
 def _forward_extents(d, threads):
     m, k, n = _sizes(d)
-    return 4 * m * k, 4 * n * k, 4 * n if d[3] else 0, 4 * m * n, 0
+    return 4 * m * k, 4 * n * k, 4 * n if d[3] else 0, 4 * m * n, product_workspace(m, k, n, threads)
 
 
 def _grad_input_extents(d, threads):
     m, k, n = _sizes(d)
-    return 4 * m * n, 4 * n * k, 4 * m * k, 0
+    return 4 * m * n, 4 * n * k, 4 * m * k, product_workspace(m, n, k, threads)
 
 
 def _grad_weight_extents(d, threads):
     m, k, n = _sizes(d)
-    return 4 * m * n, 4 * m * k, 4 * n * k, 0
+    return 4 * m * n, 4 * m * k, 4 * n * k, gradient_workspace(m, k, n, threads)
 
 
 KERNELS = {

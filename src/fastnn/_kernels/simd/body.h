@@ -2,6 +2,7 @@
 #include "vector.h"
 #include "table.h"
 #include "pointwise.h"
+<<<<<<< HEAD
 #include "binary.h"
 #include "copy.h"
 #include "reduce.h"
@@ -10,6 +11,12 @@
 #include "pool.h"
 #include "norm.h"
 #include "softmax.h"
+=======
+#include "gemm.h"
+#include "indirect.h"
+#include "outer.h"
+#include "depthwise.h"
+>>>>>>> gemm
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -24,6 +31,7 @@ const simd_table TABLE_NAME(LEVEL) = {
     .softmax = SOFTMAX_KERNELS,
     .unary_count = POINTWISE(COUNT_ROW),
     .unary = {POINTWISE(UNARY_ROW)},
+<<<<<<< HEAD
     .binary_count = BINARY(COUNT_ROW),
     .binary = {BINARY(BINARY_ROW)},
     .optimizer_count = OPTIMIZERS(COUNT_ROW),
@@ -35,4 +43,7 @@ const simd_table TABLE_NAME(LEVEL) = {
     .sum_run = sum_run,
     .all_finite = all_finite_run,
     .dropout = dropout_run,
+=======
+    .gemm = GEMM_TABLE,
+>>>>>>> gemm
 };

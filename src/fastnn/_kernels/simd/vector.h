@@ -25,13 +25,33 @@ INLINE vf load(const float *x) { return *(const vf_unaligned *)x; }
 INLINE void store(float *y, vf v) { *(vf_unaligned *)y = v; }
 INLINE vf splat(float x) { return x - (vf){0}; }
 
-/* The first n < LANES floats, the rest zero; and their store. */
+/* The first n < LANES floats, the rest zero; and their store. In pieces of fixed size, as a call of
+ * memcpy would cost more than the arithmetic around it. */
+#define HEAD_PIECE(size, to, from)                                                                \
+    if (LANES > size && (n & size)) {                                                             \
+        memcpy(to, from, size * 4);                                                               \
+        i += size;                                                                                \
+    }
 INLINE vf load_head(const float *x, int64_t n) {
-    vf v = {0};
-    memcpy(&v, x, (size_t)n * 4);
+    float all[LANES] = {0};
+    vf v;
+    int64_t i = 0;
+    HEAD_PIECE(8, all + i, x + i)
+    HEAD_PIECE(4, all + i, x + i)
+    HEAD_PIECE(2, all + i, x + i)
+    HEAD_PIECE(1, all + i, x + i)
+    memcpy(&v, all, sizeof v);
     return v;
 }
-INLINE void store_head(float *y, vf v, int64_t n) { memcpy(y, &v, (size_t)n * 4); }
+INLINE void store_head(float *y, vf v, int64_t n) {
+    float all[LANES];
+    int64_t i = 0;
+    memcpy(all, &v, sizeof v);
+    HEAD_PIECE(8, y + i, all + i)
+    HEAD_PIECE(4, y + i, all + i)
+    HEAD_PIECE(2, y + i, all + i)
+    HEAD_PIECE(1, y + i, all + i)
+}
 
 /* Lane by lane: mask ? a : b. */
 INLINE vf where(vi mask, vf a, vf b) {

@@ -1,0 +1,15 @@
+from libc.stdint cimport int64_t
+
+from fastnn._kernels.dispatch cimport outer_product
+
+# How a sum over pixels is cut: `sums` ranges of pixels with a sum of their own, `parts` row ranges.
+cdef struct outer_plan:
+    int64_t sums, parts, part_rows, partial_bytes, scratch_bytes
+
+cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
+                           int64_t groups) noexcept nogil
+cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept nogil
+cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixels, int64_t rows,
+                    int64_t groups, float *dw, char *workspace, int threads) noexcept nogil
+cdef void add_sums(float *dw, const float *sums, int64_t floats, int64_t count,
+                   int threads) noexcept nogil

@@ -1,0 +1,80 @@
+"""Weight gradients over threads: how sums over pixels are cut, and how the parts are added."""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int64_t
+
+from fastnn._kernels.dispatch cimport larger, outer_scratch, simd, smaller, whole
+
+cdef enum:
+    CHUNKS = 16              # enough for the cores of a small server, and even for 2
+    SERIAL = 500000          # multiply-adds: below, starting threads costs more than it gives
+    PARTIAL_BYTES = 8 << 20  # at most so much memory for sums beside dw
+    CHUNK = 2048
+
+
+cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept nogil:
+    """Ranges of pixels that get a sum of their own; depends on the shape alone."""
+    if macs < SERIAL:
+        return 1
+    return larger(1, smaller(smaller(CHUNKS, pixels // 512), PARTIAL_BYTES // larger(1, bytes)))
+
+
+cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
+                           int64_t groups) noexcept nogil:
+    cdef outer_plan plan
+    cdef int64_t floats = groups * rows * row_floats, parts = 1
+    plan.sums = count_sums(pixels, pixels * floats, 4 * floats)
+    if pixels * floats >= SERIAL:
+        parts = larger(1, CHUNKS // (plan.sums * groups))
+    plan.part_rows = larger(32, whole((rows + parts - 1) // parts, simd.gemm.tile_rows))
+    plan.parts = (rows + plan.part_rows - 1) // plan.part_rows
+    plan.partial_bytes = whole(4 * floats * (plan.sums - 1), 64)
+    plan.scratch_bytes = outer_scratch(simd.gemm.outer_pixels, simd.gemm.tile_columns)
+    return plan
+
+
+cdef void outer_chunk(const outer_product *g, const outer_plan *plan, int64_t chunk,
+                      int64_t pixels, int64_t rows, int64_t groups, float *dw, float *partial,
+                      char *scratch) noexcept nogil:
+    cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % groups
+    cdef int64_t total = chunk // plan.parts // groups, row_floats = g.taps * g.depth
+    cdef int64_t first = pixels * total // plan.sums
+    cdef outer_product local = g[0]
+    if total > 0:
+        dw = partial + (total - 1) * groups * rows * row_floats
+    local.x = g.x + group * g.depth
+    local.dy = g.dy + group * rows
+    simd.gemm.outer(&local, first, pixels * (total + 1) // plan.sums - first,
+                    part * plan.part_rows, smaller(rows, (part + 1) * plan.part_rows),
+                    dw + group * rows * row_floats, scratch)
+
+
+cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixels, int64_t rows,
+                    int64_t groups, float *dw, char *workspace, int threads) noexcept nogil:
+    """dw[groups * rows][taps][depth] from all pixels; g describes the first group."""
+    cdef int64_t chunk, chunks = plan.sums * groups * plan.parts
+    cdef int64_t floats = groups * rows * g.taps * g.depth
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and chunks > 1 and pixels * floats >= SERIAL):
+        outer_chunk(g, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
+                    workspace + plan.partial_bytes + threadid() * plan.scratch_bytes)
+    add_sums(dw, <float *> workspace, floats, plan.sums - 1, threads)
+
+
+cdef void add_chunk(float *dw, const float *sums, int64_t floats, int64_t count, int64_t first,
+                    int64_t end) noexcept nogil:
+    cdef int64_t total, i
+    for total in range(count):
+        for i in range(first, end):
+            dw[i] += sums[total * floats + i]
+
+
+cdef void add_sums(float *dw, const float *sums, int64_t floats, int64_t count,
+                   int threads) noexcept nogil:
+    """dw[floats] += each of sums[count][floats], in order."""
+    cdef int64_t chunk, chunks = (floats + CHUNK - 1) // CHUNK
+    if count < 1:
+        return
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and floats * count > 200000):
+        add_chunk(dw, sums, floats, count, chunk * CHUNK, smaller(floats, (chunk + 1) * CHUNK))

@@ -1,0 +1,185 @@
+/* The tile: MR output rows times NV vectors of columns in registers, rows read where they are.
+ *
+ * Row r of tap t is `depth` floats at a[t * a_stride + r] + a_offset, so an image is read without
+ * im2col and padding is a pointer to zeros (Dukhan 2019, "The Indirect Convolution Algorithm").
+ * The other operand is a packed panel [tap][depth][width], width = whole vectors.
+ */
+#if LEVEL_AVX512
+enum { MR = 12, NV = 2 }; /* 24 sums, 2 vectors of weights; 12 row pointers still fit 16 registers */
+#elif LEVEL_AVX2
+enum { MR = 6, NV = 2 }; /* 12 sums, 2 of weights, 1 broadcast: 15 of 16 registers */
+#elif LEVEL_NEON
+enum { MR = 8, NV = 3 }; /* 24 sums, 3 of weights, 1 broadcast: 28 of 32 registers */
+#else
+enum { MR = 4, NV = 2 };
+#endif
+enum { NR = NV * LANES };
+
+#define UNROLL _Pragma("GCC unroll 16")
+
+typedef struct {
+    int64_t rows, columns, taps, depth;
+    const float *const *a;
+    int64_t a_stride, a_offset;
+    const float *b; /* the panel */
+    const conv_tap *tap;
+    int64_t slice, b_offset; /* floats of one tap in the panel; where depth starts in it */
+    float *const *y;
+    int64_t y_offset;
+    const float *bias;
+    int accumulate, relu;
+} tile_job;
+
+INLINE void tile_store(const tile_job *g, float *y, const vf *sum, const int vectors) {
+    const vf zero = {0};
+    UNROLL
+    for (int v = 0; v < vectors; v++) {
+        int64_t n = g->columns - v * LANES;
+        vf out = sum[v];
+        if (n >= LANES) {
+            if (g->accumulate) out += load(y + v * LANES);
+            if (g->bias) out += load(g->bias + v * LANES);
+            store(y + v * LANES, g->relu ? vmax(zero, out) : out);
+        } else {
+            if (g->accumulate) out += load_head(y + v * LANES, n);
+            if (g->bias) out += load_head(g->bias + v * LANES, n);
+            store_head(y + v * LANES, g->relu ? vmax(zero, out) : out, n);
+        }
+    }
+}
+
+/* y[row + r][columns] for r < rows; rows and vectors are constants wherever this is inlined. */
+INLINE void tile(const tile_job *g, int64_t row, const int rows, const int vectors) {
+    vf sum[MR][NV];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) sum[r][v] = (vf){0};
+    }
+    for (int64_t t = 0; t < g->taps; t++) {
+        const float *a[MR];
+        const float *__restrict b = g->b + (g->tap ? g->tap[t].slice : t) * g->slice + g->b_offset;
+        UNROLL
+        for (int r = 0; r < rows; r++) a[r] = g->a[t * g->a_stride + row + r] + g->a_offset;
+        for (int64_t c = 0; c < g->depth; c++) {
+            vf weights[NV];
+            UNROLL
+            for (int v = 0; v < vectors; v++) weights[v] = load(b + v * LANES);
+            b += vectors * LANES;
+            UNROLL
+            for (int r = 0; r < rows; r++) {
+                vf value = splat(a[r][c]);
+                UNROLL
+                for (int v = 0; v < vectors; v++) sum[r][v] += value * weights[v];
+            }
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) tile_store(g, g->y[row + r] + g->y_offset, sum[r], vectors);
+}
+
+#define TAIL(r) \
+    case r: if (r < MR) tile(g, row, r < MR ? r : 1, vectors); break;
+
+INLINE void tile_rows(const tile_job *g, const int vectors) {
+    int64_t row = 0;
+    for (; row + MR <= g->rows; row += MR) tile(g, row, MR, vectors);
+    switch (g->rows - row) {
+        TAIL(1) TAIL(2) TAIL(3) TAIL(4) TAIL(5) TAIL(6) TAIL(7) TAIL(8) TAIL(9) TAIL(10) TAIL(11)
+    }
+}
+
+static __attribute__((noinline)) void tile_rows_1(const tile_job *g) { tile_rows(g, 1); }
+static __attribute__((noinline)) void tile_rows_2(const tile_job *g) { tile_rows(g, 2); }
+static __attribute__((noinline)) void tile_rows_all(const tile_job *g) { tile_rows(g, NV); }
+
+INLINE void tile_panel(const tile_job *g) {
+    if (g->columns <= LANES) tile_rows_1(g);
+    else if (NV > 2 && g->columns <= 2 * LANES) tile_rows_2(g);
+    else tile_rows_all(g);
+}
+
+/* Four vectors of 4 floats, turned by two rounds of interleaving. */
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+#if defined(__clang__) || __GNUC__ >= 12
+#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#else
+typedef int32_t i4 __attribute__((vector_size(16)));
+#define ZIP_LOW(a, b) __builtin_shuffle(a, b, (i4){0, 4, 1, 5})
+#define ZIP_HIGH(a, b) __builtin_shuffle(a, b, (i4){2, 6, 3, 7})
+#endif
+
+INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width) {
+    v4 a = *(const v4_unaligned *)from, b = *(const v4_unaligned *)(from + stride);
+    v4 c = *(const v4_unaligned *)(from + 2 * stride);
+    v4 d = *(const v4_unaligned *)(from + 3 * stride);
+    v4 ac = ZIP_LOW(a, c), bd = ZIP_LOW(b, d), ac2 = ZIP_HIGH(a, c), bd2 = ZIP_HIGH(b, d);
+    *(v4_unaligned *)to = ZIP_LOW(ac, bd);
+    *(v4_unaligned *)(to + width) = ZIP_HIGH(ac, bd);
+    *(v4_unaligned *)(to + 2 * width) = ZIP_LOW(ac2, bd2);
+    *(v4_unaligned *)(to + 3 * width) = ZIP_HIGH(ac2, bd2);
+}
+
+/* out[depth][width] = w[columns][depth]^T, zeros to the right. */
+static void pack_columns(const float *__restrict w, int64_t stride, int64_t depth,
+                         int64_t columns, float *__restrict out) {
+    int64_t width = whole(columns, LANES), c = 0;
+    for (; c + 4 <= depth; c += 4) {
+        int64_t j = 0;
+        for (; j + 4 <= columns; j += 4)
+            turn_4x4(w + j * stride + c, stride, out + c * width + j, width);
+        for (; j < width; j++)
+            for (int64_t i = c; i < c + 4; i++)
+                out[i * width + j] = j < columns ? w[j * stride + i] : 0;
+    }
+    for (; c < depth; c++)
+        for (int64_t j = 0; j < width; j++)
+            out[c * width + j] = j < columns ? w[j * stride + c] : 0;
+}
+
+/* out[depth][width] = w[depth][columns], zeros to the right. */
+static void pack_rows(const float *__restrict w, int64_t stride, int64_t depth, int64_t columns,
+                      float *__restrict out) {
+    int64_t width = whole(columns, LANES);
+    for (int64_t c = 0; c < depth; c++, w += stride, out += width) {
+        int64_t j = 0;
+        for (; j + LANES <= columns; j += LANES) store(out + j, load(w + j));
+        if (j < columns) store(out + j, load_head(w + j, columns - j));
+    }
+}
+
+/* Scratch: pointers to rows of x and of y, then one packed panel of one block of depth. */
+static void linear_block(const linear_product *g, int64_t row, int64_t rows, int64_t panel,
+                         int64_t end, char *scratch) {
+    const float **a = (const float **)scratch;
+    float **y = (float **)(a + rows);
+    float *packed = (float *)(scratch + whole(rows * 16, 64));
+    int64_t step = even_part(g->depth, BLOCK_DEPTH, 8);
+    tile_job job = {.rows = rows, .taps = 1, .a = a, .a_stride = rows, .b = packed, .y = y};
+    for (int64_t r = 0; r < rows; r++) {
+        a[r] = g->x + (row + r) * g->depth;
+        y[r] = g->y + (row + r) * g->columns;
+    }
+    for (int64_t c = 0; c < g->depth; c += step) {
+        int last = c + step >= g->depth;
+        job.depth = smaller(step, g->depth - c);
+        job.a_offset = c;
+        job.accumulate = c > 0;
+        job.relu = last && g->relu;
+        for (int64_t q = panel; q < end; q++) {
+            int64_t first = q * NR;
+            job.columns = smaller(NR, g->columns - first);
+            job.y_offset = first;
+            job.bias = last && g->bias ? g->bias + first : NULL;
+            if (g->transposed)
+                pack_rows(g->w + c * g->columns + first, g->columns, job.depth, job.columns,
+                          packed);
+            else
+                pack_columns(g->w + first * g->depth + c, g->depth, job.depth, job.columns,
+                             packed);
+            tile_panel(&job);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+/* Weight gradients: sums of outer products dy[pixel] x[pixel'], a block of pixels at a time.
+ *
+ * A block is summed in registers from zero and then added to memory: two levels of sums, so that
+ * the rounding error of a sum over 100,000 pixels stays near that of a few hundred.
+ */
+typedef struct {
+    int64_t pixels, columns, y_stride;
+    const float *dy;
+    int64_t dy_stride;
+    const float *const *x; /* [pixels], whole vectors can be read at + x_offset */
+    int64_t x_offset;
+    float *y; /* y[row * y_stride + column] */
+    int accumulate;
+} outer_job;
+
+enum { OUTER_PIXELS = LANES == 16 ? 128 : 256 }; /* a packed block of x stays in L1 */
+
+INLINE void outer_tile(const outer_job *g, int64_t row, const int rows, const int vectors) {
+    vf sum[MR][NV];
+    const float *dy = g->dy + row;
+    float *y = g->y + row * g->y_stride;
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) sum[r][v] = (vf){0};
+    }
+    for (int64_t p = 0; p < g->pixels; p++, dy += g->dy_stride) {
+        const float *x = g->x[p] + g->x_offset;
+        vf values[NV];
+        UNROLL
+        for (int v = 0; v < vectors; v++) values[v] = load(x + v * LANES);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            vf factor = splat(dy[r]);
+            UNROLL
+            for (int v = 0; v < vectors; v++) sum[r][v] += factor * values[v];
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++, y += g->y_stride) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            int64_t n = g->columns - v * LANES;
+            float *out = y + v * LANES;
+            if (n >= LANES) store(out, g->accumulate ? load(out) + sum[r][v] : sum[r][v]);
+            else store_head(out, g->accumulate ? load_head(out, n) + sum[r][v] : sum[r][v], n);
+        }
+    }
+}
+
+#define OUTER_TAIL(r) \
+    case r: if (r < MR) outer_tile(g, row, r < MR ? r : 1, vectors); break;
+
+INLINE void outer_rows(const outer_job *g, int64_t row, int64_t end, const int vectors) {
+    for (; row + MR <= end; row += MR) outer_tile(g, row, MR, vectors);
+    switch (end - row) {
+        OUTER_TAIL(1) OUTER_TAIL(2) OUTER_TAIL(3) OUTER_TAIL(4) OUTER_TAIL(5) OUTER_TAIL(6)
+        OUTER_TAIL(7) OUTER_TAIL(8) OUTER_TAIL(9) OUTER_TAIL(10) OUTER_TAIL(11)
+    }
+}
+
+#define OUTER_FUNCTION(name, vectors)                                                             \
+    static __attribute__((noinline)) void name(const outer_job *g, int64_t row, int64_t end) {    \
+        outer_rows(g, row, end, vectors);                                                         \
+    }
+OUTER_FUNCTION(outer_rows_1, 1)
+OUTER_FUNCTION(outer_rows_2, 2)
+OUTER_FUNCTION(outer_rows_all, NV)
+
+INLINE void outer_panel(const outer_job *g, int64_t row, int64_t end) {
+    if (g->columns <= LANES) outer_rows_1(g, row, end);
+    else if (NV > 2 && g->columns <= 2 * LANES) outer_rows_2(g, row, end);
+    else outer_rows_all(g, row, end);
+}
+
+/* out[pixels][width] = the columns of x that a panel needs, zeros to the right. */
+static void pack_pixels(const float *const *x, int64_t offset, int64_t pixels, int64_t columns,
+                        float *__restrict out) {
+    int64_t width = whole(columns, LANES);
+    for (int64_t p = 0; p < pixels; p++, out += width) {
+        const float *from = x[p] + offset;
+        int64_t j = 0;
+        for (; j + LANES <= columns; j += LANES) store(out + j, load(from + j));
+        if (j < columns) store(out + j, load_head(from + j, columns - j));
+    }
+}
+
+/* Scratch: pointers to the pixels of a tap, pointers to a packed panel of them, that panel. */
+static void outer_block(const outer_product *g, int64_t first, int64_t count, int64_t row,
+                        int64_t end, float *dw, char *scratch) {
+    int64_t most = smaller(count, OUTER_PIXELS);
+    const float **x = (const float **)scratch, **panel = x + most;
+    float *packed = (float *)(scratch + whole(16 * most, 64));
+    outer_job job = {.y_stride = g->taps * g->depth, .dy_stride = g->dy_stride};
+    /* Copying pays when rows enough read the copy; a panel of part vectors must be copied. */
+    int copy = g->depth % LANES != 0 || (end - row > 4 * MR && g->depth > NR);
+    if (count <= 0) {
+        for (int64_t r = row; r < end; r++)
+            memset(dw + r * job.y_stride, 0, (size_t)job.y_stride * 4);
+        return;
+    }
+    for (int64_t p = 0; p < count; p += most) {
+        job.pixels = smaller(most, count - p);
+        job.dy = g->dy + (first + p) * g->dy_stride;
+        job.accumulate = p > 0;
+        for (int64_t t = 0; t < g->taps; t++) {
+            find_pixels(&g->source, g->x, g->zero, g->tap[t].offset_h, g->tap[t].offset_w,
+                        first + p, job.pixels, x);
+            for (int64_t c = 0; c < g->depth; c += NR) {
+                job.columns = smaller(NR, g->depth - c);
+                job.x = x;
+                job.x_offset = c;
+                if (copy) {
+                    int64_t width = whole(job.columns, LANES);
+                    pack_pixels(x, c, job.pixels, job.columns, packed);
+                    for (int64_t i = 0; i < job.pixels; i++) panel[i] = packed + i * width;
+                    job.x = panel;
+                    job.x_offset = 0;
+                }
+                job.y = dw + t * g->depth + c;
+                outer_panel(&job, row, end);
+            }
+        }
+    }
+}
+
+/* terms[pixel][stride] = all that the taps read, one kernel row after the other. Whole vectors
+ * are copied: what a row writes too much, the next row or pixel overwrites. */
+static void gather_terms(const padded_image *v, int64_t lines, const float *padded,
+                         int64_t stride, float *terms) {
+    pixel_grid grid = padded_grid(v, lines);
+    int64_t length = v->kw * v->c, line_floats = grid.width * v->c;
+    for (int64_t i = 0; i < lines; i++)
+        for (int64_t j = 0; j < v->ow; j++, terms += stride)
+            for (int64_t a = 0; a < v->kh; a++) {
+                const float *from = padded + (i * v->stride_h + a * v->dilation_h) * line_floats +
+                                    j * v->stride_w * v->c;
+                for (int64_t c = 0; c < length; c += LANES)
+                    store(terms + a * length + c, load(from + c));
+            }
+}
+
+/* Scratch: padded lines, pointers to pixels, the terms of each pixel. */
+static void outer_padded(const outer_product *g, const padded_image *v, int64_t rows, int64_t line,
+                         int64_t end, float *dw, char *scratch) {
+    int64_t length = v->kh * v->kw * v->c, stride = whole(length, LANES);
+    int64_t most = larger(1, smaller(end - line, OUTER_PIXELS / v->ow));
+    float *padded = (float *)scratch;
+    const float **x = (const float **)(scratch + 4 * padded_floats(v, most));
+    float *terms = (float *)((char *)x + whole(8 * most * v->ow, 64));
+    outer_job job = {.y_stride = length, .dy_stride = g->dy_stride, .x = x};
+    if (line >= end) memset(dw, 0, (size_t)(rows * length) * 4);
+    for (int64_t i = 0; i < most * v->ow; i++) x[i] = terms + i * stride;
+    for (int64_t next; line < end; line = next, job.accumulate = 1) {
+        int64_t image = line / v->oh, top = line % v->oh;
+        next = smaller(smaller(line + most, (image + 1) * v->oh), end);
+        pad_lines(v, g->x + image * v->h * v->w * v->c, top, top + next - line, padded);
+        gather_terms(v, next - line, padded, stride, terms);
+        job.pixels = (next - line) * v->ow;
+        job.dy = g->dy + line * v->ow * g->dy_stride;
+        for (int64_t c = 0; c < length; c += NR) {
+            job.columns = smaller(NR, length - c);
+            job.x_offset = c;
+            job.y = dw + c;
+            outer_panel(&job, 0, rows);
+        }
+    }
+}
