@@ -11,7 +11,6 @@ cdef extern from "simd/table.h":
         char saved
         unary_fn forward
         unary_grad_fn backward
-<<<<<<< HEAD
     ctypedef struct binary_row:
         const char *name
         const char *formula
@@ -74,7 +73,6 @@ cdef extern from "simd/table.h":
         void (*cross_entropy_grad)(int64_t classes, const float *x, const float *weight,
                                    float log_sum_exp, float gain, float smooth,
                                    float *dx) noexcept nogil
-=======
     # gemm_table.h says what each field and function is.
     ctypedef struct pixel_grid:
         int64_t rows, columns, height, width, channels, step_h, step_w
@@ -136,7 +134,6 @@ cdef extern from "simd/table.h":
         void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
                                 char *scratch) noexcept nogil
 
->>>>>>> gemm
     ctypedef struct simd_table:
         pool_kernels pool
         norm_kernels norm
@@ -145,7 +142,6 @@ cdef extern from "simd/table.h":
         int lanes
         int unary_count
         unary_row *unary
-<<<<<<< HEAD
         # memory
         int binary_count
         binary_row *binary
@@ -161,8 +157,6 @@ cdef extern from "simd/table.h":
         int (*all_finite)(int64_t n, const float *x) noexcept nogil
         void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                         const float *x, float *y) noexcept nogil
-=======
         gemm_table gemm
->>>>>>> gemm
 
 cdef const simd_table *simd

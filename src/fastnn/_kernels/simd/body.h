@@ -2,7 +2,6 @@
 #include "vector.h"
 #include "table.h"
 #include "pointwise.h"
-<<<<<<< HEAD
 #include "binary.h"
 #include "copy.h"
 #include "reduce.h"
@@ -11,12 +10,10 @@
 #include "pool.h"
 #include "norm.h"
 #include "softmax.h"
-=======
 #include "gemm.h"
 #include "indirect.h"
 #include "outer.h"
 #include "depthwise.h"
->>>>>>> gemm
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -31,7 +28,6 @@ const simd_table TABLE_NAME(LEVEL) = {
     .softmax = SOFTMAX_KERNELS,
     .unary_count = POINTWISE(COUNT_ROW),
     .unary = {POINTWISE(UNARY_ROW)},
-<<<<<<< HEAD
     .binary_count = BINARY(COUNT_ROW),
     .binary = {BINARY(BINARY_ROW)},
     .optimizer_count = OPTIMIZERS(COUNT_ROW),
@@ -43,7 +39,5 @@ const simd_table TABLE_NAME(LEVEL) = {
     .sum_run = sum_run,
     .all_finite = all_finite_run,
     .dropout = dropout_run,
-=======
     .gemm = GEMM_TABLE,
->>>>>>> gemm
 };

@@ -17,8 +17,6 @@ INLINE void store_bytes(uint8_t *y, vi v, int64_t n) {
 }
 
 INLINE int64_t ceil_div(int64_t a, int64_t b) { return a <= 0 ? 0 : (a + b - 1) / b; }
-INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* Run block(vectors, lanes, j) over channels j: wide blocks first, then single vectors, the tail. */
 #define OVER_CHANNELS(c, block)                                                                   \

@@ -31,7 +31,6 @@ typedef struct {
     unary_grad_fn backward;
 } unary_row;
 
-<<<<<<< HEAD
 /* Pooling (pool.h), one row of one NHWC image per call. */
 typedef struct {
     int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow;
@@ -102,9 +101,7 @@ typedef struct {
     int buffers;        /* per tensor: parameter, gradient, state */
     optimizer_fn update;
 } optimizer_row;
-=======
 #include "gemm_table.h"
->>>>>>> gemm
 
 typedef struct {
     const char *level;
@@ -116,7 +113,6 @@ typedef struct {
     /* pointwise */
     int unary_count;
     unary_row unary[UNARY_MAX];
-<<<<<<< HEAD
     /* memory: pointwise of two tensors, copies, sums, dropout, optimizers */
     int binary_count;
     binary_row binary[BINARY_MAX];
@@ -134,9 +130,7 @@ typedef struct {
     /* Elements first .. first + n of the stream (seed, step, node); first a multiple of 64. */
     void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                     const float *x, float *y);
-=======
     gemm_table gemm;
->>>>>>> gemm
 } simd_table;
 
 #if defined(__x86_64__)
