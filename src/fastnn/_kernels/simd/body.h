@@ -1,5 +1,6 @@
 /* Everything that is compiled once per instruction set, and the table that holds it. */
 #include "vector.h"
+#include "tail.h"
 #include "table.h"
 #include "pointwise.h"
 #include "binary.h"

@@ -5,7 +5,7 @@
  */
 enum { SUM_FLOATS = 8192, SUM_ROWS_MIN = 16, SUM_ROWS_MAX = 256 };
 
-INLINE int64_t rows_of(int64_t width) {
+INLINE int64_t group_rows(int64_t width) {
     const int64_t rows = SUM_FLOATS / width;
     return rows < SUM_ROWS_MIN ? SUM_ROWS_MIN : rows > SUM_ROWS_MAX ? SUM_ROWS_MAX : rows;
 }
@@ -59,7 +59,7 @@ INLINE void add_deviations(int count, int64_t width, int64_t stride, const float
 static void norm_moments(int64_t rows, int64_t width, int64_t stride, const float *x, double *mean,
                          double *square) {
     float pivot[NORM_WIDTH], sum[NORM_WIDTH], squares[NORM_WIDTH];
-    const int64_t step = rows_of(width);
+    const int64_t step = group_rows(width);
     for (int64_t done = 0; done < rows; done += step) {
         const int64_t group = rows - done < step ? rows - done : step;
         const float *from = x + done * stride;
@@ -121,7 +121,7 @@ INLINE vf masked(vf dy, vf centered, vf scale, vf bias, int relu) {
     return (vf)(~off & (vi)dy);
 }
 
-INLINE void sum_rows_of(int count, int64_t width, int64_t stride, const float *dy, const float *x,
+INLINE void add_gradients(int count, int64_t width, int64_t stride, const float *dy, const float *x,
                         const norm_columns *v, float *sum, float *product, int relu) {
     const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
 #define PART(lanes, j)                                                                            \
@@ -144,13 +144,13 @@ INLINE void sum_rows_of(int count, int64_t width, int64_t stride, const float *d
 static void norm_sums(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
                       const norm_columns *v, double *sum, double *product, int relu) {
     float total[NORM_WIDTH], products[NORM_WIDTH];
-    const int64_t step = rows_of(width);
+    const int64_t step = group_rows(width);
     for (int64_t done = 0; done < rows; done += step) {
         const int64_t group = rows - done < step ? rows - done : step, at = done * stride;
         memset(total, 0, (size_t)width * sizeof(float));
         memset(products, 0, (size_t)width * sizeof(float));
 #define PART_OF(count, relu)                                                                      \
-    sum_rows_of(count, width, stride, dy + at + r * stride, x + at + r * stride, v, total,        \
+    add_gradients(count, width, stride, dy + at + r * stride, x + at + r * stride, v, total,        \
                 products, relu)
 #define PART(count) PART_OF(count, 1)
         if (relu) OVER_ROWS(group, PART);

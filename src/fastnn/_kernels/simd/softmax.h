@@ -1,5 +1,7 @@
 /* Softmax and cross-entropy of one row of classes. */
 
+#include <math.h>
+
 /* exp(x) for x <= 88: 2^n * p(r), where x = n log 2 + r; below the normal range it gives zero. */
 INLINE vf softmax_exp(vf x) {
     const vf magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
@@ -20,26 +22,10 @@ INLINE vf softmax_exp(vf x) {
     return where(x < lowest, (vf){0}, p * (vf)power);
 }
 
-INLINE float lane_sum(vf v) {
-    float sum = v[0];
-    for (int i = 1; i < LANES; i++) sum += v[i];
-    return sum;
-}
-
-INLINE float lane_max(vf v) {
-    float top = v[0];
-    for (int i = 1; i < LANES; i++) top = v[i] <= top ? top : v[i];
-    return top;
-}
-
-/* Of whole vectors over the row, and a tail filled up with `rest`. */
+/* The next vector of a row of which n values are left, filled up with `rest`. */
 INLINE vf load_row(const float *x, int64_t n, float rest) {
-    if (n >= LANES) return load(x);
-    vf v = splat(rest);
-    memcpy(&v, x, (size_t)n * 4);
-    return v;
+    return fill_after(load_n(x, n), n, rest);
 }
-INLINE int64_t lanes_at(int64_t j, int64_t n) { return n - j < LANES ? n - j : LANES; }
 
 static float row_max(int64_t n, const float *x) {
     vf top = splat(-__builtin_inff());
@@ -52,15 +38,16 @@ INLINE float exp_row(int64_t n, const float *x, float max, float *y) {
     vf sum = {0};
     for (int64_t j = 0; j < n; j += LANES) {
         const vf value = softmax_exp(load_row(x + j, n - j, -__builtin_inff()) - splat(max));
-        if (y) store_n(y + j, value, lanes_at(j, n));
+        if (y) store_n(y + j, value, n - j);
         sum += value;
     }
     return lane_sum(sum);
 }
 
 static void softmax_row(int64_t n, const float *x, float *y) {
-    const float scale = 1.0f / exp_row(n, x, row_max(n, x), y);
-    for (int64_t j = 0; j < n; j++) y[j] *= scale;
+    const vf scale = splat(1.0f / exp_row(n, x, row_max(n, x), y));
+    for (int64_t j = 0; j < n; j += LANES)
+        store_n(y + j, load_n(y + j, n - j) * scale, n - j);
 }
 
 static void max_and_sum(int64_t n, const float *x, float *out) {
@@ -71,32 +58,34 @@ static void max_and_sum(int64_t n, const float *x, float *out) {
 static void log_softmax_row(int64_t n, const float *x, float *y) {
     float row[2];
     max_and_sum(n, x, row);
-    const float log_sum = __builtin_logf(row[1]);
-    for (int64_t j = 0; j < n; j++) y[j] = x[j] - row[0] - log_sum;
+    const vf max = splat(row[0]), log_sum = splat(logf(row[1]));
+    for (int64_t j = 0; j < n; j += LANES)
+        store_n(y + j, load_n(x + j, n - j) - max - log_sum, n - j);
 }
 
 static void softmax_grad_row(int64_t n, const float *y, const float *dy, float *dx) {
     vf dot = {0};
     for (int64_t j = 0; j < n; j += LANES)
-        dot = vfma(load_row(y + j, n - j, 0), load_row(dy + j, n - j, 0), dot);
-    const float mean = lane_sum(dot);
-    for (int64_t j = 0; j < n; j++) dx[j] = y[j] * (dy[j] - mean);
+        dot = vfma(load_n(y + j, n - j), load_n(dy + j, n - j), dot);
+    const vf mean = splat(lane_sum(dot));
+    for (int64_t j = 0; j < n; j += LANES)
+        store_n(dx + j, load_n(y + j, n - j) * (load_n(dy + j, n - j) - mean), n - j);
 }
 
 static void log_softmax_grad_row(int64_t n, const float *y, const float *dy, float *dx) {
     vf total = {0};
-    for (int64_t j = 0; j < n; j += LANES) total += load_row(dy + j, n - j, 0);
+    for (int64_t j = 0; j < n; j += LANES) total += load_n(dy + j, n - j);
     const vf sum = splat(lane_sum(total));
     for (int64_t j = 0; j < n; j += LANES) {
-        const vf share = softmax_exp(load_row(y + j, n - j, 0)) * sum;
-        store_n(dx + j, load_row(dy + j, n - j, 0) - share, lanes_at(j, n));
+        const vf share = softmax_exp(load_n(y + j, n - j)) * sum;
+        store_n(dx + j, load_n(dy + j, n - j) - share, n - j);
     }
 }
 
 static float weighted_sum(int64_t n, const float *x, const float *weight, float max) {
     vf sum = {0};
     for (int64_t j = 0; j < n; j += LANES) {
-        const vf w = weight ? load_row(weight + j, n - j, 0) : splat(1.0f);
+        const vf w = weight ? load_n(weight + j, n - j) : splat(1.0f);
         sum = vfma(load_row(x + j, n - j, max) - splat(max), w, sum);
     }
     return lane_sum(sum);
@@ -105,9 +94,9 @@ static float weighted_sum(int64_t n, const float *x, const float *weight, float 
 static void cross_entropy_grad_row(int64_t n, const float *x, const float *weight,
                                    float log_sum_exp, float gain, float smooth, float *dx) {
     for (int64_t j = 0; j < n; j += LANES) {
-        const vf p = softmax_exp(load_row(x + j, n - j, 0) - splat(log_sum_exp));
-        const vf w = weight ? load_row(weight + j, n - j, 0) : splat(1.0f);
-        store_n(dx + j, p * splat(gain) - w * splat(smooth), lanes_at(j, n));
+        const vf p = softmax_exp(load_n(x + j, n - j) - splat(log_sum_exp));
+        const vf w = weight ? load_n(weight + j, n - j) : splat(1.0f);
+        store_n(dx + j, p * splat(gain) - w * splat(smooth), n - j);
     }
 }
 
