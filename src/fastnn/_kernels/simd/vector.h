@@ -78,4 +78,16 @@ INLINE vf vmin(vf a, vf b) { return where(a < b, a, b); }
 INLINE vf vsqrt(vf a) { return vsqrtq_f32(a); }
 #endif
 
+/* a * b + c: rounded once where the processor has FMA. Written out, so that two kernels that must
+ * agree to the bit do not depend on what the compiler contracts. */
+#if LEVEL_AVX512
+INLINE vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+#elif LEVEL_AVX2
+INLINE vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+#elif defined(__x86_64__)
+INLINE vf vfma(vf a, vf b, vf c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
+#else
+INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+#endif
+
 #endif
