@@ -4,9 +4,11 @@ All metadata is in pyproject.toml. What is here: one extension per `_kernels/*.p
 module `dispatch` the objects of `simd/isa_*.c`, each compiled with the flags of its level.
 """
 
+import os
 import platform
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -34,21 +36,23 @@ class BuildKernels(build_ext):
 
     def build_extensions(self) -> None:
         self._check_openmp()
+        self.parallel = self.parallel or os.cpu_count()
         for extension in self.extensions:
             if extension.name.endswith(".dispatch"):
                 extension.extra_objects = self._level_objects()
         super().build_extensions()
 
     def _level_objects(self) -> list[str]:
-        objects = []
-        for level, flags in LEVELS.items():
-            objects += self.compiler.compile(
+        def compile_level(level: str) -> list[str]:
+            return self.compiler.compile(
                 [str(KERNELS / f"simd/isa_{level}.c")],
                 output_dir=self.build_temp,
                 depends=[str(path) for path in (KERNELS / "simd").glob("*.h")],
-                extra_postargs=FLAGS + ["-fPIC"] + flags,
+                extra_postargs=FLAGS + ["-fPIC"] + LEVELS[level],
             )
-        return objects
+
+        with ThreadPoolExecutor(self.parallel) as pool:
+            return [path for paths in pool.map(compile_level, LEVELS) for path in paths]
 
     def _check_openmp(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
