@@ -149,9 +149,11 @@ cdef extern from "simd/table.h":
         optimizer_row *optimizer
         void (*add)(int64_t n, const float *a, const float *b, float *y) noexcept nogil
         void (*fill)(int64_t n, float value, float *y) noexcept nogil
+        void (*copy_plane)(int64_t rows, int64_t n, const float *x, int64_t x_row, int64_t x_step,
+                           float *y, int64_t y_row, int64_t y_step) noexcept nogil
         void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_column,
                           float *y, int64_t y_row) noexcept nogil
-        void (*sum_rows)(int64_t rows, int64_t inner, const float *x, int64_t x_row,
+        void (*sum_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row,
                          double *sums) noexcept nogil
         double (*sum_run)(int64_t n, const float *x) noexcept nogil
         int (*all_finite)(int64_t n, const float *x) noexcept nogil

@@ -1,9 +1,9 @@
 """Dropout without a stored mask: the random number of an element is a function of where it is."""
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport simd
+from fastnn._kernels.parts cimport run_parts
 
 cdef enum:
     CHUNK = 16384
@@ -15,14 +15,14 @@ cdef void dropout(char **p, const int64_t *d, const double *s, int threads) noex
     p: x, y, key (uint64[2]: seed, step).  d: n, node.  s: p, the probability to drop.
     Element i is kept or not by a random number of (seed, step, node, i) alone.  x may be y.
     """
-    cdef int64_t n = d[0], chunk, chunks = (n + CHUNK - 1) // CHUNK
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    cdef const uint64_t *key = <const uint64_t *> p[2]
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and chunks > 2):
-        simd.dropout(chunk * CHUNK, min(CHUNK, n - chunk * CHUNK), key, <uint32_t> d[1], s[0],
-                     x + chunk * CHUNK, y + chunk * CHUNK)
+    run_parts(_dropout_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+
+
+cdef void _dropout_part(char **p, const int64_t *d, const double *s,
+                        int64_t part) noexcept nogil:
+    cdef int64_t at = part * CHUNK
+    simd.dropout(at, min(CHUNK, d[0] - at), <const uint64_t *> p[2], <uint32_t> d[1], s[0],
+                 <const float *> p[0] + at, <float *> p[1] + at)
 
 
 def _dropout_extents(d, threads):

@@ -3,10 +3,10 @@
 The elements of all tensors, one tensor after the other, are cut into chunks of fixed size.
 """
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport optimizer_row, simd
+from fastnn._kernels.parts cimport run_parts
 
 cdef enum:
     CHUNK = 16384
@@ -14,7 +14,7 @@ cdef enum:
 
 cdef void sgd(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """w -= lr * (g + weight_decay * w).  p: hyper, then (w, g) per tensor."""
-    _update(&simd.optimizer[0], p, d, threads)
+    _update(0, p, d, threads)
 
 
 cdef void sgd_momentum(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -22,12 +22,12 @@ cdef void sgd_momentum(char **p, const int64_t *d, const double *s, int threads)
 
     p: hyper, then (w, g, m) per tensor.
     """
-    _update(&simd.optimizer[1], p, d, threads)
+    _update(1, p, d, threads)
 
 
 cdef void sgd_nesterov(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """As sgd_momentum, but w -= lr * (g + weight_decay * w + momentum * m)."""
-    _update(&simd.optimizer[2], p, d, threads)
+    _update(2, p, d, threads)
 
 
 cdef void adam(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -35,30 +35,29 @@ cdef void adam(char **p, const int64_t *d, const double *s, int threads) noexcep
 
     p: hyper, then (w, g, exp_avg, exp_avg_sq) per tensor.
     """
-    _update(&simd.optimizer[3], p, d, threads)
+    _update(3, p, d, threads)
 
 
 cdef void adamw(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """AdamW (Loshchilov and Hutter, 2019): w *= 1 - lr * weight_decay, then Adam's step."""
-    _update(&simd.optimizer[4], p, d, threads)
+    _update(4, p, d, threads)
 
 
-cdef void _update(const optimizer_row *row, char **p, const int64_t *d,
-                  int threads) noexcept nogil:
-    """Update all tensors.  p: hyper (float64), then row.buffers per tensor.  d: count, sizes."""
-    cdef int64_t i, chunk, total = 0
+cdef void _update(int row, char **p, const int64_t *d, int threads) noexcept nogil:
+    """Update all tensors.  p: hyper (float64), then the row's buffers per tensor.  d: count, sizes."""
+    cdef int64_t i, total = 0
     for i in range(d[0]):
         total += d[1 + i]
-    for chunk in prange((total + CHUNK - 1) // CHUNK, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and total > 2 * CHUNK):
-        _update_chunk(row, p, d, chunk * CHUNK)
+    # A part finds its row in the place of s.
+    run_parts(_update_part, p, d, <const double *> &simd.optimizer[row],
+              (total + CHUNK - 1) // CHUNK, 2, threads)
 
 
-cdef void _update_chunk(const optimizer_row *row, char **p, const int64_t *d,
-                        int64_t first) noexcept nogil:
-    """The CHUNK elements from `first` on; the tensors' elements counted as one sequence."""
+cdef void _update_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    """The CHUNK elements of a part; the tensors' elements counted as one sequence."""
+    cdef const optimizer_row *row = <const optimizer_row *> s
     cdef float *buffers[8]
-    cdef int64_t tensor, low, high, start = 0
+    cdef int64_t tensor, low, high, start = 0, first = part * CHUNK
     cdef int k
     for tensor in range(d[0]):
         low = max(first - start, 0)

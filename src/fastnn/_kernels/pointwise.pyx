@@ -5,12 +5,12 @@ Work is cut by CHUNK elements, whatever the thread count, so results have the sa
 
 from math import prod
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
 from fastnn._kernels.dispatch cimport simd
-from fastnn._kernels.shapes cimport collapse
+from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, simplify
 
 from fastnn._kernels.strided import span
 
@@ -20,26 +20,29 @@ cdef enum:
 
 cdef void unary_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = f(x[n]).  p: x, y.  d: n, row.  s: the row's arguments.  x may be y."""
-    cdef int64_t n = d[0], chunk, chunks = (n + CHUNK - 1) // CHUNK
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and chunks > 1):
-        simd.unary[d[1]].forward(
-            min(CHUNK, n - chunk * CHUNK), x + chunk * CHUNK, y + chunk * CHUNK, s)
+    run_parts(_forward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+
+
+cdef void _forward_part(char **p, const int64_t *d, const double *s,
+                        int64_t part) noexcept nogil:
+    cdef int64_t at = part * CHUNK
+    simd.unary[d[1]].forward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
+                             <float *> p[1] + at, s)
 
 
 cdef void unary_backward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
-    """dx[n] = dy[n] * f'(saved[n]), overwritten.  p: saved, dy, dx.  d: n, row.  dx may be dy."""
-    cdef int64_t n = d[0], chunk, first, chunks = (n + CHUNK - 1) // CHUNK
-    cdef const float *saved = <const float *> p[0]
-    cdef const float *dy = <const float *> p[1]
-    cdef float *dx = <float *> p[2]
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and chunks > 1):
-        first = chunk * CHUNK
-        simd.unary[d[1]].backward(
-            min(CHUNK, n - first), saved + first, dy + first, dx + first, s)
+    """dx[n] = dy[n] * f'(saved[n]), overwritten.  p: saved, dy, dx.  d: n, row.
+
+    s: the row's arguments.  dx may be dy or saved.
+    """
+    run_parts(_backward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+
+
+cdef void _backward_part(char **p, const int64_t *d, const double *s,
+                         int64_t part) noexcept nogil:
+    cdef int64_t at = part * CHUNK
+    simd.unary[d[1]].backward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
+                              <const float *> p[1] + at, <float *> p[2] + at, s)
 
 
 cdef void binary(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -47,57 +50,68 @@ cdef void binary(char **p, const int64_t *d, const double *s, int threads) noexc
 
     Strides in elements, 0 repeats; y is contiguous. y may be a or b where that one is contiguous.
     """
-    cdef int64_t shape[8]
-    cdef int64_t a[8]
-    cdef int64_t b[8]
-    cdef int64_t i, k, rest, a_at, b_at, outer = 1
-    cdef int ndim = <int> d[1]
-    for i in range(ndim):
-        shape[i] = d[2 + i]
-        a[i] = d[2 + ndim + i]
-        b[i] = d[2 + 2 * ndim + i]
-    ndim = collapse(ndim, shape, a, b)
-    for i in range(ndim - 1):
-        outer *= shape[i]
-    cdef int64_t n = shape[ndim - 1]
-    for i in range(outer):
-        rest = i
-        a_at = b_at = 0
-        for k in range(ndim - 2, -1, -1):
-            a_at += rest % shape[k] * a[k]
-            b_at += rest % shape[k] * b[k]
-            rest //= shape[k]
-        simd.binary[d[0]].function(1, n, <const float *> p[0] + a_at, 0, a[ndim - 1],
-                                   <const float *> p[1] + b_at, 0, b[ndim - 1],
-                                   <float *> p[2] + i * n)
+    cdef Walk walk
+    cdef int64_t ndim = d[1]
+    simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
+    walk.tag = d[0]
+    run_parts(_binary_part, p, <const int64_t *> &walk, s, cut(&walk, CHUNK, 1), 4, threads)
+
+
+cdef void _binary_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    cdef const Walk *walk = <const Walk *> d
+    cdef Block block
+    cdef int64_t i
+    for i in range(blocks_of(walk, part)):
+        block = block_of(walk, part, i)
+        _binary_block(walk.tag, &block, <const float *> p[0] + block.a,
+                      <const float *> p[1] + block.b, <float *> p[2] + block.index)
+
+
+cdef void _binary_block(int64_t row, const Block *block, const float *a, const float *b,
+                        float *y) noexcept nogil:
+    """Rows of a block; short rows of a against one row of b are taken many at a time."""
+    cdef float tiled[256]
+    cdef int64_t i, n = block.columns, together = max(256 // n, 1), rows = 0
+    if (n < 64 and block.rows > 2 * together and block.a_row == n and block.a_step == 1
+            and block.b_row == 0 and block.b_step == 1):
+        for i in range(together):
+            memcpy(tiled + i * n, b, 4 * n)
+        rows = block.rows // together * together
+        simd.binary[row].function(rows // together, n * together, a, n * together, 1,
+                                  tiled, 0, 1, y)
+    simd.binary[row].function(block.rows - rows, n, a + rows * block.a_row, block.a_row,
+                              block.a_step, b + rows * block.b_row, block.b_row, block.b_step,
+                              y + rows * n)
 
 
 cdef void add_n(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = ((x1 + x2) + x3) + ...  p: x1 .. xk, y.  d: n, k.  y may be any of the x."""
-    cdef int64_t n = d[0], k = d[1], chunk, chunks = (n + CHUNK - 1) // CHUNK
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and chunks > 4):
-        _add_chunk(p, k, chunk * CHUNK, min(CHUNK, n - chunk * CHUNK))
+    run_parts(_add_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
 
 
-cdef void _add_chunk(char **p, int64_t k, int64_t first, int64_t n) noexcept nogil:
-    # In blocks on the stack, so that y is written only after every x was read there.
+cdef void _add_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    # Three and more in blocks on the stack: y is written only after every x was read there.
     cdef float block[1024]
-    cdef int64_t at, count, i
-    for at in range(first, first + n, 1024):
-        count = min(1024, first + n - at)
+    cdef int64_t k = d[1], i, count, at = part * CHUNK, end = min(d[0], at + CHUNK)
+    if k == 2:
+        simd.add(end - at, <const float *> p[0] + at, <const float *> p[1] + at, <float *> p[2] + at)
+        return
+    while at < end:
+        count = min(1024, end - at)
         memcpy(block, <const float *> p[0] + at, 4 * count)
         for i in range(1, k):
             simd.add(count, block, <const float *> p[i] + at, block)
         memcpy(<float *> p[k] + at, block, 4 * count)
+        at += count
 
 
 cdef void fill(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = value.  p: y.  d: n.  s: value."""
-    cdef int64_t n = d[0], chunk, chunks = (n + CHUNK - 1) // CHUNK
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and chunks > 8):
-        simd.fill(min(CHUNK, n - chunk * CHUNK), <float> s[0], <float *> p[0] + chunk * CHUNK)
+    run_parts(_fill_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
+
+
+cdef void _fill_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    simd.fill(min(CHUNK, d[0] - part * CHUNK), <float> s[0], <float *> p[0] + part * CHUNK)
 
 
 def unary_rows():

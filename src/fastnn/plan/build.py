@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastnn.graph import Graph, Tensor
 from fastnn.plan.budget import MemoryBudgetError, format_bytes, parse_bytes, resident_bytes
+from fastnn.plan.cost import team_size
 from fastnn.plan.fuse import fuse
 from fastnn.plan.memory import Layout, layout
 from fastnn.plan.plan import Plan
@@ -21,6 +22,7 @@ def _laid_out(graph: Graph, threads: int) -> tuple[Graph, tuple[Step, ...], Layo
 def build(graph: Graph, threads: int, memory_budget: int | str | None = None) -> Plan:
     """The plan for a graph; MemoryBudgetError if no schedule fits into the budget."""
     graph = fuse(graph)
+    threads = team_size(graph, threads)
     baseline = resident_bytes()
     outside = baseline + sum(tensor.bytes for tensor in graph.inputs)
     limit = None if memory_budget is None else parse_bytes(memory_budget)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
 from fastnn.plan.budget import format_bytes
+from fastnn.plan.cost import node_seconds
 from fastnn.plan.memory import Layout
 from fastnn.plan.select import Step
 from fastnn.runtime.executor import Place, PlacedCall
-
-# Rates of a modest core, for predictions until a machine's own are measured.
-FLOPS_PER_SECOND, BYTES_PER_SECOND = 40e9, 10e9
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Predicted time of one step, from its operations and bytes."""
-        total = 0.0
-        for step in self.steps:
-            node = step.node
-            moved = sum(tensor.bytes for tensor in (*node.inputs, *node.outputs))
-            total += max(node.op.flops(node) / FLOPS_PER_SECOND, moved / BYTES_PER_SECOND)
-        return total / self.threads
+        return sum(node_seconds(step.node) for step in self.steps) / self.threads
 
     def place(self, tensor: Tensor) -> Place:
         """Where a tensor lies."""

@@ -35,6 +35,7 @@ const simd_table TABLE_NAME(LEVEL) = {
     .optimizer = {OPTIMIZERS(OPTIMIZER_ROW)},
     .add = add_run,
     .fill = fill_run,
+    .copy_plane = copy_plane,
     .transpose = transpose,
     .sum_rows = sum_rows,
     .sum_run = sum_run,

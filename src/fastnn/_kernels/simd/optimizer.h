@@ -31,6 +31,13 @@
 #define H(i) splat((float)hyper[i])
 #define H1(i) splat((float)(1.0 - hyper[i]))
 
+/* Numbers in "lr, weight_decay": each takes a comma but the last. */
+INLINE int hyper_count(const char *text) {
+    int count = 1;
+    for (; *text; text++) count += *text == ',';
+    return count;
+}
+
 #define DEFINE_OPTIMIZER(name, numbers, count, ...)                                               \
     INLINE void name##_vector(const double *hyper, float *const *buffers, int64_t i, int64_t n) { \
         vf state[4] = {{0}};                                                                      \
@@ -45,7 +52,11 @@
                 else store_head(buffers[k] + i, state[k], n);                                     \
             }                                                                                     \
     }                                                                                             \
-    static void name##_update(int64_t n, const double *hyper, float *const *buffers) {            \
+    static void name##_update(int64_t n, const double *numbers_, float *const *buffers_) {        \
+        double hyper[8]; /* copies that no store can change, so that they are read once */        \
+        float *buffers[4];                                                                        \
+        memcpy(hyper, numbers_, 8 * hyper_count(numbers));                                        \
+        memcpy(buffers, buffers_, count * sizeof(float *));                                       \
         int64_t i = 0;                                                                            \
         for (; i + LANES <= n; i += LANES) name##_vector(hyper, buffers, i, LANES);               \
         if (i < n) name##_vector(hyper, buffers, i, n - i);                                       \

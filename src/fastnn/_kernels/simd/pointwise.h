@@ -34,6 +34,10 @@
 #define X x
 #define Y y
 
+/* A copy of the arguments that no store can change, so that they are read once. */
+#define ARGUMENTS(text)                                                                           \
+    const double s[2] = {sizeof(text) > 1 ? s_[0] : 0, __builtin_strchr(text, ',') ? s_[1] : 0};
+
 #define DEFINE_UNARY(name, formula, arguments, saved, value, gradient)                            \
     INLINE vf name##_value(vf x, const double *s) {                                               \
         const vf zero = {0}, one = splat(1.0f);                                                   \
@@ -45,13 +49,15 @@
         (void)zero, (void)one, (void)s;                                                           \
         return gradient;                                                                          \
     }                                                                                             \
-    static void name##_forward(int64_t n, const float *x, float *y, const double *s) {            \
+    static void name##_forward(int64_t n, const float *x, float *y, const double *s_) {           \
+        ARGUMENTS(arguments)                                                                      \
         int64_t i = 0;                                                                            \
         for (; i + LANES <= n; i += LANES) store(y + i, name##_value(load(x + i), s));            \
         if (i < n) store_head(y + i, name##_value(load_head(x + i, n - i), s), n - i);            \
     }                                                                                             \
     static void name##_backward(int64_t n, const float *saved_, const float *dy, float *dx,       \
-                                const double *s) {                                                \
+                                const double *s_) {                                               \
+        ARGUMENTS(arguments)                                                                      \
         int64_t i = 0;                                                                            \
         for (; i + LANES <= n; i += LANES)                                                        \
             store(dx + i, name##_gradient(load(saved_ + i), load(dy + i), s));                    \
@@ -64,6 +70,7 @@ POINTWISE(DEFINE_UNARY)
 #undef X
 #undef Y
 #undef S
+#undef ARGUMENTS
 
 #define UNARY_ROW(name, formula, arguments, saved, value, gradient)                               \
     {#name, formula, arguments, #saved[0] | 0x20, name##_forward, name##_backward},

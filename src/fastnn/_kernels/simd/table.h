@@ -120,11 +120,15 @@ typedef struct {
     optimizer_row optimizer[OPTIMIZER_MAX];
     void (*add)(int64_t n, const float *a, const float *b, float *y);
     void (*fill)(int64_t n, float value, float *y);
-    /* y[i*y_row + j] = x[j*x_column + i*x_row] where one of the x strides is 1 */
+    /* y[i*y_row + j*y_step] = x[i*x_row + j*x_step] for i < rows, j < n */
+    void (*copy_plane)(int64_t rows, int64_t n, const float *x, int64_t x_row, int64_t x_step,
+                       float *y, int64_t y_row, int64_t y_step);
+    /* y[i*y_row + j] = x[i + j*x_column] */
     void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_column,
                       float *y, int64_t y_row);
-    /* sums[inner] (double) = sums over rows of x[rows, inner]; rows <= 1024 */
-    void (*sum_rows)(int64_t rows, int64_t inner, const float *x, int64_t x_row, double *sums);
+    /* sums[j] = sum over rows of x[i*x_row + j]; sum_run: the sum of x[n] */
+    void (*sum_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row,
+                     double *sums);
     double (*sum_run)(int64_t n, const float *x);
     int (*all_finite)(int64_t n, const float *x);
     /* Elements first .. first + n of the stream (seed, step, node); first a multiple of 64. */

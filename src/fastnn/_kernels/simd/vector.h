@@ -17,6 +17,7 @@
 
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef uint64_t vu64 __attribute__((vector_size(LANES * 4)));
 typedef float vf_unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -59,35 +60,32 @@ INLINE vf where(vi mask, vf a, vf b) {
 }
 
 /* vfma is a * b + c, rounded once where the processor can.
+ * mul_low is the product of the low halves of 64-bit lanes.
  * max and min are a > b ? a : b and a < b ? a : b: a NaN in b is passed on. */
 #if LEVEL_AVX512
 INLINE vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf vmin(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vf vsqrt(vf a) { return _mm512_sqrt_ps(a); }
+INLINE vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vu64 mul_low(vu64 a, vu64 b) { return (vu64)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
 #elif LEVEL_AVX2
 INLINE vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf vmin(vf a, vf b) { return _mm256_min_ps(a, b); }
 INLINE vf vsqrt(vf a) { return _mm256_sqrt_ps(a); }
+INLINE vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vu64 mul_low(vu64 a, vu64 b) { return (vu64)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
 #elif defined(__x86_64__)
 INLINE vf vmax(vf a, vf b) { return _mm_max_ps(a, b); }
 INLINE vf vmin(vf a, vf b) { return _mm_min_ps(a, b); }
 INLINE vf vsqrt(vf a) { return _mm_sqrt_ps(a); }
+INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
+INLINE vu64 mul_low(vu64 a, vu64 b) { return (vu64)_mm_mul_epu32((__m128i)a, (__m128i)b); }
 #else
 INLINE vf vmax(vf a, vf b) { return where(a > b, a, b); }
 INLINE vf vmin(vf a, vf b) { return where(a < b, a, b); }
 INLINE vf vsqrt(vf a) { return vsqrtq_f32(a); }
-#endif
-
-/* a * b + c: rounded once where the processor has FMA. Written out, so that two kernels that must
- * agree to the bit do not depend on what the compiler contracts. */
-#if LEVEL_AVX512
-INLINE vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
-#elif LEVEL_AVX2
-INLINE vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
-#elif defined(__x86_64__)
-INLINE vf vfma(vf a, vf b, vf c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
-#else
 INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+INLINE vu64 mul_low(vu64 a, vu64 b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
 #endif
 
 #endif

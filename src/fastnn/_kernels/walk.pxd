@@ -1,0 +1,122 @@
+"""Walk over two strided tensors of one shape, plane by plane, in parts of a fixed size.
+
+A shape is simplified (sizes of 1 dropped, dimensions that both tensors walk as one merged); its
+last two dimensions are the plane. Small planes go several to a part, large ones are cut in blocks.
+"""
+
+from libc.stdint cimport int64_t
+
+cdef struct Walk:
+    int64_t tag               # the kernel's own
+    int64_t ndim              # 2 to 9
+    int64_t planes            # product of all but the last two sizes
+    int64_t planes_per_part
+    int64_t rows_per_block
+    int64_t columns_per_block
+    int64_t row_blocks        # 1 unless planes_per_part is 1
+    int64_t column_blocks
+    int64_t shape[9]
+    int64_t a[9]              # strides in elements
+    int64_t b[9]
+
+cdef struct Block:
+    int64_t rows
+    int64_t columns
+    int64_t a                 # offset of the first element
+    int64_t a_row             # strides within the block
+    int64_t a_step
+    int64_t b
+    int64_t b_row
+    int64_t b_step
+    int64_t index             # of the first element, were the whole shape contiguous
+
+
+cdef inline void simplify(Walk *walk, int64_t ndim, const int64_t *shape, const int64_t *a,
+                          const int64_t *b) noexcept nogil:
+    """Fill in shape and strides: no sizes of 1 but in front of fewer than two dimensions."""
+    cdef int64_t i, kept = 2
+    walk.shape[0] = walk.shape[1] = 1
+    walk.a[0] = walk.a[1] = walk.b[0] = walk.b[1] = 0
+    for i in range(ndim):
+        if shape[i] == 1:
+            continue
+        if (walk.shape[kept - 1] != 1 and walk.a[kept - 1] == a[i] * shape[i]
+                and walk.b[kept - 1] == b[i] * shape[i]):
+            walk.shape[kept - 1] *= shape[i]
+        elif walk.shape[1] == 1:
+            walk.shape[1] = shape[i]
+        elif walk.shape[0] == 1:
+            _move(walk, 1, 0)
+            walk.shape[1] = shape[i]
+        else:
+            walk.shape[kept] = shape[i]
+            kept += 1
+        walk.a[kept - 1] = a[i]
+        walk.b[kept - 1] = b[i]
+    walk.ndim = kept
+
+
+cdef inline void _move(Walk *walk, int64_t source, int64_t target) noexcept nogil:
+    walk.shape[target] = walk.shape[source]
+    walk.a[target] = walk.a[source]
+    walk.b[target] = walk.b[source]
+
+
+cdef inline void rows_along(Walk *walk, int64_t dimension) noexcept nogil:
+    """Make `dimension`, not the last, the rows of the plane."""
+    cdef int64_t shape = walk.shape[dimension], a = walk.a[dimension], b = walk.b[dimension], i
+    for i in range(dimension, walk.ndim - 2):
+        _move(walk, i + 1, i)
+    walk.shape[walk.ndim - 2] = shape
+    walk.a[walk.ndim - 2] = a
+    walk.b[walk.ndim - 2] = b
+
+
+cdef inline int64_t cut(Walk *walk, int64_t size, int64_t least_rows) noexcept nogil:
+    """Cut into parts of about `size` elements, of a multiple of least_rows rows; how many."""
+    cdef int64_t rows = walk.shape[walk.ndim - 2], columns = walk.shape[walk.ndim - 1], i
+    walk.planes = 1
+    for i in range(walk.ndim - 2):
+        walk.planes *= walk.shape[i]
+    if walk.planes == 0 or rows == 0 or columns == 0:
+        return 0
+    walk.columns_per_block = min(columns, size // least_rows)
+    walk.rows_per_block = max(size // columns // least_rows, 1) * least_rows
+    walk.row_blocks = (rows + walk.rows_per_block - 1) // walk.rows_per_block
+    walk.column_blocks = (columns + walk.columns_per_block - 1) // walk.columns_per_block
+    walk.planes_per_part = 1
+    if walk.row_blocks == 1 and walk.column_blocks == 1:
+        walk.planes_per_part = max(size // (rows * columns), 1)
+    return ((walk.planes + walk.planes_per_part - 1) // walk.planes_per_part
+            * walk.row_blocks * walk.column_blocks)
+
+
+cdef inline int64_t blocks_of(const Walk *walk, int64_t part) noexcept nogil:
+    """Blocks in a part: its number of planes, where planes are not cut."""
+    if walk.planes_per_part == 1:
+        return 1
+    return min(walk.planes_per_part, walk.planes - part * walk.planes_per_part)
+
+
+cdef inline Block block_of(const Walk *walk, int64_t part, int64_t number) noexcept nogil:
+    """Block `number` of part `part`."""
+    cdef Block block
+    cdef int64_t i, last = walk.ndim - 1
+    cdef int64_t column = part % walk.column_blocks * walk.columns_per_block
+    cdef int64_t row = part // walk.column_blocks % walk.row_blocks * walk.rows_per_block
+    cdef int64_t plane = (part // (walk.column_blocks * walk.row_blocks) * walk.planes_per_part
+                          + number)
+    block.rows = min(walk.rows_per_block, walk.shape[last - 1] - row)
+    block.columns = min(walk.columns_per_block, walk.shape[last] - column)
+    block.index = (plane * walk.shape[last - 1] + row) * walk.shape[last] + column
+    block.a_row = walk.a[last - 1]
+    block.b_row = walk.b[last - 1]
+    block.a_step = walk.a[last]
+    block.b_step = walk.b[last]
+    block.a = row * block.a_row + column * block.a_step
+    block.b = row * block.b_row + column * block.b_step
+    for i in range(last - 2, -1, -1):
+        block.a += plane % walk.shape[i] * walk.a[i]
+        block.b += plane % walk.shape[i] * walk.b[i]
+        plane //= walk.shape[i]
+    return block
