@@ -67,7 +67,7 @@ cdef extern from "simd/table.h":
                              float *dx) noexcept nogil
         void (*log_softmax_grad)(int64_t classes, const float *y, const float *dy,
                                  float *dx) noexcept nogil
-        void (*max_and_sum)(int64_t classes, const float *x, float *out) noexcept nogil
+        void (*max_and_log_sum)(int64_t classes, const float *x, float *out) noexcept nogil
         float (*weighted_sum)(int64_t classes, const float *x, const float *weight,
                               float max) noexcept nogil
         void (*cross_entropy_grad)(int64_t classes, const float *x, const float *weight,

@@ -1,7 +1,7 @@
 """Softmax, log-softmax and cross-entropy over rows of classes."""
 
 from cython.parallel cimport prange
-from libc.math cimport NAN, log
+from libc.math cimport NAN
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport simd
@@ -110,8 +110,8 @@ cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *lo
     for row in range(chunk * CHUNK, min(q.rows, (chunk + 1) * CHUNK)):
         x = q.logits + row * q.classes
         target = q.target[row]
-        simd.softmax.max_and_sum(q.classes, x, found)
-        log_sum = <float> log(found[1])
+        simd.softmax.max_and_log_sum(q.classes, x, found)
+        log_sum = found[1]
         log_sum_exp[row] = found[0] + log_sum
         weight = 0
         loss = 0

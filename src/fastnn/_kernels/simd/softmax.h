@@ -1,26 +1,6 @@
 /* Softmax and cross-entropy of one row of classes. */
 
-#include <math.h>
-
-/* exp(x) for x <= 88: 2^n * p(r), where x = n log 2 + r; below the normal range it gives zero. */
-INLINE vf softmax_exp(vf x) {
-    const vf magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
-    const vf lowest = splat(-87.33654f);
-    const vf bounded = vmax(lowest, x); /* a NaN passes */
-    const vf shifted = vfma(bounded, splat(1.44269504f), magic);
-    const vf n = shifted - magic;
-    vf r = vfma(n, splat(-0.693359375f), bounded);
-    r = vfma(n, splat(2.12194440e-4f), r);
-    vf p = splat(1.9875691500e-4f);
-    p = vfma(p, r, splat(1.3981999507e-3f));
-    p = vfma(p, r, splat(8.3334519073e-3f));
-    p = vfma(p, r, splat(4.1665795894e-2f));
-    p = vfma(p, r, splat(1.6666665459e-1f));
-    p = vfma(p, r, splat(5.0000001201e-1f));
-    p = vfma(p, r * r, r + splat(1.0f));
-    const vi power = ((vi)shifted - (vi)magic + 127) << 23;
-    return where(x < lowest, (vf){0}, p * (vf)power);
-}
+#include "elementary.h"
 
 /* The next vector of a row of which n values are left, filled up with `rest`. */
 INLINE vf load_row(const float *x, int64_t n, float rest) {
@@ -37,7 +17,7 @@ static float row_max(int64_t n, const float *x) {
 INLINE float exp_row(int64_t n, const float *x, float max, float *y) {
     vf sum = {0};
     for (int64_t j = 0; j < n; j += LANES) {
-        const vf value = softmax_exp(load_row(x + j, n - j, -__builtin_inff()) - splat(max));
+        const vf value = vexp(load_row(x + j, n - j, -__builtin_inff()) - splat(max));
         if (y) store_n(y + j, value, n - j);
         sum += value;
     }
@@ -50,15 +30,15 @@ static void softmax_row(int64_t n, const float *x, float *y) {
         store_n(y + j, load_n(y + j, n - j) * scale, n - j);
 }
 
-static void max_and_sum(int64_t n, const float *x, float *out) {
+static void max_and_log_sum(int64_t n, const float *x, float *out) {
     out[0] = row_max(n, x);
-    out[1] = exp_row(n, x, out[0], 0);
+    out[1] = vlog(splat(exp_row(n, x, out[0], 0)))[0];
 }
 
 static void log_softmax_row(int64_t n, const float *x, float *y) {
     float row[2];
-    max_and_sum(n, x, row);
-    const vf max = splat(row[0]), log_sum = splat(logf(row[1]));
+    max_and_log_sum(n, x, row);
+    const vf max = splat(row[0]), log_sum = splat(row[1]);
     for (int64_t j = 0; j < n; j += LANES)
         store_n(y + j, load_n(x + j, n - j) - max - log_sum, n - j);
 }
@@ -77,7 +57,7 @@ static void log_softmax_grad_row(int64_t n, const float *y, const float *dy, flo
     for (int64_t j = 0; j < n; j += LANES) total += load_n(dy + j, n - j);
     const vf sum = splat(lane_sum(total));
     for (int64_t j = 0; j < n; j += LANES) {
-        const vf share = softmax_exp(load_n(y + j, n - j)) * sum;
+        const vf share = vexp(load_n(y + j, n - j)) * sum;
         store_n(dx + j, load_n(dy + j, n - j) - share, n - j);
     }
 }
@@ -94,12 +74,12 @@ static float weighted_sum(int64_t n, const float *x, const float *weight, float 
 static void cross_entropy_grad_row(int64_t n, const float *x, const float *weight,
                                    float log_sum_exp, float gain, float smooth, float *dx) {
     for (int64_t j = 0; j < n; j += LANES) {
-        const vf p = softmax_exp(load_n(x + j, n - j) - splat(log_sum_exp));
+        const vf p = vexp(load_n(x + j, n - j) - splat(log_sum_exp));
         const vf w = weight ? load_n(weight + j, n - j) : splat(1.0f);
         store_n(dx + j, p * splat(gain) - w * splat(smooth), n - j);
     }
 }
 
 #define SOFTMAX_KERNELS                                                                           \
-    {softmax_row, log_softmax_row, softmax_grad_row, log_softmax_grad_row, max_and_sum,           \
+    {softmax_row, log_softmax_row, softmax_grad_row, log_softmax_grad_row, max_and_log_sum,           \
      weighted_sum, cross_entropy_grad_row}

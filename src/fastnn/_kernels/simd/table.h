@@ -80,8 +80,8 @@ typedef struct {
     void (*log_softmax)(int64_t classes, const float *x, float *y);
     void (*softmax_grad)(int64_t classes, const float *y, const float *dy, float *dx);
     void (*log_softmax_grad)(int64_t classes, const float *y, const float *dy, float *dx);
-    /* out[0] = max of x, out[1] = sum of exp(x - max) */
-    void (*max_and_sum)(int64_t classes, const float *x, float *out);
+    /* out[0] = max of x, out[1] = log of the sum of exp(x - max) */
+    void (*max_and_log_sum)(int64_t classes, const float *x, float *out);
     /* sum of (x - max) * weight; weight NULL: ones */
     float (*weighted_sum)(int64_t classes, const float *x, const float *weight, float max);
     /* dx = exp(x - log_sum_exp) * gain - (weight or ones) * smooth */
