@@ -30,7 +30,7 @@ from fastnn.graph import (
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.reduce import sum_to
 
-ROWS = {name: index for index, name in enumerate(binary_rows())}
+ROWS = {name: index for index, (name, _) in enumerate(binary_rows())}
 
 
 def broadcast_strides(shape: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, ...]:
