@@ -85,7 +85,7 @@ INLINE vf vmax(vf a, vf b) { return where(a > b, a, b); }
 INLINE vf vmin(vf a, vf b) { return where(a < b, a, b); }
 INLINE vf vsqrt(vf a) { return vsqrtq_f32(a); }
 INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
-INLINE vu64 mul_low(vu64 a, vu64 b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
+INLINE vu64 mul_low(vu64 a, vu64 b) { return vmull_u32(vmovn_u64(a), vmovn_u64(b)); }
 #endif
 
 #endif
