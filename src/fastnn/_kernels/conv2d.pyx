@@ -1,23 +1,258 @@
-"""Direct convolution on channels-last images: forward and both gradients, for all arguments."""
+"""Direct convolution on channels-last images: forward and both gradients, for all arguments.
 
-from cython.parallel cimport prange
+Every pass is tiles of outputs whose input pixels are found through pointers. Four ways, chosen
+by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
+lines (a kernel row is one tap); all else with a tap per kernel element. Work is cut by shape
+alone, and each output is the same sum in the same order wherever the cuts are.
+"""
+
+from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
+
+from fastnn._kernels.dispatch cimport (
+    block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
+    larger, outer_padded_scratch, outer_product, padded_image, simd, smaller, whole)
+from fastnn._kernels.linear cimport (
+    gradient_workspace, linear_forward, linear_grad_input, linear_grad_weight, product_workspace)
+from fastnn._kernels.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
+
+cdef enum:
+    CHUNKS = 16
+    SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
+    PACK_SERIAL = 65536  # floats of weights: the same for packing
+    FEW = 16             # input channels: below, a tap alone is too short a sum
+
+cdef enum Way:
+    LINEAR, DEPTHWISE, PADDED, GENERAL
 
 # The sizes of one convolution, in the order of d.
 cdef struct Conv:
     int64_t n, h, w, c, k, kh, kw, stride_h, stride_w, pad_top, pad_left
     int64_t dilation_h, dilation_w, groups, oh, ow, has_bias, relu
 
+# How a forward or input-gradient pass is cut, and where things are in its workspace.
+cdef struct Cut:
+    int64_t phases, blocks, pixels, panels, parts, part_panels, group_floats
+    int64_t taps_at, zero_at, zero_bytes, packed_at, scratch_at, scratch_bytes
 
-cdef inline const float *tap_pixel(const Conv *v, const float *x, int64_t image, int64_t i,
-                                   int64_t j, int64_t tap) noexcept nogil:
-    """The input pixel that a tap reads for output pixel (i, j), or NULL in the padding."""
-    cdef int64_t row = i * v.stride_h - v.pad_top + tap // v.kw * v.dilation_h
-    cdef int64_t column = j * v.stride_w - v.pad_left + tap % v.kw * v.dilation_w
-    if row < 0 or row >= v.h or column < 0 or column >= v.w:
-        return NULL
-    return x + ((image * v.h + row) * v.w + column) * v.c
+
+cdef Way way_of(const Conv *v) noexcept nogil:
+    if v.groups > 1:
+        return DEPTHWISE if v.groups == v.c and v.groups == v.k else GENERAL
+    if (v.kh == 1 and v.kw == 1 and v.stride_h == 1 and v.stride_w == 1 and v.pad_top == 0 and
+            v.pad_left == 0 and v.oh == v.h and v.ow == v.w):
+        return LINEAR
+    return PADDED if v.c < FEW and v.kw > 1 and v.dilation_w == 1 else GENERAL
+
+
+cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
+    return v.n * v.oh * v.ow * v.k * v.kh * v.kw * (v.c // v.groups)
+
+
+cdef padded_image padded(const Conv *v) noexcept nogil:
+    cdef padded_image image
+    image.h, image.w, image.c, image.kh, image.kw = v.h, v.w, v.c, v.kh, v.kw
+    image.stride_h, image.stride_w, image.dilation_h = v.stride_h, v.stride_w, v.dilation_h
+    image.pad_top, image.pad_left, image.oh, image.ow = v.pad_top, v.pad_left, v.oh, v.ow
+    return image
+
+
+cdef int64_t padded_lines(const Conv *v) noexcept nogil:
+    """Output lines in one block of the PADDED way."""
+    cdef int64_t lines = larger(1, smaller(v.oh, block_pixels(v.kh, v.kw * v.c) // v.ow))
+    cdef int64_t blocks = (v.oh + lines - 1) // lines
+    return (v.oh + blocks - 1) // blocks
+
+
+cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
+    """backward: from dy to dx, a phase per pixel position modulo stride."""
+    cdef Cut cut
+    cdef Way way = way_of(v)
+    cdef padded_image image = padded(v)
+    cdef int64_t taps = v.kh * v.kw
+    cdef int64_t depth = (v.k if backward else v.c) // v.groups
+    cdef int64_t columns = (v.c if backward else v.k) // v.groups
+    cdef int64_t most, pixels = v.n * v.oh * v.ow
+    cut.phases = v.stride_h * v.stride_w if backward else 1
+    if backward:
+        pixels = (v.n * ((v.h + v.stride_h - 1) // v.stride_h) *
+                  ((v.w + v.stride_w - 1) // v.stride_w))
+    most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, depth)
+    cut.blocks = (pixels + most - 1) // most
+    if cut.blocks > 4:
+        cut.blocks = whole(cut.blocks, 4)
+    cut.pixels = whole((pixels + cut.blocks - 1) // cut.blocks if pixels else 1,
+                       simd.gemm.tile_rows)
+    cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
+    cut.parts = 1
+    if pixels and multiply_adds(v) >= SERIAL and way != DEPTHWISE:
+        cut.parts = larger(1, smaller(cut.panels, CHUNKS // (cut.blocks * cut.phases * v.groups)))
+    cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
+    cut.group_floats = taps * depth * whole(columns, simd.lanes)
+    cut.taps_at = whole(8 * (cut.phases + 1), 64)
+    cut.zero_at = cut.taps_at + whole(taps * sizeof(conv_tap), 64)
+    cut.zero_bytes = 4 * (v.c if way == DEPTHWISE else depth)
+    cut.packed_at = cut.zero_at + whole(cut.zero_bytes, 64)
+    cut.scratch_at = cut.packed_at + whole(
+        4 * (taps * v.c if way == DEPTHWISE else v.groups * cut.group_floats), 64)
+    if way == DEPTHWISE:
+        cut.scratch_bytes = depthwise_scratch(taps, cut.pixels)
+    elif way == PADDED and not backward:
+        cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
+    else:
+        cut.scratch_bytes = conv_scratch(taps, depth, cut.pixels)
+    return cut
+
+
+cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept nogil:
+    cdef Cut cut
+    if way_of(v) == LINEAR:
+        return product_workspace(v.n * v.h * v.w, v.k if backward else v.c,
+                                 v.c if backward else v.k, threads)
+    cut = cut_pass(v, backward, threads)
+    return cut.scratch_at + threads * cut.scratch_bytes
+
+
+cdef void list_taps(const Conv *v, bint backward, int64_t phases, int64_t *start,
+                    conv_tap *tap) noexcept nogil:
+    """Taps in the order of phases; taps [start[i], start[i + 1]) belong to phase i.
+
+    Forward, tap (a, b) reads row i * stride + a * dilation - pad. Backward, a pixel of phase
+    (e, f) takes tap (a, b) from row i of dy when e + pad - a * dilation is i more strides.
+    """
+    cdef int64_t phase, a, b, row, column, count = 0
+    for phase in range(phases):
+        start[phase] = count
+        for a in range(v.kh):
+            for b in range(v.kw):
+                if backward:
+                    row = phase // v.stride_w + v.pad_top - a * v.dilation_h
+                    column = phase % v.stride_w + v.pad_left - b * v.dilation_w
+                    if row % v.stride_h or column % v.stride_w:
+                        continue
+                    tap[count].offset_h = row // v.stride_h
+                    tap[count].offset_w = column // v.stride_w
+                else:
+                    tap[count].offset_h = a * v.dilation_h - v.pad_top
+                    tap[count].offset_w = b * v.dilation_w - v.pad_left
+                tap[count].slice = a * v.kw + b
+                count += 1
+    start[phases] = count
+
+
+cdef void pack_panel(const Conv *v, bint backward, const float *weight, int64_t panels,
+                     int64_t chunk, int64_t group_floats, float *packed) noexcept nogil:
+    """One panel of weight[k,kh,kw,c/groups], as [tap][depth][columns]."""
+    cdef int64_t taps = v.kh * v.kw, inputs = v.c // v.groups, outputs = v.k // v.groups, tap
+    cdef int64_t group = chunk // panels, first = chunk % panels * simd.gemm.tile_columns
+    cdef int64_t depth = outputs if backward else inputs
+    cdef int64_t columns = smaller(simd.gemm.tile_columns, (inputs if backward else outputs) - first)
+    cdef int64_t width = whole(columns, simd.lanes)
+    weight += group * outputs * taps * inputs
+    packed += group * group_floats + first * taps * depth
+    if not backward:  # the taps of one output channel lie side by side, as the depth of one
+        simd.gemm.pack_columns(weight + first * taps * depth, taps * depth, taps * depth, columns,
+                               packed)
+        return
+    for tap in range(taps):
+        simd.gemm.pack_rows(weight + tap * inputs + first, taps * inputs, depth, columns,
+                            packed + tap * depth * width)
+
+
+cdef void pack_depthwise(const Conv *v, const float *weight, float *packed) noexcept nogil:
+    cdef int64_t taps = v.kh * v.kw, tap, c
+    for tap in range(taps):
+        for c in range(v.c):
+            packed[tap * v.c + c] = weight[c * taps + tap]
+
+
+cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
+                     int64_t chunk, char *workspace, char *scratch) noexcept nogil:
+    cdef int64_t phase = chunk % cut.phases, block = chunk // cut.phases % cut.blocks
+    cdef int64_t group = chunk // cut.phases // cut.blocks % v.groups, first, count
+    cdef int64_t panel = chunk // cut.phases // cut.blocks // v.groups * cut.part_panels
+    cdef const int64_t *start = <const int64_t *> workspace
+    cdef conv_product g = whole_pass[0]
+    if backward:
+        g.place.offset_h = phase // v.stride_w
+        g.place.offset_w = phase % v.stride_w
+        if g.place.offset_h >= v.h or g.place.offset_w >= v.w:
+            return
+        g.source.rows = g.target.rows = (v.h - g.place.offset_h - 1) // v.stride_h + 1
+        g.source.columns = g.target.columns = (v.w - g.place.offset_w - 1) // v.stride_w + 1
+    first = block * cut.pixels
+    count = smaller(cut.pixels, v.n * g.source.rows * g.source.columns - first)
+    if count <= 0:
+        return
+    g.tap += start[phase]
+    g.taps = start[phase + 1] - start[phase]
+    if way_of(v) == DEPTHWISE:
+        simd.gemm.depthwise(&g, first, count, scratch)
+        return
+    g.x += group * g.depth
+    g.y += group * g.columns
+    g.packed += group * cut.group_floats
+    if g.bias != NULL:
+        g.bias += group * g.columns
+    simd.gemm.conv(&g, first, count, panel, smaller(cut.panels, panel + cut.part_panels), scratch)
+
+
+cdef void padded_chunk(const Conv *v, const conv_product *g, const padded_image *image,
+                       int64_t chunk, char *scratch) noexcept nogil:
+    cdef int64_t lines = padded_lines(v), blocks = (v.oh + lines - 1) // lines
+    cdef int64_t line = chunk % blocks * lines
+    simd.gemm.conv_padded(g, image, chunk // blocks, line, smaller(v.oh, line + lines), scratch)
+
+
+cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
+                   char *workspace, int threads) noexcept nogil:
+    cdef Cut cut = cut_pass(v, backward, threads)
+    cdef Way way = way_of(v)
+    cdef padded_image image = padded(v)
+    cdef float *packed = <float *> (workspace + cut.packed_at)
+    cdef char *scratch = workspace + cut.scratch_at
+    cdef bint many = threads > 1 and multiply_adds(v) >= SERIAL
+    cdef int64_t chunk, chunks, lines, taps = v.kh * v.kw, panels = v.groups * cut.panels
+    list_taps(v, backward, cut.phases, <int64_t *> workspace,
+              <conv_tap *> (workspace + cut.taps_at))
+    memset(workspace + cut.zero_at, 0, cut.zero_bytes)
+    g.tap = <const conv_tap *> (workspace + cut.taps_at)
+    g.taps = g.slices = taps
+    g.zero = <const float *> (workspace + cut.zero_at)
+    g.packed = packed
+    g.place.offset_h = g.place.offset_w = 0
+    if way == DEPTHWISE:
+        g.depth = 1
+        g.columns = v.c
+        pack_depthwise(v, weight, packed)
+    else:
+        for chunk in prange(panels, num_threads=threads, schedule="static",
+                            use_threads_if=many and panels > 1 and
+                            v.groups * cut.group_floats > PACK_SERIAL):
+            pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
+    if way == PADDED and not backward:
+        list_rows(v, <conv_tap *> (workspace + cut.taps_at))
+        g.taps = g.slices = v.kh
+        g.depth = v.kw * v.c
+        lines = padded_lines(v)
+        chunks = v.n * ((v.oh + lines - 1) // lines)
+        for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
+            padded_chunk(v, g, &image, chunk, scratch + threadid() * cut.scratch_bytes)
+        return
+    chunks = cut.phases * cut.blocks * cut.parts * (1 if way == DEPTHWISE else v.groups)
+    for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
+        pass_chunk(v, &cut, g, backward, chunk, workspace,
+                   scratch + threadid() * cut.scratch_bytes)
+
+
+cdef void list_rows(const Conv *v, conv_tap *tap) noexcept nogil:
+    """Kernel rows as taps of a padded image."""
+    cdef int64_t a
+    for a in range(v.kh):
+        tap[a].offset_h = a * v.dilation_h
+        tap[a].offset_w = 0
+        tap[a].slice = a
 
 
 cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -28,24 +263,26 @@ cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int thread
     (bottom and right padding follow from oh, ow).  y overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
-    cdef int64_t taps = v.kh * v.kw, depth = v.c // v.groups, line, j, f, tap, c
-    cdef const float *weight = <const float *> p[1]
-    cdef const float *bias = <const float *> p[2]
-    cdef float *y = <float *> p[3]
-    cdef const float *pixel
-    cdef float total
-    for line in prange(v.n * v.oh, num_threads=threads, schedule="static",
-                       use_threads_if=threads > 1):
-        for j in range(v.ow):
-            for f in range(v.k):
-                total = bias[f] if v.has_bias else 0
-                for tap in range(taps):
-                    pixel = tap_pixel(v, <const float *> p[0], line // v.oh, line % v.oh, j, tap)
-                    if pixel != NULL:
-                        pixel = pixel + f // (v.k // v.groups) * depth
-                        for c in range(depth):
-                            total = total + pixel[c] * weight[(f * taps + tap) * depth + c]
-                y[(line * v.ow + j) * v.k + f] = 0 if v.relu and total < 0 else total
+    cdef conv_product g
+    cdef int64_t sizes[5]
+    if way_of(v) == LINEAR:
+        sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
+        sizes[3], sizes[4] = v.has_bias, v.relu
+        linear_forward(p, sizes, s, threads)
+        return
+    g.source.rows = g.target.rows = g.target.height = v.oh
+    g.source.columns = g.target.columns = g.target.width = v.ow
+    g.source.height, g.source.width, g.source.channels = v.h, v.w, v.c
+    g.source.step_h, g.source.step_w = v.stride_h, v.stride_w
+    g.target.step_h = g.target.step_w = 1
+    g.target.channels = v.k
+    g.depth = v.c // v.groups
+    g.columns = v.k // v.groups
+    g.relu = v.relu
+    g.x = <const float *> p[0]
+    g.bias = <const float *> p[2] if v.has_bias else NULL
+    g.y = <float *> p[3]
+    run_pass(v, False, &g, <const float *> p[1], p[4], threads)
 
 
 cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
@@ -53,52 +290,147 @@ cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
     """dx = the adjoint of conv2d_forward applied to dy; overwritten.
 
     p: dy[n,oh,ow,k], weight[k,kh,kw,c/groups], dx[n,h,w,c], workspace.  d: as conv2d_forward.
+    dx overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
-    cdef int64_t taps = v.kh * v.kw, depth = v.c // v.groups, image, i, f, tap, c
-    cdef const float *weight = <const float *> p[1]
-    cdef const float *dy
-    cdef float *pixel
-    for image in prange(v.n, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-        memset(p[2] + 4 * image * v.h * v.w * v.c, 0, 4 * v.h * v.w * v.c)
-        for i in range(v.oh * v.ow):
-            dy = <const float *> p[0] + (image * v.oh * v.ow + i) * v.k
-            for tap in range(taps):
-                pixel = <float *> tap_pixel(v, <const float *> p[2], image, i // v.ow, i % v.ow,
-                                            tap)
-                if pixel != NULL:
-                    for f in range(v.k):
-                        for c in range(depth):
-                            pixel[f // (v.k // v.groups) * depth + c] += (
-                                dy[f] * weight[(f * taps + tap) * depth + c])
+    cdef conv_product g
+    cdef int64_t sizes[3]
+    if way_of(v) == LINEAR:
+        sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
+        linear_grad_input(p, sizes, s, threads)
+        return
+    g.source.height, g.source.width, g.source.channels = v.oh, v.ow, v.k
+    g.source.step_h = g.source.step_w = 1
+    g.target.height, g.target.width, g.target.channels = v.h, v.w, v.c
+    g.target.step_h, g.target.step_w = v.stride_h, v.stride_w
+    g.depth = v.k // v.groups
+    g.columns = v.c // v.groups
+    g.relu = 0
+    g.x = <const float *> p[0]
+    g.bias = NULL
+    g.y = <float *> p[2]
+    run_pass(v, True, &g, <const float *> p[1], p[3], threads)
+
+
+# How a weight gradient is cut in the ways PADDED and DEPTHWISE: sums of their own, scratch.
+cdef struct Sums:
+    int64_t count, lines, floats, partial_bytes, scratch_bytes
+
+
+cdef Sums cut_sums(const Conv *v) noexcept nogil:
+    cdef Sums sums
+    cdef padded_image image = padded(v)
+    cdef bint depthwise = way_of(v) == DEPTHWISE
+    sums.floats = v.k * v.kh * v.kw * (v.c // v.groups)
+    sums.count = count_sums(v.n * v.oh * v.ow, multiply_adds(v), 4 * sums.floats)
+    sums.lines = v.n * v.oh
+    if not depthwise:
+        sums.count = smaller(sums.count, larger(1, sums.lines))
+    # all sums lie in the workspace when depthwise, as they are [tap][c]; else the first is dw
+    sums.partial_bytes = whole(4 * sums.floats * (sums.count - (0 if depthwise else 1)), 64)
+    if depthwise:
+        sums.scratch_bytes = depthwise_scratch(v.kh * v.kw, 64)
+    else:
+        sums.scratch_bytes = outer_padded_scratch(
+            &image, larger(1, smaller(v.oh, simd.gemm.outer_pixels // v.ow)))
+    return sums
+
+
+cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
+    cdef Sums sums
+    cdef outer_plan plan
+    cdef int64_t taps_bytes = whole(v.kh * v.kw * sizeof(conv_tap), 64) + whole(4 * v.c, 64)
+    if way_of(v) == LINEAR:
+        return gradient_workspace(v.n * v.h * v.w, v.c, v.k, threads)
+    if way_of(v) == GENERAL:
+        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, v.kh * v.kw * (v.c // v.groups),
+                          v.groups)
+        return taps_bytes + plan.partial_bytes + threads * plan.scratch_bytes
+    sums = cut_sums(v)
+    return taps_bytes + sums.partial_bytes + threads * sums.scratch_bytes
+
+
+cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
+                    const outer_product *g, int64_t chunk, float *dw, float *partial,
+                    char *scratch) noexcept nogil:
+    cdef int64_t pixels = v.n * v.oh * v.ow, first
+    if way_of(v) == DEPTHWISE:
+        first = pixels * chunk // sums.count
+        simd.gemm.depthwise_outer(g, first, pixels * (chunk + 1) // sums.count - first,
+                                  partial + chunk * sums.floats, scratch)
+        return
+    if chunk > 0:
+        dw = partial + (chunk - 1) * sums.floats
+    simd.gemm.outer_padded(g, image, v.k, sums.lines * chunk // sums.count,
+                           sums.lines * (chunk + 1) // sums.count, dw, scratch)
+
+
+cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *workspace,
+                   int threads) noexcept nogil:
+    """The weight gradient in the ways PADDED and DEPTHWISE."""
+    cdef Sums sums = cut_sums(v)
+    cdef padded_image image = padded(v)
+    cdef float *partial = <float *> workspace
+    cdef char *scratch = workspace + sums.partial_bytes
+    cdef int64_t chunk, tap, c, taps = v.kh * v.kw
+    for chunk in prange(sums.count, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and sums.count > 1):
+        sum_chunk(v, &sums, &image, g, chunk, dw, partial,
+                  scratch + threadid() * sums.scratch_bytes)
+    if way_of(v) == PADDED:
+        add_sums(dw, partial, sums.floats, sums.count - 1, threads)
+        return
+    add_sums(partial, partial + sums.floats, sums.floats, sums.count - 1, threads)
+    for c in range(v.c):
+        for tap in range(taps):
+            dw[c * taps + tap] = partial[tap * v.c + c]
 
 
 cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
                              int threads) noexcept nogil:
     """dw[k,kh,kw,c/groups] = sum over output pixels of dy[.., k] x[tap's pixel, c]; overwritten.
 
-    p: x[n,h,w,c], dy[n,oh,ow,k], dw, workspace.  d: as conv2d_forward.
+    p: x[n,h,w,c], dy[n,oh,ow,k], dw, workspace.  d: as conv2d_forward.  dw overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
-    cdef int64_t taps = v.kh * v.kw, depth = v.c // v.groups, f, i, tap, c
-    cdef const float *dy = <const float *> p[1]
-    cdef float *dw
-    cdef const float *pixel
-    for f in prange(v.k, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-        dw = <float *> p[2] + f * taps * depth
-        memset(dw, 0, 4 * taps * depth)
-        for i in range(v.n * v.oh * v.ow):
-            for tap in range(taps):
-                pixel = tap_pixel(v, <const float *> p[0], i // (v.oh * v.ow),
-                                  i // v.ow % v.oh, i % v.ow, tap)
-                if pixel != NULL:
-                    for c in range(depth):
-                        dw[tap * depth + c] += (
-                            dy[i * v.k + f] * pixel[f // (v.k // v.groups) * depth + c])
+    cdef outer_product g
+    cdef outer_plan plan
+    cdef int64_t sizes[3]
+    cdef int64_t start[2]
+    cdef int64_t taps = v.kh * v.kw, zero_at = whole(taps * sizeof(conv_tap), 64)
+    cdef int64_t partial_at = zero_at + whole(4 * v.c, 64)
+    cdef char *workspace = p[3]
+    cdef char *swapped[4]
+    if way_of(v) == LINEAR:
+        sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
+        swapped[0], swapped[1], swapped[2], swapped[3] = p[1], p[0], p[2], p[3]
+        linear_grad_weight(swapped, sizes, s, threads)
+        return
+    list_taps(v, False, 1, start, <conv_tap *> workspace)
+    memset(workspace + zero_at, 0, 4 * v.c)
+    g.source.rows, g.source.columns = v.oh, v.ow
+    g.source.height, g.source.width, g.source.channels = v.h, v.w, v.c
+    g.source.step_h, g.source.step_w = v.stride_h, v.stride_w
+    g.taps = taps
+    g.tap = <const conv_tap *> workspace
+    g.zero = <const float *> (workspace + zero_at)
+    g.x = <const float *> p[0]
+    g.dy = <const float *> p[1]
+    g.dy_stride = v.k
+    if way_of(v) == GENERAL:
+        g.depth = v.c // v.groups
+        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, taps * g.depth, v.groups)
+        run_outer(&g, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],
+                  workspace + partial_at, threads)
+        return
+    g.depth = v.c
+    run_sums(v, &g, <float *> p[2], workspace + partial_at, threads)
 
 
-def _bytes(d):
-    """Bytes of x, weight, bias, y; raises ValueError for sizes that contradict each other."""
+cdef Conv _sizes(d) except *:
+    """d, checked; raises ValueError for sizes that contradict each other."""
+    cdef Conv v
+    cdef int64_t *fields = <int64_t *> &v
     (n, h, w, c, k, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups,
      oh, ow, has_bias, relu) = d
     if n < 0 or min(h, w, c, k, kh, kw, stride_h, stride_w, dilation_h, dilation_w, groups,
@@ -110,22 +442,33 @@ def _bytes(d):
     if c % groups or k % groups:
         raise ValueError(f"conv2d with {groups} groups needs channels that divide evenly, "
                          f"not {c} in and {k} out")
-    return (4 * n * h * w * c, 4 * k * kh * kw * (c // groups), 4 * k if has_bias else 0,
-            4 * n * oh * ow * k)
+    for i in range(18):
+        fields[i] = d[i]
+    return v
+
+
+def _bytes(d):
+    """Bytes of x, weight, bias and y."""
+    cdef Conv v = _sizes(d)
+    return (4 * v.n * v.h * v.w * v.c, 4 * v.k * v.kh * v.kw * (v.c // v.groups),
+            4 * v.k if v.has_bias else 0, 4 * v.n * v.oh * v.ow * v.k)
 
 
 def _forward_extents(d, threads):
-    return *_bytes(d), 0
+    cdef Conv v = _sizes(d)
+    return *_bytes(d), pass_workspace(&v, False, threads)
 
 
 def _grad_input_extents(d, threads):
+    cdef Conv v = _sizes(d)
     x, weight, _, y = _bytes(d)
-    return y, weight, x, 0
+    return y, weight, x, pass_workspace(&v, True, threads)
 
 
 def _grad_weight_extents(d, threads):
+    cdef Conv v = _sizes(d)
     x, weight, _, y = _bytes(d)
-    return x, y, weight, 0
+    return x, y, weight, weight_workspace(&v, threads)
 
 
 KERNELS = {

@@ -1,5 +1,7 @@
 /* Depthwise convolution, one channel in and one out: vectors run along the channels. */
 
+#define UNROLL _Pragma("GCC unroll 4")
+
 INLINE vf load_part(const float *x, int64_t n) { return n >= LANES ? load(x) : load_head(x, n); }
 INLINE void store_part(float *y, vf v, int64_t n) {
     if (n >= LANES) store(y, v);

@@ -15,7 +15,21 @@ enum { MR = 4, NV = 2 };
 #endif
 enum { NR = NV * LANES };
 
-#define UNROLL _Pragma("GCC unroll 16")
+/* Rows as names, not as an array: GCC 12 keeps an array of vectors in memory, not in registers.
+ * `rows` and `vectors` are constants wherever a tile is inlined, so unused names vanish. */
+#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define ROW_SUMS(r) vf sum##r##_0 = zero, sum##r##_1 = zero, sum##r##_2 = zero;
+#define ROW_ADD(r, factor)                                                                        \
+    if (r < rows) {                                                                               \
+        vf value = splat(factor);                                                                 \
+        sum##r##_0 += value * b0;                                                                 \
+        if (vectors > 1) sum##r##_1 += value * b1;                                                \
+        if (vectors > 2) sum##r##_2 += value * b2;                                                \
+    }
+#define LOAD_COLUMNS(b)                                                                           \
+    const vf b0 = load(b), b1 = vectors > 1 ? load((b) + LANES) : b0,                             \
+             b2 = vectors > 2 ? load((b) + 2 * LANES) : b0;                                       \
+    (void)b1, (void)b2;
 
 typedef struct {
     int64_t rows, columns, taps, depth;
@@ -30,52 +44,47 @@ typedef struct {
     int accumulate, relu;
 } tile_job;
 
-INLINE void tile_store(const tile_job *g, float *y, const vf *sum, const int vectors) {
+INLINE void tile_store(const tile_job *g, float *y, vf sum, int64_t column) {
     const vf zero = {0};
-    UNROLL
-    for (int v = 0; v < vectors; v++) {
-        int64_t n = g->columns - v * LANES;
-        vf out = sum[v];
-        if (n >= LANES) {
-            if (g->accumulate) out += load(y + v * LANES);
-            if (g->bias) out += load(g->bias + v * LANES);
-            store(y + v * LANES, g->relu ? vmax(zero, out) : out);
-        } else {
-            if (g->accumulate) out += load_head(y + v * LANES, n);
-            if (g->bias) out += load_head(g->bias + v * LANES, n);
-            store_head(y + v * LANES, g->relu ? vmax(zero, out) : out, n);
-        }
+    int64_t n = g->columns - column;
+    y += column;
+    if (n >= LANES) {
+        if (g->accumulate) sum += load(y);
+        if (g->bias) sum += load(g->bias + column);
+        store(y, g->relu ? vmax(zero, sum) : sum);
+    } else {
+        if (g->accumulate) sum += load_head(y, n);
+        if (g->bias) sum += load_head(g->bias + column, n);
+        store_head(y, g->relu ? vmax(zero, sum) : sum, n);
     }
 }
 
-/* y[row + r][columns] for r < rows; rows and vectors are constants wherever this is inlined. */
-INLINE void tile(const tile_job *g, int64_t row, const int rows, const int vectors) {
-    vf sum[MR][NV];
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) sum[r][v] = (vf){0};
+#define TILE_ROW(r)                                                                               \
+    const float *a##r = r < rows ? from[r] + g->a_offset : NULL;                                  \
+    (void)a##r;
+#define TILE_ADD(r) ROW_ADD(r, a##r[c])
+#define TILE_STORE(r)                                                                             \
+    if (r < rows) {                                                                               \
+        float *y = g->y[row + r] + g->y_offset;                                                   \
+        tile_store(g, y, sum##r##_0, 0);                                                          \
+        if (vectors > 1) tile_store(g, y, sum##r##_1, LANES);                                     \
+        if (vectors > 2) tile_store(g, y, sum##r##_2, 2 * LANES);                                 \
     }
+
+/* y[row + r][columns] for r < rows. */
+INLINE void tile(const tile_job *g, int64_t row, const int rows, const int vectors) {
+    const vf zero = {0};
+    EACH_ROW(ROW_SUMS)
     for (int64_t t = 0; t < g->taps; t++) {
-        const float *a[MR];
+        const float *const *from = g->a + t * g->a_stride + row;
         const float *__restrict b = g->b + (g->tap ? g->tap[t].slice : t) * g->slice + g->b_offset;
-        UNROLL
-        for (int r = 0; r < rows; r++) a[r] = g->a[t * g->a_stride + row + r] + g->a_offset;
-        for (int64_t c = 0; c < g->depth; c++) {
-            vf weights[NV];
-            UNROLL
-            for (int v = 0; v < vectors; v++) weights[v] = load(b + v * LANES);
-            b += vectors * LANES;
-            UNROLL
-            for (int r = 0; r < rows; r++) {
-                vf value = splat(a[r][c]);
-                UNROLL
-                for (int v = 0; v < vectors; v++) sum[r][v] += value * weights[v];
-            }
+        EACH_ROW(TILE_ROW)
+        for (int64_t c = 0; c < g->depth; c++, b += vectors * LANES) {
+            LOAD_COLUMNS(b)
+            EACH_ROW(TILE_ADD)
         }
     }
-    UNROLL
-    for (int r = 0; r < rows; r++) tile_store(g, g->y[row + r] + g->y_offset, sum[r], vectors);
+    EACH_ROW(TILE_STORE)
 }
 
 #define TAIL(r) \

@@ -61,14 +61,14 @@ static inline int64_t even_part(int64_t n, int64_t most, int64_t unit) {
     return parts ? whole((n + parts - 1) / parts, unit) : unit;
 }
 
-/* Taps that are summed in registers together. */
-static inline int64_t tap_part(int64_t taps, int64_t depth) {
-    return even_part(taps, larger(1, BLOCK_DEPTH / depth), 1);
+/* The most taps that are summed in registers together. */
+static inline int64_t most_taps(int64_t taps, int64_t depth) {
+    return smaller(taps, larger(1, BLOCK_DEPTH / depth));
 }
 
 /* Pixels in one block of work: few enough that their input stays in L2, and their pointers too. */
 static inline int64_t block_pixels(int64_t taps, int64_t depth) {
-    return larger(24, smaller(192, 8192 / tap_part(taps, depth) / 24 * 24));
+    return larger(24, smaller(192, 8192 / most_taps(taps, depth) / 24 * 24));
 }
 
 /* Bytes of scratch that each function of the table below needs for one call. */
@@ -76,7 +76,7 @@ static inline int64_t linear_scratch(int64_t rows, int64_t tile_columns) {
     return whole(16 * rows, 64) + 4 * BLOCK_DEPTH * tile_columns;
 }
 static inline int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) {
-    return whole(8 * pixels * (tap_part(taps, depth) + 1), 64);
+    return whole(8 * pixels * (most_taps(taps, depth) + 1), 64);
 }
 static inline int64_t padded_floats(const padded_image *v, int64_t lines) {
     int64_t rows = (lines - 1) * v->stride_h + (v->kh - 1) * v->dilation_h + 1;

@@ -34,7 +34,7 @@ INLINE void find_targets(const conv_product *g, int64_t first, int64_t count, fl
 static void conv_block(const conv_product *g, int64_t first, int64_t count, int64_t panel,
                        int64_t end, char *scratch) {
     int64_t step = g->depth > BLOCK_DEPTH ? even_part(g->depth, BLOCK_DEPTH, 8) : g->depth;
-    int64_t part = tap_part(larger(1, g->taps), g->depth);
+    int64_t part = even_part(larger(1, g->taps), larger(1, BLOCK_DEPTH / g->depth), 1);
     float **y = (float **)scratch;
     const float **a = (const float **)y + count;
     tile_job job = {.rows = count, .a = a, .a_stride = count, .y = y};

@@ -15,37 +15,31 @@ typedef struct {
 
 enum { OUTER_PIXELS = LANES == 16 ? 128 : 256 }; /* a packed block of x stays in L1 */
 
+INLINE void outer_store(const outer_job *g, float *y, vf sum, int64_t column) {
+    int64_t n = g->columns - column;
+    y += column;
+    if (n >= LANES) store(y, g->accumulate ? load(y) + sum : sum);
+    else store_head(y, g->accumulate ? load_head(y, n) + sum : sum, n);
+}
+
+#define OUTER_ADD(r) ROW_ADD(r, dy[r])
+#define OUTER_STORE(r)                                                                            \
+    if (r < rows) {                                                                               \
+        outer_store(g, y + r * g->y_stride, sum##r##_0, 0);                                       \
+        if (vectors > 1) outer_store(g, y + r * g->y_stride, sum##r##_1, LANES);                  \
+        if (vectors > 2) outer_store(g, y + r * g->y_stride, sum##r##_2, 2 * LANES);              \
+    }
+
 INLINE void outer_tile(const outer_job *g, int64_t row, const int rows, const int vectors) {
-    vf sum[MR][NV];
+    const vf zero = {0};
     const float *dy = g->dy + row;
     float *y = g->y + row * g->y_stride;
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) sum[r][v] = (vf){0};
-    }
+    EACH_ROW(ROW_SUMS)
     for (int64_t p = 0; p < g->pixels; p++, dy += g->dy_stride) {
-        const float *x = g->x[p] + g->x_offset;
-        vf values[NV];
-        UNROLL
-        for (int v = 0; v < vectors; v++) values[v] = load(x + v * LANES);
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            vf factor = splat(dy[r]);
-            UNROLL
-            for (int v = 0; v < vectors; v++) sum[r][v] += factor * values[v];
-        }
+        LOAD_COLUMNS(g->x[p] + g->x_offset)
+        EACH_ROW(OUTER_ADD)
     }
-    UNROLL
-    for (int r = 0; r < rows; r++, y += g->y_stride) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) {
-            int64_t n = g->columns - v * LANES;
-            float *out = y + v * LANES;
-            if (n >= LANES) store(out, g->accumulate ? load(out) + sum[r][v] : sum[r][v]);
-            else store_head(out, g->accumulate ? load_head(out, n) + sum[r][v] : sum[r][v], n);
-        }
-    }
+    EACH_ROW(OUTER_STORE)
 }
 
 #define OUTER_TAIL(r) \
@@ -144,7 +138,7 @@ static void gather_terms(const padded_image *v, int64_t lines, const float *padd
 static void outer_padded(const outer_product *g, const padded_image *v, int64_t rows, int64_t line,
                          int64_t end, float *dw, char *scratch) {
     int64_t length = v->kh * v->kw * v->c, stride = whole(length, LANES);
-    int64_t most = larger(1, smaller(end - line, OUTER_PIXELS / v->ow));
+    int64_t most = larger(1, smaller(v->oh, OUTER_PIXELS / v->ow));
     float *padded = (float *)scratch;
     const float **x = (const float **)(scratch + 4 * padded_floats(v, most));
     float *terms = (float *)((char *)x + whole(8 * most * v->ow, 64));

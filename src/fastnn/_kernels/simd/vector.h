@@ -35,19 +35,17 @@ INLINE vf splat(float x) { return x - (vf){0}; }
     }
 INLINE vf load_head(const float *x, int64_t n) {
     float all[LANES] = {0};
-    vf v;
     int64_t i = 0;
     HEAD_PIECE(8, all + i, x + i)
     HEAD_PIECE(4, all + i, x + i)
     HEAD_PIECE(2, all + i, x + i)
     HEAD_PIECE(1, all + i, x + i)
-    memcpy(&v, all, sizeof v);
-    return v;
+    return load(all);
 }
 INLINE void store_head(float *y, vf v, int64_t n) {
     float all[LANES];
     int64_t i = 0;
-    memcpy(all, &v, sizeof v);
+    store(all, v); /* memcpy would make GCC 12 keep v in memory from its birth on */
     HEAD_PIECE(8, y + i, all + i)
     HEAD_PIECE(4, y + i, all + i)
     HEAD_PIECE(2, y + i, all + i)
