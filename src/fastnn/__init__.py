@@ -7,7 +7,7 @@
 >>> loss = step(np.ones((2, 4), np.float32), np.array([0, 2]))
 """
 
-from fastnn import nn, optim
+from fastnn import models, nn, optim
 from fastnn.graph import ShapeError, Tensor
 from fastnn.ops import FUNCTIONS as _FUNCTIONS
 from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d

@@ -1,0 +1,88 @@
+"""Nets by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from fastnn.models.cnn import cnn
+from fastnn.models.lenet import lenet
+from fastnn.models.mlp import mlp
+from fastnn.models.resnet import resnet18, resnet34
+from fastnn.models.resnet_cifar import resnet20, resnet32, resnet44, resnet56, resnet110
+from fastnn.models.vgg import vgg11, vgg13, vgg16
+from fastnn.nn.module import Module
+from fastnn.ops.windows import pair
+
+LARGE = 112  # images of this many pixels a side get ImageNet's stem or head
+
+Maker = Callable[[int, int, Any], Module]
+
+
+def _sized(make: Callable[..., Module]) -> Maker:
+    def maker(num_classes: int, in_channels: int, image_size: Any) -> Module:
+        return make(num_classes, in_channels, 28 if image_size is None else image_size)
+
+    return maker
+
+
+def _any_size(make: Callable[..., Module]) -> Maker:
+    return lambda num_classes, in_channels, image_size: make(num_classes, in_channels)
+
+
+def _two_kinds(make: Callable[..., Module], least: int = 1) -> Maker:
+    """For nets with a variant for small and one for large images."""
+
+    def maker(num_classes: int, in_channels: int, image_size: Any) -> Module:
+        side = 32 if image_size is None else min(pair(image_size, "image_size", 1))
+        if side < least:
+            raise ValueError(f"{make.__name__} needs images of at least {least}x{least}, "
+                             f"got {image_size}")
+        return make(num_classes, in_channels, "imagenet" if side >= LARGE else "cifar")
+
+    return maker
+
+
+_MAKERS: dict[str, Maker] = {
+    "mlp": _sized(mlp),
+    "lenet": _sized(lenet),
+    "cnn": _any_size(cnn),
+    "vgg11": _two_kinds(vgg11, 32),
+    "vgg13": _two_kinds(vgg13, 32),
+    "vgg16": _two_kinds(vgg16, 32),
+    "resnet18": _two_kinds(resnet18),
+    "resnet34": _two_kinds(resnet34),
+    "resnet20": _any_size(resnet20),
+    "resnet32": _any_size(resnet32),
+    "resnet44": _any_size(resnet44),
+    "resnet56": _any_size(resnet56),
+    "resnet110": _any_size(resnet110),
+}
+NAMES = tuple(_MAKERS)
+
+
+def create(
+    name: str, num_classes: int = 10, in_channels: int = 3, image_size: Any = None
+) -> Module:
+    """A net by its name, fitted to a kind of images.
+
+    name: one of `NAMES`. num_classes: outputs. in_channels: the input's. image_size: height and
+    width, or one number for both; None for what the net is usually used with. VGG and ResNet-18
+    and -34 have a variant for large images, from 112 pixels a side.
+
+    Raises ValueError for an unknown name, or images too small for the net.
+
+    >>> sum(parameter.size for parameter in create("lenet", in_channels=1).parameters())
+    61706
+    >>> create("resnet19")
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown model 'resnet19': did you mean resnet18 or resnet110? Known are mlp, \
+lenet, cnn, vgg11, vgg13, vgg16, resnet18, resnet34, resnet20, resnet32, resnet44, resnet56, resnet110
+    """
+    if name not in _MAKERS:
+        close = difflib.get_close_matches(str(name), NAMES, 2)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise ValueError(f"unknown model {name!r}: {hint}Known are {', '.join(NAMES)}")
+    return _MAKERS[name](num_classes, in_channels, image_size)

@@ -1,0 +1,100 @@
+"""Residual nets for ImageNet and larger small images (He et al., 2015), named as in torchvision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import fastnn.ops.pointwise as pointwise
+from fastnn import nn
+
+relu = pointwise.FUNCTIONS["relu"]
+STEMS = ("cifar", "imagenet")
+
+
+def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution that keeps the size at stride 1; BN's shift replaces its bias."""
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+
+
+class BasicBlock(nn.Module):
+    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(inputs, outputs, stride)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = conv3x3(outputs, outputs)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Any) -> Any:
+        y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
+        return relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """A stem, four stages of blocks, global average pooling and a linear layer; see `resnet18`."""
+
+    def __init__(
+        self, blocks: Sequence[int], num_classes: int = 10, in_channels: int = 3,
+        stem: str = "cifar",
+    ) -> None:
+        super().__init__()
+        if stem not in STEMS:
+            raise ValueError(f"stem must be one of {STEMS}, got {stem!r}")
+        if stem == "cifar":
+            self.conv1 = conv3x3(in_channels, 64)
+            self.maxpool: nn.Module = nn.Identity()
+        else:
+            self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+            self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = stage(BasicBlock, 64, 64, blocks[0], stride=1)
+        self.layer2 = stage(BasicBlock, 64, 128, blocks[1], stride=2)
+        self.layer3 = stage(BasicBlock, 128, 256, blocks[2], stride=2)
+        self.layer4 = stage(BasicBlock, 256, 512, blocks[3], stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(512, num_classes)
+        self.apply(initialise)
+
+    def forward(self, x: Any) -> Any:
+        x = self.maxpool(relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+def stage(
+    block: type[nn.Module], inputs: int, outputs: int, count: int, stride: int
+) -> nn.Sequential:
+    """`count` blocks of one width; the first one changes the width and the size."""
+    rest = [block(outputs, outputs) for _ in range(count - 1)]  # type: ignore[call-arg]
+    return nn.Sequential(block(inputs, outputs, stride), *rest)  # type: ignore[call-arg]
+
+
+def initialise(module: nn.Module) -> None:
+    """Gaussian weights that keep the variance of gradients (He et al., 2015), for convolutions."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def resnet18(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+    """ResNet-18.
+
+    num_classes: outputs. in_channels: the input's; images of any size. stem: "cifar" starts with a
+    3x3 convolution at full size, for small images; "imagenet" with a 7x7 convolution and pooling,
+    together stride 4, as torchvision's `resnet18`. Source: He, Zhang, Ren and Sun, "Deep residual
+    learning for image recognition", 2015.
+
+    >>> sum(parameter.size for parameter in resnet18(1000, stem="imagenet").parameters())
+    11689512
+    """
+    return ResNet((2, 2, 2, 2), num_classes, in_channels, stem)
+
+
+def resnet34(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+    """ResNet-34; arguments as `resnet18`."""
+    return ResNet((3, 4, 6, 3), num_classes, in_channels, stem)

@@ -1,0 +1,100 @@
+"""The narrow residual nets for CIFAR of He et al. (2015), section 4.2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import fastnn.ops.pointwise as pointwise
+from fastnn import nn
+from fastnn.graph import constant
+from fastnn.models.resnet import conv3x3, initialise, stage
+from fastnn.ops.concat import cat
+from fastnn.ops.expand import expand
+
+relu = pointwise.FUNCTIONS["relu"]
+
+
+class PlainShortcutBlock(nn.Module):
+    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), with a shortcut without parameters.
+
+    Where the size halves, the shortcut takes every second pixel and adds channels of zeros: the
+    paper's option A.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(inputs, outputs, stride)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = conv3x3(outputs, outputs)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.stride, self.extra = stride, outputs - inputs
+
+    def _shortcut(self, x: Any) -> Any:
+        if self.stride != 1:
+            x = x[:, :, :: self.stride, :: self.stride]
+        if not self.extra:
+            return x
+        batch, _, height, width = x.shape
+        zeros = expand(constant(np.zeros((1, 1, 1, 1))), batch, self.extra, height, width)
+        return cat([x, zeros], 1)
+
+    def forward(self, x: Any) -> Any:
+        y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
+        return relu(y + self._shortcut(x))
+
+
+class CifarResNet(nn.Module):
+    """A 3x3 stem and three stages of 16, 32 and 64 channels; see `resnet20`."""
+
+    def __init__(self, depth: int, num_classes: int = 10, in_channels: int = 3) -> None:
+        super().__init__()
+        if depth < 8 or (depth - 2) % 6:
+            raise ValueError(f"depth must be 6 n + 2 with n >= 1, got {depth}")
+        count = (depth - 2) // 6
+        self.conv1 = conv3x3(in_channels, 16)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = stage(PlainShortcutBlock, 16, 16, count, stride=1)
+        self.layer2 = stage(PlainShortcutBlock, 16, 32, count, stride=2)
+        self.layer3 = stage(PlainShortcutBlock, 32, 64, count, stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(64, num_classes)
+        self.apply(initialise)
+
+    def forward(self, x: Any) -> Any:
+        x = relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+def resnet20(num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+    """ResNet-20 for CIFAR: 16, 32 and 64 channels, shortcuts without parameters.
+
+    num_classes: outputs. in_channels: the input's; images of any size. Source: He, Zhang, Ren and
+    Sun, "Deep residual learning for image recognition", 2015, section 4.2.
+
+    >>> sum(parameter.size for parameter in resnet20().parameters())
+    269722
+    """
+    return CifarResNet(20, num_classes, in_channels)
+
+
+def resnet32(num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+    """ResNet-32 for CIFAR; arguments as `resnet20`."""
+    return CifarResNet(32, num_classes, in_channels)
+
+
+def resnet44(num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+    """ResNet-44 for CIFAR; arguments as `resnet20`."""
+    return CifarResNet(44, num_classes, in_channels)
+
+
+def resnet56(num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+    """ResNet-56 for CIFAR; arguments as `resnet20`."""
+    return CifarResNet(56, num_classes, in_channels)
+
+
+def resnet110(num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+    """ResNet-110 for CIFAR; arguments as `resnet20`."""
+    return CifarResNet(110, num_classes, in_channels)
