@@ -1,0 +1,20 @@
+"""The cases of every operation."""
+
+from tests.cases import (
+    batch_norm,
+    conv2d,
+    dropout,
+    function,
+    linear,
+    losses,
+    pointwise,
+    pooling,
+    shapes,
+)
+
+CASES = [
+    case for module in (pointwise, linear, conv2d, pooling, batch_norm, losses, shapes, dropout,
+                        function)
+    for case in module.CASES
+]
+assert len({case.name for case in CASES}) == len(CASES), "two cases have one name"

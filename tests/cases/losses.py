@@ -1,0 +1,69 @@
+"""Softmax and losses."""
+
+import numpy as np
+from scipy import special
+
+import fastnn as fn
+from tests.cases.case import Case, classes
+
+
+def _cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean",
+                   label_smoothing=0.0):
+    count = x.shape[1]
+    weight = np.ones(count) if weight is None else weight
+    log_p = np.moveaxis(special.log_softmax(x, axis=1), 1, -1)
+    losses, weights = np.zeros(target.shape), np.zeros(target.shape)
+    for place in np.ndindex(*target.shape):
+        label = int(target[place])
+        if label != ignore_index:
+            wanted = np.full(count, label_smoothing / count) * weight
+            wanted[label] += (1 - label_smoothing) * weight[label]
+            losses[place], weights[place] = -(wanted * log_p[place]).sum(), weight[label]
+    if reduction == "none":
+        return losses
+    return losses.sum() / (weights.sum() if reduction == "mean" else 1.0)
+
+
+WEIGHT = np.array([0.5, 2.0, 1.0, 0.25, 1.5], np.float32)
+
+
+def _case(name, x=(7, 5), target=None, **arguments):
+    target = classes(x[1], x[0], *x[2:]) if target is None else target
+    return Case(f"cross_entropy {name}", lambda x, t: fn.cross_entropy(x, t, **arguments),
+                lambda x, t: _cross_entropy(x, t, **arguments), (x, target))
+
+
+SOME_IGNORED = np.array([0, -100, 4, 2, -100, 1, 1])
+
+CASES = [
+    *(Case(f"softmax {shape} over {dim}", lambda x, dim=dim: fn.softmax(x, dim),
+           lambda x, dim=dim: special.softmax(x, axis=dim), (shape,))
+      for shape, dim in [((5, 7), 1), ((5, 17), 0), ((4, 3, 5), -1), ((4, 3, 5), 1), ((9,), 0),
+                         ((2, 5, 3, 4), 1), ((2, 5, 3, 4), 3), ((2, 5, 3, 4), 0)]),
+    *(Case(f"log_softmax {shape} over {dim}", lambda x, dim=dim: fn.log_softmax(x, dim),
+           lambda x, dim=dim: special.log_softmax(x, axis=dim), (shape,))
+      for shape, dim in [((5, 7), 1), ((5, 17), 0), ((2, 5, 3, 4), 1), ((2, 5, 3, 4), 2)]),
+    Case("softmax of large values", lambda x: fn.softmax(x * 5.0 + 200.0, 1),
+         lambda x: special.softmax(x * 5 + 200, axis=1), ((6, 5),), tolerance=1e-4,
+         reason="x * 5 + 200 is rounded to 8e-6 before the exponential"),
+    _case("mean"),
+    _case("sum", reduction="sum"),
+    _case("none", reduction="none"),
+    _case("of images", (2, 5, 3, 4)),
+    _case("of images, none", (2, 5, 3, 4), reduction="none"),
+    _case("label smoothing", label_smoothing=0.1),
+    _case("label smoothing, sum, 19 classes", (6, 19), label_smoothing=0.3, reduction="sum"),
+    _case("class weights", weight=WEIGHT),
+    _case("class weights, label smoothing", weight=WEIGHT, label_smoothing=0.2),
+    _case("class weights, none", weight=WEIGHT, label_smoothing=0.2, reduction="none"),
+    _case("ignore_index", target=SOME_IGNORED),
+    _case("ignore_index, weights, smoothing", target=SOME_IGNORED, weight=WEIGHT,
+          label_smoothing=0.2),
+    _case("ignore_index 1, sum", target=np.array([0, 1, 4, 2, 1, 1, 3]), ignore_index=1,
+          reduction="sum"),
+    *(Case(f"mse_loss {reduction} {shape}",
+           lambda x, y, reduction=reduction: fn.mse_loss(x, y, reduction=reduction),
+           lambda x, y, reduction=reduction: {"mean": np.mean, "sum": np.sum, "none": np.array}[
+               reduction]((x - y) ** 2), (shape, shape))
+      for reduction, shape in [("mean", (6, 7)), ("sum", (2, 3, 4, 5)), ("none", (4, 9))]),
+]
