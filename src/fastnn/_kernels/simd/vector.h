@@ -26,13 +26,32 @@ INLINE vf load(const float *x) { return *(const vf_unaligned *)x; }
 INLINE void store(float *y, vf v) { *(vf_unaligned *)y = v; }
 INLINE vf splat(float x) { return x - (vf){0}; }
 
-/* The first n < LANES floats, the rest zero; and their store. */
+/* The first n <= LANES floats, the rest zero; and their store. No other byte is touched. */
+#if LEVEL_AVX512
+INLINE vf load_head(const float *x, int64_t n) {
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
+}
+INLINE void store_head(float *y, vf v, int64_t n) {
+    _mm512_mask_storeu_ps(y, (__mmask16)((1u << n) - 1), v);
+}
+#elif LEVEL_AVX2
+INLINE __m256i head_mask(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vf load_head(const float *x, int64_t n) { return _mm256_maskload_ps(x, head_mask(n)); }
+INLINE void store_head(float *y, vf v, int64_t n) { _mm256_maskstore_ps(y, head_mask(n), v); }
+#else
 INLINE vf load_head(const float *x, int64_t n) {
     vf v = {0};
-    memcpy(&v, x, (size_t)n * 4);
+    for (int i = 0; i < LANES; i++)
+        if (i < n) v[i] = x[i];
     return v;
 }
-INLINE void store_head(float *y, vf v, int64_t n) { memcpy(y, &v, (size_t)n * 4); }
+INLINE void store_head(float *y, vf v, int64_t n) {
+    for (int i = 0; i < LANES; i++)
+        if (i < n) y[i] = v[i];
+}
+#endif
 
 /* Lane by lane: mask ? a : b. */
 INLINE vf where(vi mask, vf a, vf b) {
