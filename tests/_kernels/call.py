@@ -1,15 +1,15 @@
 """Run one kernel on NumPy arrays, with its promises checked: extents, guard zones, repeatability.
 
     call("unary_forward", [x, y], d=[x.size, row])          # writes into y
-    call_all_threads("unary_forward", [x, y], d=[...])      # and the same bits at 1, 2, 3, 4 threads
+    call_all_threads("unary_forward", [x, y], d=[...])      # the same bits at 1, 2, 3, 4 threads
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+from fastnn._kernels.call import call_kernel
 
 from fastnn._kernels import registry
-from fastnn._kernels.call import call_kernel
 
 GUARD = 256  # bytes before and after each buffer
 GUARD_BYTE = 0xA5  # as float32 -2.9e-16, so a kernel that adds a guard in changes its result
@@ -47,7 +47,7 @@ def call(name: str, arrays: Sequence[np.ndarray], d: Sequence[int], s: Sequence[
         f"{name} takes {len(extents)} pointers with workspace, not {len(arrays)}")
     buffers: dict[int, _Guarded] = {}
     pointers = []
-    for i, (array, extent) in enumerate(zip(arrays, extents)):
+    for i, (array, extent) in enumerate(zip(arrays, extents, strict=False)):
         assert array.flags.c_contiguous, f"{name}: array {i} is not contiguous"
         assert extent <= array.nbytes, f"{name}: array {i} has {array.nbytes} of {extent} bytes"
         content = array.reshape(-1).view(np.uint8)
@@ -58,11 +58,11 @@ def call(name: str, arrays: Sequence[np.ndarray], d: Sequence[int], s: Sequence[
         pointers.append(workspace.bytes.ctypes.data)
     call_kernel(kernel.address, pointers, d, s, threads)
     workspace.check(f"{name}: workspace")
-    for i, (array, extent) in enumerate(zip(arrays, extents)):
+    for i, array in enumerate(arrays):
         buffer = buffers[id(array)]
         buffer.check(f"{name}: array {i}")
         content = array.reshape(-1).view(np.uint8)
-        reach = max(e for a, e in zip(arrays, extents) if a is array)
+        reach = max(e for a, e in zip(arrays, extents, strict=False) if a is array)
         assert (buffer.bytes[reach:] == content[reach:]).all(), (
             f"{name}: array {i} changed past its extent")
         if not array.flags.writeable:
@@ -85,5 +85,5 @@ def call_all_threads(name: str, arrays: Sequence[np.ndarray], d: Sequence[int],
         call(name, trial, d, s, threads)
         result = [array.tobytes() for array in trial]
         first = first or result
-        for i, (one, other) in enumerate(zip(first, result)):
+        for i, (one, other) in enumerate(zip(first, result, strict=True)):
             assert one == other, f"{name}: array {i} differs between 4 and {threads} threads"

@@ -23,7 +23,8 @@ def test_philox_known_answer():
 
 
 @pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 63, 64, 65, 130, 1000])
-@pytest.mark.parametrize("seed, step, node", [(0, 0, 0), (2**64 - 1, 2**40 + 5, 2**32 - 1), (7, 3, 2)])
+@pytest.mark.parametrize("seed, step, node", [
+    (0, 0, 0), (2**64 - 1, 2**40 + 5, 2**32 - 1), (7, 3, 2)])
 def test_values(n, seed, step, node):
     x = np.random.default_rng(0).standard_normal(n).astype(np.float32)
     x.flags.writeable = False

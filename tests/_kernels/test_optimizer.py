@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from fastnn._kernels.optimizer import optimizer_rows
 
 from fastnn._kernels import registry
-from fastnn._kernels.optimizer import optimizer_rows
 from tests._kernels.call import call_all_threads
 from tests.reference import optimizer as reference
 
@@ -33,14 +33,14 @@ def test_steps(name, sizes):
         hyper = np.array(list(numbers.values()))
         hyper.flags.writeable = False
         pointers, expected = [hyper], []
-        for w, more in zip(weights, state):
+        for w, more in zip(weights, state, strict=True):
             g = random.standard_normal(w.size).astype(np.float32)
             g.flags.writeable = False
             pointers += [w, g, *more]
             exact = [v.astype(np.float64) for v in (w, g, *more)]
             expected.append(getattr(reference, name)(numbers, *exact))
         call_all_threads(name, pointers, [len(sizes), *sizes])
-        for w, more, results in zip(weights, state, expected):
+        for w, more, results in zip(weights, state, expected, strict=True):
             # Each step starts from the kernel's own floats: a few roundings of the terms' size.
             for got, result in zip((w, *more), results, strict=True):
                 np.testing.assert_allclose(got, result, rtol=1e-6, atol=4e-7)

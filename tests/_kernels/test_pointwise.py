@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from fastnn._kernels.pointwise import binary_rows, unary_rows
 
 from fastnn._kernels import registry
-from fastnn._kernels.pointwise import binary_rows, unary_rows
 from tests._kernels.call import call, call_all_threads
 from tests.reference.pointwise import BINARY, UNARY, slope
 

@@ -10,6 +10,6 @@ def copy(x: np.ndarray, y: np.ndarray, x_offset: int, y_offset: int, shape: Sequ
          x_strides: Sequence[int], y_strides: Sequence[int]) -> None:
     """y[y_offset + index . y_strides] = x[x_offset + index . x_strides] over all of shape."""
     for index in product(*(range(size) for size in shape)):
-        source = x_offset + sum(i * stride for i, stride in zip(index, x_strides))
-        target = y_offset + sum(i * stride for i, stride in zip(index, y_strides))
+        source = x_offset + sum(i * stride for i, stride in zip(index, x_strides, strict=True))
+        target = y_offset + sum(i * stride for i, stride in zip(index, y_strides, strict=True))
         y.flat[target] = x.flat[source]

@@ -44,7 +44,7 @@ cdef void adamw(char **p, const int64_t *d, const double *s, int threads) noexce
 
 
 cdef void _update(int row, char **p, const int64_t *d, int threads) noexcept nogil:
-    """Update all tensors.  p: hyper (float64), then the row's buffers per tensor.  d: count, sizes."""
+    """Update all tensors.  p: hyper (float64), the row's buffers per tensor.  d: count, sizes."""
     cdef int64_t i, total = 0
     for i in range(d[0]):
         total += d[1 + i]

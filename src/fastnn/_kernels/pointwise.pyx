@@ -94,7 +94,8 @@ cdef void _add_part(char **p, const int64_t *d, const double *s, int64_t part) n
     cdef float block[1024]
     cdef int64_t k = d[1], i, count, at = part * CHUNK, end = min(d[0], at + CHUNK)
     if k == 2:
-        simd.add(end - at, <const float *> p[0] + at, <const float *> p[1] + at, <float *> p[2] + at)
+        simd.add(end - at, <const float *> p[0] + at, <const float *> p[1] + at,
+                 <float *> p[2] + at)
         return
     while at < end:
         count = min(1024, end - at)

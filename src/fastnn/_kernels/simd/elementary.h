@@ -35,17 +35,24 @@ INLINE vi whole_powers(vf x, vf *rest) {
 
 INLINE vf power_of_two(vi n) { return (vf)((n + 127) << 23); }
 
+/* 2^n exp(r), |r| <= log(2) / 2. In two steps: 2^n alone is no float near either end. */
+INLINE vf exp_parts(vi n, vf r) {
+    vi half = n >> 1;
+    vf p = POLYNOMIAL(r, 0.0013841954f, 0.008368152f, 0.04166776f, 0.16666527f, 0.49999997f);
+    p = vfma(r * r, p, r) + 1.0f;
+    return p * power_of_two(half) * power_of_two(n - half);
+}
+INLINE vf vexp(vf x) {
+    vf r;
+    vi n = whole_powers(clamp(-104.0f, 89.0f, x), &r);
+    return exp_parts(n, r);
+}
 /* exp(x + low), |low| < 0.01: for an x that was rounded. */
 INLINE vf exp_sum(vf x, vf low) {
     vf r;
-    vi n = whole_powers(clamp(-104.0f, 89.0f, x), &r), half = n >> 1;
-    r += low;
-    vf p = POLYNOMIAL(r, 0.0013841954f, 0.008368152f, 0.04166776f, 0.16666527f, 0.49999997f);
-    p = vfma(r * r, p, r) + 1.0f;
-    /* In two steps: 2^n alone has no float where the result is denormal, or overflows. */
-    return p * power_of_two(half) * power_of_two(n - half);
+    vi n = whole_powers(clamp(-104.0f, 89.0f, x), &r);
+    return exp_parts(n, r + low);
 }
-INLINE vf vexp(vf x) { return exp_sum(x, (vf){0}); }
 
 /* exp(x) - 1 for x <= 0. */
 INLINE vf expm1_negative(vf x) {

@@ -11,7 +11,8 @@
     ROW(leaky_relu, "x if x > 0 else negative_slope * x", "negative_slope=0.01", X,               \
         where(x > zero, x, x * S(0)), where(x > zero, dy, dy * S(0)))                            \
     ROW(elu, "x if x > 0 else alpha * (exp(x) - 1)", "alpha=1.0", X,                              \
-        where(x > zero, x, S(0) * expm1_negative(x)), where(x > zero, dy, dy * S(0) * vexp(x)))          \
+        where(x > zero, x, S(0) * expm1_negative(x)),                                         \
+        where(x > zero, dy, dy * S(0) * vexp(x)))                                                 \
     ROW(silu, "x * sigmoid(x)", "", X, vsilu(x), dy * vsilu_slope(x))                             \
     ROW(gelu, "x / 2 * (1 + erf(x / sqrt(2)))", "", X, vgelu(x), dy * vgelu_slope(x))             \
     ROW(gelu_tanh, "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))", "", X,             \

@@ -17,7 +17,7 @@ typedef void (*unary_grad_fn)(int64_t n, const float *saved, const float *dy, fl
 /* y[rows, n] = f(a, b): a[i*a_row + j*a_step], b likewise, y[i*n + j]. y may be a or b. */
 typedef void (*binary_fn)(int64_t rows, int64_t n, const float *a, int64_t a_row, int64_t a_step,
                           const float *b, int64_t b_row, int64_t b_step, float *y);
-/* Update n elements of buffers[0] (parameter) from buffers[1] (gradient) and the state after them. */
+/* Update n elements: buffers[0] is the parameter, [1] the gradient, then the state. */
 typedef void (*optimizer_fn)(int64_t n, const double *hyper, float *const *buffers);
 
 enum { UNARY_MAX = 32, BINARY_MAX = 16, OPTIMIZER_MAX = 16 };

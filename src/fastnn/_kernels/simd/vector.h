@@ -26,31 +26,32 @@ INLINE vf load(const float *x) { return *(const vf_unaligned *)x; }
 INLINE void store(float *y, vf v) { *(vf_unaligned *)y = v; }
 INLINE vf splat(float x) { return x - (vf){0}; }
 
-/* The first n < LANES floats, the rest zero; and their store. In pieces of fixed size, as a call of
- * memcpy would cost more than the arithmetic around it. */
-#define HEAD_PIECE(size, to, from)                                                                \
-    if (LANES > size && (n & size)) {                                                             \
-        memcpy(to, from, size * 4);                                                               \
-        i += size;                                                                                \
-    }
+/* The first n <= LANES floats, the rest zero; and their store. No other byte is touched. */
+#if LEVEL_AVX512
 INLINE vf load_head(const float *x, int64_t n) {
-    float all[LANES] = {0};
-    int64_t i = 0;
-    HEAD_PIECE(8, all + i, x + i)
-    HEAD_PIECE(4, all + i, x + i)
-    HEAD_PIECE(2, all + i, x + i)
-    HEAD_PIECE(1, all + i, x + i)
-    return load(all);
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
 }
 INLINE void store_head(float *y, vf v, int64_t n) {
-    float all[LANES];
-    int64_t i = 0;
-    store(all, v); /* memcpy would make GCC 12 keep v in memory from its birth on */
-    HEAD_PIECE(8, y + i, all + i)
-    HEAD_PIECE(4, y + i, all + i)
-    HEAD_PIECE(2, y + i, all + i)
-    HEAD_PIECE(1, y + i, all + i)
+    _mm512_mask_storeu_ps(y, (__mmask16)((1u << n) - 1), v);
 }
+#elif LEVEL_AVX2
+INLINE __m256i head_mask(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vf load_head(const float *x, int64_t n) { return _mm256_maskload_ps(x, head_mask(n)); }
+INLINE void store_head(float *y, vf v, int64_t n) { _mm256_maskstore_ps(y, head_mask(n), v); }
+#else
+INLINE vf load_head(const float *x, int64_t n) {
+    vf v = {0};
+    for (int i = 0; i < LANES; i++)
+        if (i < n) v[i] = x[i];
+    return v;
+}
+INLINE void store_head(float *y, vf v, int64_t n) {
+    for (int i = 0; i < LANES; i++)
+        if (i < n) y[i] = v[i];
+}
+#endif
 
 /* Lane by lane: mask ? a : b. */
 INLINE vf where(vi mask, vf a, vf b) {
