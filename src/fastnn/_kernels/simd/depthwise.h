@@ -2,12 +2,6 @@
 
 #define UNROLL _Pragma("GCC unroll 4")
 
-INLINE vf load_part(const float *x, int64_t n) { return n >= LANES ? load(x) : load_head(x, n); }
-INLINE void store_part(float *y, vf v, int64_t n) {
-    if (n >= LANES) store(y, v);
-    else store_head(y, v, n);
-}
-
 /* One vector of channels of `rows` pixels: rows share the loads of the weights. */
 INLINE void depthwise_tile(const conv_product *g, const float *const *a, int64_t stride,
                            float *const *y, int64_t c, const int rows) {

@@ -44,19 +44,27 @@ typedef struct {
     int accumulate, relu;
 } tile_job;
 
+/* Out of line, for a panel of part vectors: sums are [row][vectors]. */
+static __attribute__((noinline)) void tile_store_part(const tile_job *g, int64_t row,
+                                                      const float *sums, int64_t width) {
+    for (int r = 0; r < smaller(MR, g->rows - row); r++, sums += width) {
+        float *y = g->y[row + r] + g->y_offset;
+        for (int64_t c = 0; c < g->columns; c += LANES) {
+            const vf zero = {0};
+            int64_t n = smaller(LANES, g->columns - c);
+            vf sum = load(sums + c);
+            if (g->accumulate) sum += load_part(y + c, n);
+            if (g->bias) sum += load_part(g->bias + c, n);
+            store_part(y + c, g->relu ? vmax(zero, sum) : sum, n);
+        }
+    }
+}
+
 INLINE void tile_store(const tile_job *g, float *y, vf sum, int64_t column) {
     const vf zero = {0};
-    int64_t n = g->columns - column;
-    y += column;
-    if (n >= LANES) {
-        if (g->accumulate) sum += load(y);
-        if (g->bias) sum += load(g->bias + column);
-        store(y, g->relu ? vmax(zero, sum) : sum);
-    } else {
-        if (g->accumulate) sum += load_head(y, n);
-        if (g->bias) sum += load_head(g->bias + column, n);
-        store_head(y, g->relu ? vmax(zero, sum) : sum, n);
-    }
+    if (g->accumulate) sum += load(y + column);
+    if (g->bias) sum += load(g->bias + column);
+    store(y + column, g->relu ? vmax(zero, sum) : sum);
 }
 
 #define TILE_ROW(r)                                                                               \
@@ -69,6 +77,14 @@ INLINE void tile_store(const tile_job *g, float *y, vf sum, int64_t column) {
         tile_store(g, y, sum##r##_0, 0);                                                          \
         if (vectors > 1) tile_store(g, y, sum##r##_1, LANES);                                     \
         if (vectors > 2) tile_store(g, y, sum##r##_2, 2 * LANES);                                 \
+    }
+
+/* Sums to an array, to be stored from there. */
+#define ROW_KEEP(r)                                                                               \
+    if (r < rows) {                                                                               \
+        store(sums + r * vectors * LANES, sum##r##_0);                                            \
+        if (vectors > 1) store(sums + r * vectors * LANES + LANES, sum##r##_1);                   \
+        if (vectors > 2) store(sums + r * vectors * LANES + 2 * LANES, sum##r##_2);               \
     }
 
 /* y[row + r][columns] for r < rows. */
@@ -84,7 +100,13 @@ INLINE void tile(const tile_job *g, int64_t row, const int rows, const int vecto
             EACH_ROW(TILE_ADD)
         }
     }
-    EACH_ROW(TILE_STORE)
+    if (g->columns == vectors * LANES) {
+        EACH_ROW(TILE_STORE)
+    } else {
+        float sums[MR * NR];
+        EACH_ROW(ROW_KEEP)
+        tile_store_part(g, row, sums, vectors * LANES);
+    }
 }
 
 #define TAIL(r) \

@@ -15,19 +15,26 @@ typedef struct {
 
 enum { OUTER_PIXELS = LANES == 16 ? 128 : 256 }; /* a packed block of x stays in L1 */
 
-INLINE void outer_store(const outer_job *g, float *y, vf sum, int64_t column) {
-    int64_t n = g->columns - column;
-    y += column;
-    if (n >= LANES) store(y, g->accumulate ? load(y) + sum : sum);
-    else store_head(y, g->accumulate ? load_head(y, n) + sum : sum, n);
+static __attribute__((noinline)) void outer_store_part(const outer_job *g, float *y, int64_t rows,
+                                                       const float *sums, int64_t width) {
+    for (int64_t r = 0; r < rows; r++, sums += width, y += g->y_stride)
+        for (int64_t c = 0; c < g->columns; c += LANES) {
+            int64_t n = smaller(LANES, g->columns - c);
+            vf sum = load(sums + c);
+            store_part(y + c, g->accumulate ? load_part(y + c, n) + sum : sum, n);
+        }
+}
+
+INLINE void outer_store(const outer_job *g, float *y, vf sum) {
+    store(y, g->accumulate ? load(y) + sum : sum);
 }
 
 #define OUTER_ADD(r) ROW_ADD(r, dy[r])
 #define OUTER_STORE(r)                                                                            \
     if (r < rows) {                                                                               \
-        outer_store(g, y + r * g->y_stride, sum##r##_0, 0);                                       \
-        if (vectors > 1) outer_store(g, y + r * g->y_stride, sum##r##_1, LANES);                  \
-        if (vectors > 2) outer_store(g, y + r * g->y_stride, sum##r##_2, 2 * LANES);              \
+        outer_store(g, y + r * g->y_stride, sum##r##_0);                                          \
+        if (vectors > 1) outer_store(g, y + r * g->y_stride + LANES, sum##r##_1);                 \
+        if (vectors > 2) outer_store(g, y + r * g->y_stride + 2 * LANES, sum##r##_2);             \
     }
 
 INLINE void outer_tile(const outer_job *g, int64_t row, const int rows, const int vectors) {
@@ -39,7 +46,13 @@ INLINE void outer_tile(const outer_job *g, int64_t row, const int rows, const in
         LOAD_COLUMNS(g->x[p] + g->x_offset)
         EACH_ROW(OUTER_ADD)
     }
-    EACH_ROW(OUTER_STORE)
+    if (g->columns == vectors * LANES) {
+        EACH_ROW(OUTER_STORE)
+    } else {
+        float sums[MR * NR];
+        EACH_ROW(ROW_KEEP)
+        outer_store_part(g, y, rows, sums, vectors * LANES);
+    }
 }
 
 #define OUTER_TAIL(r) \

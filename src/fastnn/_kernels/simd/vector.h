@@ -53,6 +53,13 @@ INLINE void store_head(float *y, vf v, int64_t n) {
 }
 #endif
 
+/* A whole vector, or the first n < LANES floats of one. */
+INLINE vf load_part(const float *x, int64_t n) { return n >= LANES ? load(x) : load_head(x, n); }
+INLINE void store_part(float *y, vf v, int64_t n) {
+    if (n >= LANES) store(y, v);
+    else store_head(y, v, n);
+}
+
 /* Lane by lane: mask ? a : b. */
 INLINE vf where(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
