@@ -65,7 +65,7 @@ def make_plan(graph: Graph, threads: int = 1, fused: bool = True) -> Plan:
     """A plan of the graph as it is, without a budget."""
     graph = fuse(graph) if fused else graph
     steps = select(graph, threads)
-    return Plan(graph, steps, layout(graph, steps), threads, (), 0, 0)
+    return Plan(graph, steps, layout(graph, steps), threads, (), 0, lambda: 0)
 
 
 def executor_of(plan: Plan) -> Executor:

@@ -1,18 +1,18 @@
 """The graph: symbolic tensors, the nodes that make them, and a whole computation.
 
-Everything here is immutable: a stage of the plan takes a graph and returns another. This file knows
-no operation; `ops/` has one file for each. It also holds the one rule of storage: a tensor of rank 4
-(images, convolution weights) is stored channels-last, everything else row-major.
+Everything here is immutable: a stage of the plan takes a graph and returns another. This file
+knows no operation; `ops/` has one file for each. It also holds the one rule of storage: a tensor
+of rank 4 (images, convolution weights) is stored channels-last, everything else row-major.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -147,6 +147,11 @@ def updates() -> Iterator[list[Node]]:
         yield collected
     finally:
         _updates.reset(token)
+
+
+def tracing() -> bool:
+    """Whether a forward is being traced, so that values are symbolic."""
+    return _updates.get() is not None
 
 
 def record_update(op: Op, *inputs: Any) -> None:
@@ -315,7 +320,6 @@ class Graph:
     outputs: tuple[Tensor, ...]
     first_update: int
     forward_nodes: int = 0
-    pinned: Mapping[Tensor, str] = field(default_factory=dict)
 
     @classmethod
     def trace(

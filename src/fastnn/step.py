@@ -7,15 +7,27 @@ a module with arrays computes its output. Each keeps a few plans, one for each s
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from fastnn._kernels.checks import all_finite, index_range
 from fastnn.autodiff import gradients
-from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, ShapeError, Spec, Tensor, leaf
+from fastnn.graph import (
+    FLOAT,
+    INDEX,
+    Graph,
+    Leaf,
+    Node,
+    ShapeError,
+    Spec,
+    Tensor,
+    leaf,
+    scope,
+    storage_shape,
+)
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import Parameter, versions
 from fastnn.ops.cross_entropy import CrossEntropy
@@ -23,7 +35,7 @@ from fastnn.ops.update import Update
 from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
-from fastnn.runtime.random import next_step
+from fastnn.runtime.random import next_step, random_key, streams
 from fastnn.runtime.threads import get_num_threads
 from fastnn.trace import flat, like, trace
 
@@ -64,15 +76,18 @@ def _specs(value: Any) -> Any:
 
 
 class Compiled:
-    """A plan with its program and memory, and what of it the caller reads."""
+    """A plan with its program and memory; `nesting` is the tuples that the outputs came in."""
 
-    def __init__(self, graph: Graph, memory_budget: int | str | None = None) -> None:
-        self.graph = graph
+    def __init__(
+        self, graph: Graph, memory_budget: int | str | None = None, nesting: Any = None
+    ) -> None:
+        self.graph, self.nesting = graph, nesting
         self.plan: Plan = build(graph, get_num_threads(), memory_budget)
         calls, split = self.plan.calls()
         places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
         self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
                                  self.plan.graph.inputs, self.plan.threads)
+        self.draws = random_key() in graph.leaves()
         self.class_checks = [
             (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
             for node in graph.nodes
@@ -97,33 +112,45 @@ class Compiled:
         self.executor.bind(arrays)
 
 
-class PlanCache:
-    """The last few compiled graphs of a model, by shapes, modes and whatever else they depend on."""
+def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...]:
+    """What a graph depends on beside shapes: training flags, and which parameters are trained."""
+    modules = [owner for owner in owners if isinstance(owner, Module)]
+    flags = [part.training for module in modules for part in module.modules()]
+    trained = [p.requires_grad for module in modules for p in module.parameters()]
+    return (*flags, *trained, *(p.requires_grad for p in parameters))
 
-    def __init__(self, model: Module) -> None:
-        self._model = model
+
+class PlanCache:
+    """The last few compiled graphs, by shapes, modes and whatever else they depend on."""
+
+    def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
+        self._modes = find_modes
         self._kept: OrderedDict[Any, Compiled] = OrderedDict()
         self._last: tuple[Any, Compiled] | None = None
-
-    def _modes(self) -> tuple[bool, ...]:
-        flags = [module.training for module in self._model.modules()]
-        return tuple(flags + [p.requires_grad for p in self._model.parameters()])
 
     def get(self, key: Any, make: Callable[[], Compiled]) -> Compiled:
         """The compiled graph for a key, made if need be."""
         threads = get_num_threads()
         if self._last is not None and self._last[0] == (key, versions(), threads):
             return self._last[1]
-        full = (key, versions()[0], threads, self._modes())
+        self._forget(versions()[0])
+        full = (versions()[0], key, threads, self._modes())
         compiled = self._kept.pop(full, None)
         if compiled is None:
             compiled = make()
-            full = (key, versions()[0], threads, self._modes())
+            full = (versions()[0], key, threads, self._modes())
         self._kept[full] = compiled
         while len(self._kept) > PLANS_KEPT:
             self._kept.popitem(last=False)
         self._last = ((key, versions(), threads), compiled)
         return compiled
+
+    def _forget(self, structure: int) -> None:
+        """Give back the memory of plans for modules as they no longer are."""
+        for full in [full for full in self._kept if full[0] != structure]:
+            del self._kept[full]
+        if self._last is not None and self._last[0][1][0] != structure:
+            self._last = None
 
 
 def _trainable(model: Module, loss: Any) -> dict[str, Parameter]:
@@ -137,26 +164,26 @@ def _loss_graph(
     model: Module, loss: Any, x_spec: Any, y_spec: Any, layout: str
 ) -> tuple[tuple[Tensor, ...], list[Tensor], Tensor, tuple[Node, ...]]:
     """(inputs, flat outputs of the model, scalar loss, state changes)."""
-    traced = trace(model, x_spec if isinstance(x_spec, tuple) else (x_spec,), layout)
-    count = len(traced.inputs)
-    if y_spec is None:
-        y_spec = target_spec(loss, traced.output)
+    with streams():
+        traced = trace(model, x_spec if isinstance(x_spec, tuple) else (x_spec,), layout)
 
-    def loss_of(target: Any) -> Any:
-        return loss(traced.output, target)
+        def loss_of(target: Any) -> Any:
+            return loss(traced.output, target)
 
-    end = trace(loss_of, (y_spec,), layout, count)
+        with scope("loss"):
+            end = trace(loss_of, (y_spec,), layout, len(traced.inputs))
     value = end.output
     if not isinstance(value, Tensor) or value.size != 1:
         raise ShapeError(f"the loss must be a scalar tensor, got {value}")
     return (*traced.inputs, *end.inputs), flat(traced.output), value, traced.updates + end.updates
 
 
-def target_spec(loss: Any, output: Any) -> Any:
-    """What a loss's target looks like: what the loss says, else like the output."""
+def target_spec(loss: Any, output: Any, layout: str) -> Any:
+    """The array that a loss takes as target: what the loss says, else like the output."""
     if isinstance(output, (tuple, list)):
-        return tuple(target_spec(loss, part) for part in output)
-    return loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
+        return tuple(target_spec(loss, part, layout) for part in output)
+    spec = loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
+    return Spec(storage_shape(spec.shape), spec.dtype) if layout == "NHWC" else spec
 
 
 class TrainStep:
@@ -176,8 +203,12 @@ class TrainStep:
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.memory_budget, self.layout, self.keep_output = memory_budget, layout, keep_output
-        self._cache = PlanCache(model)
+        self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
+
+    def _modes(self) -> tuple[bool, ...]:
+        trained = (p for group in self.optimizer.param_groups for p in group["params"])
+        return modes(self.model, self.loss, parameters=trained)
 
     def _make(self, x_spec: Any, y_spec: Any) -> Compiled:
         inputs, outputs, loss, updates = _loss_graph(
@@ -217,11 +248,13 @@ class TrainStep:
         executor.compute()
         loss = float(compiled.view(0).reshape(()))
         if not np.isfinite(loss):
-            raise NonFiniteError(f"the loss is {loss}; {_first_non_finite(compiled)}; "
+            raise NonFiniteError(f"the loss is {loss}; "
+                                 f"{_first_non_finite(compiled, self.model)}; "
                                  "no parameter was changed")
         self.optimizer.advance()
         executor.update()
-        next_step()
+        if compiled.draws:
+            next_step()
         self._compiled = compiled
         return loss
 
@@ -242,7 +275,7 @@ class TrainStep:
         if y_spec is None:
             output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
                            self.layout).output
-            y_spec = target_spec(self.loss, output)
+            y_spec = target_spec(self.loss, output, self.layout)
         return self._get(x_spec, y_spec).plan
 
 
@@ -254,13 +287,12 @@ def _as_spec(value: Any) -> Any:
     return tuple(_as_spec(part) for part in value)
 
 
-def _first_non_finite(compiled: Compiled) -> str:
+def _first_non_finite(compiled: Compiled, model: Module) -> str:
     """Run the forward nodes again, keeping all values, and name the first that is not finite."""
     graph = compiled.graph
-    for tensor in graph.leaves():
-        op = tensor.node.op
-        if isinstance(op, Leaf) and op.kind == "parameter" and not all_finite(op.source.memory):
-            return f"a parameter of shape {tensor.shape} is not finite"
+    for name, parameter in model.named_parameters():
+        if not all_finite(parameter.memory):
+            return f"the parameter {name} is not finite"
     nodes = graph.nodes[:graph.forward_nodes]
     outputs = tuple(t for node in nodes for t in node.outputs if t.dtype == FLOAT)
     probe = Compiled(Graph(nodes, graph.inputs, outputs, len(nodes), len(nodes)))
@@ -269,7 +301,7 @@ def _first_non_finite(compiled: Compiled) -> str:
     for position, tensor in enumerate(outputs):
         if not np.isfinite(probe.read(position)).all():
             node = tensor.node
-            return (f"the first value that is not finite comes from {node.scope or 'the loss'} "
+            return (f"the first value that is not finite comes from {node.scope or 'the model'} "
                     f"({node.op.name})")
     return "all values before it are finite"
 
@@ -281,7 +313,7 @@ def value_and_grad(
 
     Nothing of the model changes, running statistics included.
     """
-    cache = PlanCache(model)
+    cache = PlanCache(lambda: modes(model, loss))
 
     def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
         x, y = _arrays(x, "x"), _arrays(y, "y")
@@ -302,26 +334,34 @@ def value_and_grad(
     return compute
 
 
-_outputs: WeakKeyDictionary[Module, tuple[PlanCache, dict[str, Any]]] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[Module, PlanCache] = WeakKeyDictionary()  # values know no module
+
+
+def _cache_of(model: Module) -> PlanCache:
+    if model not in _caches:
+        known = ref(model)
+        _caches[model] = PlanCache(lambda: modes(known()))
+    return _caches[model]
 
 
 def run_module(model: Module, inputs: Sequence[Any]) -> Any:
     """The output of a module for arrays; in training mode, running statistics move."""
     arrays = tuple(_arrays(value, f"input {i}") for i, value in enumerate(inputs))
-    cache, shapes = _outputs.setdefault(model, (PlanCache(model), {}))
 
     def make() -> Compiled:
         traced = trace(model, _specs(arrays))
-        shapes["output"] = traced.output
         outputs = tuple(flat(traced.output))
-        return Compiled(Graph.trace(traced.inputs, outputs, traced.updates, outputs))
+        graph = Graph.trace(traced.inputs, outputs, traced.updates, outputs)
+        return Compiled(graph, nesting=traced.output)
 
-    compiled = cache.get(_specs(arrays), make)
+    compiled = _cache_of(model).get(_specs(arrays), make)
     compiled.bind(flat(arrays))
     compiled.executor.compute()
     compiled.executor.update()
-    next_step()
-    return like(shapes["output"], [compiled.read(i) for i in range(len(compiled.graph.outputs))])
+    if compiled.draws:
+        next_step()
+    results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
+    return like(compiled.nesting, results)
 
 
 set_runner(run_module)

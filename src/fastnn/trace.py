@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Node, Spec, Tensor, updates
+from fastnn.graph import Node, Spec, Tensor, as_tensor, updates
 from fastnn.nn.module import Module, layer_paths
 from fastnn.ops.boundary import array_input
 from fastnn.runtime.random import streams
@@ -43,6 +43,7 @@ def trace(
                 output = function(*arguments)
         else:
             output = function(*arguments)
+    output = like(output, [as_tensor(value) for value in flat(output)])
     return Traced(tuple(leaves), output, tuple(collected))
 
 

@@ -61,6 +61,14 @@ CASES = [
           label_smoothing=0.2),
     _case("ignore_index 1, sum", target=np.array([0, 1, 4, 2, 1, 1, 3]), ignore_index=1,
           reduction="sum"),
+    Case("cross_entropy, a column of targets", lambda x, t: fn.cross_entropy(x, t[:, 1]),
+         lambda x, t: _cross_entropy(x, t[:, 1]), ((7, 5), classes(5, 7, 3))),
+    Case("cross_entropy, targets as images", lambda x, t: fn.cross_entropy(x, t[:, 1]),
+         lambda x, t: _cross_entropy(x, t[:, 1]), ((2, 5, 3, 4), classes(5, 2, 2, 3, 4))),
+    Case("cross_entropy, targets joined", lambda x, s, t: fn.cross_entropy(
+            x, fn.cat([s, t.transpose(0, 1).reshape(-1)])),
+         lambda x, s, t: _cross_entropy(x, np.concatenate([s, t.T.reshape(-1)])),
+         ((7, 5), classes(5, 3), classes(5, 2, 2))),
     *(Case(f"mse_loss {reduction} {shape}",
            lambda x, y, reduction=reduction: fn.mse_loss(x, y, reduction=reduction),
            lambda x, y, reduction=reduction: {"mean": np.mean, "sum": np.sum, "none": np.array}[

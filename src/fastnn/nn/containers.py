@@ -47,6 +47,9 @@ class Sequential(Module):
         modules = list(self.children())
         return Sequential(*modules[key]) if isinstance(key, slice) else modules[key]
 
+    def __setitem__(self, key: int, module: Module) -> None:
+        self.add_module(list(self.__dict__["_modules"])[key], module)
+
 
 class ModuleList(Module):
     """A list of modules; forward is the owner's."""
@@ -69,3 +72,6 @@ class ModuleList(Module):
 
     def __getitem__(self, key: int) -> Module:
         return list(self.children())[key]
+
+    def __setitem__(self, key: int, module: Module) -> None:
+        self.add_module(list(self.__dict__["_modules"])[key], module)

@@ -1,7 +1,7 @@
 """Module: a part of a net that owns parameters and says how its output is computed.
 
-Called with arrays it runs; called with symbolic tensors, inside another module's forward, it adds to
-the graph. How it runs is not known here: `step.py` puts that in with `set_runner`.
+Called with arrays it runs; called inside another module's forward it adds to the graph. How it
+runs is not known here: `step.py` puts that in with `set_runner`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastnn.graph import ShapeError, Tensor, current_scope, scope
+from fastnn.graph import ShapeError, Tensor, as_tensor, current_scope, scope, tracing
 from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
 
 Self = TypeVar("Self", bound="Module")
@@ -65,7 +65,9 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} needs a forward")
 
     def __call__(self, *inputs: Any) -> Any:
-        if any(isinstance(value, Tensor) for value in _flat(inputs)):
+        if tracing() or any(isinstance(value, Tensor) for value in _flat(inputs)):
+            inputs = tuple(value if isinstance(value, (tuple, list)) else as_tensor(value)
+                           for value in inputs)
             with scope(_paths.get().get(id(self), current_scope())):
                 return self.forward(*inputs)
         if _runner is None:
@@ -78,16 +80,17 @@ class Module:
         if "_modules" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__}: call super().__init__() first")
         kinds = {"_parameters": Parameter, "_buffers": Buffer, "_modules": Module}
+        home = next((table for table, kind in kinds.items() if isinstance(value, kind)), None)
         for table in kinds:
-            self.__dict__[table].pop(name, None)
-        self.__dict__.pop(name, None)
-        for table, kind in kinds.items():
-            if isinstance(value, kind):
-                self.__dict__[table][name] = value
-                break
-        else:
+            if table != home:  # in its own table a new value keeps the place of the old one
+                self.__dict__[table].pop(name, None)
+        if home is None:
             object.__setattr__(self, name, value)
-        structure_changed()
+        else:
+            self.__dict__.pop(name, None)
+            self.__dict__[home][name] = value
+        if home is not None or not tracing():  # a forward that keeps notes is no new structure
+            structure_changed()
 
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_buffers", "_modules"):

@@ -6,8 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.graph import FLOAT, INDEX, Operators, ShapeError, Spec, Tensor, leaf, logical_view
-from fastnn.graph import storage_axes, storage_shape
+from fastnn.graph import (
+    FLOAT,
+    INDEX,
+    Operators,
+    ShapeError,
+    Spec,
+    Tensor,
+    leaf,
+    logical_view,
+    storage_axes,
+    storage_shape,
+)
 from fastnn.runtime.arena import aligned_array
 
 _structure = _mode = 0

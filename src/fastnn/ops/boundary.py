@@ -32,9 +32,16 @@ class FromRowMajor(Op):
 
 
 def array_input(number: int, spec: Spec, layout: str) -> tuple[Tensor, Tensor]:
-    """(leaf, tensor) for input `number`; layout "NHWC" says that the array is stored already."""
-    if layout == "NHWC" or len(spec.shape) != 4 or spec.dtype.itemsize != 4:
+    """(leaf, tensor) for input `number`, an array as `spec` says.
+
+    With layout "NHWC" an array of rank 4 is (batch, height, width, channels): as stored.
+    """
+    if len(spec.shape) != 4:
         raw = leaf("input", number, spec)
+        return raw, raw
+    if layout == "NHWC":
+        n, h, w, c = spec.shape
+        raw = leaf("input", number, Spec((n, c, h, w), spec.dtype))
         return raw, raw
     raw = leaf("input", number, Spec((spec.size,), spec.dtype))
     return raw, apply(FromRowMajor(spec.shape), raw)

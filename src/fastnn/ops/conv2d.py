@@ -147,7 +147,8 @@ def _padding(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[
         if stride != (1, 1):
             raise ShapeError("conv2d: padding 'same' needs stride 1")
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        return ((total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2))
+        height, width = ((t // 2, t - t // 2) for t in total)
+        return (height, width)
     if isinstance(padding, str):
         raise ShapeError(f"conv2d: padding must be 'same', 'valid' or integers, got {padding!r}")
     top, left = pair(padding, "padding", 0)

@@ -57,7 +57,7 @@ class CrossEntropy(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         logits, target, weight = node.inputs
-        rows, log_sum_exp, total = node.outputs
+        _, log_sum_exp, total = node.outputs
         dloss = grads[0] if self.reduction == "none" else grads[2]
         inputs = (logits, target, weight, log_sum_exp, total, dloss)
         return (apply(CrossEntropyGrad(self), *inputs), None, None)

@@ -49,7 +49,6 @@ def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:
     """
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout probability must be in [0, 1], got {p}")
-    x = as_tensor(x)
     if not training or p == 0.0:
-        return x
+        return as_tensor(x)
     return apply(Dropout(float(p), new_stream()), x, random_key())

@@ -19,7 +19,8 @@ from fastnn.graph import (
     as_tensor,
     element_strides,
 )
-from fastnn.ops.reshape import copy_call
+from fastnn.ops.reduce import sum_to
+from fastnn.ops.reshape import copy_call, sizes_of
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,6 @@ class Expand(Op):
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
-        from fastnn.ops.reduce import sum_to  # reduce's gradient is expand, expand's is reduce
-
         return (sum_to(grads[0], node.inputs[0].shape),)
 
     def lower(self, node: Node) -> list[Call]:
@@ -60,7 +59,7 @@ class Expand(Op):
 def expand(x: Any, *shape: Any) -> Tensor:
     """x repeated along axes of size 1 until it has `shape`; -1 keeps a size."""
     x = as_tensor(x)
-    sizes = list(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else list(shape)
+    sizes = sizes_of(shape)
     for back in range(1, min(x.ndim, len(sizes)) + 1):
         if sizes[-back] == -1:
             sizes[-back] = x.shape[-back]

@@ -119,7 +119,8 @@ def _as_arrays(
         raise ShapeError(f"{function.__name__} returned {len(arrays)} values, expected "
                          f"{len(specs)}")
     for i, (value, spec) in enumerate(zip(arrays, specs, strict=True)):
-        arrays[i] = np.zeros(spec.shape, spec.dtype) if value is None and zero else np.asarray(value)
+        missing = value is None and zero
+        arrays[i] = np.zeros(spec.shape, spec.dtype) if missing else np.asarray(value)
         if arrays[i].shape != spec.shape:
             raise ShapeError(f"{function.__name__} returned shape {arrays[i].shape}, expected "
                              f"{spec.shape}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastnn.graph import ShapeError, Tensor, as_tensor
 from fastnn.ops.binary import sub
+from fastnn.ops.cross_entropy import REDUCTIONS
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.reduce import mean, sum
 
@@ -16,4 +17,6 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     if input.shape != target.shape:
         raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must be alike")
     square = FUNCTIONS["square"](sub(input, target))
-    return {"none": lambda x: x, "mean": mean, "sum": sum}[reduction](square)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+    return square if reduction == "none" else (mean if reduction == "mean" else sum)(square)

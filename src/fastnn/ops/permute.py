@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor, element_strides
-from fastnn.ops.reshape import copy_call
+from fastnn.ops.reshape import check_axes, copy_call, sizes_of
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Permute(Op):
 def permute(x: Any, *axes: Any) -> Tensor:
     """x with its axes in the order given."""
     x = as_tensor(x)
-    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-    return apply(Permute(tuple(axis % x.ndim for axis in order)), x)
+    return apply(Permute(check_axes(x, sizes_of(axes))), x)
 
 
 def transpose(x: Any, dim0: int, dim1: int) -> Tensor:
     """x with two axes exchanged."""
     x = as_tensor(x)
+    first, second = check_axes(x, (dim0,)) + check_axes(x, (dim1,))
     axes = list(range(x.ndim))
-    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+    axes[first], axes[second] = second, first
     return permute(x, axes)

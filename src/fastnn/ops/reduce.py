@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 from fastnn.graph import (
     FLOAT,
@@ -19,9 +19,8 @@ from fastnn.graph import (
     as_tensor,
     storage_axes,
 )
-from fastnn.ops.expand import expand
 from fastnn.ops.pointwise import FUNCTIONS
-from fastnn.ops.reshape import reshape
+from fastnn.ops.reshape import check_axes, reshape
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Sum(Op):
         dy = grads[0]
         if self.scale != 1.0:
             dy = FUNCTIONS["affine"](dy, self.scale)
-        return (expand(dy, node.inputs[0].shape),)
+        return (dy.expand(node.inputs[0].shape),)
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]
@@ -81,11 +80,7 @@ def _runs(shape: tuple[int, ...], axes: Sequence[int]) -> list[tuple[int, ...]]:
 def _axes(x: Tensor, dim: int | Sequence[int] | None) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(x.ndim))
-    axes = (dim,) if isinstance(dim, int) else tuple(dim)
-    for axis in axes:
-        if not -x.ndim <= axis < x.ndim:
-            raise ShapeError(f"axis {axis} is outside of shape {x.shape}")
-    return tuple(axis % x.ndim for axis in axes)
+    return check_axes(x, (dim,) if isinstance(dim, SupportsIndex) else dim)
 
 
 def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from fastnn.graph import (
     Call,
@@ -33,8 +34,31 @@ def copy_call(
 ) -> Call:
     """One strided copy, its axes ordered so that y is written in the order of its memory."""
     axes = sorted(range(len(shape)), key=lambda axis: -abs(y_strides[axis]))
-    parts = [[values[axis] for axis in axes] for values in (shape, x_strides, y_strides)]
-    return Call("copy", (x, y), (len(shape), x_offset, y_offset, *parts[0], *parts[1], *parts[2]))
+    words = y.dtype.itemsize // 4  # the kernel copies words of 4 bytes
+    inner = [words] if words > 1 else []
+    sizes = [shape[axis] for axis in axes] + inner
+    strides = [[words * values[axis] for axis in axes] + [1] * len(inner)
+               for values in (x_strides, y_strides)]
+    return Call("copy", (x, y), (len(sizes), words * x_offset, words * y_offset, *sizes,
+                                 *strides[0], *strides[1]))
+
+
+def sizes_of(arguments: Sequence[Any]) -> list[int]:
+    """The integers of f(2, 3) or f((2, 3)); TypeError for anything else."""
+    one = len(arguments) == 1 and not isinstance(arguments[0], SupportsIndex)
+    return [index(size) for size in (arguments[0] if one else arguments)]
+
+
+def check_axes(x: Tensor, axes: Sequence[SupportsIndex]) -> tuple[int, ...]:
+    """Axes of x as numbers from 0; ShapeError for one that x does not have, or one named twice."""
+    numbers = [index(axis) for axis in axes]
+    for axis in numbers:
+        if not -x.ndim <= axis < x.ndim:
+            raise ShapeError(f"axis {axis} is outside of shape {x.shape}")
+    result = tuple(axis % x.ndim for axis in numbers)
+    if len(set(result)) < len(result):
+        raise ShapeError(f"an axis of shape {x.shape} is named twice: {tuple(numbers)}")
+    return result
 
 
 def row_major(shape: Sequence[int]) -> list[int]:
@@ -86,17 +110,16 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     >>> reshape(constant(np.zeros((2, 6))), 3, -1).shape
     (3, 4)
     """
-    x = as_tensor(x)
-    sizes = list(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else list(shape)
-    if sizes.count(-1) > 1:
-        raise ShapeError(f"only one size of {tuple(sizes)} may be -1")
+    x, sizes = as_tensor(x), sizes_of(shape)
+    if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
+        raise ShapeError(f"only one size of {tuple(sizes)} may be -1, and none less")
     if -1 in sizes:
         known = -math.prod(sizes)
         if known <= 0 or x.size % known:
             raise ShapeError(f"cannot reshape {x.shape} ({x.size} elements) into {tuple(sizes)}")
         sizes[sizes.index(-1)] = x.size // known
     if tuple(sizes) == x.shape:
-        return x
+        return x  # type: ignore[no-any-return]
     if len(sizes) == 4 and not same_memory(x.shape) and not same_memory(tuple(sizes)):
         x = apply(Reshape((x.size,)), x)
     return apply(Reshape(tuple(sizes)), x)
@@ -111,7 +134,9 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     (2, 12)
     """
     x = as_tensor(x)
-    start, end = start_dim % max(x.ndim, 1), end_dim % max(x.ndim, 1)
+    if x.ndim == 0:
+        return reshape(x, 1)
+    (start,), (end,) = check_axes(x, (start_dim,)), check_axes(x, (end_dim,))
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} is after end_dim {end_dim}")
     return reshape(x, *x.shape[:start], math.prod(x.shape[start:end + 1]), *x.shape[end + 1:])

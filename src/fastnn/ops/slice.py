@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 from fastnn.graph import (
     Call,
@@ -89,11 +89,11 @@ def getitem(x: Any, key: Any) -> Tensor:
     x = as_tensor(x)
     keys = list(key) if isinstance(key, tuple) else [key]
     used = [item for item in keys if item is not None and item is not Ellipsis]
-    if len(used) > x.ndim or keys.count(Ellipsis) > 1:
+    if len(used) > x.ndim or sum(item is Ellipsis for item in keys) > 1:
         raise ShapeError(f"too many indices for shape {x.shape}: {key}")
-    if Ellipsis not in keys:
+    if not any(item is Ellipsis for item in keys):
         keys.append(Ellipsis)
-    place = keys.index(Ellipsis)
+    place = next(i for i, item in enumerate(keys) if item is Ellipsis)
     keys[place:place + 1] = [slice(None)] * (x.ndim - len(used))
     starts, steps, sizes, shape = [], [], [], []
     axes = iter(x.shape)
@@ -106,15 +106,17 @@ def getitem(x: Any, key: Any) -> Tensor:
             span = range(*item.indices(size))
             if not span:
                 raise ShapeError(f"slice {item} of an axis of size {size} is empty")
-            starts.append(span.start), steps.append(span.step), sizes.append(len(span))
             shape.append(len(span))
-        elif hasattr(item, "__index__"):
+        elif isinstance(item, SupportsIndex) and not isinstance(item, bool):
             index = item.__index__()
             if not -size <= index < size:
                 raise ShapeError(f"index {index} is outside of an axis of size {size}")
-            starts.append(index % size), steps.append(1), sizes.append(1)
+            span = range(index % size, index % size + 1)
         else:
             raise TypeError(f"a tensor is indexed by numbers, slices and None, not {type(item)}")
+        starts.append(span.start)
+        steps.append(span.step)
+        sizes.append(len(span))
     if tuple(sizes) != x.shape or any(step != 1 for step in steps):
         x = apply(Slice(tuple(starts), tuple(steps), tuple(sizes)), x)
     return reshape(x, tuple(shape))

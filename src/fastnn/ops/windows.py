@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from fastnn.graph import FLOAT, ShapeError, Spec
 
@@ -11,10 +12,14 @@ Pair = tuple[int, int]
 
 def pair(value: Any, name: str, least: int) -> Pair:
     """A number for both axes, or (height, width); each at least `least`."""
-    values = (value, value) if isinstance(value, int) else tuple(value)
-    if len(values) != 2 or not all(isinstance(v, int) and v >= least for v in values):
+    given = (value, value) if isinstance(value, SupportsIndex) else value
+    try:
+        first, second = (index(number) for number in given)
+    except (TypeError, ValueError):
+        first = second = least - 1
+    if first < least or second < least:
         raise ShapeError(f"{name} must be one or two integers of at least {least}, got {value!r}")
-    return values
+    return first, second
 
 
 def check_images(name: str, x: Spec) -> None:

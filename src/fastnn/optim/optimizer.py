@@ -80,7 +80,11 @@ class Optimizer:
         """Begin a step: write the numbers that the kernels will read."""
         self.steps += 1
         for group in self.param_groups:
-            group.memory[:] = self.numbers(group)
+            numbers = self.numbers(group)
+            if len(numbers) != group.memory.size:
+                raise ValueError(f"{type(self).__name__}: momentum cannot be switched on or off "
+                                 "between steps; make a new optimizer")
+            group.memory[:] = numbers
 
     def state_dict(self) -> dict[str, Any]:
         """Steps, options and state arrays, in the order of the parameters."""

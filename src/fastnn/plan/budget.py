@@ -8,6 +8,8 @@ from pathlib import Path
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
+GROWTH = 4 << 20  # what planning itself adds to the process between one call and the next
+
 
 class MemoryBudgetError(MemoryError):
     """The budget is too small; `min_bytes` is the smallest one that works."""

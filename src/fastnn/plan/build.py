@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastnn.graph import Graph, Tensor
-from fastnn.plan.budget import MemoryBudgetError, format_bytes, parse_bytes, resident_bytes
+from fastnn.plan.budget import (
+    GROWTH,
+    MemoryBudgetError,
+    format_bytes,
+    parse_bytes,
+    resident_bytes,
+)
 from fastnn.plan.cost import team_size
 from fastnn.plan.fuse import fuse
 from fastnn.plan.memory import Layout, layout
@@ -26,19 +33,24 @@ def build(graph: Graph, threads: int, memory_budget: int | str | None = None) ->
     baseline = resident_bytes()
     outside = baseline + sum(tensor.bytes for tensor in graph.inputs)
     limit = None if memory_budget is None else parse_bytes(memory_budget)
-    smallest: int | None = None
     for dropped in candidates(graph):
-        parts = _laid_out(drop(graph, dropped) if dropped else graph, threads)
-        peak = outside + parts[2].arena_bytes
-        smallest = peak if smallest is None else min(smallest, peak)
-        if limit is None or peak <= limit:
+        parts = _laid_out(drop(graph, dropped), threads)
+        if limit is None or outside + parts[2].arena_bytes <= limit:
             names = _names(sorted(dropped, key=lambda tensor: tensor.node.order))
-            return Plan(*parts, threads, names, baseline, smallest)
-    assert smallest is not None and limit is not None
+            return Plan(*parts, threads, names, baseline,
+                        partial(smallest_arena, graph, threads))
+    smallest = outside + smallest_arena(graph, threads) + GROWTH
+    assert limit is not None
     raise MemoryBudgetError(
         f"a memory budget of {format_bytes(limit)} is too small: this step needs at least "
         f"{format_bytes(smallest)} ({smallest} bytes), of which the process holds "
         f"{format_bytes(baseline)} already", smallest)
+
+
+def smallest_arena(graph: Graph, threads: int) -> int:
+    """Bytes of the smallest arena that any schedule needs."""
+    return min(_laid_out(drop(graph, dropped), threads)[2].arena_bytes
+               for dropped in candidates(graph))
 
 
 def _names(tensors: Sequence[Tensor]) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ def batch_norm_relu(graph: Graph) -> Graph:
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if _is_relu(node.op) and node.outputs[0] in relus:
             norm = inputs[0].node
+            assert isinstance(norm.op, BatchNorm)
             outputs = _again(node, replace(norm.op, relu=True), norm.inputs)
             new_norm[node] = outputs[0].node
             return outputs

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
-from fastnn.plan.budget import format_bytes
+from fastnn.plan.budget import GROWTH, format_bytes
 from fastnn.plan.cost import node_seconds
 from fastnn.plan.memory import Layout
 from fastnn.plan.select import Step
@@ -27,7 +29,7 @@ class Plan:
     threads: int
     recomputed: tuple[str, ...]
     baseline_bytes: int
-    min_bytes: int
+    smallest_arena: Callable[[], int]
 
     @property
     def batch_bytes(self) -> int:
@@ -36,6 +38,11 @@ class Plan:
     @property
     def peak_bytes(self) -> int:
         return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes
+
+    @cached_property
+    def min_bytes(self) -> int:
+        """The smallest memory budget for which there is a plan."""
+        return self.baseline_bytes + self.smallest_arena() + self.batch_bytes + GROWTH
 
     @property
     def seconds(self) -> float:

@@ -10,25 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from fastnn.graph import Graph, Leaf, Node, Tensor
+from fastnn.graph import Graph, Node, Tensor
 from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.ops.conv2d import Conv2d
+from fastnn.ops.function import PythonOp
 from fastnn.ops.linear import Linear
 
 DEAR = (Conv2d, Linear)
-
-
-def saved(graph: Graph) -> list[Tensor]:
-    """Forward values that the backward pass reads, in order; views count as their source."""
-    forward = {t for node in graph.nodes[:graph.forward_nodes] for t in node.outputs}
-    reads = dict.fromkeys(
-        tensor for node in graph.nodes[graph.forward_nodes:] for tensor in node.inputs
-        if tensor in forward)
-    return list(reads)
+KEPT = (BatchNormStats, PythonOp)  # a function of the user's own may differ from call to call
 
 
 def drop(graph: Graph, dropped: set[Tensor]) -> Graph:
     """The graph in which the backward pass computes `dropped` again, just before it reads them."""
+    if not dropped:
+        return graph
     clones: dict[Tensor, Tensor] = {}
     nodes: list[Node] = list(graph.nodes[:graph.forward_nodes])
     produced = {t for node in nodes for t in node.outputs}
@@ -74,7 +69,7 @@ def _droppable(graph: Graph) -> list[Tensor]:
     updates = {t for node in graph.nodes[graph.first_update:] for t in node.inputs}
     return [
         tensor for node in graph.nodes[:graph.forward_nodes] for tensor in node.outputs
-        if not isinstance(node.op, (BatchNormStats, Leaf)) and tensor not in outputs
+        if not isinstance(node.op, KEPT) and tensor not in outputs
         and tensor not in updates and tensor.dtype.itemsize == 4
     ]
 

@@ -55,16 +55,17 @@ class Executor:
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
         leaves |= {place.memory for place in places.values()}
-        for tensor in sorted((t for t in leaves if t is not None), key=lambda tensor: tensor.node.order):
+        known = [tensor for tensor in leaves if tensor is not None]
+        for tensor in sorted(known, key=lambda tensor: tensor.node.order):
             self._slots[tensor] = self.program.add_slot(tensor.bytes)
         for call in calls:
             self._add(call)
         self.program.freeze()
         self.program.bind(0, self._memories[None])
-        for tensor, slot in self._slots.items():
-            if tensor is not None and tensor.node.op.name != "input":
-                self._memories[tensor] = leaf_memory(tensor)
-                self.program.bind(slot, self._memories[tensor])
+        for owner, slot in self._slots.items():
+            if owner is not None and owner.node.op.name != "input":
+                self._memories[owner] = leaf_memory(owner)
+                self.program.bind(slot, self._memories[owner])
         self._input_slots = [self._slots[tensor] for tensor in inputs]
         self._inputs = tuple(inputs)
 
@@ -79,6 +80,8 @@ class Executor:
         arrays = [self._view(tensor, place)
                   for tensor, place in zip(call.tensors, call.buffers, strict=True)]
         inputs, outputs = arrays[:-call.outputs], arrays[-call.outputs:]
+        for array in inputs:
+            array.flags.writeable = False  # others may read this memory later
         assert call.python is not None
         for output, value in zip(outputs, call.python(*inputs), strict=True):
             output[...] = value

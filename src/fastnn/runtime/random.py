@@ -18,7 +18,7 @@ from fastnn.graph import Spec, Tensor, leaf
 KEY = np.zeros(2, np.uint64)  # seed, step
 _generator = np.random.default_rng(0)
 _key_leaf = leaf("buffer", KEY, Spec((2,), KEY.dtype))
-_streams: ContextVar[Iterator[int]] = ContextVar("streams")
+_streams: ContextVar[Iterator[int] | None] = ContextVar("streams", default=None)
 
 
 def manual_seed(seed: int) -> None:
@@ -56,13 +56,16 @@ def get_rng_state() -> dict[str, object]:
 def set_rng_state(state: dict[str, object]) -> None:
     """Go on from a state of `get_rng_state`."""
     KEY[:] = state["key"]  # type: ignore[call-overload]
-    _generator.bit_generator.state = state["generator"]
+    _generator.bit_generator.state = state["generator"]  # type: ignore[assignment]
 
 
 @contextmanager
 def streams() -> Iterator[None]:
-    """Inside, streams count from 0: a graph traced twice draws the same numbers."""
-    token = _streams.set(itertools.count())
+    """Inside, streams count from 0: a graph traced twice draws the same numbers.
+
+    Within another `streams` they go on counting, so that no two layers draw the same.
+    """
+    token = _streams.set(_streams.get() or itertools.count())
     try:
         yield
     finally:
@@ -71,5 +74,5 @@ def streams() -> Iterator[None]:
 
 def new_stream() -> int:
     """The number of the next stream of the graph that is being traced."""
-    counter = _streams.get(None)
+    counter = _streams.get()
     return 0 if counter is None else next(counter)
