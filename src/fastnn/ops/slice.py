@@ -16,6 +16,7 @@ from fastnn.graph import (
     apply,
     as_tensor,
     element_strides,
+    storage_axes,
 )
 from fastnn.ops.reshape import copy_call, reshape
 
@@ -41,8 +42,17 @@ class Slice(Op):
         scatter = SliceGrad(self.starts, self.steps, node.inputs[0].shape)
         return (apply(scatter, grads[0]),)
 
+    def view_of(self, node: Node) -> int | None:
+        shape = node.inputs[0].shape
+        shorter = [axis for axis, size in enumerate(self.sizes) if size != shape[axis]]
+        outer = [axis for axis in storage_axes(len(shape)) if shape[axis] != 1]
+        first_part = not any(self.starts) and all(step == 1 for step in self.steps)
+        return 0 if first_part and shorter in ([], outer[:1]) else None
+
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]
+        if self.view_of(node) is not None:
+            return []
         strides = element_strides(x.shape)
         offset = sum(a * b for a, b in zip(self.starts, strides, strict=True))
         x_strides = [a * b for a, b in zip(self.steps, strides, strict=True)]
