@@ -161,8 +161,8 @@ class Trainer:
         save_checkpoint(path, self._modules(), self.optimizer, {
             "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
             "batches": self.batches, "first_epoch": self._first_epoch,
-            "unfinished": self._unfinished, "seconds": self.seconds, "averages": self.averages.sums(),
-            "schedule": schedule, "history": self.history})
+            "unfinished": self._unfinished, "seconds": self.seconds,
+            "averages": self.averages.sums(), "schedule": schedule, "history": self.history})
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
