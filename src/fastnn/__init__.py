@@ -7,7 +7,7 @@
 >>> loss = step(np.ones((2, 4), np.float32), np.array([0, 2]))
 """
 
-from fastnn import models, nn, optim
+from fastnn import data, models, nn, optim, training
 from fastnn.graph import ShapeError, Tensor
 from fastnn.ops import FUNCTIONS as _FUNCTIONS
 from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
@@ -31,5 +31,6 @@ from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.runtime.threads import get_num_threads, set_num_threads
 from fastnn.step import NonFiniteError, TrainStep, value_and_grad
+from fastnn.training import CheckpointError, Trainer, load, save
 
 globals().update(_FUNCTIONS)  # relu, sigmoid, ...: the rows of the pointwise table

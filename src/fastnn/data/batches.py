@@ -39,6 +39,8 @@ class Batches:
         transform: augmentation, called with a batch (float32, uint8 scaled to [0, 1]) and a
             `numpy.random.Generator` of its own; returns a batch.
         preprocess: a fitted `Standardize`, `MeanImage`, ...; applied after `transform`.
+        indices: (m,), the examples to use, each in 0..n-1; `None`: all. Splits data, a
+            memory-mapped file too, without a copy.
 
     Raises:
         ValueError: as `check_arrays`; or an argument is out of range.
@@ -65,18 +67,27 @@ class Batches:
         drop_last: bool = False,
         transform: Augment | None = None,
         preprocess: Preprocess | None = None,
+        indices: npt.NDArray[np.int64] | None = None,
     ) -> None:
         check_arrays(x, y)
+        indices = np.arange(len(x)) if indices is None else np.asarray(indices, np.int64)
+        if indices.ndim != 1 or not len(indices):
+            raise ValueError(f"indices has shape {indices.shape}, expected (m,) with m above 0")
+        if indices.min() < 0 or indices.max() >= len(x):
+            raise ValueError(
+                f"indices go from {indices.min()} to {indices.max()}, expected 0..{len(x) - 1}"
+            )
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected 1 or more")
         if not 0 <= seed < 2**64:
             raise ValueError(f"seed is {seed}, expected 0 to 2**64 - 1")
-        if drop_last and len(x) < batch_size:
+        if drop_last and len(indices) < batch_size:
             raise ValueError(
                 f"drop_last leaves no batch: batch_size is {batch_size}, "
-                f"expected at most the {len(x)} examples"
+                f"expected at most the {len(indices)} examples"
             )
         self.x, self.y = x, y
+        self.indices = indices
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
@@ -86,16 +97,16 @@ class Batches:
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
-        whole, rest = divmod(len(self.x), self.batch_size)
+        whole, rest = divmod(len(self.indices), self.batch_size)
         return whole + (1 if rest and not self.drop_last else 0)
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Return the order of the examples in an epoch: (n,), a permutation of 0..n-1."""
+        """Return the order of the examples in an epoch: (n,), a permutation of `indices`."""
         if not self.shuffle:
-            return np.arange(len(self.x), dtype=np.int64)
+            return self.indices
         # Sorting raw bits, and not Generator.permutation, whose stream NumPy may change (NEP 19).
-        keys = self._generator(epoch, 0, _SHUFFLE).random_raw(len(self.x))
-        return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+        keys = self._generator(epoch, 0, _SHUFFLE).random_raw(len(self.indices))
+        return self.indices[np.argsort(keys, kind="stable")]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
         """Yield the batches of one epoch, from batch number `start` on.

@@ -1,7 +1,21 @@
-"""Optimizers, as torch.optim."""
+"""Optimizers and learning-rate schedules, as torch.optim."""
 
 from fastnn.optim.adam import Adam, AdamW
 from fastnn.optim.optimizer import Optimizer
+from fastnn.optim.schedules import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    SequentialLR,
+    StepLR,
+)
 from fastnn.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = [
+    "SGD", "Adam", "AdamW", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR",
+    "LinearLR", "MultiStepLR", "OneCycleLR", "Optimizer", "SequentialLR", "StepLR",
+]

@@ -1,0 +1,5 @@
+"""The command `fastnn`: train, plan, doctor."""
+
+from fastnn.cli.group import main
+
+__all__ = ["main"]

@@ -1,0 +1,46 @@
+"""The group of commands, and how errors reach people: one sentence, no traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fastnn.cli.doctor import doctor
+from fastnn.cli.plan import plan
+from fastnn.cli.train import train
+
+EXPECTED = (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError)
+
+
+class Commands(click.Group):
+    """Turn the errors of fastnn's contract into one sentence and exit code 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except EXPECTED as error:
+            raise click.ClickException(sentence(error)) from error
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, on one line.
+
+    >>> sentence(FileNotFoundError(2, "No such file or directory", "x.npz"))
+    'x.npz: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fastnn")
+def main() -> None:
+    """Train convolutional nets on CPUs: fast, in a memory budget, exactly repeatable."""
+
+
+for command in (train, plan, doctor):
+    main.add_command(command)

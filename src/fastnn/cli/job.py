@@ -1,0 +1,118 @@
+"""Build from settings what a run needs: data, model, loss, optimizer, schedule."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn import nn, optim
+from fastnn.cli.model import make_model
+from fastnn.cli.settings import Settings
+from fastnn.data import Batches, Compose, Dataset, RandomHorizontalFlip, RandomShift, Standardize
+from fastnn.data import load as load_data
+from fastnn.runtime.random import manual_seed
+from fastnn.training import Callback, Trainer
+
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Job:
+    """Batches and a trainer, ready to fit."""
+
+    data: Dataset
+    training: Batches
+    validation: Batches | None
+    test: Batches | None
+    trainer: Trainer
+
+
+def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
+    """Everything follows from the settings alone, so a resumed run builds the same."""
+    data = load_data(settings.data)
+    preprocess = Standardize().fit(data.train[0])
+    kept, held_out = split(data.train[1], settings.validation, settings.seed)
+    training = Batches(*data.train, settings.batch_size, seed=settings.seed, indices=kept,
+                       transform=_augmentation(settings, data), preprocess=preprocess)
+
+    def measured(part: tuple[Any, Any], indices: Any = None) -> Batches:
+        return Batches(*part, EVALUATION_BATCH, shuffle=False, indices=indices,
+                       preprocess=preprocess)
+
+    manual_seed(settings.seed)
+    classes = len(data.classes)
+    model = make_model(settings.model, classes or _targets(data), data.example_shape)
+    loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing) if classes \
+        else nn.MSELoss()
+    optimizer = _optimizer(settings, model)
+    trainer = Trainer(model, loss, optimizer, _schedule(settings, optimizer, len(training)),
+                      settings.memory_budget, callbacks)
+    return Job(data, training, measured(data.train, held_out) if len(held_out) else None,
+               measured(data.test) if data.test else None, trainer)
+
+
+def split(y: Any, share: float, seed: int) -> tuple[Any, Any]:
+    """Indices to train on, and to hold out for validation: the same share of every class.
+
+    >>> kept, held_out = split(np.array([0, 0, 0, 0, 1, 1]), 0.5, seed=0)
+    >>> len(kept), np.bincount(np.array([0, 0, 0, 0, 1, 1])[held_out]).tolist()
+    (3, [2, 1])
+    """
+    bits = np.random.Philox(key=seed, counter=[0, 0, 0, 2]).random_raw(len(y))
+    classes = np.asarray(y) if y.dtype.kind in "iub" and y.ndim == 1 else np.zeros(len(y), np.int64)
+    chosen = []
+    for number in np.unique(classes):
+        members = np.flatnonzero(classes == number)
+        members = members[np.argsort(bits[members], kind="stable")]
+        chosen.append(members[:int(len(members) * share)])
+    held_out = np.sort(np.concatenate(chosen))
+    return np.setdiff1d(np.arange(len(y)), held_out, assume_unique=True), held_out
+
+
+def _targets(data: Dataset) -> int:
+    y = data.train[1]
+    if y.ndim != 2:
+        raise ValueError(f"{data.source}: real targets have shape {y.shape}, expected (n, targets)")
+    return int(y.shape[1])
+
+
+def _augmentation(settings: Settings, data: Dataset) -> Compose | None:
+    steps: list[Any] = []
+    if len(data.example_shape) == 3:
+        steps += [RandomShift(settings.shift)] if settings.shift else []
+        steps += [RandomHorizontalFlip()] if settings.flip else []
+    return Compose(*steps) if steps else None
+
+
+def _optimizer(settings: Settings, model: nn.Module) -> optim.Optimizer:
+    """Weight decay is for weights alone: biases and normalisation parameters have one axis."""
+    groups = [{"params": [p for p in model.parameters() if p.ndim > 1],
+               "weight_decay": settings.weight_decay},
+              {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    if settings.optimizer == "sgd":
+        return optim.SGD(groups, lr=settings.lr, momentum=settings.momentum,
+                         nesterov=settings.momentum > 0)
+    kind = {"adam": optim.Adam, "adamw": optim.AdamW}[settings.optimizer]
+    return kind(groups, lr=settings.lr)
+
+
+def _schedule(
+    settings: Settings, optimizer: optim.Optimizer, batches: int
+) -> optim.LRScheduler | None:
+    if settings.schedule == "one-cycle":
+        return optim.OneCycleLR(optimizer, settings.lr, settings.epochs * batches,
+                                pct_start=0.2, cycle_momentum=False)
+    if settings.schedule == "cosine":
+        return optim.CosineAnnealingLR(optimizer, settings.epochs)
+    if settings.schedule == "step":
+        return optim.MultiStepLR(optimizer, [settings.epochs // 2, settings.epochs * 3 // 4])
+    return None
+
+
+def absolute_data(source: str) -> str:
+    """The same data, independent of the working directory."""
+    return os.path.abspath(source) if os.path.exists(source) else source

@@ -1,0 +1,69 @@
+"""A model by its name, or by `file.py:factory`."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from pathlib import Path
+from typing import Any
+
+from fastnn import models
+from fastnn.nn.module import Module
+
+
+def make_model(name: str, num_classes: int, example_shape: tuple[int, ...]) -> Module:
+    """A net for examples (channels, height, width) or (features,).
+
+    name: one of `fastnn.models.NAMES`, or "file.py:factory"; the factory is called with those of
+    num_classes, in_channels, image_size that it has arguments for, and returns a Module.
+
+    Raises ValueError or OSError that names the model or file.
+    """
+    sizes = {"num_classes": num_classes, "in_channels": example_shape[0],
+             "image_size": example_shape[1:]}
+    if ".py" not in name:
+        if len(example_shape) == 1:
+            if name in models.NAMES and name != "mlp":
+                raise ValueError(f"model {name!r} needs images, the examples have "
+                                 f"{example_shape[0]} features: use --model mlp")
+            sizes["image_size"] = 1
+        return models.create(name, **sizes)  # type: ignore[arg-type]
+    path, _, factory = name.rpartition(":")
+    make = _function(Path(path or name), factory if path else "")
+    model = make(**_accepted(make, sizes))
+    if not isinstance(model, Module):
+        raise ValueError(f"{name} returned {type(model).__name__}, expected an nn.Module")
+    return model
+
+
+def absolute(name: str) -> str:
+    """The same model, independent of the working directory."""
+    if ".py" not in name:
+        return name
+    path, _, factory = name.rpartition(":")
+    return f"{Path(path).resolve()}:{factory}" if path else name
+
+
+def _function(path: Path, name: str) -> Any:
+    if not name:
+        raise ValueError(f"{path}: name the function too, as in {path}:make_net")
+    if not path.is_file():
+        raise FileNotFoundError(2, "No such file", str(path))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+    if not callable(getattr(module, name, None)):
+        raise ValueError(f"{path} has no function {name!r}")
+    return getattr(module, name)
+
+
+def _accepted(make: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(make).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return arguments
+    return {name: value for name, value in arguments.items() if name in parameters}

@@ -1,0 +1,245 @@
+"""Learning-rate schedules, as torch.optim.lr_scheduler: each rate is a function of the time alone.
+
+`step()` moves on by one; `step(t)` goes to time t, which may be a fraction, so that a rate can
+change smoothly within an epoch. Time counts epochs, or batches where `unit` says so. Nothing has
+to be remembered but the time, which makes resuming exact.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from fastnn.optim.optimizer import Optimizer
+
+
+class LRScheduler:
+    """Base class: lr = base lr * factor(time). Subclasses give `factor`.
+
+    optimizer: whose learning rates are set, from the start on. `smooth` says whether fractions of
+    an epoch count; otherwise the rate changes between epochs only.
+    """
+
+    unit: ClassVar[str] = "epoch"
+    smooth: ClassVar[bool] = False
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
+        self.step(0)
+
+    def factor(self, time: float) -> float:
+        """What the base learning rates are multiplied by."""
+        raise NotImplementedError
+
+    def step(self, time: float | None = None) -> None:
+        """Set the learning rates for the next step of time, or for `time`."""
+        self.last_epoch: float = self.last_epoch + 1 if time is None else time
+        self.apply(self.last_epoch if self.smooth else math.floor(self.last_epoch))
+
+    def apply(self, time: float) -> None:
+        """Write the rates of a time into the optimizer's groups."""
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * self.factor(time)
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of each group."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The time and the base rates."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of `state_dict`."""
+        if len(state["base_lrs"]) != len(self.base_lrs):
+            raise ValueError(f"the schedule is for {len(state['base_lrs'])} parameter groups, "
+                             f"expected {len(self.base_lrs)}")
+        self.base_lrs = [float(lr) for lr in state["base_lrs"]]
+        self.step(state["last_epoch"])
+
+
+class LambdaLR(LRScheduler):
+    """factor = lr_lambda(epoch), as torch.optim.lr_scheduler.LambdaLR with one function."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[float], float]) -> None:
+        self.lr_lambda = lr_lambda
+        super().__init__(optimizer)
+
+    def factor(self, time: float) -> float:
+        return float(self.lr_lambda(time))
+
+
+class StepLR(LRScheduler):
+    """factor = gamma ^ floor(epoch / step_size), as torch.optim.lr_scheduler.StepLR."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        if step_size < 1:
+            raise ValueError(f"step_size must be 1 or more, got {step_size}")
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def factor(self, time: float) -> float:
+        return float(self.gamma ** (time // self.step_size))
+
+
+class MultiStepLR(LRScheduler):
+    """factor = gamma ^ (how many milestones have passed), as torch's MultiStepLR."""
+
+    def __init__(
+        self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1
+    ) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+        super().__init__(optimizer)
+
+    def factor(self, time: float) -> float:
+        return float(self.gamma ** bisect.bisect_right(self.milestones, time))
+
+
+class ExponentialLR(LRScheduler):
+    """factor = gamma ^ epoch, as torch.optim.lr_scheduler.ExponentialLR."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def factor(self, time: float) -> float:
+        return float(self.gamma**time)
+
+
+class LinearLR(LRScheduler):
+    """A warm-up: factor goes from start_factor to end_factor in total_iters epochs, then stays.
+
+    As torch.optim.lr_scheduler.LinearLR (Goyal et al., "Accurate, large minibatch SGD", 2017).
+
+    >>> import numpy as np
+    >>> from fastnn import nn, optim
+    >>> optimizer = optim.SGD([nn.Parameter(np.zeros(3))], lr=1.0)
+    >>> warmup = LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> [warmup.factor(epoch) for epoch in (0, 1, 2, 3)]
+    [0.5, 0.75, 1.0, 1.0]
+    """
+
+    smooth = True
+
+    def __init__(
+        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0,
+        total_iters: float = 5,
+    ) -> None:
+        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1 or total_iters <= 0:
+            raise ValueError(
+                f"expected 0 < start_factor <= 1, 0 <= end_factor <= 1 and total_iters above 0, "
+                f"got {start_factor}, {end_factor} and {total_iters}")
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer)
+
+    def factor(self, time: float) -> float:
+        passed = min(time / self.total_iters, 1.0)
+        return self.start_factor + (self.end_factor - self.start_factor) * passed
+
+
+class CosineAnnealingLR(LRScheduler):
+    """lr = eta_min + (base lr - eta_min) (1 + cos(π epoch / T_max)) / 2, as torch's.
+
+    (Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017)
+    """
+
+    smooth = True
+
+    def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0) -> None:
+        if T_max <= 0:
+            raise ValueError(f"T_max must be above 0, got {T_max}")
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def factor(self, time: float) -> float:
+        return (1 + math.cos(math.pi * time / self.T_max)) / 2
+
+    def apply(self, time: float) -> None:
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = self.eta_min + (base - self.eta_min) * self.factor(time)
+
+
+class SequentialLR(LRScheduler):
+    """One schedule after the other, the next one at each milestone, as torch's SequentialLR."""
+
+    smooth = True
+
+    def __init__(
+        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[float]
+    ) -> None:
+        if len(milestones) != len(schedulers) - 1 or list(milestones) != sorted(milestones):
+            raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} rising "
+                             f"milestones, got {list(milestones)}")
+        if any(schedule.unit != self.unit or schedule.optimizer is not optimizer
+               for schedule in schedulers):
+            raise ValueError("the schedules must count epochs and share the optimizer")
+        self.schedulers, self.milestones = list(schedulers), list(milestones)
+        for group, base in zip(optimizer.param_groups, schedulers[0].base_lrs, strict=True):
+            group["lr"] = base
+        super().__init__(optimizer)
+
+    def apply(self, time: float) -> None:
+        chosen = bisect.bisect_right(self.milestones, time)
+        schedule = self.schedulers[chosen]
+        schedule.base_lrs = self.base_lrs
+        schedule.step(time - ([0.0, *self.milestones][chosen]))
+
+
+class OneCycleLR(LRScheduler):
+    """From max_lr / div_factor up to max_lr, then down to a tiny rate; momentum goes the other way.
+
+    As torch.optim.lr_scheduler.OneCycleLR: time counts batches, total_steps of them (or epochs *
+    steps_per_epoch), a share pct_start of them rising. Adam's first beta counts as momentum.
+    (Smith and Topin, "Super-convergence", 2018)
+    """
+
+    unit = "batch"
+
+    def __init__(
+        self, optimizer: Optimizer, max_lr: float, total_steps: int | None = None,
+        epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
+        anneal_strategy: str = "cos", cycle_momentum: bool = True, base_momentum: float = 0.85,
+        max_momentum: float = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
+    ) -> None:
+        if total_steps is None and (epochs is None or steps_per_epoch is None):
+            raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
+        if total_steps is None:
+            assert epochs is not None and steps_per_epoch is not None
+            total_steps = epochs * steps_per_epoch
+        if total_steps < 1 or not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"expected at least 1 step, pct_start in [0, 1] and anneal_strategy "
+                             f"'cos' or 'linear', got {total_steps}, {pct_start} and "
+                             f"{anneal_strategy!r}")
+        self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
+        self.linear, self.cycle_momentum = anneal_strategy == "linear", cycle_momentum
+        self.base_momentum, self.max_momentum = base_momentum, max_momentum
+        self.initial_lr = max_lr / div_factor
+        self.min_lr = self.initial_lr / final_div_factor
+        super().__init__(optimizer)
+
+    def _between(self, start: float, end: float, passed: float) -> float:
+        if self.linear:
+            return start + (end - start) * passed
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * passed))
+
+    def apply(self, time: float) -> None:
+        peak, last = self.pct_start * self.total_steps - 1, self.total_steps - 1
+        time = min(time, last)
+        if time <= peak:
+            passed = time / peak if peak > 0 else 1.0
+            rate = self._between(self.initial_lr, self.max_lr, passed)
+            momentum = self._between(self.max_momentum, self.base_momentum, passed)
+        else:
+            passed = (time - peak) / (last - peak)
+            rate = self._between(self.max_lr, self.min_lr, passed)
+            momentum = self._between(self.base_momentum, self.max_momentum, passed)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+            if self.cycle_momentum and group.get("momentum"):
+                group["momentum"] = momentum
+            elif self.cycle_momentum and "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])

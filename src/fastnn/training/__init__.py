@@ -1,0 +1,19 @@
+"""Training: the Trainer, callbacks, metrics, and files of weights and checkpoints."""
+
+from fastnn.training.callbacks import (
+    Callback,
+    CheckpointCallback,
+    EarlyStopping,
+    History,
+    WeightsCallback,
+)
+from fastnn.training.files import CheckpointError
+from fastnn.training.metrics import accuracy
+from fastnn.training.progress import ProgressBar
+from fastnn.training.trainer import Trainer
+from fastnn.training.weights import load, save
+
+__all__ = [
+    "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping", "History", "ProgressBar",
+    "Trainer", "WeightsCallback", "accuracy", "load", "save",
+]

@@ -1,0 +1,119 @@
+"""Callbacks: what happens beside training, after batches and epochs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastnn.training.files import Path, replacing
+from fastnn.training.weights import save
+
+if TYPE_CHECKING:
+    from fastnn.training.trainer import Trainer
+
+
+class Callback:
+    """Base class: override what you need. Each gets the trainer, whose attributes tell the rest.
+
+    >>> class Stop(Callback):
+    ...     def on_epoch_end(self, trainer):
+    ...         trainer.stop = trainer.history[-1]["loss"] < 0.1
+    """
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Before the first epoch of a fit, or after a resume."""
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        """After each training step."""
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """After each epoch and its validation; `trainer.history[-1]` has the figures."""
+
+    def on_interrupt(self, trainer: Trainer) -> None:
+        """After Ctrl-C, between two batches."""
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """After the last epoch."""
+
+
+class CheckpointCallback(Callback):
+    """Save a full checkpoint after each epoch, and within it every so often.
+
+    path: the file, always the newest whole checkpoint. seconds, batches: how long to wait within
+    an epoch; None leaves that clock out.
+    """
+
+    def __init__(
+        self, path: Path, seconds: float | None = 10.0, batches: int | None = None
+    ) -> None:
+        self.path, self.seconds, self.batches = path, seconds, batches
+        self._saved = time.monotonic()
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        self._save(trainer)
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        due = self.seconds is not None and time.monotonic() - self._saved >= self.seconds
+        if due or (self.batches and trainer.batch % self.batches == 0):
+            self._save(trainer)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        self._save(trainer)
+
+    def on_interrupt(self, trainer: Trainer) -> None:
+        self._save(trainer)
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save(self.path)
+        self._saved = time.monotonic()
+
+
+class WeightsCallback(Callback):
+    """Save the model's weights after each epoch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        save(self.path, trainer.model)
+
+
+class History(Callback):
+    """Keep the history as JSON lines, one epoch a line; always whole lines, each epoch once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        self._write(trainer.history)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        self._write(trainer.history)
+
+    def _write(self, history: list[dict[str, Any]]) -> None:
+        with replacing(self.path) as stream:
+            stream.writelines(json.dumps(record).encode() + b"\n" for record in history)
+
+
+class EarlyStopping(Callback):
+    """Stop when a figure of the history has not fallen for `patience` epochs.
+
+    monitor: its name; accuracies count with the other sign.
+    """
+
+    def __init__(self, monitor: str = "validation_loss", patience: int = 5) -> None:
+        if patience < 1:
+            raise ValueError(f"patience must be 1 or more, got {patience}")
+        self.monitor, self.patience = monitor, patience
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        if self.monitor not in trainer.history[-1]:
+            raise ValueError(f"no {self.monitor!r} in the history, it has "
+                             f"{', '.join(trainer.history[-1])}")
+        sign = -1 if "accuracy" in self.monitor else 1
+        values = [sign * record[self.monitor] for record in trainer.history]
+        trainer.stop |= len(values) - 1 - values.index(min(values)) >= self.patience

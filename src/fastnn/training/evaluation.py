@@ -1,0 +1,55 @@
+"""Measure a model on held-out data, leaving it as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastnn.nn.module import Module
+from fastnn.nn.parameter import mode_changed
+from fastnn.runtime.random import get_rng_state, set_rng_state
+from fastnn.step import NonFiniteError
+from fastnn.trace import flat
+from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.sources import Source
+
+
+class Evaluation(Module):
+    """A model and its loss as one module of (x, y), so that both come out of one plan."""
+
+    def __init__(self, model: Module, loss: Any) -> None:
+        super().__init__()
+        self.model, self.loss = model, loss
+
+    def forward(self, x: Any, y: Any) -> tuple[Any, Any]:
+        inputs = x if isinstance(x, tuple) else (x,)
+        output = self.model(*inputs)
+        return output, self.loss(output, y)
+
+    def measure(self, data: Source) -> dict[str, float]:
+        """{"loss": ..., "accuracy": ...} over all batches, each example counting the same."""
+        averages = Averages()
+        with in_use(self):
+            for number, (x, y) in enumerate(data.epoch(0)):
+                try:
+                    output, loss = self(x, y)
+                except NonFiniteError as error:
+                    raise NonFiniteError(f"evaluation, batch {number + 1}: {error}") from error
+                averages.add(float(loss), len(flat(x)[0]), count_correct(output, y))
+        return averages.values()
+
+
+@contextmanager
+def in_use(module: Module) -> Iterator[None]:
+    """Inside, the module is in eval mode; at the end, modes and random state are as before."""
+    modes = {inner: inner.training for inner in module.modules()}
+    state = get_rng_state()
+    module.eval()
+    try:
+        yield
+    finally:
+        for inner, training in modes.items():
+            object.__setattr__(inner, "training", training)
+        mode_changed()
+        set_rng_state(state)

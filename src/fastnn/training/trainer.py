@@ -1,0 +1,197 @@
+"""Trainer: epochs of training steps, with validation, schedules, callbacks and exact resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from fastnn.nn.module import Module
+from fastnn.optim.optimizer import Optimizer
+from fastnn.optim.schedules import LRScheduler
+from fastnn.runtime.random import get_rng_state
+from fastnn.step import NonFiniteError, TrainStep
+from fastnn.trace import flat
+from fastnn.training.callbacks import Callback
+from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
+from fastnn.training.evaluation import Evaluation
+from fastnn.training.files import CheckpointError, Path
+from fastnn.training.interrupt import Interruption, deferred_interrupts
+from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.sources import Batch, Source, source
+
+Record = dict[str, Any]
+
+
+class Trainer:
+    """Train a model for epochs.
+
+    model: a Module. loss: a module or function of (output, target). optimizer: over the model's
+    parameters. schedule: a learning-rate schedule of `optim`, or None. memory_budget: bytes of
+    the process, or text such as "512MiB". callbacks: see `Callback`; called in order.
+
+    `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
+    dict per epoch. After an interruption or an error, `fit` goes on where it stopped.
+
+    >>> import numpy as np, fastnn as fn
+    >>> fn.manual_seed(0)
+    >>> model = fn.nn.Linear(2, 2)
+    >>> trainer = Trainer(model, fn.nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters(), lr=1.0))
+    >>> x, y = np.eye(2, dtype=np.float32).repeat(5, axis=0), np.arange(2).repeat(5)
+    >>> history = trainer.fit((x, y), validation=(x, y), epochs=3, batch_size=4)
+    >>> history[-1]["validation_accuracy"], trainer.evaluate((x, y))["accuracy"]
+    (1.0, 1.0)
+    """
+
+    def __init__(
+        self, model: Module, loss: Any, optimizer: Optimizer, schedule: LRScheduler | None = None,
+        memory_budget: int | str | None = None, callbacks: Iterable[Callback] = (),
+    ) -> None:
+        self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
+        self.callbacks = list(callbacks)
+        self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True)
+        self._evaluation = Evaluation(model, loss)
+        self.history: list[Record] = []
+        self.epoch = self.batch = self.steps = 0
+        self.epochs = self.batches = 0  # in this fit; batches in an epoch, 0 while unknown
+        self.averages = Averages()
+        self.seconds = 0.0  # spent on this epoch
+        self.stop = False  # a callback may set it: training ends after this epoch
+        self._first_epoch, self._unfinished = 0, False
+
+    def fit(
+        self, data: Any, validation: Any = None, epochs: int = 10, batch_size: int = 128,
+        shuffle: bool = True, seed: int | None = None,
+    ) -> list[Record]:
+        """Train, and return the history: a list with one dict per epoch.
+
+        data: (x, y) arrays, `fastnn.data.Batches`, or any iterable of batches that can be
+        iterated again each epoch. validation: the same, measured after each epoch. epochs: in
+        all, those before a resume included. batch_size, shuffle, seed: for arrays; the order
+        follows from the seed (by default that of `manual_seed`) and the number of the epoch.
+
+        Each dict: epoch, loss, accuracy, validation_loss, validation_accuracy, lr, seconds;
+        those that make no sense are left out. Training averages are over the epoch's batches, as
+        the net changes and with augmentation and dropout.
+
+        Raises NonFiniteError with the place; KeyboardInterrupt on Ctrl-C, between two batches,
+        after the callbacks had a chance to save; ValueError for data that cannot be used.
+        """
+        if epochs < 1:
+            raise ValueError(f"epochs must be 1 or more, got {epochs}")
+        if seed is None:
+            seed = int(get_rng_state()["key"][0])  # type: ignore[index]
+        training = source(data, batch_size, shuffle, seed)
+        held_out = None if validation is None else source(validation, batch_size, False)
+        if not self._unfinished:
+            self._first_epoch = self.epoch
+        self._unfinished, self.stop = True, False
+        self.epochs = self._first_epoch + epochs
+        self.batches = len(training) or self.batches
+        self.model.train()
+        with deferred_interrupts() as interruption:
+            self._call("on_fit_begin")
+            while self.epoch < self.epochs and not self.stop:
+                self._epoch(training, held_out, interruption)
+            self._unfinished = False
+            self._call("on_fit_end")
+        return self.history[self._first_epoch:]
+
+    def _epoch(
+        self, training: Source, held_out: Source | None, interruption: Interruption
+    ) -> None:
+        started, before = time.perf_counter(), self.seconds
+        for x, y in training.epoch(self.epoch, self.batch):
+            self._step(x, y)
+            self.seconds = before + time.perf_counter() - started
+            if interruption.requested:
+                self._call("on_interrupt")
+                raise KeyboardInterrupt
+            self._call("on_batch_end")
+        self.batches = self.batches or self.batch
+        record: Record = {"epoch": self.epoch + 1, **self.averages.values()}
+        if held_out is not None:
+            values = self.evaluate(held_out)
+            record |= {f"validation_{name}": value for name, value in values.items()}
+        record |= {"lr": self.optimizer.lr, "seconds": round(self.seconds, 3)}
+        self.history.append(record)
+        self.epoch, self.batch, self.averages, self.seconds = self.epoch + 1, 0, Averages(), 0.0
+        self._call("on_epoch_end")
+
+    def _step(self, x: Any, y: Any) -> None:
+        self._set_rate()
+        try:
+            loss = self.train_step(x, y)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"epoch {self.epoch + 1}, batch {self.batch + 1}: {error}") \
+                from error
+        self.averages.add(loss, len(flat(x)[0]), count_correct(self.train_step.output, y))
+        self.batch += 1
+        self.steps += 1
+
+    def _set_rate(self) -> None:
+        if self.schedule is None:
+            return
+        if self.schedule.unit == "batch":
+            self.schedule.step(self.steps)
+        else:
+            self.schedule.step(self.epoch + (self.batch / self.batches if self.batches else 0))
+
+    def _call(self, event: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self)
+
+    def evaluate(self, data: Any, batch_size: int = 256) -> dict[str, float]:
+        """{"loss": ..., "accuracy": ...} over all examples, with the model in eval mode.
+
+        data: as for `fit`. Accuracy is left out for real targets. The model's modes and the
+        random state are as before.
+        """
+        return self._evaluation.measure(source(data, batch_size, False))
+
+    # Checkpoints.
+
+    def _modules(self) -> dict[str, Module]:
+        loss = {"loss": self.loss} if isinstance(self.loss, Module) else {}
+        return {"model": self.model, **loss}
+
+    def save(self, path: Path) -> None:
+        """Write a full checkpoint, all or nothing: `resume` goes on from it to the same bits."""
+        schedule = None if self.schedule is None else self.schedule.state_dict()
+        save_checkpoint(path, self._modules(), self.optimizer, {
+            "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
+            "batches": self.batches, "first_epoch": self._first_epoch,
+            "unfinished": self._unfinished, "seconds": self.seconds,
+            "averages": self.averages.sums(), "schedule": schedule, "history": self.history})
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
+
+        Raises CheckpointError, which names the file and what is wrong in it, and changes nothing
+        then; OSError if it cannot be opened.
+        """
+        state = load_checkpoint(path, self._modules(), self.optimizer, self._check_state)
+        self.epoch, self.batch, self.steps = state["epoch"], state["batch"], state["steps"]
+        self.batches, self._first_epoch = state["batches"], state["first_epoch"]
+        self._unfinished = state["unfinished"]
+        self.seconds, self.averages = state["seconds"], Averages(state["averages"])
+        self.history = list(state["history"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+
+    def _check_state(self, state: dict[str, Any]) -> None:
+        """Raise an error, before anything changes, unless `resume` can use a state."""
+        names = ("epoch", "batch", "steps", "batches", "first_epoch")
+        for name in names:
+            if type(state[name]) is not int or state[name] < 0:
+                raise ValueError(f"{name} is {state[name]!r}, expected a count")
+        if (state["schedule"] is None) != (self.schedule is None):
+            raise ValueError("one of the checkpoint and this trainer has a schedule, "
+                             "the other has none")
+        if len(state["history"]) != state["epoch"]:
+            raise ValueError(f"{len(state['history'])} epochs of history, "
+                             f"expected {state['epoch']}")
+        Averages(state["averages"])
+
+
+__all__ = ["Batch", "CheckpointError", "Trainer"]

@@ -1,0 +1,80 @@
+"""Save and load a model's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from fastnn.nn.module import Module
+from fastnn.training.files import ArrayFile, CheckpointError, Path, reading, write_arrays
+
+MODEL = "model."  # what the names of weights begin with in a full checkpoint
+CHECKPOINT = "fastnn checkpoint"
+
+
+def save(path: Path, model: Module) -> None:
+    """Write a model's parameters and buffers to a safetensors file, all or nothing.
+
+    path: the file; an old one is replaced only when the new one is complete. model: its
+    `state_dict` is written, with PyTorch's names, shapes and types.
+
+    Raises OSError (a full disk, no permission): the old file is as it was.
+
+    Source: the format safetensors, https://huggingface.co/docs/safetensors.
+
+    >>> import tempfile, os, fastnn as fn
+    >>> model = fn.nn.Linear(3, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(os.path.join(folder, "w.safetensors"), model)
+    ...     load(os.path.join(folder, "w.safetensors"), model)
+    """
+    write_arrays(path, model.state_dict(), {"format": "pt"})
+
+
+def load(path: Path, model: Module, strict: bool = True) -> None:
+    """Read a model's parameters and buffers from a safetensors file; nothing is unpickled.
+
+    path: a file of `save`, of PyTorch's users, or a checkpoint of a `Trainer`. model: must have
+    the file's names and shapes. strict: False leaves names aside that only one side has.
+
+    Raises CheckpointError, which names the file and what is wrong: it is damaged, or names,
+    shapes or types do not fit; OSError if it cannot be opened. The model changes only if all fits.
+    """
+    with reading(path) as file:
+        prefix = MODEL if file.metadata.get("format") == CHECKPOINT else ""
+        targets = match(file, model.state_dict(), prefix, strict)
+        copy(file, targets)
+
+
+def match(
+    file: ArrayFile, own: Mapping[str, np.ndarray], prefix: str, strict: bool = True
+) -> dict[str, np.ndarray]:
+    """The arrays to fill by their names in the file, once all names, shapes and types fit."""
+    places = {prefix + name: array for name, array in own.items()}
+    optional = {name for name in places if name.endswith("num_batches_tracked")}
+    present = [name for name in file.names if name.startswith(prefix)]
+    missing = [name for name in places if name not in present and name not in optional]
+    unexpected = [name for name in present if name not in places]
+    if strict and (missing or unexpected):
+        parts = [f"{what} {_listed(names)}" for what, names in
+                 (("without", missing), ("with unexpected", unexpected)) if names]
+        raise file.fault(f"does not fit the model: {' and '.join(parts)}")
+    found = {name: array for name, array in places.items() if name in set(present)}
+    for name, array in found.items():
+        file.check(name, array.shape, array.dtype)
+    return found
+
+
+def copy(file: ArrayFile, targets: Mapping[str, np.ndarray]) -> None:
+    """Fill arrays that `match` has found fitting."""
+    for name, array in targets.items():
+        array[...] = file.read(name)
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+__all__ = ["CheckpointError", "load", "save"]
