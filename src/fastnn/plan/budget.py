@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import SupportsIndex
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -19,13 +20,13 @@ class MemoryBudgetError(MemoryError):
         self.min_bytes = min_bytes
 
 
-def parse_bytes(budget: int | str) -> int:
+def parse_bytes(budget: SupportsIndex | str) -> int:
     """A number of bytes from 512, "512MiB" or "2GB".
 
     >>> parse_bytes("512MiB")
     536870912
     """
-    if isinstance(budget, bool) or not isinstance(budget, (int, str)):
+    if isinstance(budget, bool) or not isinstance(budget, (SupportsIndex, str)):
         raise TypeError(f"a memory budget is a number of bytes or text like '512MiB', "
                         f"got {budget!r}")
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(budget))
