@@ -110,7 +110,7 @@ cdef extern from "simd/table.h":
     int64_t linear_scratch(int64_t rows, int64_t tile_columns) noexcept nogil
     int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) noexcept nogil
     int64_t conv_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
-    int64_t outer_scratch(int64_t pixels, int64_t tile_columns) noexcept nogil
+    int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) noexcept nogil
     int64_t outer_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
     int64_t depthwise_scratch(int64_t taps, int64_t pixels) noexcept nogil
     ctypedef struct gemm_table:

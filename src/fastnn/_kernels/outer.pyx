@@ -16,7 +16,10 @@ cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept no
     """Ranges of pixels that get a sum of their own; depends on the shape alone."""
     if macs < SERIAL:
         return 1
-    return larger(1, smaller(smaller(CHUNKS, pixels // 512), PARTIAL_BYTES // larger(1, bytes)))
+    cdef int64_t count = CHUNKS  # halved, as a power of two is even for 2 and 4 threads
+    while count > 1 and (count * 512 > pixels or (count - 1) * bytes > PARTIAL_BYTES):
+        count //= 2
+    return count
 
 
 cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
@@ -26,10 +29,11 @@ cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
     plan.sums = count_sums(pixels, pixels * floats, 4 * floats)
     if pixels * floats >= SERIAL:
         parts = larger(1, CHUNKS // (plan.sums * groups))
-    plan.part_rows = larger(32, whole((rows + parts - 1) // parts, simd.gemm.tile_rows))
+    plan.part_rows = larger(64, whole((rows + parts - 1) // parts, simd.gemm.tile_rows))
     plan.parts = (rows + plan.part_rows - 1) // plan.part_rows
     plan.partial_bytes = whole(4 * floats * (plan.sums - 1), 64)
-    plan.scratch_bytes = outer_scratch(simd.gemm.outer_pixels, simd.gemm.tile_columns)
+    plan.scratch_bytes = outer_scratch(simd.gemm.outer_pixels, smaller(rows, plan.part_rows),
+                                       simd.gemm.tile_columns)
     return plan
 
 
@@ -54,8 +58,11 @@ cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixe
     """dw[groups * rows][taps][depth] from all pixels; g describes the first group."""
     cdef int64_t chunk, chunks = plan.sums * groups * plan.parts
     cdef int64_t floats = groups * rows * g.taps * g.depth
+    if chunks == 1:  # even a team of one costs more than a tiny product
+        outer_chunk(g, plan, 0, pixels, rows, groups, dw, NULL, workspace + plan.partial_bytes)
+        return
     for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and chunks > 1 and pixels * floats >= SERIAL):
+                        use_threads_if=threads > 1 and pixels * floats >= SERIAL):
         outer_chunk(g, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
                     workspace + plan.partial_bytes + threadid() * plan.scratch_bytes)
     add_sums(dw, <float *> workspace, floats, plan.sums - 1, threads)

@@ -14,6 +14,8 @@ enum { MR = 8, NV = 3 }; /* 24 sums, 3 of weights, 1 broadcast: 28 of 32 registe
 enum { MR = 4, NV = 2 };
 #endif
 enum { NR = NV * LANES };
+/* Rows of a tile of one vector: two FMA units of 4 cycles need 8 sums at work. */
+enum { MR_1 = MR > 8 ? MR : 8 };
 
 /* Rows as names, not as an array: GCC 12 keeps an array of vectors in memory, not in registers.
  * `rows` and `vectors` are constants wherever a tile is inlined, so unused names vanish. */
@@ -47,7 +49,7 @@ typedef struct {
 /* Out of line, for a panel of part vectors: sums are [row][vectors]. */
 static __attribute__((noinline)) void tile_store_part(const tile_job *g, int64_t row,
                                                       const float *sums, int64_t width) {
-    for (int r = 0; r < smaller(MR, g->rows - row); r++, sums += width) {
+    for (int r = 0; r < smaller(g->columns <= LANES ? MR_1 : MR, g->rows - row); r++, sums += width) {
         float *y = g->y[row + r] + g->y_offset;
         for (int64_t c = 0; c < g->columns; c += LANES) {
             const vf zero = {0};
@@ -103,26 +105,30 @@ INLINE void tile(const tile_job *g, int64_t row, const int rows, const int vecto
     if (g->columns == vectors * LANES) {
         EACH_ROW(TILE_STORE)
     } else {
-        float sums[MR * NR];
+        float sums[MR_1 * NR];
         EACH_ROW(ROW_KEEP)
         tile_store_part(g, row, sums, vectors * LANES);
     }
 }
 
-#define TAIL(r) \
-    case r: if (r < MR) tile(g, row, r < MR ? r : 1, vectors); break;
+#define TAIL(r)                                                                                   \
+    case r:                                                                                       \
+        if (r < full) tile(g, row, r < full ? r : 1, vectors);                                    \
+        break;
 
-INLINE void tile_rows(const tile_job *g, const int vectors) {
+INLINE void tile_rows(const tile_job *g, const int full, const int vectors) {
     int64_t row = 0;
-    for (; row + MR <= g->rows; row += MR) tile(g, row, MR, vectors);
+    for (; row + full <= g->rows; row += full) tile(g, row, full, vectors);
     switch (g->rows - row) {
         TAIL(1) TAIL(2) TAIL(3) TAIL(4) TAIL(5) TAIL(6) TAIL(7) TAIL(8) TAIL(9) TAIL(10) TAIL(11)
     }
 }
 
-static __attribute__((noinline)) void tile_rows_1(const tile_job *g) { tile_rows(g, 1); }
-static __attribute__((noinline)) void tile_rows_2(const tile_job *g) { tile_rows(g, 2); }
-static __attribute__((noinline)) void tile_rows_all(const tile_job *g) { tile_rows(g, NV); }
+#define TILE_FUNCTION(name, full, vectors)                                                        \
+    static __attribute__((noinline)) void name(const tile_job *g) { tile_rows(g, full, vectors); }
+TILE_FUNCTION(tile_rows_1, MR_1, 1)
+TILE_FUNCTION(tile_rows_2, MR, 2)
+TILE_FUNCTION(tile_rows_all, MR, NV)
 
 INLINE void tile_panel(const tile_job *g) {
     if (g->columns <= LANES) tile_rows_1(g);

@@ -85,8 +85,8 @@ static inline int64_t padded_floats(const padded_image *v, int64_t lines) {
 static inline int64_t conv_padded_scratch(const padded_image *v, int64_t lines) {
     return 4 * padded_floats(v, lines) + conv_scratch(v->kh, v->kw * v->c, lines * v->ow);
 }
-static inline int64_t outer_scratch(int64_t pixels, int64_t tile_columns) {
-    return whole(16 * pixels, 64) + 4 * pixels * tile_columns;
+static inline int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) {
+    return whole(16 * pixels, 64) + 4 * pixels * (tile_columns + whole(rows + 11, 16));
 }
 static inline int64_t outer_padded_scratch(const padded_image *v, int64_t lines) {
     int64_t pixels = lines * v->ow, terms = whole(v->kh * v->kw * v->c, 16);

@@ -6,7 +6,7 @@
 typedef struct {
     int64_t pixels, columns, y_stride;
     const float *dy;
-    int64_t dy_stride;
+    int64_t dy_stride, dy_rows; /* floats from one pixel, or tile of rows, to the next */
     const float *const *x; /* [pixels], whole vectors can be read at + x_offset */
     int64_t x_offset;
     float *y; /* y[row * y_stride + column] */
@@ -39,7 +39,7 @@ INLINE void outer_store(const outer_job *g, float *y, vf sum) {
 
 INLINE void outer_tile(const outer_job *g, int64_t row, const int rows, const int vectors) {
     const vf zero = {0};
-    const float *dy = g->dy + row;
+    const float *dy = g->dy + row / MR * g->dy_rows;
     float *y = g->y + row * g->y_stride;
     EACH_ROW(ROW_SUMS)
     for (int64_t p = 0; p < g->pixels; p++, dy += g->dy_stride) {
@@ -49,7 +49,7 @@ INLINE void outer_tile(const outer_job *g, int64_t row, const int rows, const in
     if (g->columns == vectors * LANES) {
         EACH_ROW(OUTER_STORE)
     } else {
-        float sums[MR * NR];
+        float sums[MR_1 * NR];
         EACH_ROW(ROW_KEEP)
         outer_store_part(g, y, rows, sums, vectors * LANES);
     }
@@ -58,26 +58,27 @@ INLINE void outer_tile(const outer_job *g, int64_t row, const int rows, const in
 #define OUTER_TAIL(r) \
     case r: if (r < MR) outer_tile(g, row, r < MR ? r : 1, vectors); break;
 
-INLINE void outer_rows(const outer_job *g, int64_t row, int64_t end, const int vectors) {
-    for (; row + MR <= end; row += MR) outer_tile(g, row, MR, vectors);
-    switch (end - row) {
+INLINE void outer_rows(const outer_job *g, int64_t rows, const int vectors) {
+    int64_t row = 0;
+    for (; row + MR <= rows; row += MR) outer_tile(g, row, MR, vectors);
+    switch (rows - row) {
         OUTER_TAIL(1) OUTER_TAIL(2) OUTER_TAIL(3) OUTER_TAIL(4) OUTER_TAIL(5) OUTER_TAIL(6)
         OUTER_TAIL(7) OUTER_TAIL(8) OUTER_TAIL(9) OUTER_TAIL(10) OUTER_TAIL(11)
     }
 }
 
 #define OUTER_FUNCTION(name, vectors)                                                             \
-    static __attribute__((noinline)) void name(const outer_job *g, int64_t row, int64_t end) {    \
-        outer_rows(g, row, end, vectors);                                                         \
+    static __attribute__((noinline)) void name(const outer_job *g, int64_t rows) {                \
+        outer_rows(g, rows, vectors);                                                             \
     }
 OUTER_FUNCTION(outer_rows_1, 1)
 OUTER_FUNCTION(outer_rows_2, 2)
 OUTER_FUNCTION(outer_rows_all, NV)
 
-INLINE void outer_panel(const outer_job *g, int64_t row, int64_t end) {
-    if (g->columns <= LANES) outer_rows_1(g, row, end);
-    else if (NV > 2 && g->columns <= 2 * LANES) outer_rows_2(g, row, end);
-    else outer_rows_all(g, row, end);
+INLINE void outer_panel(const outer_job *g, int64_t rows) {
+    if (g->columns <= LANES) outer_rows_1(g, rows);
+    else if (NV > 2 && g->columns <= 2 * LANES) outer_rows_2(g, rows);
+    else outer_rows_all(g, rows);
 }
 
 /* out[pixels][width] = the columns of x that a panel needs, zeros to the right. */
@@ -92,13 +93,29 @@ static void pack_pixels(const float *const *x, int64_t offset, int64_t pixels, i
     }
 }
 
-/* Scratch: pointers to the pixels of a tap, pointers to a packed panel of them, that panel. */
+/* out[tile][pixels][MR]: rows of dy as tiles read them. In place, pixels that lie a power of two
+ * apart would push each other out of the caches. */
+static void pack_tiles(const float *dy, int64_t stride, int64_t pixels, int64_t rows,
+                       float *__restrict out) {
+    for (int64_t row = 0; row < rows; row += MR) {
+        const float *from = dy + row;
+        int64_t n = smaller(MR, rows - row);
+        for (int64_t p = 0; p < pixels; p++, from += stride, out += MR) {
+            if (n == MR) memcpy(out, from, MR * 4);
+            else for (int64_t r = 0; r < n; r++) out[r] = from[r];
+        }
+    }
+}
+
+/* Scratch: pointers to the pixels of a tap, pointers to a packed panel of them, that panel, and
+ * the tiles of dy. */
 static void outer_block(const outer_product *g, int64_t first, int64_t count, int64_t row,
                         int64_t end, float *dw, char *scratch) {
     int64_t most = smaller(count, OUTER_PIXELS);
     const float **x = (const float **)scratch, **panel = x + most;
     float *packed = (float *)(scratch + whole(16 * most, 64));
-    outer_job job = {.y_stride = g->taps * g->depth, .dy_stride = g->dy_stride};
+    outer_job job = {.y_stride = g->taps * g->depth, .dy_stride = g->dy_stride, .dy_rows = MR};
+    float *tiles = g->dy_stride > 2 * NR && g->taps * g->depth > 2 * NR ? packed + most * NR : NULL;
     /* Copying pays when rows enough read the copy; a panel of part vectors must be copied. */
     int copy = g->depth % LANES != 0 || (end - row > 4 * MR && g->depth > NR);
     if (count <= 0) {
@@ -108,8 +125,14 @@ static void outer_block(const outer_product *g, int64_t first, int64_t count, in
     }
     for (int64_t p = 0; p < count; p += most) {
         job.pixels = smaller(most, count - p);
-        job.dy = g->dy + (first + p) * g->dy_stride;
+        job.dy = g->dy + (first + p) * g->dy_stride + row;
         job.accumulate = p > 0;
+        if (tiles) {
+            pack_tiles(job.dy, g->dy_stride, job.pixels, end - row, tiles);
+            job.dy = tiles;
+            job.dy_stride = MR;
+            job.dy_rows = job.pixels * MR;
+        }
         for (int64_t t = 0; t < g->taps; t++) {
             find_pixels(&g->source, g->x, g->zero, g->tap[t].offset_h, g->tap[t].offset_w,
                         first + p, job.pixels, x);
@@ -124,8 +147,8 @@ static void outer_block(const outer_product *g, int64_t first, int64_t count, in
                     job.x = panel;
                     job.x_offset = 0;
                 }
-                job.y = dw + t * g->depth + c;
-                outer_panel(&job, row, end);
+                job.y = dw + row * job.y_stride + t * g->depth + c;
+                outer_panel(&job, end - row);
             }
         }
     }
@@ -155,7 +178,8 @@ static void outer_padded(const outer_product *g, const padded_image *v, int64_t 
     float *padded = (float *)scratch;
     const float **x = (const float **)(scratch + 4 * padded_floats(v, most));
     float *terms = (float *)((char *)x + whole(8 * most * v->ow, 64));
-    outer_job job = {.y_stride = length, .dy_stride = g->dy_stride, .x = x};
+    outer_job job = {.y_stride = length, .dy_stride = g->dy_stride, .dy_rows = MR,
+                     .x = x};
     if (line >= end) memset(dw, 0, (size_t)(rows * length) * 4);
     for (int64_t i = 0; i < most * v->ow; i++) x[i] = terms + i * stride;
     for (int64_t next; line < end; line = next, job.accumulate = 1) {
@@ -169,7 +193,7 @@ static void outer_padded(const outer_product *g, const padded_image *v, int64_t 
             job.columns = smaller(NR, length - c);
             job.x_offset = c;
             job.y = dw + c;
-            outer_panel(&job, 0, rows);
+            outer_panel(&job, rows);
         }
     }
 }

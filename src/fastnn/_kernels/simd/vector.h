@@ -39,7 +39,25 @@ INLINE __m256i head_mask(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 INLINE vf load_head(const float *x, int64_t n) { return _mm256_maskload_ps(x, head_mask(n)); }
-INLINE void store_head(float *y, vf v, int64_t n) { _mm256_maskstore_ps(y, head_mask(n), v); }
+/* In pieces, as maskstore is microcode on AMD before Zen 4: 20 cycles against 5. */
+INLINE void store_head(float *y, vf v, int64_t n) {
+    __m128 part = _mm256_castps256_ps128(v);
+    if (n >= LANES) {
+        store(y, v);
+        return;
+    }
+    if (n & 4) {
+        _mm_storeu_ps(y, part);
+        part = _mm256_extractf128_ps(v, 1);
+        y += 4;
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)y, part);
+        part = _mm_movehl_ps(part, part);
+        y += 2;
+    }
+    if (n & 1) _mm_store_ss(y, part);
+}
 #else
 INLINE vf load_head(const float *x, int64_t n) {
     vf v = {0};

@@ -1,0 +1,77 @@
+"""Linear kernels against float64: sizes around every tile and block, threads, guard zones."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastnn._kernels import registry
+from tests._kernels.call import call, call_all_threads
+from tests.reference import linear as reference
+
+# around 4, 6, 8, 12 rows, panels of 8 to 32 columns, blocks of 256 terms and of 384 rows
+SIZES = [
+    (1, 1, 1), (2, 3, 5), (5, 8, 8), (6, 16, 16), (7, 17, 15), (13, 33, 31), (32, 10, 46),
+    (32, 46, 10), (64, 400, 120), (25, 255, 33), (24, 257, 32), (64, 120, 84), (3, 1025, 65),
+    (383, 40, 17), (385, 40, 48), (1000, 64, 64), (2100, 70, 130),
+]
+
+
+def assert_close(got, expected, terms):
+    """Within the rounding of sums of `terms` products, relative to the output's RMS.
+
+    A sum of n random terms has an error of about sqrt(n) units of 6e-8 at worst; sums are cut
+    into blocks of a few hundred, so 5e-6 holds at the largest of 100,000 outputs.
+    """
+    rms = np.sqrt(np.mean(expected ** 2)) if expected.size else 0.0
+    tolerance = 1e-6 + 3e-7 * min(terms, 512) ** 0.5
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * max(rms, 1e-30))
+
+
+def check(m, k, n, has_bias, relu, run=call_all_threads):
+    rng = np.random.default_rng(m * 10007 + k * 101 + n)
+    x, w, dy = (rng.standard_normal(s, dtype=np.float32) for s in ((m, k), (n, k), (m, n)))
+    bias = rng.standard_normal(n if has_bias else 0, dtype=np.float32)
+    for array in (x, w, dy, bias):
+        array.flags.writeable = False
+    y, dx, dw = (np.full(a.shape, np.nan, np.float32) for a in (dy, x, w))
+    run("linear_forward", [x, w, bias, y], [m, k, n, has_bias, relu])
+    assert_close(y, reference.linear_forward(x, w, bias if has_bias else None, relu), k)
+    run("linear_grad_input", [dy, w, dx], [m, k, n])
+    assert_close(dx, reference.linear_grad_input(dy, w), n)
+    run("linear_grad_weight", [dy, x, dw], [m, k, n])
+    assert_close(dw, reference.linear_grad_weight(dy, x), m)
+
+
+@pytest.mark.parametrize("m, k, n", SIZES)
+@pytest.mark.parametrize("has_bias, relu", [(0, 0), (1, 1)])
+def test_sizes(m, k, n, has_bias, relu):
+    check(m, k, n, has_bias, relu)
+
+
+@given(st.integers(0, 70), st.integers(1, 70), st.integers(1, 70), st.integers(0, 1),
+       st.integers(0, 1))
+def test_any_size(m, k, n, has_bias, relu):
+    check(m, k, n, has_bias, relu, run=call)
+
+
+def test_long_sum_keeps_its_digits():
+    """Positive terms do not cancel: a plain float32 sum of 200,000 loses 4 digits here."""
+    rng = np.random.default_rng(0)
+    dy, x = rng.random((200_000, 3), dtype=np.float32), rng.random((200_000, 5), dtype=np.float32)
+    dw = np.empty((3, 5), np.float32)
+    call("linear_grad_weight", [dy, x, dw], [200_000, 5, 3])
+    np.testing.assert_allclose(dw, reference.linear_grad_weight(dy, x), rtol=3e-6)
+
+
+def test_nan_passes_through_relu():
+    x, w, y = np.ones((3, 4), np.float32), np.ones((2, 4), np.float32), np.empty((3, 2), np.float32)
+    x[1, 2] = np.nan
+    call("linear_forward", [x, w, np.empty(0, np.float32), y], [3, 4, 2, 0, 1])
+    assert np.isnan(y[1]).all() and (y[[0, 2]] == 4).all()
+
+
+@pytest.mark.parametrize("d", [(-1, 2, 3, 0, 0), (1, 0, 3, 0, 0), (1, 2, 0, 0, 0)])
+def test_contradictory_sizes(d):
+    with pytest.raises(ValueError, match="linear needs"):
+        registry.kernel("linear_forward").extents(d, 1)
