@@ -79,7 +79,8 @@ def create(
     Traceback (most recent call last):
         ...
     ValueError: unknown model 'resnet19': did you mean resnet18 or resnet110? Known are mlp, \
-lenet, cnn, vgg11, vgg13, vgg16, resnet18, resnet34, resnet20, resnet32, resnet44, resnet56, resnet110
+lenet, cnn, vgg11, vgg13, vgg16, resnet18, resnet34, resnet20, resnet32, resnet44, resnet56, \
+resnet110
     """
     if name not in _MAKERS:
         close = difflib.get_close_matches(str(name), NAMES, 2)

@@ -1,0 +1,104 @@
+"""The nets of `fastnn.models`, written in PyTorch by hand, with the same names of parameters.
+
+The benchmark runs them beside ours, and the parity tests compare with them.
+"""
+
+from torch import nn
+from torch.nn import functional
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = functional.max_pool2d(functional.relu(self.conv1(x)), 2)
+        x = functional.max_pool2d(functional.relu(self.conv2(x)), 2)
+        x = functional.relu(self.fc1(x.flatten(1)))
+        return self.fc3(functional.relu(self.fc2(x)))
+
+
+class VGG11(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, inputs = [], 3
+        for width in (64, None, 128, None, 256, 256, None, 512, 512, None, 512, 512, None):
+            if width is None:
+                layers.append(nn.MaxPool2d(2))
+            else:
+                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width),
+                           nn.ReLU()]
+                inputs = width
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Linear(512, 10))
+
+    def forward(self, x):
+        return self.classifier(functional.adaptive_avg_pool2d(self.features(x), 1).flatten(1))
+
+
+class Block(nn.Module):
+    """A residual block; `plain` gives the shortcut without parameters."""
+
+    def __init__(self, inputs, outputs, stride, plain):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.stride, self.extra, self.downsample = stride, outputs - inputs, None
+        if self.extra and not plain:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = functional.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.downsample is not None:
+            x = self.downsample(x)
+        elif self.extra:
+            x = functional.pad(x[:, :, :: self.stride, :: self.stride],
+                               (0, 0, 0, 0, 0, self.extra))
+        return functional.relu(y + x)
+
+
+class ResNet(nn.Module):
+    """widths[0] is the stem's; each stage has `count` blocks."""
+
+    def __init__(self, widths, count, plain):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.stages = len(widths)
+        inputs = widths[0]
+        for number, width in enumerate(widths, 1):
+            blocks = [Block(inputs, width, 1 if number == 1 else 2, plain)]
+            blocks += [Block(width, width, 1, plain) for _ in range(count - 1)]
+            self.add_module(f"layer{number}", nn.Sequential(*blocks))
+            inputs = width
+        self.fc = nn.Linear(inputs, 10)
+
+    def forward(self, x):
+        x = functional.relu(self.bn1(self.conv1(x)))
+        for number in range(1, self.stages + 1):
+            x = self.get_submodule(f"layer{number}")(x)
+        return self.fc(functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+class MLP(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512),
+                         nn.ReLU(), nn.Linear(512, 10))
+
+
+TWINS = {
+    "mlp": MLP,
+    "lenet": LeNet,
+    "vgg11": VGG11,
+    "resnet18": lambda: ResNet((64, 128, 256, 512), 2, plain=False),
+    "resnet20": lambda: ResNet((16, 32, 64), 3, plain=True),
+}

@@ -1,0 +1,140 @@
+"""Nets: names, sizes, shapes, initial values, and that they learn."""
+
+import numpy as np
+import pytest
+
+import fastnn as fn
+from fastnn import models
+
+# Parameters as published: torchvision's documentation for 1000 classes, He et al. for CIFAR.
+COUNTS = [
+    (lambda: models.resnet18(1000, stem="imagenet"), 11_689_512),
+    (lambda: models.resnet34(1000, stem="imagenet"), 21_797_672),
+    (lambda: models.vgg11(1000, head="imagenet"), 132_868_840),
+    (lambda: models.resnet18(), 11_173_962),
+    (lambda: models.resnet20(), 269_722),
+    (lambda: models.resnet32(), 464_154),
+    (lambda: models.resnet44(), 658_586),
+    (lambda: models.resnet56(), 853_018),
+    (lambda: models.resnet110(), 1_727_962),
+    (lambda: models.lenet(), 61_706),
+    (lambda: models.mlp(), 669_706),
+]
+
+
+def parameter_count(model):
+    return sum(parameter.size for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(("make", "count"), COUNTS)
+def test_parameter_counts_are_the_published_ones(make, count):
+    assert parameter_count(make()) == count
+
+
+def test_cnn_is_small():
+    assert parameter_count(models.cnn()) < 200_000
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_create_fits_classes_and_channels(name):
+    model = models.create(name, num_classes=7, in_channels=2, image_size=32)
+    x = np.random.default_rng(0).standard_normal((2, 2, 32, 32)).astype(np.float32)
+    graph_output = fn.trace.trace(model, (fn.graph.Spec(x.shape),)).output
+    assert graph_output.shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet", "cnn", "resnet20"])
+def test_output_is_finite_in_both_modes(name):
+    model = models.create(name, in_channels=1, image_size=28)
+    x = np.random.default_rng(0).standard_normal((3, 1, 28, 28)).astype(np.float32)
+    for mode in (True, False):
+        y = model.train(mode)(x)
+        assert y.shape == (3, 10)
+        assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet"])
+def test_images_need_not_be_square(name):
+    model = models.create(name, in_channels=1, image_size=(20, 28))
+    assert model(np.zeros((1, 1, 20, 28), np.float32)).shape == (1, 10)
+
+
+def test_image_size_chooses_the_variant():
+    assert models.create("resnet18", image_size=32).conv1.kernel_size == (3, 3)
+    assert models.create("resnet18", image_size=224).conv1.kernel_size == (7, 7)
+    assert len(models.create("vgg11", image_size=32).classifier) == 1
+
+
+def test_unknown_name_lists_known_and_close_ones():
+    with pytest.raises(ValueError, match="did you mean resnet18") as error:
+        models.create("resnet81")
+    assert all(name in str(error.value) for name in models.NAMES)
+    with pytest.raises(ValueError, match="unknown model 'zzz': Known are mlp"):
+        models.create("zzz")
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: models.resnet18(stem="mnist"), "stem must be one of"),
+    (lambda: models.vgg11(head="mnist"), "head must be one of"),
+    (lambda: models.create("vgg11", image_size=28), "at least 32x32"),
+    (lambda: models.lenet(image_size=8), "too small"),
+    (lambda: models.CifarResNet(21), "6 n \\+ 2"),
+])
+def test_arguments_that_cannot_work_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_wrong_images_name_the_layer():
+    with pytest.raises(fn.ShapeError, match="conv1"):
+        models.lenet()(np.zeros((1, 3, 28, 28), np.float32))
+
+
+def test_names_are_torchvisions():
+    resnet = models.resnet18().state_dict()
+    block = ["conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var",
+             "bn1.num_batches_tracked"]
+    assert list(resnet)[:6] == block
+    assert list(resnet)[6:12] == [f"layer1.0.{name}" for name in block]
+    assert "layer2.0.downsample.0.weight" in resnet
+    assert "layer2.0.downsample.1.running_var" in resnet
+    assert "layer1.0.downsample.0.weight" not in resnet
+    assert list(resnet)[-2:] == ["fc.weight", "fc.bias"]
+    assert len(models.resnet34(stem="imagenet").state_dict()) == 218
+    vgg = models.vgg16(head="imagenet").state_dict()
+    weights = [name for name in vgg if name.endswith(".weight")]
+    assert weights[:2] == ["features.0.weight", "features.1.weight"]
+    assert weights[-5:] == ["features.40.weight", "features.41.weight", "classifier.0.weight",
+                            "classifier.3.weight", "classifier.6.weight"]
+
+
+def test_initial_values_have_the_right_scale():
+    fn.manual_seed(0)
+    resnet = models.resnet18()
+    weight = resnet.layer3.get_submodule("1").conv2.weight.data
+    assert abs(weight.std() / np.sqrt(2 / (256 * 9)) - 1) < 0.01
+    assert abs(weight.mean()) < 1e-4
+    vgg = models.vgg11(head="cifar")
+    assert abs(vgg.classifier[0].weight.data.std() - 0.01) < 1e-3
+    assert not vgg.features[0].bias.data.any()
+
+
+def test_same_seed_gives_the_same_net():
+    def weights(seed):
+        fn.manual_seed(seed)
+        return models.cnn().state_dict()["head.weight"].copy()
+
+    assert np.array_equal(weights(1), weights(1))
+    assert not np.array_equal(weights(1), weights(2))
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet", "cnn", "resnet20"])
+def test_a_few_steps_fit_one_batch(name):
+    fn.manual_seed(0)
+    model = models.create(name, in_channels=1, image_size=16)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((16, 1, 16, 16)).astype(np.float32), rng.integers(0, 10, 16)
+    step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(),
+                        fn.optim.Adam(model.parameters(), lr=3e-3))
+    losses = [step(x, y) for _ in range(25)]
+    assert losses[-1] < 0.5 * losses[0]
