@@ -1,0 +1,163 @@
+"""Layers: arguments, initial values, and what they compute in training and in use."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastnn as fn
+from fastnn import nn
+from fastnn.graph import ShapeError
+from fastnn.nn import init
+
+
+def _uniform_check(values, bound):
+    assert np.abs(values).max() <= bound
+    assert np.abs(values).max() > 0.97 * bound
+    assert abs(values.mean()) < 4 * bound / math.sqrt(3 * values.size)
+    assert values.std() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+
+
+def test_initial_values_are_pytorchs():
+    linear = nn.Linear(200, 300)
+    _uniform_check(linear.weight.data, 1 / math.sqrt(200))
+    _uniform_check(linear.bias.data, 1 / math.sqrt(200))
+    conv = nn.Conv2d(32, 64, 5, groups=2)
+    _uniform_check(conv.weight.data, 1 / math.sqrt(16 * 25))
+    norm = nn.BatchNorm2d(8)
+    assert (norm.weight.data == 1).all() and (norm.bias.data == 0).all()
+    assert (norm.running_mean.data == 0).all() and (norm.running_var.data == 1).all()
+
+
+@pytest.mark.parametrize(("name", "arguments", "std"), [
+    ("kaiming_normal_", {"nonlinearity": "relu"}, math.sqrt(2 / (64 * 9))),
+    ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "relu"}, math.sqrt(2 / (128 * 9))),
+    ("kaiming_uniform_", {"a": math.sqrt(5)}, math.sqrt(1 / (3 * 64 * 9))),
+    ("xavier_normal_", {}, math.sqrt(2 / (192 * 9))),
+    ("xavier_uniform_", {"gain": 2.0}, 2 * math.sqrt(2 / (192 * 9))),
+    ("normal_", {"mean": 1.0, "std": 0.5}, 0.5),
+])
+def test_init(name, arguments, std):
+    parameter = nn.Parameter(np.zeros((128, 64, 3, 3)))
+    getattr(init, name)(parameter, **arguments)
+    assert parameter.data.std() == pytest.approx(std, rel=0.02)
+    assert parameter.data.mean() == pytest.approx(arguments.get("mean", 0), abs=4 * std / 270)
+
+
+def test_the_seed_decides_initial_values():
+    def weights():
+        fn.manual_seed(3)
+        return nn.Linear(5, 4).weight.data.tobytes() + nn.Conv2d(2, 3, 3).weight.data.tobytes()
+
+    assert weights() == weights()
+    assert nn.Linear(5, 4).weight.data.tobytes() != nn.Linear(5, 4).weight.data.tobytes()
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.3, None])
+def test_running_statistics(momentum):
+    rng = np.random.default_rng(0)
+    norm = nn.BatchNorm2d(3, momentum=momentum)
+    mean, var = np.zeros(3), np.ones(3)
+    for count in range(1, 4):
+        x = (rng.standard_normal((4, 3, 5, 2)) * 2 + 1).astype(np.float32)
+        norm(x)
+        share = 1 / count if momentum is None else momentum
+        mean += share * (x.mean((0, 2, 3), dtype=np.float64) - mean)
+        var += share * (x.astype(np.float64).var((0, 2, 3), ddof=1) - var)
+        np.testing.assert_allclose(norm.running_mean.data, mean, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(norm.running_var.data, var, rtol=1e-5)
+        assert norm.num_batches_tracked.data == count
+    kept = norm.running_mean.data.copy()
+    y = norm.eval()(x)
+    expected = (x - mean[:, None, None]) / np.sqrt(var[:, None, None] + 1e-5)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(norm.running_mean.data, kept)
+
+
+def test_batch_norm_variants():
+    x = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    plain = nn.BatchNorm1d(3, affine=False, track_running_stats=False)
+    assert list(plain.state_dict()) == []
+    np.testing.assert_allclose(plain.eval()(x).mean(0), 0, atol=1e-6)
+    assert nn.BatchNorm1d(3)(x[:, :, None]).shape == (6, 3, 1)
+    for layer, shape in [(nn.BatchNorm1d(3), (2, 3, 4, 4)), (nn.BatchNorm2d(3), (2, 3)),
+                         (nn.BatchNorm2d(3), (2, 4, 2, 2)), (nn.BatchNorm2d(3), (1, 3, 1, 1))]:
+        with pytest.raises(ShapeError):
+            layer(np.ones(shape, np.float32))
+
+
+def test_dropout():
+    layer, x = nn.Dropout(0.25), np.ones((100, 100), np.float32)
+    y = layer(x)
+    assert set(np.unique(y)) == {0.0, np.float32(4 / 3)}
+    assert (y == 0).mean() == pytest.approx(0.25, abs=0.02)
+    assert not np.array_equal(y, layer(x)), "each call draws anew"
+    np.testing.assert_array_equal(layer.eval()(x), x)
+    assert (nn.Dropout(1.0)(x) == 0).all()
+    with pytest.raises(ValueError, match="probability"):
+        nn.Dropout(1.5)
+
+
+def test_evaluation_does_not_move_the_random_state():
+    layer, x = nn.Dropout(0.25), np.ones((10, 10), np.float32)
+    other = nn.Linear(10, 3)
+    state = fn.get_rng_state()
+    first = layer(x)
+    fn.set_rng_state(state)
+    layer.eval()(x)
+    other(x)
+    np.testing.assert_array_equal(layer.train()(x), first)
+
+
+def test_dropouts_of_model_and_loss_differ():
+    masks = []
+
+    def loss(output, target):
+        masks.append(fn.dropout(target, 0.5))
+        return (output + masks[-1]).sum()
+
+    class Model(nn.Module):
+        def forward(self, x):
+            masks.append(fn.dropout(x, 0.5))
+            return masks[-1]
+
+    x = np.ones((4, 50), np.float32)
+    fn.value_and_grad(Model(), loss)(x, x)
+    streams = [mask.node.op.stream for mask in masks]
+    assert len(set(streams)) == 2
+
+
+LAYERS = [
+    (nn.ReLU(), (2, 3)), (nn.Sigmoid(), (2, 3)), (nn.Tanh(), (2, 3)), (nn.SiLU(), (2, 3)),
+    (nn.GELU(), (2, 3)), (nn.GELU("tanh"), (2, 3)), (nn.LeakyReLU(0.2), (2, 3)),
+    (nn.ELU(0.5), (2, 3)), (nn.Identity(), (2, 3)), (nn.Flatten(), (2, 3, 4, 5)),
+    (nn.MaxPool2d(2), (2, 3, 4, 6)), (nn.AvgPool2d(2), (2, 3, 4, 6)),
+    (nn.AdaptiveAvgPool2d((2, None)), (2, 3, 5, 6)), (nn.Dropout(0.5), (2, 3)),
+    (nn.Conv2d(3, 4, (3, 2), padding="same"), (2, 3, 4, 5)),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=repr)
+def test_layers_run(layer, shape):
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    y = layer(x)
+    assert y.dtype == np.float32 and np.isfinite(y).all() and y.flags.c_contiguous
+    assert repr(layer).startswith(type(layer).__name__ + "(")
+
+
+def test_bad_arguments():
+    for bad in (lambda: nn.Conv2d(3, 4, 3, groups=2), lambda: nn.Conv2d(3, 4, 0),
+                lambda: nn.GELU("exact"), lambda: nn.CrossEntropyLoss(reduction="average"),
+                lambda: nn.MSELoss(reduction="average")):
+        with pytest.raises(ValueError):
+            bad()
+
+
+def test_loss_modules():
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((6, 3)).astype(np.float32), rng.integers(0, 3, 6)
+    loss = nn.CrossEntropyLoss(weight=[1, 2, 3], label_smoothing=0.1)
+    assert float(loss(x, t)) == pytest.approx(float(nn.CrossEntropyLoss(
+        np.array([1.0, 2.0, 3.0]), label_smoothing=0.1)(x, t)))
+    assert list(loss.state_dict()) == ["weight"]
+    assert float(nn.MSELoss()(x, x + 2)) == pytest.approx(4, rel=1e-5)
