@@ -100,7 +100,7 @@ def test_a_damaged_file_is_named_and_changes_nothing(tmp_path: Path, content: by
     path.write_bytes(content)
     model = small_net()
     before = values(model)
-    with pytest.raises(fn.CheckpointError, match="bad.safetensors"):
+    with pytest.raises(fn.CheckpointError, match=r"bad\.safetensors"):
         fn.load(path, model)
     assert same(values(model), before)
 
@@ -169,7 +169,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
-        with pytest.raises(OSError, match="w.safetensors"):
+        with pytest.raises(OSError, match=r"w\.safetensors"):
             fn.save(path, small_net())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -197,6 +197,21 @@ def test_nan_names_epoch_and_batch_and_the_last_checkpoint_is_good(tmp_path: Pat
     assert all(np.isfinite(array).all() for array in resumed.model.state_dict().values())
 
 
+def test_weights_that_are_not_finite_never_replace_a_good_checkpoint(tmp_path: Path) -> None:
+    class Ruin(Callback):
+        def on_batch_end(self, trainer: fn.Trainer) -> None:
+            if trainer.steps == 2:
+                next(trainer.model.parameters()).data[0, 0, 1, 1] = np.inf
+
+    path = tmp_path / "c.safetensors"
+    trainer = make_trainer([Ruin(), CheckpointCallback(path, batches=1)])
+    with pytest.raises(fn.NonFiniteError, match=r"model\.0\.weight"):
+        trainer.fit(examples(), epochs=1, batch_size=8)
+    resumed = make_trainer()
+    resumed.resume(path)
+    assert resumed.steps == 1
+
+
 def test_checkpoints_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     source = make_trainer([CheckpointCallback(path)])

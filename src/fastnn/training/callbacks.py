@@ -51,6 +51,9 @@ class Callback:
     def on_interrupt(self, trainer: Training) -> None:
         """After Ctrl-C, between two batches."""
 
+    def on_error(self, trainer: Training) -> None:
+        """When a fit ends early, an interruption included; the error is raised after it."""
+
     def on_fit_end(self, trainer: Training) -> None:
         """After the last epoch."""
 

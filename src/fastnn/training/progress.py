@@ -84,7 +84,7 @@ class ProgressBar(Callback):
             text += f"   validation: {figures(record, 'validation_')}"
         self._line(f"{text}   {duration(record['seconds'])}")
 
-    def on_interrupt(self, trainer: Training) -> None:
+    def on_error(self, trainer: Training) -> None:
         self.close()
 
     def on_fit_end(self, trainer: Training) -> None:
