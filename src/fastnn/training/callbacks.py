@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from fastnn.nn.module import Module
 from fastnn.training.files import Path, replacing
+from fastnn.training.metrics import Averages
 from fastnn.training.weights import save
 
-if TYPE_CHECKING:
-    from fastnn.training.trainer import Trainer
+
+class Training(Protocol):
+    """What callbacks see of a `Trainer`; epochs and batches count those that are done."""
+
+    model: Module
+    history: list[dict[str, Any]]
+    averages: Averages
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    steps: int
+    seconds: float
+    stop: bool
+
+    def save(self, path: Path) -> None:
+        """Write a full checkpoint."""
+        ...
 
 
 class Callback:
@@ -21,19 +39,22 @@ class Callback:
     ...         trainer.stop = trainer.history[-1]["loss"] < 0.1
     """
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, trainer: Training) -> None:
         """Before the first epoch of a fit, or after a resume."""
 
-    def on_batch_end(self, trainer: Trainer) -> None:
+    def on_batch_end(self, trainer: Training) -> None:
         """After each training step."""
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         """After each epoch and its validation; `trainer.history[-1]` has the figures."""
 
-    def on_interrupt(self, trainer: Trainer) -> None:
+    def on_interrupt(self, trainer: Training) -> None:
         """After Ctrl-C, between two batches."""
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_error(self, trainer: Training) -> None:
+        """When a fit ends early, an interruption included; the error is raised after it."""
+
+    def on_fit_end(self, trainer: Training) -> None:
         """After the last epoch."""
 
 
@@ -50,24 +71,24 @@ class CheckpointCallback(Callback):
         self.path, self.seconds, self.batches = path, seconds, batches
         self._saved = time.monotonic()
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, trainer: Training) -> None:
         self._save(trainer)
 
-    def on_batch_end(self, trainer: Trainer) -> None:
+    def on_batch_end(self, trainer: Training) -> None:
         due = self.seconds is not None and time.monotonic() - self._saved >= self.seconds
         if due or (self.batches and trainer.batch % self.batches == 0):
             self._save(trainer)
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         self._save(trainer)
 
-    def on_interrupt(self, trainer: Trainer) -> None:
+    def on_interrupt(self, trainer: Training) -> None:
         self._save(trainer)
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_fit_end(self, trainer: Training) -> None:
         self._save(trainer)
 
-    def _save(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Training) -> None:
         trainer.save(self.path)
         self._saved = time.monotonic()
 
@@ -78,7 +99,7 @@ class WeightsCallback(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         save(self.path, trainer.model)
 
 
@@ -88,10 +109,10 @@ class History(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, trainer: Training) -> None:
         self._write(trainer.history)
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         self._write(trainer.history)
 
     def _write(self, history: list[dict[str, Any]]) -> None:
@@ -110,7 +131,7 @@ class EarlyStopping(Callback):
             raise ValueError(f"patience must be 1 or more, got {patience}")
         self.monitor, self.patience = monitor, patience
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         if self.monitor not in trainer.history[-1]:
             raise ValueError(f"no {self.monitor!r} in the history, it has "
                              f"{', '.join(trainer.history[-1])}")

@@ -15,6 +15,7 @@ import numpy as np
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.runtime.random import get_rng_state, set_rng_state
+from fastnn.step import NonFiniteError
 from fastnn.training.files import ArrayFile, CheckpointError, Path, reading, write_arrays
 from fastnn.training.weights import CHECKPOINT, copy, match
 
@@ -27,12 +28,17 @@ def save_checkpoint(
     """Write modules, optimizer, random state and `state` (what JSON can hold), all or nothing.
 
     modules: by the name that their arrays begin with; "model" and perhaps "loss".
+
+    Raises OSError; NonFiniteError that names an array with NaN or infinity. An old file stays.
     """
     arrays = {f"{prefix}.{name}": array for prefix, module in modules.items()
               for name, array in module.state_dict().items()}
     values = optimizer.state_dict()
     arrays |= {f"optimizer.{i}.{name}": array for i, entry in enumerate(values["state"])
                for name, array in entry.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise NonFiniteError(f"{name} is no longer finite; no checkpoint was written")
     text = json.dumps({"steps": values["steps"], "groups": values["groups"],
                        "random": get_rng_state(), "state": state})
     write_arrays(path, arrays, {"format": CHECKPOINT, "version": str(VERSION), "state": text})

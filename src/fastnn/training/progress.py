@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from fastnn.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from fastnn.training.trainer import Trainer
+from fastnn.training.callbacks import Callback, Training
 
 
 def figures(values: dict[str, Any], prefix: str = "") -> str:
@@ -47,7 +44,7 @@ class ProgressBar(Callback):
         self.seconds = seconds
         self._bar: Any = None
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, trainer: Training) -> None:
         self._started = self._shown = time.monotonic()
         self._done = self._images = 0
         if self.stream.isatty():
@@ -55,7 +52,7 @@ class ProgressBar(Callback):
             self._task = self._bar.add_task("", total=None, text="")
             self._bar.start()
 
-    def on_batch_end(self, trainer: Trainer) -> None:
+    def on_batch_end(self, trainer: Training) -> None:
         self._done += 1
         now = time.monotonic()
         if now - self._shown < (0.1 if self._bar else self.seconds):
@@ -70,7 +67,7 @@ class ProgressBar(Callback):
             of = f"/{trainer.batches}" if trainer.batches else ""
             self._line(f"{epoch}  batch {trainer.batch}{of}  {text}")
 
-    def _speed(self, trainer: Trainer, now: float) -> str:
+    def _speed(self, trainer: Training, now: float) -> str:
         rate = trainer.averages.examples / max(trainer.seconds, 1e-9)
         text = f"{rate:,.0f} images/s"
         if trainer.batches:
@@ -78,7 +75,7 @@ class ProgressBar(Callback):
             text += f"  {duration(left * (now - self._started) / self._done)} left"
         return text
 
-    def on_epoch_end(self, trainer: Trainer) -> None:
+    def on_epoch_end(self, trainer: Training) -> None:
         record = trainer.history[-1]
         width = len(str(trainer.epochs))
         text = (f"epoch {record['epoch']:{width}d}/{trainer.epochs}  "
@@ -87,10 +84,10 @@ class ProgressBar(Callback):
             text += f"   validation: {figures(record, 'validation_')}"
         self._line(f"{text}   {duration(record['seconds'])}")
 
-    def on_interrupt(self, trainer: Trainer) -> None:
+    def on_error(self, trainer: Training) -> None:
         self.close()
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_fit_end(self, trainer: Training) -> None:
         self.close()
 
     def close(self) -> None:

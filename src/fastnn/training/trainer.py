@@ -90,11 +90,15 @@ class Trainer:
         self.batches = len(training) or self.batches
         self.model.train()
         with deferred_interrupts() as interruption:
-            self._call("on_fit_begin")
-            while self.epoch < self.epochs and not self.stop:
-                self._epoch(training, held_out, interruption)
-            self._unfinished = False
-            self._call("on_fit_end")
+            try:
+                self._call("on_fit_begin")
+                while self.epoch < self.epochs and not self.stop:
+                    self._epoch(training, held_out, interruption)
+                self._unfinished = False
+                self._call("on_fit_end")
+            except BaseException:
+                self._call("on_error")
+                raise
         return self.history[self._first_epoch:]
 
     def _epoch(
@@ -106,7 +110,9 @@ class Trainer:
             self.seconds = before + time.perf_counter() - started
             if interruption.requested:
                 self._call("on_interrupt")
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(
+                    f"stopped in epoch {self.epoch + 1} after batch {self.batch}; to go on, call "
+                    "fit again, or resume from a checkpoint in a new process")
             self._call("on_batch_end")
         self.batches = self.batches or self.batch
         record: Record = {"epoch": self.epoch + 1, **self.averages.values()}
@@ -156,7 +162,11 @@ class Trainer:
         return {"model": self.model, **loss}
 
     def save(self, path: Path) -> None:
-        """Write a full checkpoint, all or nothing: `resume` goes on from it to the same bits."""
+        """Write a full checkpoint, all or nothing: `resume` goes on from it to the same bits.
+
+        Raises OSError; NonFiniteError for weights that are not finite. A good checkpoint is
+        never replaced then.
+        """
         schedule = None if self.schedule is None else self.schedule.state_dict()
         save_checkpoint(path, self._modules(), self.optimizer, {
             "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
