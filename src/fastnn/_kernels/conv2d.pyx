@@ -1,6 +1,6 @@
-"""Direct convolution on channels-last images: forward and both gradients, for all arguments.
+"""Direct convolution on channels-last images: forward and input gradient, for all arguments.
 
-Every pass is tiles of outputs whose input pixels are found through pointers. Four ways, chosen
+Each is tiles of outputs whose input pixels are found through pointers. Four ways, chosen
 by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
 lines (a kernel row is one tap); all else with a tap per kernel element. Work is cut by shape
 alone, and each output is the same sum in the same order wherever the cuts are.
@@ -12,24 +12,14 @@ from libc.string cimport memset
 
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
-    larger, outer_padded_scratch, outer_product, padded_image, simd, smaller, whole)
-from fastnn._kernels.linear cimport (
-    gradient_workspace, linear_forward, linear_grad_input, linear_grad_weight, product_workspace)
-from fastnn._kernels.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
+    larger, padded_image, simd, smaller, whole)
+from fastnn._kernels.linear cimport linear_forward, linear_grad_input, product_workspace
 
 cdef enum:
     CHUNKS = 16
     SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
     PACK_SERIAL = 65536  # floats of weights: the same for packing
     FEW = 16             # input channels: below, a tap alone is too short a sum
-
-cdef enum Way:
-    LINEAR, DEPTHWISE, PADDED, GENERAL
-
-# The sizes of one convolution, in the order of d.
-cdef struct Conv:
-    int64_t n, h, w, c, k, kh, kw, stride_h, stride_w, pad_top, pad_left
-    int64_t dilation_h, dilation_w, groups, oh, ow, has_bias, relu
 
 # How a forward or input-gradient pass is cut, and where things are in its workspace.
 cdef struct Cut:
@@ -147,7 +137,8 @@ cdef void pack_panel(const Conv *v, bint backward, const float *weight, int64_t 
     cdef int64_t taps = v.kh * v.kw, inputs = v.c // v.groups, outputs = v.k // v.groups, tap
     cdef int64_t group = chunk // panels, first = chunk % panels * simd.gemm.tile_columns
     cdef int64_t depth = outputs if backward else inputs
-    cdef int64_t columns = smaller(simd.gemm.tile_columns, (inputs if backward else outputs) - first)
+    cdef int64_t columns = smaller(simd.gemm.tile_columns,
+                                   (inputs if backward else outputs) - first)
     cdef int64_t width = whole(columns, simd.lanes)
     weight += group * outputs * taps * inputs
     packed += group * group_floats + first * taps * depth
@@ -312,122 +303,7 @@ cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
     run_pass(v, True, &g, <const float *> p[1], p[3], threads)
 
 
-# How a weight gradient is cut in the ways PADDED and DEPTHWISE: sums of their own, scratch.
-cdef struct Sums:
-    int64_t count, lines, floats, partial_bytes, scratch_bytes
-
-
-cdef Sums cut_sums(const Conv *v) noexcept nogil:
-    cdef Sums sums
-    cdef padded_image image = padded(v)
-    cdef bint depthwise = way_of(v) == DEPTHWISE
-    sums.floats = v.k * v.kh * v.kw * (v.c // v.groups)
-    sums.count = count_sums(v.n * v.oh * v.ow, multiply_adds(v), 4 * sums.floats)
-    sums.lines = v.n * v.oh
-    if not depthwise:
-        sums.count = smaller(sums.count, larger(1, sums.lines))
-    # all sums lie in the workspace when depthwise, as they are [tap][c]; else the first is dw
-    sums.partial_bytes = whole(4 * sums.floats * (sums.count - (0 if depthwise else 1)), 64)
-    if depthwise:
-        sums.scratch_bytes = depthwise_scratch(v.kh * v.kw, 64)
-    else:
-        sums.scratch_bytes = outer_padded_scratch(
-            &image, larger(1, smaller(v.oh, simd.gemm.outer_pixels // v.ow)))
-    return sums
-
-
-cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
-    cdef Sums sums
-    cdef outer_plan plan
-    cdef int64_t taps_bytes = whole(v.kh * v.kw * sizeof(conv_tap), 64) + whole(4 * v.c, 64)
-    if way_of(v) == LINEAR:
-        return gradient_workspace(v.n * v.h * v.w, v.c, v.k, threads)
-    if way_of(v) == GENERAL:
-        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, v.kh * v.kw * (v.c // v.groups),
-                          v.groups)
-        return taps_bytes + plan.partial_bytes + threads * plan.scratch_bytes
-    sums = cut_sums(v)
-    return taps_bytes + sums.partial_bytes + threads * sums.scratch_bytes
-
-
-cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
-                    const outer_product *g, int64_t chunk, float *dw, float *partial,
-                    char *scratch) noexcept nogil:
-    cdef int64_t pixels = v.n * v.oh * v.ow, first
-    if way_of(v) == DEPTHWISE:
-        first = pixels * chunk // sums.count
-        simd.gemm.depthwise_outer(g, first, pixels * (chunk + 1) // sums.count - first,
-                                  partial + chunk * sums.floats, scratch)
-        return
-    if chunk > 0:
-        dw = partial + (chunk - 1) * sums.floats
-    simd.gemm.outer_padded(g, image, v.k, sums.lines * chunk // sums.count,
-                           sums.lines * (chunk + 1) // sums.count, dw, scratch)
-
-
-cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *workspace,
-                   int threads) noexcept nogil:
-    """The weight gradient in the ways PADDED and DEPTHWISE."""
-    cdef Sums sums = cut_sums(v)
-    cdef padded_image image = padded(v)
-    cdef float *partial = <float *> workspace
-    cdef char *scratch = workspace + sums.partial_bytes
-    cdef int64_t chunk, tap, c, taps = v.kh * v.kw
-    for chunk in prange(sums.count, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and sums.count > 1):
-        sum_chunk(v, &sums, &image, g, chunk, dw, partial,
-                  scratch + threadid() * sums.scratch_bytes)
-    if way_of(v) == PADDED:
-        add_sums(dw, partial, sums.floats, sums.count - 1, threads)
-        return
-    add_sums(partial, partial + sums.floats, sums.floats, sums.count - 1, threads)
-    for c in range(v.c):
-        for tap in range(taps):
-            dw[c * taps + tap] = partial[tap * v.c + c]
-
-
-cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
-                             int threads) noexcept nogil:
-    """dw[k,kh,kw,c/groups] = sum over output pixels of dy[.., k] x[tap's pixel, c]; overwritten.
-
-    p: x[n,h,w,c], dy[n,oh,ow,k], dw, workspace.  d: as conv2d_forward.  dw overlaps nothing.
-    """
-    cdef const Conv *v = <const Conv *> d
-    cdef outer_product g
-    cdef outer_plan plan
-    cdef int64_t sizes[3]
-    cdef int64_t start[2]
-    cdef int64_t taps = v.kh * v.kw, zero_at = whole(taps * sizeof(conv_tap), 64)
-    cdef int64_t partial_at = zero_at + whole(4 * v.c, 64)
-    cdef char *workspace = p[3]
-    cdef char *swapped[4]
-    if way_of(v) == LINEAR:
-        sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
-        swapped[0], swapped[1], swapped[2], swapped[3] = p[1], p[0], p[2], p[3]
-        linear_grad_weight(swapped, sizes, s, threads)
-        return
-    list_taps(v, False, 1, start, <conv_tap *> workspace)
-    memset(workspace + zero_at, 0, 4 * v.c)
-    g.source.rows, g.source.columns = v.oh, v.ow
-    g.source.height, g.source.width, g.source.channels = v.h, v.w, v.c
-    g.source.step_h, g.source.step_w = v.stride_h, v.stride_w
-    g.taps = taps
-    g.tap = <const conv_tap *> workspace
-    g.zero = <const float *> (workspace + zero_at)
-    g.x = <const float *> p[0]
-    g.dy = <const float *> p[1]
-    g.dy_stride = v.k
-    if way_of(v) == GENERAL:
-        g.depth = v.c // v.groups
-        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, taps * g.depth, v.groups)
-        run_outer(&g, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],
-                  workspace + partial_at, threads)
-        return
-    g.depth = v.c
-    run_sums(v, &g, <float *> p[2], workspace + partial_at, threads)
-
-
-cdef Conv _sizes(d) except *:
+cdef Conv read_sizes(d) except *:
     """d, checked; raises ValueError for sizes that contradict each other."""
     cdef Conv v
     cdef int64_t *fields = <int64_t *> &v
@@ -447,32 +323,24 @@ cdef Conv _sizes(d) except *:
     return v
 
 
-def _bytes(d):
+cdef tuple sizes_bytes(const Conv *v):
     """Bytes of x, weight, bias and y."""
-    cdef Conv v = _sizes(d)
     return (4 * v.n * v.h * v.w * v.c, 4 * v.k * v.kh * v.kw * (v.c // v.groups),
             4 * v.k if v.has_bias else 0, 4 * v.n * v.oh * v.ow * v.k)
 
 
 def _forward_extents(d, threads):
-    cdef Conv v = _sizes(d)
-    return *_bytes(d), pass_workspace(&v, False, threads)
+    cdef Conv v = read_sizes(d)
+    return *sizes_bytes(&v), pass_workspace(&v, False, threads)
 
 
 def _grad_input_extents(d, threads):
-    cdef Conv v = _sizes(d)
-    x, weight, _, y = _bytes(d)
+    cdef Conv v = read_sizes(d)
+    x, weight, _, y = sizes_bytes(&v)
     return y, weight, x, pass_workspace(&v, True, threads)
-
-
-def _grad_weight_extents(d, threads):
-    cdef Conv v = _sizes(d)
-    x, weight, _, y = _bytes(d)
-    return x, y, weight, weight_workspace(&v, threads)
 
 
 KERNELS = {
     "conv2d_forward": (<uintptr_t> &conv2d_forward, _forward_extents),
     "conv2d_grad_input": (<uintptr_t> &conv2d_grad_input, _grad_input_extents),
-    "conv2d_grad_weight": (<uintptr_t> &conv2d_grad_weight, _grad_weight_extents),
 }

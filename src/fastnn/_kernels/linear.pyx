@@ -136,7 +136,8 @@ def _sizes(d):
 
 def _forward_extents(d, threads):
     m, k, n = _sizes(d)
-    return 4 * m * k, 4 * n * k, 4 * n if d[3] else 0, 4 * m * n, product_workspace(m, k, n, threads)
+    return (4 * m * k, 4 * n * k, 4 * n if d[3] else 0, 4 * m * n,
+            product_workspace(m, k, n, threads))
 
 
 def _grad_input_extents(d, threads):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 MODULES = (
     "batch_norm",
     "conv2d",
+    "conv2d_weight",
     "copy",
     "dropout",
     "linear",

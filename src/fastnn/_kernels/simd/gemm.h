@@ -5,7 +5,7 @@
  * The other operand is a packed panel [tap][depth][width], width = whole vectors.
  */
 #if LEVEL_AVX512
-enum { MR = 12, NV = 2 }; /* 24 sums, 2 vectors of weights; 12 row pointers still fit 16 registers */
+enum { MR = 12, NV = 2 }; /* 24 sums, 2 of weights; 12 row pointers still fit 16 registers */
 #elif LEVEL_AVX2
 enum { MR = 6, NV = 2 }; /* 12 sums, 2 of weights, 1 broadcast: 15 of 16 registers */
 #elif LEVEL_NEON
@@ -17,7 +17,7 @@ enum { NR = NV * LANES };
 /* Rows of a tile of one vector: two FMA units of 4 cycles need 8 sums at work. */
 enum { MR_1 = MR > 8 ? MR : 8 };
 
-/* Rows as names, not as an array: GCC 12 keeps an array of vectors in memory, not in registers.
+/* Rows as names and not as an array, so that they are registers from the first pass on.
  * `rows` and `vectors` are constants wherever a tile is inlined, so unused names vanish. */
 #define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 #define ROW_SUMS(r) vf sum##r##_0 = zero, sum##r##_1 = zero, sum##r##_2 = zero;
@@ -49,7 +49,8 @@ typedef struct {
 /* Out of line, for a panel of part vectors: sums are [row][vectors]. */
 static __attribute__((noinline)) void tile_store_part(const tile_job *g, int64_t row,
                                                       const float *sums, int64_t width) {
-    for (int r = 0; r < smaller(g->columns <= LANES ? MR_1 : MR, g->rows - row); r++, sums += width) {
+    int64_t rows = smaller(g->columns <= LANES ? MR_1 : MR, g->rows - row);
+    for (int r = 0; r < rows; r++, sums += width) {
         float *y = g->y[row + r] + g->y_offset;
         for (int64_t c = 0; c < g->columns; c += LANES) {
             const vf zero = {0};
@@ -95,7 +96,7 @@ INLINE void tile(const tile_job *g, int64_t row, const int rows, const int vecto
     EACH_ROW(ROW_SUMS)
     for (int64_t t = 0; t < g->taps; t++) {
         const float *const *from = g->a + t * g->a_stride + row;
-        const float *__restrict b = g->b + (g->tap ? g->tap[t].slice : t) * g->slice + g->b_offset;
+        const float *b = g->b + (g->tap ? g->tap[t].slice : t) * g->slice + g->b_offset;
         EACH_ROW(TILE_ROW)
         for (int64_t c = 0; c < g->depth; c++, b += vectors * LANES) {
             LOAD_COLUMNS(b)

@@ -31,7 +31,9 @@ typedef struct {
     int64_t slices;      /* taps in a packed panel */
     const conv_tap *tap; /* [taps] */
     conv_tap place;      /* offset of the target pixels */
-    const float *x, *zero, *packed, *bias; /* zero[channels of x]; packed: one group; bias or NULL */
+    const float *x, *zero; /* zero[channels of x] */
+    const float *packed;   /* the panels of one group */
+    const float *bias;     /* [columns], or NULL */
     float *y;
 } conv_product;
 
