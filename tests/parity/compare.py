@@ -16,11 +16,20 @@ def array(value):
 
 def distance(actual, expected, scale=None):
     """The largest difference, relative to the RMS of what was expected (or to `scale`)."""
+    return _relative(actual, expected, scale, lambda difference: difference.max(initial=0.0))
+
+
+def rms_distance(actual, expected, scale=None):
+    """The RMS of the difference, relative to the RMS of what was expected (or to `scale`)."""
+    return _relative(actual, expected, scale, lambda difference: np.sqrt(np.mean(difference**2)))
+
+
+def _relative(actual, expected, scale, measure):
     actual, expected = array(actual).astype(np.float64), array(expected).astype(np.float64)
     assert actual.shape == expected.shape
     if scale is None:
         scale = np.sqrt(np.mean(expected**2))
-    difference = np.abs(actual - expected).max(initial=0.0)
+    difference = measure(np.abs(actual - expected))
     return difference / scale if difference else 0.0
 
 

@@ -31,8 +31,12 @@ def ours(function, arrays, cotangent):
     return holder(nothing), [gradients[f"p{number}"] for number in range(len(arrays))]
 
 
-def theirs(function, arrays, seed=0):
-    """(y, gradients, cotangent) from PyTorch in double precision; the cotangent is random."""
+def theirs(function, arrays, seed=12345):
+    """(y, gradients, cotangent) from PyTorch in double precision.
+
+    The cotangent is random, and from another seed than any argument: if it were like an argument,
+    the gradient of a normalisation would vanish.
+    """
     tensors = [torch.from_numpy(value.astype(np.float64)).requires_grad_() for value in arrays]
     y = function(*tensors)
     cotangent = np.random.default_rng(seed).standard_normal(tuple(y.shape)).astype(np.float32)
