@@ -51,7 +51,7 @@ positive = click.IntRange(1)
 @click.option("--schedule", type=click.Choice(["one-cycle", "cosine", "step", "none"]),
               default="one-cycle", help="How the learning rate changes.")
 @click.option("--augment/--no-augment", default=True, help="Whether to shift and flip images.")
-@click.option("--shift", type=click.IntRange(0), default=2, help="Most pixels to shift images by.")
+@click.option("--shift", type=click.IntRange(0), default=1, help="Most pixels to shift images by.")
 @click.option("--flip/--no-flip", default=True, help="Whether to mirror half of the images.")
 @click.option("--validation", type=share, default=0.1,
               help="Share of the training examples held out to be measured after each epoch.")
