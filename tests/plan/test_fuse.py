@@ -7,8 +7,8 @@ from fastnn.graph import Graph
 from fastnn.plan.fuse import REWRITES, fuse
 from tests.cases import CASES
 from tests.harness import run, same_bits, trace_case
-from tests.plan.random_graphs import _weight, random_graph
 from tests.nets import NETS, batch_for, make
+from tests.plan.random_graphs import _weight, random_graph
 
 
 @pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.__name__)
