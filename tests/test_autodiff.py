@@ -59,7 +59,7 @@ def test_skips_and_diamonds():
 
 def test_a_long_chain_does_not_recurse():
     def build(x):
-        for _ in range(3000):
+        for _ in range(1500):
             x = x + 1
         return x.sum()
 

@@ -129,7 +129,7 @@ def test_a_losss_own_parameters_are_trained_and_frozen():
 
 
 def test_the_last_smaller_batch_just_works():
-    model, step = _step()
+    _, step = _step()
     for count in (6, 6, 2, 6, 2):
         assert np.isfinite(step(*batch_for("residual", count)))
     assert len(step._cache._kept) == 2
@@ -217,7 +217,7 @@ def test_image_targets_in_channels_last():
 
 
 def test_output_of_a_step():
-    model, step = _step("mlp", keep_output=True)
+    _, step = _step("mlp", keep_output=True)
     with pytest.raises(RuntimeError, match="keep_output"):
         _ = step.output
     x, y = batch_for("mlp")

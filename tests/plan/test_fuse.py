@@ -27,7 +27,7 @@ def test_each_rewrite_keeps_all_bits(rewrite):
 
 def _names(name, training=True):
     model = make(name).train(training)
-    x, y = batch_for(name)
+    x, _ = batch_for(name)
     if not training:
         model(x)
         return [step.node.op.name for step in _last_plan(model).steps]

@@ -1,6 +1,7 @@
 """Arena, programs, and the floating-point state of the caller."""
 
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def _subnormals_live():
 class _Look(fn.Function):
     """Notes whether subnormals are kept while it runs."""
 
-    seen: list[bool] = []
+    seen: ClassVar[list[bool]] = []
 
     @staticmethod
     def forward(ctx, x):
@@ -125,8 +126,9 @@ def test_programs_check_every_buffer():
     program = Program(1)
     slot = program.add_slot(40)
     relu = kernel("unary_forward")
-    for buffers in ([(slot, 0, 40)], [(slot, 0, 40), (slot, 4, 40)], [(slot, -4, 40), (slot, 0, 40)],
-                    [(slot, 0, 36), (slot, 0, 40)]):
+    whole = (slot, 0, 40)
+    for buffers in ([whole], [whole, (slot, 4, 40)], [(slot, -4, 40), whole],
+                    [(slot, 0, 36), whole]):
         with pytest.raises(ValueError):
             program.add(relu, buffers, (10, 0), ())
     program.add(relu, [(slot, 0, 40), (slot, 0, 40)], (10, 0), ())
