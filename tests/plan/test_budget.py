@@ -74,6 +74,6 @@ def test_an_impossible_budget_names_one_that_works():
 
 
 def test_printing_a_plan():
-    model, step = _step(None)
+    _, step = _step(None)
     text = str(step.plan((4, 2, 8, 8)))
     assert "<- peak" in text and "block.conv1" in text and "recomputed: 0" in text

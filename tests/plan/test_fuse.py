@@ -7,8 +7,8 @@ from fastnn.graph import Graph
 from fastnn.plan.fuse import REWRITES, fuse
 from tests.cases import CASES
 from tests.harness import run, same_bits, trace_case
-from tests.plan.random_graphs import _weight, random_graph
 from tests.nets import NETS, batch_for, make
+from tests.plan.random_graphs import _weight, random_graph
 
 
 @pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.__name__)
@@ -27,7 +27,7 @@ def test_each_rewrite_keeps_all_bits(rewrite):
 
 def _names(name, training=True):
     model = make(name).train(training)
-    x, y = batch_for(name)
+    x, _ = batch_for(name)
     if not training:
         model(x)
         return [step.node.op.name for step in _last_plan(model).steps]

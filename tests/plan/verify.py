@@ -28,7 +28,7 @@ def verify(plan: Plan) -> None:
         place = plan.place(tensor)
         assert place.bytes == max(tensor.bytes, 1) or place.memory is not None
         end = plan.layout.arena_bytes if place.memory is None else place.memory.bytes
-        assert 0 <= place.offset and place.offset + tensor.bytes <= end
+        assert place.offset >= 0 and place.offset + tensor.bytes <= end
         assert place.offset % ALIGNMENT == 0
     for i, step in enumerate(steps):
         node = step.node
