@@ -2,14 +2,14 @@
 
     python bench/profile_step.py resnet20 --threads 2 --calls 15
 
-The sum is a little more than a step takes, as every call is entered from Python here.
+Times are the least of some repeats: what the kernel takes when nothing disturbs it. The sum is a
+little more than a step takes, as every call is entered from Python here.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ import fastnn as fn
 
 @dataclass(frozen=True)
 class Timed:
-    """One kernel call: where it comes from, what it costs, and its median time."""
+    """One kernel call: where it comes from, what it costs, and its least time."""
 
     kernel: str
     layer: str
@@ -32,7 +32,7 @@ class Timed:
 
 
 def profile(name: str, repeats: int) -> tuple[list[Timed], float]:
-    """Every call of the net's step, and the median time of whole steps."""
+    """Every call of the net's step, and the least time of whole steps."""
     net = NETS[name]
     x, y = batch_for(net)
     model = fn.models.create(name, 10, net.image[0], net.image[1:])
@@ -52,7 +52,7 @@ def profile(name: str, repeats: int) -> tuple[list[Timed], float]:
             start = time.perf_counter()
             program.run(number, number + 1)
             spent[number].append(time.perf_counter() - start)
-    medians = map(statistics.median, spent)
+    least = map(min, spent)
     calls = []
     for planned in compiled.plan.steps:
         node = planned.node
@@ -60,8 +60,8 @@ def profile(name: str, repeats: int) -> tuple[list[Timed], float]:
         shape = "x".join(map(str, node.outputs[0].shape)) if node.outputs else "-"
         for call in planned.calls:
             calls.append(Timed(call.kernel, node.scope or "-", shape,
-                               node.op.flops(node), moved, next(medians)))
-    return calls, statistics.median(whole)
+                               node.op.flops(node), moved, next(least)))
+    return calls, min(whole)
 
 
 def by_kernel(calls: list[Timed]) -> str:

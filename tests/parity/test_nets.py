@@ -64,9 +64,8 @@ def gradient_scale(name, expected):
 
 @pytest.mark.parametrize(("name", "batch", "side"), CASES)
 def test_output_loss_and_gradients(name, batch, side):
-    """The gradients' differences are taken as RMS: the largest of a tensor's 2 million is five times
-    that, and 1e-4 would be less than PyTorch's own distance from double precision (1.2e-4 to 5e-4
-    for VGG11 and ResNet-18, where ours is 7e-5 to 2e-4).
+    """The gradients' differences are taken as RMS. The largest of two million is five times that,
+    and so measured PyTorch itself is 1.2e-4 to 5e-4 from double precision for VGG11 and ResNet-18.
     """
     model, twin = pair_of_nets(name)
     x, y = batch_for(name, batch, side)
