@@ -34,3 +34,5 @@ from fastnn.step import NonFiniteError, TrainStep, value_and_grad
 from fastnn.training import CheckpointError, Trainer, load, save
 
 globals().update(_FUNCTIONS)  # relu, sigmoid, ...: the rows of the pointwise table
+
+__all__ = [name for name in globals() if not name.startswith("_")]

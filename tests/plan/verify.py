@@ -26,7 +26,7 @@ def verify(plan: Plan) -> None:
         made.update((tensor, i) for tensor in step.node.outputs)
     for tensor in made:
         place = plan.place(tensor)
-        assert place.bytes >= tensor.bytes  # more, when it views a part of another value
+        assert place.bytes >= tensor.bytes
         end = plan.layout.arena_bytes if place.memory is None else place.memory.bytes
         assert place.offset >= 0 and place.offset + tensor.bytes <= end
         assert place.offset % ALIGNMENT == 0
