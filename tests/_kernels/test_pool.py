@@ -22,7 +22,7 @@ WINDOWS = [
 
 def out_size(size, window, ceil):
     result = []
-    for s, k, stride, pad, dilation in zip(size, *window):
+    for s, k, stride, pad, dilation in zip(size, *window, strict=True):
         span = s + 2 * pad - dilation * (k - 1) - 1
         out = (-(-span // stride) if ceil else span // stride) + 1
         result.append(out - (ceil and (out - 1) * stride >= s + pad))

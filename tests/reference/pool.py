@@ -29,7 +29,7 @@ def max_pool(x, out, kernel, stride, pad, dilation):
 
 def max_pool_grad(dy, offsets, size, kernel, stride, pad, dilation):
     """dx[n, *size, c]: dy added where each window's winner is."""
-    n, oh, ow, c = dy.shape
+    n, _, _, c = dy.shape
     dx = np.zeros((n, *size, c))
     for i, oy, ox, j in np.ndindex(dy.shape):
         ky, kx = divmod(int(offsets[i, oy, ox, j]), kernel[1])
@@ -62,7 +62,7 @@ def adaptive_windows(size, out):
     """As average_windows, for bins floor(i * size / out) .. ceil((i + 1) * size / out)."""
     for oy, ox in np.ndindex(*out):
         (y0, y1), (x0, x1) = (
-            (i * s // o, -(-(i + 1) * s // o)) for i, s, o in zip((oy, ox), size, out))
+            (i * s // o, -(-(i + 1) * s // o)) for i, s, o in zip((oy, ox), size, out, strict=True))
         yield (oy, ox), (slice(y0, y1), slice(x0, x1)), (y1 - y0) * (x1 - x0)
 
 
