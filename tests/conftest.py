@@ -1,8 +1,13 @@
 """Every test starts from the same seed, with one thread unless it asks for more."""
 
+import signal
+
 import pytest
 
 import fastnn as fn
+
+# A shell that starts a job in the background lets it ignore Ctrl-C, and its children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
