@@ -344,7 +344,8 @@ cdef void batch_norm_eval_relu_backward(char **p, const int64_t *d, const double
 
 # ---- running statistics ----
 
-cdef void batch_norm_update(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+cdef void batch_norm_update(char **p, const int64_t *d, const double *s,
+                            int threads) noexcept nogil:
     """running += (batch - running) * momentum, with the unbiased variance; num_batches += 1.
 
     p: mean, var, running_mean, running_var, num_batches (int64).  d: m, c.  s: momentum, or a

@@ -15,7 +15,7 @@ def call_kernel(address, pointers, d, s=(), int threads=1, int repeat=1):
     cdef double numbers[64]
     cdef uintptr_t place = address
     cdef kernel_fn kernel = <kernel_fn> place
-    cdef int i
+    cdef int i, _repetition
     if len(pointers) > MOST or len(d) > MOST or len(s) > 64:
         raise ValueError(f"call_kernel takes up to {MOST} pointers and sizes and 64 numbers")
     for i, pointer in enumerate(pointers):
@@ -26,5 +26,5 @@ def call_kernel(address, pointers, d, s=(), int threads=1, int repeat=1):
     for i, number in enumerate(s):
         numbers[i] = number
     with nogil:
-        for i in range(repeat):
+        for _repetition in range(repeat):
             kernel(p, sizes, numbers, threads)

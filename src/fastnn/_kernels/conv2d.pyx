@@ -308,7 +308,7 @@ cdef Conv read_sizes(d) except *:
     cdef Conv v
     cdef int64_t *fields = <int64_t *> &v
     (n, h, w, c, k, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups,
-     oh, ow, has_bias, relu) = d
+     oh, ow, _has_bias, _relu) = d
     if n < 0 or min(h, w, c, k, kh, kw, stride_h, stride_w, dilation_h, dilation_w, groups,
                     oh, ow) < 1:
         raise ValueError(f"conv2d needs n >= 0 and all other sizes, strides and dilations >= 1: "

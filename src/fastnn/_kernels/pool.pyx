@@ -155,7 +155,7 @@ def _max_backward_extents(d, threads):
 
 
 def _avg_elements(d):
-    (n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, oh, ow, _, divisor,
+    (n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, oh, ow, _, _divisor,
      pad_bottom, pad_right) = d[:16]
     _positive(n=n, h=h, w=w, c=c, kh=kh, kw=kw, stride_h=stride_h, stride_w=stride_w,
               oh=oh, ow=ow)

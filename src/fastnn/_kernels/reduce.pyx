@@ -101,9 +101,9 @@ cdef void _sum_rows(int64_t rows, int64_t columns, const float *x, int64_t x_row
 
 cdef void _combine(const Sum *plan, const double *partial, float *y, double scale) noexcept nogil:
     """Add the pieces' sums in order, in double."""
-    cdef int64_t outer, piece, j
+    cdef int64_t _outer, piece, j
     cdef double total
-    for outer in range(plan.outer):
+    for _outer in range(plan.outer):
         for j in range(plan.inner):
             total = 0.0
             for piece in range(plan.pieces):
