@@ -93,10 +93,12 @@ OPTIMIZERS = {
                  lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=5e-4,
                                            nesterov=True)),
     "plain": (lambda p: fn.optim.SGD(p, lr=0.01), lambda p: torch.optim.SGD(p, lr=0.01)),
-    "adam": (lambda p: fn.optim.Adam(p, lr=1e-3, weight_decay=1e-4),
-             lambda p: torch.optim.Adam(p, lr=1e-3, weight_decay=1e-4)),
-    "adamw": (lambda p: fn.optim.AdamW(p, lr=1e-3, weight_decay=0.05),
-              lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=0.05)),
+    # With PyTorch's eps of 1e-8 a gradient of rounding size moves its weight as far as any other:
+    # 1e-4 keeps what is compared above rounding.
+    "adam": (lambda p: fn.optim.Adam(p, lr=1e-3, eps=1e-4, weight_decay=1e-4),
+             lambda p: torch.optim.Adam(p, lr=1e-3, eps=1e-4, weight_decay=1e-4)),
+    "adamw": (lambda p: fn.optim.AdamW(p, lr=1e-3, eps=1e-4, weight_decay=0.05),
+              lambda p: torch.optim.AdamW(p, lr=1e-3, eps=1e-4, weight_decay=0.05)),
 }
 
 
