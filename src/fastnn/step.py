@@ -30,6 +30,7 @@ from fastnn.graph import (
 )
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import Parameter, versions
+from fastnn.ops.conv_algorithm import get_conv_algorithm
 from fastnn.ops.cross_entropy import CrossEntropy
 from fastnn.ops.update import Update
 from fastnn.plan.build import build
@@ -130,19 +131,19 @@ class PlanCache:
 
     def get(self, key: Any, make: Callable[[], Compiled]) -> Compiled:
         """The compiled graph for a key, made if need be."""
-        threads = get_num_threads()
-        if self._last is not None and self._last[0] == (key, versions(), threads):
+        settings = (get_num_threads(), get_conv_algorithm())
+        if self._last is not None and self._last[0] == (key, versions(), settings):
             return self._last[1]
         self._forget(versions()[0])
-        full = (versions()[0], key, threads, self._modes())
+        full = (versions()[0], key, settings, self._modes())
         compiled = self._kept.pop(full, None)
         if compiled is None:
             compiled = make()
-            full = (versions()[0], key, threads, self._modes())
+            full = (versions()[0], key, settings, self._modes())
         self._kept[full] = compiled
         while len(self._kept) > PLANS_KEPT:
             self._kept.popitem(last=False)
-        self._last = ((key, versions(), threads), compiled)
+        self._last = ((key, versions(), settings), compiled)
         return compiled
 
     def _forget(self, structure: int) -> None:

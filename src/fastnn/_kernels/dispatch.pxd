@@ -134,6 +134,35 @@ cdef extern from "simd/table.h":
         void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
                                 char *scratch) noexcept nogil
 
+    # winograd_table.h
+    enum: POSITIONS
+    ctypedef struct tile_grid:
+        int64_t height, width, channels, rows, columns, top, left
+    ctypedef struct tile_values:
+        int64_t tiles, panel, plane
+        float *data
+    ctypedef struct winograd_table:
+        void (*read_6x6)(const tile_grid *g, const float *x, const float *zero, int64_t first,
+                         int64_t count, int64_t at, const tile_values *to) noexcept nogil
+        void (*read_4x4)(const tile_grid *g, const float *y, const float *zero, int64_t first,
+                         int64_t count, int64_t at, const tile_values *to) noexcept nogil
+        void (*write_4x4)(const tile_grid *g, const tile_values *source, int64_t first,
+                          int64_t count, int64_t at, const float *bias, int relu,
+                          float *y) noexcept nogil
+        void (*pack_forward)(const float *w, int64_t depth, int64_t first, int64_t columns,
+                             int64_t plane, float *packed, float *scratch) noexcept nogil
+        void (*pack_backward)(const float *w, int64_t depth, int64_t channels, int64_t first,
+                              int64_t columns, int64_t plane, float *packed) noexcept nogil
+        void (*product)(int64_t tiles, int64_t depth, int64_t columns, const float **v,
+                        int64_t v_plane, const float *packed, int64_t packed_plane, float **m,
+                        int64_t m_plane, int64_t position, int64_t first,
+                        int64_t end) noexcept nogil
+        void (*outer)(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,
+                      int64_t depth, int64_t position, float *sums, int64_t sums_plane,
+                      int accumulate, const float **columns) noexcept nogil
+        void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t first,
+                             int64_t end, float *dw) noexcept nogil
+
     ctypedef struct simd_table:
         pool_kernels pool
         norm_kernels norm
@@ -160,5 +189,6 @@ cdef extern from "simd/table.h":
         void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                         const float *x, float *y) noexcept nogil
         gemm_table gemm
+        winograd_table winograd
 
 cdef const simd_table *simd

@@ -16,6 +16,7 @@ MODULES = (
     "pool",
     "reduce",
     "softmax",
+    "winograd",
 )
 
 

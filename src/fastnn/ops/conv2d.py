@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.ops.conv_algorithm import conv_kernel
 from fastnn.ops.reduce import sum
 from fastnn.ops.windows import Pair, check_images, output_size, pair
 
@@ -70,7 +71,7 @@ class Conv2d(Op):
         y = node.outputs[0]
         bias = node.inputs[2] if len(node.inputs) == 3 else weight
         d = (*self.window.dims(x.shape, weight.shape, y.shape), len(node.inputs) - 2, self.relu)
-        return [Call("conv2d_forward", (x, weight, bias, y), d)]
+        return [Call(conv_kernel(d, "forward"), (x, weight, bias, y), d)]
 
     def flops(self, node: Node) -> float:
         weight = node.inputs[1].shape
@@ -102,7 +103,7 @@ class Conv2dGradInput(Op):
     def lower(self, node: Node) -> list[Call]:
         dy, weight = node.inputs
         d = (*self.window.dims(self.shape, weight.shape, dy.shape), 0, 0)
-        return [Call("conv2d_grad_input", (dy, weight, node.outputs[0]), d)]
+        return [Call(conv_kernel(d, "grad_input"), (dy, weight, node.outputs[0]), d)]
 
     def flops(self, node: Node) -> float:
         weight = node.inputs[1].shape
@@ -134,7 +135,7 @@ class Conv2dGradWeight(Op):
     def lower(self, node: Node) -> list[Call]:
         x, dy = node.inputs
         d = (*self.window.dims(x.shape, self.shape, dy.shape), 0, 0)
-        return [Call("conv2d_grad_weight", (x, dy, node.outputs[0]), d)]
+        return [Call(conv_kernel(d, "grad_weight"), (x, dy, node.outputs[0]), d)]
 
     def flops(self, node: Node) -> float:
         return 2.0 * node.inputs[1].size * self.shape[1] * self.shape[2] * self.shape[3]

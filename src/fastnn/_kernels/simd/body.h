@@ -15,6 +15,7 @@
 #include "indirect.h"
 #include "outer.h"
 #include "depthwise.h"
+#include "winograd.h"
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -42,4 +43,5 @@ const simd_table TABLE_NAME(LEVEL) = {
     .all_finite = all_finite_run,
     .dropout = dropout_run,
     .gemm = GEMM_TABLE,
+    .winograd = WINOGRAD_TABLE,
 };

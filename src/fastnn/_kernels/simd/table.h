@@ -102,6 +102,7 @@ typedef struct {
     optimizer_fn update;
 } optimizer_row;
 #include "gemm_table.h"
+#include "winograd_table.h"
 
 typedef struct {
     const char *level;
@@ -135,6 +136,7 @@ typedef struct {
     void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                     const float *x, float *y);
     gemm_table gemm;
+    winograd_table winograd;
 } simd_table;
 
 #if defined(__x86_64__)

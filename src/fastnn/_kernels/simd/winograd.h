@@ -1,0 +1,251 @@
+/* Winograd's F(4x4, 3x3): 36 products where a direct 4x4 tile of outputs takes 144.
+ *
+ * Points 0, +-1/sqrt(2), +-sqrt(2), infinity: as cheap as 0, +-1, +-2 and better conditioned
+ * (Lavin & Gray 2016; Barabasz et al. 2020). All vectors run along channels.
+ */
+#define ROOT_2 1.41421356237309505f
+#define HALF_ROOT_2 0.70710678118654752f
+
+/* t = B^T d: coefficients of m(x) / (x - point), m = x^5 - 2.5 x^3 + x. */
+INLINE void transform_6(const vf d[6], vf t[6]) {
+    vf even = d[4] - 2.0f * d[2], odd = d[3] - 2.0f * d[1];
+    vf even_2 = d[4] - 0.5f * d[2], odd_2 = d[3] - 0.5f * d[1];
+    t[0] = (d[0] + d[4]) - 2.5f * d[2];
+    t[1] = even + HALF_ROOT_2 * odd;
+    t[2] = even - HALF_ROOT_2 * odd;
+    t[3] = even_2 + ROOT_2 * odd_2;
+    t[4] = even_2 - ROOT_2 * odd_2;
+    t[5] = (d[1] + d[5]) - 2.5f * d[3];
+}
+
+/* t = A y: the values of y0 + y1 x + y2 x^2 + y3 x^3 at the points. */
+INLINE void transform_4(const vf y[4], vf t[6]) {
+    vf even = y[0] + 0.5f * y[2], odd = y[1] + 0.5f * y[3];
+    vf even_2 = y[0] + 2.0f * y[2], odd_2 = y[1] + 2.0f * y[3];
+    t[0] = y[0];
+    t[1] = even + HALF_ROOT_2 * odd;
+    t[2] = even - HALF_ROOT_2 * odd;
+    t[3] = even_2 + ROOT_2 * odd_2;
+    t[4] = even_2 - ROOT_2 * odd_2;
+    t[5] = y[3];
+}
+
+/* y = A^T m. */
+INLINE void inverse_6(const vf m[6], vf y[4]) {
+    vf sum = m[1] + m[2], difference = HALF_ROOT_2 * (m[1] - m[2]);
+    vf sum_2 = m[3] + m[4], difference_2 = ROOT_2 * (m[3] - m[4]);
+    y[0] = (m[0] + sum) + sum_2;
+    y[1] = difference + difference_2;
+    y[2] = 0.5f * sum + 2.0f * sum_2;
+    y[3] = (m[5] + 0.5f * difference) + 2.0f * difference_2;
+}
+
+/* u = G w; G has the values of w0 + w1 x + w2 x^2 at the points over m'(point). */
+INLINE void transform_3(const vf w[3], vf u[6]) {
+    const float by = -1.0f / 1.5f, by_2 = 1.0f / 6.0f;
+    vf even = by * (w[0] + 0.5f * w[2]), odd = (by * HALF_ROOT_2) * w[1];
+    vf even_2 = by_2 * (w[0] + 2.0f * w[2]), odd_2 = (by_2 * ROOT_2) * w[1];
+    u[0] = w[0];
+    u[1] = even + odd;
+    u[2] = even - odd;
+    u[3] = even_2 + odd_2;
+    u[4] = even_2 - odd_2;
+    u[5] = w[2];
+}
+
+/* w = G^T s. */
+INLINE void inverse_3(const vf s[6], vf w[3]) {
+    const float by = -1.0f / 1.5f, by_2 = 1.0f / 6.0f;
+    vf sum = by * (s[1] + s[2]), difference = (by * HALF_ROOT_2) * (s[1] - s[2]);
+    vf sum_2 = by_2 * (s[3] + s[4]), difference_2 = (by_2 * ROOT_2) * (s[3] - s[4]);
+    w[0] = (s[0] + sum) + sum_2;
+    w[1] = difference + difference_2;
+    w[2] = (s[5] + 0.5f * sum) + 2.0f * sum_2;
+}
+
+/* A transform of both axes, columns first: GET(i, j) is a value, PUT(i, j, v) takes a result. */
+#define UNROLL_6 _Pragma("GCC unroll 6")
+#define BOTH_AXES(along, IN, OUT, GET, PUT)                                                       \
+    do {                                                                                          \
+        vf half[IN][OUT], line[6], result[6];                                                     \
+        for (int j = 0; j < (IN); j++) {                                                          \
+            UNROLL_6 for (int i = 0; i < (IN); i++) line[i] = GET(i, j);                            \
+            along(line, half[j]);                                                                 \
+        }                                                                                         \
+        for (int i = 0; i < (OUT); i++) {                                                         \
+            UNROLL_6 for (int j = 0; j < (IN); j++) line[j] = half[j][i];                           \
+            along(line, result);                                                                  \
+            UNROLL_6 for (int j = 0; j < (OUT); j++) PUT(i, j, result[j]);                          \
+        }                                                                                         \
+    } while (0)
+
+/* pixels[side * side]: where the pixels of tile number t are, `outside` for those of no image.
+ * Returns whether all are inside. */
+INLINE int find_tile(const tile_grid *g, int64_t t, const int side, float *images,
+                     float *outside, float **pixels) {
+    int64_t j = t % g->columns * 4 - g->left, line = t / g->columns;
+    int64_t i = line % g->rows * 4 - g->top, image = line / g->rows;
+    float *first = images + ((image * g->height + i) * g->width + j) * g->channels;
+    int64_t from = larger(0, -j), to = smaller(side, g->width - j);
+    int inside = from == 0 && to == side && i >= 0 && i + side <= g->height;
+    for (int64_t a = 0; a < side; a++, first += g->width * g->channels, pixels += side) {
+        UNROLL_6 for (int64_t b = 0; b < side; b++) pixels[b] = first + b * g->channels;
+        if (inside) continue;
+        int64_t row = i + a >= 0 && i + a < g->height;
+        for (int64_t b = 0; b < side; b++)
+            if (!row || b < from || b >= to) pixels[b] = outside;
+    }
+    return inside;
+}
+
+#define GET_WHOLE(i, j) load(pixels[(i) * side + (j)] + c)
+#define GET_PART(i, j) load_head(pixels[(i) * side + (j)] + c, n)
+#define PUT_VALUE(i, j, v) store(out + ((i) * 6 + (j)) * to->plane, v)
+
+#define READ_TILES(name, SIDE, along)                                                             \
+    static void name(const tile_grid *g, const float *x, const float *zero, int64_t first,        \
+                     int64_t count, int64_t at, const tile_values *to) {                          \
+        enum { side = SIDE };                                                                     \
+        float *pixels[side * side];                                                               \
+        for (int64_t t = 0; t < count; t++) {                                                     \
+            float *out = to->data + (at + t) * to->panel;                                         \
+            int64_t left = to->panel; /* of the panel */                                          \
+            find_tile(g, first + t, side, (float *)x, (float *)zero, pixels);                     \
+            for (int64_t c = 0; c < g->channels; c += LANES, out += LANES, left -= LANES) {       \
+                int64_t n = g->channels - c;                                                      \
+                if (left == 0) out += (to->tiles - 1) * to->panel, left = to->panel;              \
+                if (n >= LANES) BOTH_AXES(along, side, 6, GET_WHOLE, PUT_VALUE);                  \
+                else BOTH_AXES(along, side, 6, GET_PART, PUT_VALUE);                              \
+            }                                                                                     \
+        }                                                                                         \
+    }
+READ_TILES(read_tiles_6x6, 6, transform_6)
+READ_TILES(read_tiles_4x4, 4, transform_4)
+
+#define GET_SUM(i, j) load(tile + c + ((i) * 6 + (j)) * from->plane)
+#define PUT_PIXEL(i, j, v)                                                                        \
+    do {                                                                                          \
+        vf value = (v) + shift;                                                                   \
+        store(pixels[(i) * 4 + (j)] + c, relu ? vmax(zero, value) : value);                       \
+    } while (0)
+#define PUT_INSIDE(i, j, v)                                                                       \
+    do {                                                                                          \
+        vf value = (v) + shift;                                                                   \
+        if (pixels[(i) * 4 + (j)])                                                                \
+            store_part(pixels[(i) * 4 + (j)] + c, relu ? vmax(zero, value) : value, n);           \
+    } while (0)
+
+static void write_tiles_4x4(const tile_grid *g, const tile_values *from, int64_t first,
+                            int64_t count, int64_t at, const float *bias, int relu, float *y) {
+    const vf zero = {0};
+    float *pixels[16];
+    for (int64_t t = 0; t < count; t++) {
+        const float *tile = from->data + (at + t) * from->panel;
+        int inside = find_tile(g, first + t, 4, y, NULL, pixels);
+        for (int64_t c = 0; c < g->channels; c += LANES) {
+            int64_t n = g->channels - c;
+            const vf shift = bias ? load_part(bias + c, n) : zero;
+            if (inside && n >= LANES) BOTH_AXES(inverse_6, 6, 4, GET_SUM, PUT_PIXEL);
+            else BOTH_AXES(inverse_6, 6, 4, GET_SUM, PUT_INSIDE);
+        }
+    }
+}
+
+enum { PACK_DEPTH = 32 }; /* depth transformed before it is packed: the scratch stays in L2 */
+
+#define GET_WEIGHT(i, j) load_part(from + ((i) * 3 + (j)) * depth, left)
+#define PUT_SCRATCH(i, j, v) store(out + ((i) * 6 + (j)) * NR * PACK_DEPTH, v)
+#define GET_TURNED(i, j) load_part(from + ((2 - (i)) * 3 + 2 - (j)) * channels, columns - c)
+#define PUT_PACKED(i, j, v) store(out + ((i) * 6 + (j)) * plane, v)
+#define GET_POSITION(i, j) load(from + ((i) * 6 + (j)) * plane)
+#define PUT_WEIGHT(i, j, v) store_part(out + ((i) * 3 + (j)) * depth, v, depth - c)
+
+static void pack_weights_forward(const float *w, int64_t depth, int64_t first, int64_t columns,
+                                 int64_t plane, float *packed, float *scratch) {
+    int64_t width = whole(columns, LANES);
+    packed += first * depth;
+    for (int64_t c = 0; c < depth; c += PACK_DEPTH) {
+        int64_t block = smaller(PACK_DEPTH, depth - c);
+        for (int64_t k = 0; k < columns; k++)
+            for (int64_t q = 0; q < block; q += LANES) {
+                const float *from = w + (first + k) * 9 * depth + c + q;
+                float *out = scratch + k * PACK_DEPTH + q;
+                int64_t left = block - q;
+                BOTH_AXES(transform_3, 3, 6, GET_WEIGHT, PUT_SCRATCH);
+            }
+        for (int p = 0; p < POSITIONS; p++)
+            pack_columns(scratch + p * NR * PACK_DEPTH, PACK_DEPTH, block, columns,
+                         packed + p * plane + c * width);
+    }
+}
+
+static void pack_weights_backward(const float *w, int64_t depth, int64_t channels, int64_t first,
+                                  int64_t columns, int64_t plane, float *packed) {
+    int64_t width = whole(columns, LANES);
+    packed += first * depth;
+    for (int64_t k = 0; k < depth; k++)
+        for (int64_t c = 0; c < columns; c += LANES) {
+            const float *from = w + k * 9 * channels + first + c;
+            float *out = packed + k * width + c;
+            BOTH_AXES(transform_3, 3, 6, GET_TURNED, PUT_PACKED);
+        }
+}
+
+static void tile_product(int64_t tiles, int64_t depth, int64_t columns, const float *const *v,
+                         int64_t v_plane, const float *packed, int64_t packed_plane,
+                         float *const *m, int64_t m_plane, int64_t position, int64_t first,
+                         int64_t end) {
+    int64_t step = depth > BLOCK_DEPTH ? even_part(depth, BLOCK_DEPTH, 8) : depth;
+    tile_job job = {.rows = tiles, .taps = 1, .a = v, .a_stride = tiles, .y = m};
+    for (int64_t c = 0; c < depth; c += step) {
+        job.depth = smaller(step, depth - c);
+        job.a_offset = position * v_plane + c;
+        job.accumulate = c > 0;
+        for (int64_t q = first; q < end; q++) {
+            job.columns = smaller(NR, columns - q * NR);
+            job.b = packed + position * packed_plane + q * NR * depth;
+            job.b_offset = c * whole(job.columns, LANES);
+            job.y_offset = position * m_plane + q * NR;
+            tile_panel(&job);
+        }
+    }
+}
+
+enum { OUTER_TILES = 192 }; /* a panel of x and a tile of dy stay in L1 */
+
+static void tile_outer(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,
+                       int64_t depth, int64_t position, float *sums, int64_t sums_plane,
+                       int accumulate, const float **columns) {
+    int64_t stride = whole(depth, LANES);
+    outer_job job = {.y_stride = stride, .dy_stride = dy->panel, .dy_rows = MR};
+    sums += position * sums_plane;
+    for (int64_t t = 0; t < tiles; t += OUTER_TILES) {
+        job.pixels = smaller(OUTER_TILES, tiles - t);
+        job.x = columns + t;
+        job.accumulate = accumulate || t > 0;
+        for (int64_t k = 0; k < rows; k += dy->panel) {
+            job.dy = dy->data + position * dy->plane + k * dy->tiles + t * dy->panel;
+            for (int64_t c = 0; c < depth; c += NR) {
+                job.columns = smaller(NR, stride - c);
+                job.x_offset = position * x->plane + c * x->tiles;
+                job.y = sums + k * stride + c;
+                outer_panel(&job, smaller(dy->panel, rows - k));
+            }
+        }
+    }
+}
+
+static void write_weight(const float *sums, int64_t plane, int64_t depth, int64_t first,
+                         int64_t end, float *dw) {
+    int64_t stride = whole(depth, LANES);
+    for (int64_t k = first; k < end; k++)
+        for (int64_t c = 0; c < depth; c += LANES) {
+            const float *from = sums + k * stride + c;
+            float *out = dw + k * 9 * depth + c;
+            BOTH_AXES(inverse_3, 6, 3, GET_POSITION, PUT_WEIGHT);
+        }
+}
+
+#define WINOGRAD_TABLE                                                                            \
+    {read_tiles_6x6, read_tiles_4x4, write_tiles_4x4, pack_weights_forward,                       \
+     pack_weights_backward, tile_product, tile_outer, write_weight}

@@ -1,0 +1,62 @@
+"""Which algorithm computes a convolution: by a fixed rule of its shape, or what the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+ALGORITHMS = ("auto", "winograd", "direct")
+LEAST_GAIN = 1.5  # what `_gain` must be for Winograd to be faster in all three passes
+LEAST_TILES = 64  # of all images: fewer do not pay for the transform of the weights
+
+_chosen = "auto"
+
+
+def set_conv_algorithm(algorithm: str) -> None:
+    """Choose how convolutions are computed, from the next plan on.
+
+    "auto": by a fixed rule of the shape, never by timing, so that a run can be repeated.
+    "winograd": F(4x4, 3x3) (Lavin & Gray 2016) wherever it applies: 3x3 filters of stride 1 and
+    dilation 1 in one group; it rounds two to four times as coarsely as "direct", which computes
+    the sum as it is written. Where an algorithm does not apply, direct is used.
+
+    Raises ValueError for an unknown name.
+
+    >>> set_conv_algorithm("direct")
+    >>> get_conv_algorithm()
+    'direct'
+    >>> set_conv_algorithm("auto")
+    """
+    global _chosen
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"unknown convolution algorithm {algorithm!r}; there are "
+                         f"{', '.join(ALGORITHMS)}")
+    _chosen = algorithm
+
+
+def get_conv_algorithm() -> str:
+    """The algorithm that `set_conv_algorithm` chose."""
+    return _chosen
+
+
+def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int) -> float:
+    """Products saved per output, less what the transforms of few channels take of it.
+
+    36 products instead of 144 for a whole tile of 4x4 outputs; transforms take as long as the
+    products of about 48 channels.
+    """
+    tiles = -(-rows // 4) * -(-columns // 4)
+    if images * tiles < LEAST_TILES:
+        return 0.0
+    channels = 2 * inputs * outputs / (inputs + outputs)
+    return 4 * rows * columns / (16 * tiles) * channels / (channels + 48)
+
+
+def conv_kernel(d: Sequence[int], part: str) -> str:
+    """The kernel for `part` ("forward", "grad_input", "grad_weight") of a layer of sizes d."""
+    n, h, w, c, k, kh, kw, stride_h, stride_w, _, _, dilation_h, dilation_w, groups, oh, ow = d[:16]
+    shape = (kh, kw, stride_h, stride_w, dilation_h, dilation_w, groups)
+    if _chosen != "direct" and shape == (3, 3, 1, 1, 1, 1, 1):
+        rows, columns = (h, w) if part == "grad_input" else (oh, ow)
+        if _chosen == "winograd" or _gain(n, rows, columns, c, k) >= LEAST_GAIN:
+            return f"winograd_{part}"
+    return f"conv2d_{part}"

@@ -1,0 +1,94 @@
+"""Winograd kernels against float64: edges of tiles, blocks of tiles, any padding and channels."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastnn._kernels import registry
+from tests._kernels.call import call, call_all_threads
+from tests._kernels.test_conv2d import sizes
+from tests.reference import conv2d as reference
+
+LAYERS = {
+    "whole tiles and vectors": ((3, 8, 12, 16, 32), (1, 1, 1, 1), 1, 1),
+    "part tiles and vectors": ((3, 7, 5, 17, 33), (1, 1, 1, 1), 1, 0),
+    "one tile": ((1, 3, 3, 1, 1), (0, 0, 0, 0), 0, 0),
+    "one pixel": ((2, 1, 1, 5, 3), (1, 1, 1, 1), 1, 1),
+    "no padding": ((2, 10, 9, 20, 24), (0, 0, 0, 0), 0, 0),
+    "asymmetric": ((2, 10, 9, 20, 24), (0, 2, 1, 0), 0, 0),
+    "padding wider than the filter": ((1, 6, 5, 8, 9), (4, 3, 5, 3), 0, 0),
+    "depth in blocks": ((2, 5, 6, 300, 40), (1, 1, 1, 1), 0, 1),
+    "columns in parts": ((1, 8, 8, 24, 300), (1, 1, 1, 1), 1, 0),
+    "blocks of tiles": ((7, 32, 32, 64, 48), (1, 1, 1, 1), 0, 0),
+}
+
+
+def assert_close(got, expected):
+    """The largest error of F(4x4, 3x3) in units of the RMS, for sums of up to a few thousand.
+
+    Transforms add up to six values and multiply by up to 2.5: in all about four times the error
+    of the direct sum, which is measured as 2e-6 here.
+    """
+    rms = np.sqrt(np.mean(expected ** 2))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5 * max(rms, 1e-30))
+
+
+def check(d, run):
+    v = reference.Conv(*d)
+    rng = np.random.default_rng(sum(d))
+    shapes = ((v.n, v.h, v.w, v.c), (v.k, 3, 3, v.c), (v.k if v.has_bias else 0,),
+              (v.n, v.oh, v.ow, v.k))
+    x, weight, bias, dy = (rng.standard_normal(s, dtype=np.float32) for s in shapes)
+    for array in (x, weight, bias, dy):
+        array.flags.writeable = False
+    y, dx, dw = (np.full(a.shape, np.nan, np.float32) for a in (dy, x, weight))
+    run("winograd_forward", [x, weight, bias, y], d)
+    assert_close(y, reference.conv2d_forward(x, weight, bias, d))
+    run("winograd_grad_input", [dy, weight, dx], d)
+    assert_close(dx, reference.conv2d_grad_input(dy, weight, d))
+    run("winograd_grad_weight", [x, dy, dw], d)
+    assert_close(dw, reference.conv2d_grad_weight(x, dy, d))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers(layer):
+    size, pad, has_bias, relu = LAYERS[layer]
+    check(sizes(*size, (3, 3), pad=pad, has_bias=has_bias, relu=relu), call_all_threads)
+
+
+@st.composite
+def arguments(draw):
+    """Any image, channels and padding that leave at least one output pixel."""
+    pad = tuple(draw(st.integers(0, 3)) for _ in range(4))
+    h = draw(st.integers(max(1, 3 - pad[0] - pad[2]), 13))
+    w = draw(st.integers(max(1, 3 - pad[1] - pad[3]), 13))
+    n, c, k = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 70))
+    return sizes(n, h, w, c, k, (3, 3), pad=pad, has_bias=draw(st.integers(0, 1)),
+                 relu=draw(st.integers(0, 1)))
+
+
+@given(arguments())
+@settings(deadline=None)
+def test_random_arguments(d):
+    check(d, call)
+
+
+def test_constants_are_kept():
+    """A filter of one 1 copies its input: the transforms are exact to rounding of one value."""
+    x = np.random.default_rng(0).standard_normal((2, 9, 9, 16), dtype=np.float32)
+    weight = np.zeros((16, 3, 3, 16), np.float32)
+    weight[np.arange(16), 1, 1, np.arange(16)] = 1
+    y = np.empty_like(x)
+    call("winograd_forward", [x, weight, np.empty(0, np.float32), y],
+         sizes(2, 9, 9, 16, 16, (3, 3), pad=(1, 1, 1, 1)))
+    np.testing.assert_allclose(y, x, atol=4e-6)
+
+
+@pytest.mark.parametrize("arguments", [
+    {"kernel": (5, 5)}, {"stride": (2, 1)}, {"dilation": (1, 2)}, {"groups": 2}])
+def test_other_convolutions_are_refused(arguments):
+    d = sizes(2, 9, 9, 8, 8, **{"kernel": (3, 3)} | arguments)
+    for name in ("winograd_forward", "winograd_grad_input", "winograd_grad_weight"):
+        with pytest.raises(ValueError, match="winograd is for 3x3"):
+            registry.kernel(name).extents(d, 1)
