@@ -17,6 +17,7 @@ MODULES = (
     "reduce",
     "softmax",
     "winograd",
+    "winograd_weight",
 )
 
 

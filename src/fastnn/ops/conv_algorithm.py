@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 ALGORITHMS = ("auto", "winograd", "direct")
-LEAST_GAIN = 1.5  # what `_gain` must be for Winograd to be faster in all three passes
+LEAST_GAIN = 1.1  # what `_gain` must be for Winograd to be faster in all three passes
 LEAST_TILES = 64  # of all images: fewer do not pay for the transform of the weights
 
 _chosen = "auto"
@@ -42,13 +42,13 @@ def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int) -> fl
     """Products saved per output, less what the transforms of few channels take of it.
 
     36 products instead of 144 for a whole tile of 4x4 outputs; transforms take as long as the
-    products of about 48 channels.
+    products of about 40 channels.
     """
     tiles = -(-rows // 4) * -(-columns // 4)
     if images * tiles < LEAST_TILES:
         return 0.0
     channels = 2 * inputs * outputs / (inputs + outputs)
-    return 4 * rows * columns / (16 * tiles) * channels / (channels + 48)
+    return 4 * rows * columns / (16 * tiles) * channels / (channels + 40)
 
 
 def conv_kernel(d: Sequence[int], part: str) -> str:

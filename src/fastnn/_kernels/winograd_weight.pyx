@@ -1,0 +1,127 @@
+"""Weight gradient by Winograd: G^T (sum over tiles of (A dy A^T) (B^T x B)) G, at each position.
+
+Tiles fall into ranges that have a sum of their own; blocks of a range are added in order, then the
+ranges. As many ranges as there are threads are done side by side, else one after the other by all
+threads together: the same sums either way.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int64_t, uintptr_t
+from libc.string cimport memset
+
+from fastnn._kernels.conv2d cimport Conv, sizes_bytes
+from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_grid, whole
+from fastnn._kernels.outer cimport add_sums
+from fastnn._kernels.winograd cimport (
+    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, grid, read_winograd, spread)
+
+cdef enum:
+    RANGES = 16
+    RANGE_BLOCKS = 4           # at least, in a range
+    RANGES_BYTES = 10 << 20    # at most so much memory for sums beside the first
+    OUTER_ROWS = 48            # channels of dy side by side: whole tiles of rows, whole vectors
+    WEIGHT_ROWS = 8            # filters in one part of the last transform
+
+cdef struct Weights:
+    tile_grid source, target
+    int64_t c, k, plane, ranges, sums_at, rest_at
+    Blocks blocks
+    const float *x
+    const float *dy
+    float *dw
+    float *sums       # of the range at work
+    int accumulate
+    char *workspace
+
+
+cdef Weights cut_weights(const Conv *v) noexcept nogil:
+    cdef Weights g
+    cdef int64_t sums_bytes
+    g.c, g.k = v.c, v.k
+    g.source = grid(v.h, v.w, v.c, v.oh, v.ow, v.pad_top, v.pad_left)
+    g.target = grid(v.oh, v.ow, v.k, v.oh, v.ow, 0, 0)
+    g.plane = v.k * whole(v.c, simd.lanes) + 16
+    g.blocks = cut_blocks(v.n * g.target.rows * g.target.columns,
+                          whole(v.c, simd.gemm.tile_columns), whole(v.k, OUTER_ROWS), v.c * v.k)
+    g.blocks.v.panel, g.blocks.m.panel = simd.gemm.tile_columns, OUTER_ROWS
+    sums_bytes = 4 * POSITIONS * g.plane
+    g.ranges = RANGES
+    while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
+                            (g.ranges - 1) * sums_bytes > RANGES_BYTES):
+        g.ranges //= 2
+    g.sums_at = whole(4 * larger(v.c, v.k), 64)
+    g.rest_at = g.sums_at + g.ranges * sums_bytes
+    g.x = g.dy = NULL
+    g.dw = g.sums = NULL
+    g.accumulate, g.workspace = 0, NULL
+    return g
+
+
+cdef bint by_ranges(const Weights *g, int threads) noexcept nogil:
+    return threads > 1 and g.ranges >= threads
+
+
+cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
+    cdef const Weights *g = <const Weights *> job
+    cdef int64_t at = chunk * CHUNK_TILES, count = smaller(CHUNK_TILES, block.count - at)
+    cdef const float *zero = <const float *> g.workspace
+    simd.winograd.read_6x6(&g.source, g.x, zero, block.first + at, count, at, &block.v)
+    simd.winograd.read_4x4(&g.target, g.dy, zero, block.first + at, count, at, &block.m)
+
+
+cdef void add_position(const void *job, const Block *block, int64_t position) noexcept nogil:
+    cdef const Weights *g = <const Weights *> job
+    simd.winograd.outer(&block.m, &block.v, block.count, g.k, g.c, position, g.sums, g.plane,
+                        g.accumulate, block.v_tiles)
+
+
+cdef void run_range(const Weights *whole_job, int64_t number, char *memory,
+                    int threads) noexcept nogil:
+    cdef Weights g = whole_job[0]
+    cdef Block block
+    cdef int64_t first = g.blocks.count * number // g.ranges, i
+    g.sums = <float *> (g.workspace + g.sums_at) + number * POSITIONS * g.plane
+    for i in range(first, g.blocks.count * (number + 1) // g.ranges):
+        g.accumulate = i > first
+        block = block_of(&g.blocks, i, memory, g.blocks.v.panel)
+        spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
+        spread(add_position, &g, &block, POSITIONS, threads)
+
+
+cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
+    simd.winograd.write_weight(<const float *> (g.workspace + g.sums_at), g.plane, g.c,
+                               chunk * WEIGHT_ROWS, smaller(g.k, (chunk + 1) * WEIGHT_ROWS), g.dw)
+
+
+cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
+                               int threads) noexcept nogil:
+    """conv2d_grad_weight for 3x3 filters of stride and dilation 1 in one group; overwritten.
+
+    p: x[n,h,w,c], dy[n,oh,ow,k], dw[k,3,3,c], workspace.  dw overlaps nothing.
+    """
+    cdef Weights g = cut_weights(<const Conv *> d)
+    cdef int64_t number, chunk, floats = POSITIONS * g.plane
+    cdef char *rest = p[3] + g.rest_at
+    cdef float *sums = <float *> (p[3] + g.sums_at)
+    g.x, g.dy, g.dw, g.workspace = <float *> p[0], <float *> p[1], <float *> p[2], p[3]
+    memset(p[3], 0, g.sums_at)  # what tiles read outside of the images
+    if by_ranges(&g, threads):
+        for number in prange(g.ranges, num_threads=threads, schedule="static"):
+            run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)
+    else:
+        for number in range(g.ranges):
+            run_range(&g, number, rest, threads)
+    add_sums(sums, sums + floats, floats, g.ranges - 1, threads)
+    for chunk in prange((g.k + WEIGHT_ROWS - 1) // WEIGHT_ROWS, num_threads=threads,
+                        schedule="static", use_threads_if=threads > 1):
+        write_rows(&g, chunk)
+
+
+def _extents(d, threads):
+    cdef Conv v = read_winograd(d)
+    cdef Weights g = cut_weights(&v)
+    x, weight, _, y = sizes_bytes(&v)
+    return x, y, weight, g.rest_at + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
+
+
+KERNELS = {"winograd_grad_weight": (<uintptr_t> &winograd_grad_weight, _extents)}
