@@ -17,6 +17,7 @@ from fastnn.ops.binary import add, div, ge, gt, maximum, minimum, mul, pow, sub
 from fastnn.ops.concat import cat
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.conv_algorithm import get_conv_algorithm, set_conv_algorithm
+from fastnn.ops.conv_transpose2d import conv_transpose2d
 from fastnn.ops.cross_entropy import cross_entropy
 from fastnn.ops.dropout import dropout
 from fastnn.ops.expand import expand

@@ -15,6 +15,9 @@ def _twin(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
     if padding == "same":
         total = dh * (kh - 1), dw * (kw - 1)
         before, after = [t // 2 for t in total], [t - t // 2 for t in total]
+    elif isinstance(padding, tuple) and isinstance(padding[0], tuple):
+        (top, bottom), (left, right) = padding
+        before, after = (top, left), (bottom, right)
     else:
         before = after = two(0 if padding == "valid" else padding)
     oh = (height + before[0] + after[0] - dh * (kh - 1) - 1) // sh + 1
@@ -41,6 +44,10 @@ CASES = [
     _case("stride and padding by axis", (2, 2, 9, 8), (3, 2, 3, 2), stride=(2, 1), padding=(0, 1)),
     _case("same, even window", (2, 3, 6, 5), (4, 3, 4, 2), padding="same"),
     _case("same, dilated", (1, 3, 7, 8), (4, 3, 3, 2), padding="same", dilation=(2, 3)),
+    _case("padding by side", (2, 3, 5, 6), (4, 3, 3, 2), padding=((0, 2), (3, 1))),
+    _case("padding by side, stride 2, 19 channels", (1, 19, 6, 5), (4, 19, 3, 3), stride=2,
+          padding=((1, 0), (0, 1))),
+    _case("1x1 with padding below alone", (2, 5, 3, 4), (6, 5, 1, 1), padding=((0, 1), (0, 0))),
     _case("valid", (1, 3, 5, 6), (4, 3, 2, 3), padding="valid"),
     _case("dilation 2", (2, 3, 8, 9), (4, 3, 3, 3), padding=2, dilation=2),
     _case("dilation by axis, stride 2", (1, 3, 9, 11), (4, 3, 3, 3), stride=2, dilation=(1, 3)),
@@ -48,6 +55,10 @@ CASES = [
     _case("groups 3, stride 2", (1, 6, 7, 7), (9, 2, 3, 3), stride=2, groups=3),
     _case("depthwise", (2, 5, 6, 5), (5, 1, 3, 3), padding=1, groups=5),
     _case("depthwise, 2 each, stride 2", (1, 5, 7, 6), (10, 1, 3, 3), stride=2, groups=5),
+    _case("depthwise, 3 each, dilated, same", (2, 4, 6, 5), (12, 1, 3, 2), padding="same",
+          dilation=2, groups=4),
+    _case("depthwise, 4 by 2 window, padding by side", (2, 17, 6, 5), (17, 1, 4, 2), groups=17,
+          padding=((2, 1), (1, 0))),
     _case("window as large as the image", (3, 2, 4, 5), (7, 2, 4, 5)),
     _case("padding wider than the image", (1, 2, 1, 2), (3, 2, 3, 3), padding=2),
     _case("one channel, 17 filters", (2, 1, 5, 5), (17, 1, 3, 3), padding=1),

@@ -134,6 +134,8 @@ LAYERS = [
     (nn.MaxPool2d(2), (2, 3, 4, 6)), (nn.AvgPool2d(2), (2, 3, 4, 6)),
     (nn.AdaptiveAvgPool2d((2, None)), (2, 3, 5, 6)), (nn.Dropout(0.5), (2, 3)),
     (nn.Conv2d(3, 4, (3, 2), padding="same"), (2, 3, 4, 5)),
+    (nn.Conv2d(3, 6, 3, padding=((1, 0), (0, 2)), groups=3), (2, 3, 4, 5)),
+    (nn.ConvTranspose2d(3, 4, (3, 2), stride=2, padding=1), (2, 3, 4, 5)),
 ]
 
 

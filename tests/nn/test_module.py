@@ -248,3 +248,18 @@ def test_parameters_of_any_shape_start_aligned():
         assert parameter.shape == shape and parameter.dtype == np.float32
     with pytest.raises(ShapeError, match="expected shape"):
         nn.Parameter(np.ones(3)).data = np.ones(4)
+
+
+def test_keywords_reach_forward_inside_a_forward_alone():
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up = nn.ConvTranspose2d(1, 1, 2, stride=2)
+
+        def forward(self, x):
+            return self.up(x, output_size=(5, 4))
+
+    x = np.ones((1, 1, 2, 2), np.float32)
+    assert Outer()(x).shape == (1, 1, 5, 4)
+    with pytest.raises(TypeError, match="takes no keywords, got output_size"):
+        Outer().up(x, output_size=(5, 4))

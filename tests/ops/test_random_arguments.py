@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import fastnn as fn
 from tests.cases.case import Case, classes
 from tests.cases.conv2d import _twin as conv2d_twin
+from tests.cases.conv_transpose2d import _twin as conv_transpose2d_twin
 from tests.cases.losses import _cross_entropy
 from tests.cases.pooling import _adaptive_twin, _avg_twin, _max_twin
 from tests.harness import assert_close, run, same_bits, trace_case, upstream
@@ -45,11 +46,15 @@ def check(case: Case) -> None:
 def test_conv2d(data):
     draw = data.draw
     groups = draw(st.integers(1, 3))
-    kernel, stride, padding, dilation = (
+    kernel, stride, before, after, dilation = (
         draw(st.tuples(st.integers(low, high), st.integers(low, high)))
-        for low, high in ((1, 4), (1, 3), (0, 3), (1, 3)))
+        for low, high in ((1, 4), (1, 3), (0, 3), (0, 3), (1, 3)))
+    by_side = draw(st.booleans())
+    padding = tuple(zip(before, after, strict=True)) if by_side else before
     image = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
-    assume(all(image[i] + 2 * padding[i] >= dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)))
+    after = after if by_side else before
+    assume(all(image[i] + before[i] + after[i] >= dilation[i] * (kernel[i] - 1) + 1
+               for i in (0, 1)))
     depth, width = draw(st.integers(1, 9)), draw(st.integers(1, 19))
     x = (draw(st.integers(1, 3)), depth * groups, *image)
     w = (width * groups, depth, *kernel)
@@ -57,6 +62,28 @@ def test_conv2d(data):
     bias = [(w[0],)] if draw(st.booleans()) else []
     check(Case(f"conv2d {x} {w} {arguments}", lambda *t: fn.conv2d(*t, **arguments),
                lambda *t: conv2d_twin(*t, **arguments), (x, w, *bias)))
+
+
+@few
+@given(st.data())
+def test_conv_transpose2d(data):
+    draw = data.draw
+    groups = draw(st.integers(1, 3))
+    kernel, stride, padding, dilation = (
+        draw(st.tuples(st.integers(low, high), st.integers(low, high)))
+        for low, high in ((1, 4), (1, 3), (0, 3), (1, 3)))
+    extra = tuple(draw(st.integers(0, max(stride[i], dilation[i]) - 1)) for i in (0, 1))
+    image = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
+    assume(all((image[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + extra[i]
+               >= 2 * padding[i] for i in (0, 1)))
+    depth, width = draw(st.integers(1, 9)), draw(st.integers(1, 19))
+    x, w = (draw(st.integers(1, 3)), depth * groups, *image), (depth * groups, width, *kernel)
+    arguments = dict(stride=stride, padding=padding, output_padding=extra, dilation=dilation,
+                     groups=groups)
+    bias = [(width * groups,)] if draw(st.booleans()) else []
+    check(Case(f"conv_transpose2d {x} {w} {arguments}",
+               lambda *t: fn.conv_transpose2d(*t, **arguments),
+               lambda *t: conv_transpose2d_twin(*t, **arguments), (x, w, *bias)))
 
 
 @few

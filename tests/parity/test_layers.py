@@ -11,7 +11,8 @@ from tests.parity.compare import torch
 pytestmark = pytest.mark.parity
 
 LAYERS = {
-    "Linear": (5, 3), "Conv2d": (4, 6, 3), "BatchNorm1d": (4,), "BatchNorm2d": (4,),
+    "Linear": (5, 3), "Conv2d": (4, 6, 3), "ConvTranspose2d": (4, 6, 3), "BatchNorm1d": (4,),
+    "BatchNorm2d": (4,),
     "MaxPool2d": (2,), "AvgPool2d": (2,), "AdaptiveAvgPool2d": (1,), "Dropout": (), "Flatten": (),
     "ReLU": (), "LeakyReLU": (), "ELU": (), "SiLU": (), "GELU": (), "Sigmoid": (), "Tanh": (),
     "CrossEntropyLoss": (), "MSELoss": (),
@@ -44,8 +45,9 @@ def test_state_dict(name):
         assert ours[key].dtype == value.numpy().dtype
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("Linear", (400, 300)), ("Conv2d", (40, 60, 5)),
-                                             ("BatchNorm2d", (4,))])
+@pytest.mark.parametrize(("name", "sizes"), [
+    ("Linear", (400, 300)), ("Conv2d", (40, 60, 5)), ("ConvTranspose2d", (40, 60, 5)),
+    ("BatchNorm2d", (4,))])
 def test_initial_values_have_the_same_distribution(name, sizes):
     ours = getattr(fn.nn, name)(*sizes).state_dict()
     torch.manual_seed(0)

@@ -46,6 +46,43 @@ def test_conv2d(seed):
     check_same(call(fn), call(functional), arrays, TIGHT)
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_conv_transpose2d(seed):
+    rng = np.random.default_rng(seed)
+    groups = int(rng.choice([1, 1, 2, 3]))
+    inputs = groups * int(rng.integers(1, 9))
+    if seed % 6 == 5:  # depthwise
+        groups = inputs
+    kernel = tuple(int(k) for k in rng.integers(1, 5, 2))
+    stride, dilation = (tuple(int(v) for v in rng.integers(1, 4, 2)) for _ in range(2))
+    extra = tuple(int(rng.integers(0, max(s, d)))
+                  for s, d in zip(stride, dilation, strict=True))
+    padding = tuple(int(rng.integers(0, k)) for k in kernel)
+    arrays = [normal(rng, int(rng.integers(1, 4)), inputs, *rng.integers(4, 9, 2)),
+              normal(rng, inputs, int(rng.integers(1, 6)), *kernel)]
+    arrays += [normal(rng, arrays[1].shape[1] * groups)] if seed % 2 else []
+
+    def call(module):
+        return lambda x, weight, bias=None: module.conv_transpose2d(
+            x, weight, bias, stride, padding, extra, groups, dilation)
+
+    check_same(call(fn), call(functional), arrays, TIGHT)
+
+
+def test_conv_transpose2d_output_size():
+    rng = np.random.default_rng(0)
+    arrays = [normal(rng, 2, 3, 5, 4)]
+    layer = fn.nn.ConvTranspose2d(3, 4, (3, 2), stride=3, padding=1)
+    twin = torch.nn.ConvTranspose2d(3, 4, (3, 2), stride=3, padding=1).double()
+    twin.load_state_dict({name: torch.from_numpy(value.astype(np.float64))
+                          for name, value in layer.state_dict().items()})
+    for size in ((13, 9), (15, 10)):
+        check_same(lambda x, size=size: layer(x, output_size=size),
+                   lambda x, size=size: twin(x, output_size=size), arrays, TIGHT)
+    with pytest.raises(fn.ShapeError, match="output_size"):
+        layer(fn.graph.constant(arrays[0]), output_size=(16, 9))
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_conv2d_named_padding(padding):
     rng = np.random.default_rng(0)

@@ -64,12 +64,15 @@ class Module:
         """The output as a function of symbolic tensors."""
         raise NotImplementedError(f"{type(self).__name__} needs a forward")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         if tracing() or any(isinstance(value, Tensor) for value in _flat(inputs)):
             inputs = tuple(value if isinstance(value, (tuple, list)) else as_tensor(value)
                            for value in inputs)
             with scope(_paths.get().get(id(self), current_scope())):
-                return self.forward(*inputs)
+                return self.forward(*inputs, **options)
+        if options:
+            raise TypeError(f"{type(self).__name__}: called with arrays it takes no keywords, "
+                            f"got {', '.join(options)}; inside a forward it does")
         if _runner is None:
             raise RuntimeError("import fastnn before calling a module with arrays")
         return _runner(self, inputs)

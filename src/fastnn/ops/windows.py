@@ -22,6 +22,22 @@ def pair(value: Any, name: str, least: int) -> Pair:
     return first, second
 
 
+def whole_number(value: Any, name: str) -> int:
+    """An integer of at least 1."""
+    if not isinstance(value, SupportsIndex) or index(value) < 1:
+        raise ShapeError(f"{name} must be an integer of at least 1, got {value!r}")
+    return index(value)
+
+
+def check_channels(name: str, shape: tuple[int, ...], expected: int, taker: str) -> None:
+    """The images have as many channels as `taker`, a weight in words, takes."""
+    if shape[1] != expected:
+        hint = (f"; the last axis has {expected}: for channels-last images use layout='NHWC'"
+                if shape[3] == expected else "")
+        raise ShapeError(f"{name}: input {shape} has {shape[1]} channels, expected {expected} for "
+                         f"{taker}{hint}")
+
+
 def check_images(name: str, x: Spec) -> None:
     """x is a float32 batch of images."""
     if len(x.shape) != 4:

@@ -1,0 +1,95 @@
+"""2-D transposed convolution: the adjoint of a convolution, used as a layer that enlarges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.ops.binary import add
+from fastnn.ops.conv2d import Conv2dGradInput, Window
+from fastnn.ops.reshape import reshape
+from fastnn.ops.windows import Pair, check_channels, check_images, pair, whole_number
+
+
+@dataclass(frozen=True)
+class ConvTranspose2d(Conv2dGradInput):
+    """y[n,c,i·s+u·d-p,j·s+v·d-p] += x[n,k,i,j] w[k,c,u,v]: the input gradient of a convolution.
+
+    `window` and `shape` are those of the convolution whose input is y and whose output is x, so
+    kernels and gradients are the convolution's. Output padding is less padding at the end of y:
+    only then has that convolution as many outputs as x has pixels.
+    """
+
+    @property
+    def name(self) -> str:
+        return "conv_transpose2d"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        x, weight = inputs
+        check_images("conv_transpose2d", x)
+        check_channels("conv_transpose2d", x.shape, weight.shape[0], f"weight {weight.shape}")
+        if x.shape[1] % self.window.groups:
+            raise ShapeError(f"conv_transpose2d: {self.window.groups} groups do not divide the "
+                             f"{x.shape[1]} input channels")
+        return super().infer(*inputs)
+
+
+def transposed_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """The smallest size of an axis whose convolution gives `size`: without output padding."""
+    return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
+
+
+def _check_output_padding(extra: Pair, stride: Pair, dilation: Pair) -> None:
+    if any(extra[i] >= max(stride[i], dilation[i]) for i in (0, 1)):
+        raise ShapeError(f"conv_transpose2d: output_padding {extra} must be smaller than stride "
+                         f"{stride} or dilation {dilation}")
+
+
+def conv_transpose2d(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:
+    """2-D transposed convolution, arguments as torch.nn.functional.conv_transpose2d.
+
+    y[n,c,i·s+u·d-p,j·s+v·d-p] = Σ x[n,k,i,j] w[k,c,u,v] (+ bias[c])
+
+    x: (batch, in, height, width); weight: (in, out / groups, kernel height, width); bias: (out);
+    stride, padding, output_padding, dilation: a number or (height, width). Returns
+    (batch, out, height', width'), with height' =
+    (height - 1) stride - 2 padding + dilation (kernel height - 1) + output_padding + 1.
+
+    Raises ShapeError for arguments that do not fit, or a result without pixels.
+    Source: Zeiler, Krishnan, Taylor and Fergus, "Deconvolutional networks", 2010.
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> x = constant(np.zeros((1, 16, 4, 4)))
+    >>> conv_transpose2d(x, np.zeros((16, 3, 3, 3)), stride=2, padding=1, output_padding=1).shape
+    (1, 3, 8, 8)
+    """
+    x, weight = as_tensor(x), as_tensor(weight)
+    check_images("conv_transpose2d", x.spec)
+    check_images("conv_transpose2d weight", weight.spec)
+    kernel = weight.shape[2:]
+    strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+    pads, extra = pair(padding, "padding", 0), pair(output_padding, "output_padding", 0)
+    groups = whole_number(groups, "groups")
+    _check_output_padding(extra, strides, dilations)
+    height, width = (
+        transposed_size(x.shape[2 + i], kernel[i], strides[i], pads[i], dilations[i]) + extra[i]
+        for i in (0, 1))
+    if height < 1 or width < 1:
+        raise ShapeError(f"conv_transpose2d: input {x.shape} with kernel {kernel}, stride "
+                         f"{strides} and padding {pads} gives {height} by {width} pixels")
+    out = weight.shape[1] * groups
+    window = Window(strides, ((pads[0], pads[0] - extra[0]), (pads[1], pads[1] - extra[1])),
+                    dilations, groups)
+    y = apply(ConvTranspose2d(window, (x.shape[0], out, height, width)), x, weight)
+    if bias is None:
+        return y
+    bias = as_tensor(bias)
+    if bias.shape != (out,):
+        raise ShapeError(f"conv_transpose2d: bias {bias.shape} does not fit weight "
+                         f"{weight.shape} in {groups} group(s), expected ({out},)")
+    return add(y, reshape(bias, 1, out, 1, 1))
