@@ -5,6 +5,7 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan import memory
+from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED
 from tests.cases import CASES
 from tests.harness import executor_of, make_plan, poison, run, same_bits, trace_case
 from tests.nets import NETS, batch_for, make
@@ -106,3 +107,25 @@ def test_first_fit_of_random_lifetimes():
                 together = a.first <= b.last and b.first <= a.last
                 apart = a.offset + a.bytes <= b.offset or b.offset + b.bytes <= a.offset
                 assert apart or not together
+
+
+def test_large_buffers_begin_at_different_places_of_a_page():
+    model = fn.models.create("lenet", 10, 1, (28, 28))
+    plan = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters())
+                        ).plan((64, 1, 28, 28))
+    verify(plan)
+    stores = {id(s): s for s in (*plan.layout.storages.values(), *plan.layout.workspaces.values())}
+    large = [s for s in stores.values() if s.bytes >= STAGGERED]
+    assert len(large) > 10
+    assert len({s.offset % PAGE for s in large}) == min(len(large), PAGE // ALIGNMENT)
+    near = [(a.offset - b.offset) % PAGE for a in large for b in large
+            if a is not b and abs(a.first - b.first) <= 1]
+    assert min(near) >= 4 * ALIGNMENT and PAGE - max(near) >= 4 * ALIGNMENT
+    most = max(plan.layout.live_bytes(i) for i in range(len(plan.steps)))
+    assert plan.layout.arena_bytes <= 1.3 * most
+
+
+def test_equal_sizes_waste_no_more_than_a_page_each():
+    chain = [memory.Storage(1 << 20, i, i + 1) for i in range(100)]
+    assert memory.place(chain) <= 2 * ((1 << 20) + PAGE)
+    assert all(abs(a.offset - b.offset) >= 1 << 20 for a, b in zip(chain, chain[1:], strict=False))

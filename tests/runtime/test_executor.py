@@ -30,6 +30,15 @@ def test_aligned_arrays():
     assert aligned_array((), np.float32).shape == ()
 
 
+def test_large_arrays_begin_at_different_places_of_a_page():
+    arrays = [aligned_array((size,), np.uint8) for size in (1 << 16, 200_001, 1 << 20, 4 << 20)]
+    assert not any(array.any() for array in arrays)
+    places = [array.ctypes.data % 4096 for array in arrays]
+    assert len(set(places)) == 4 and not any(place % 64 for place in places)
+    for array in arrays:
+        array[:] = 1
+
+
 def _subnormals_live():
     return SUBNORMAL * np.float32(0.5) > 0 and bool((np.full(9, SUBNORMAL) * 0.5 > 0).all())
 

@@ -68,6 +68,10 @@ class Stored(Operators):
             raise ShapeError(f"expected shape {self._spec.shape}, got {array.shape}")
         self.memory[...] = array.transpose(storage_axes(array.ndim))
 
+    def zeros(self) -> np.ndarray:
+        """New memory as this has, for what an optimizer keeps beside it; not the values."""
+        return aligned_array(self.memory.shape, self.memory.dtype)
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self._spec.shape

@@ -43,7 +43,7 @@ class Optimizer:
                     raise ValueError("a parameter is in more than one group")
                 seen.add(id(parameter))
                 self.state[id(parameter)] = {
-                    name: np.zeros_like(parameter.memory) for name in self.names(group)}
+                    name: parameter.zeros() for name in self.names(group)}
             self.check(group)
             group.memory = np.array(self.numbers(group), np.float64)
             self.param_groups.append(group)

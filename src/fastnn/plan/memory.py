@@ -1,7 +1,8 @@
 """Lay out memory: lifetimes, sharing of buffers, and an offset in the arena for each.
 
 A view lives in its input's memory; an operation may write over an input that nobody reads later.
-The rest is packed: largest first, each at the lowest offset that is free while it lives.
+The rest is packed: largest first, each at the lowest offset that is free while it lives. Large
+buffers are staggered within it (`runtime/arena.py`), in the order in which a step makes them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fastnn.graph import Graph, Leaf, Tensor
 from fastnn.plan.select import Step
-from fastnn.runtime.arena import ALIGNMENT
+from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED, stagger
 
 
 @dataclass
@@ -23,6 +24,12 @@ class Storage:
     last: int
     tensors: list[Tensor] = field(default_factory=list)
     offset: int = 0
+
+    @property
+    def reserved(self) -> int:
+        """Bytes that it takes in the arena: a large one can begin anywhere in its first page."""
+        slack = PAGE - ALIGNMENT if self.bytes >= STAGGERED else 0
+        return -(-(self.bytes + slack) // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass(frozen=True)
@@ -115,13 +122,16 @@ def place(storages: Sequence[Storage]) -> int:
     best: tuple[int, dict[int, int]] | None = None
     for order in (by_size, by_life):
         offsets = _first_fit(order)
-        total = max((offsets[id(s)] + s.bytes for s in order), default=0)
+        total = max((offsets[id(s)] + s.reserved for s in order), default=0)
         if best is None or total < best[0]:
             best = total, offsets
     assert best is not None
     for storage in storages:
         storage.offset = best[1][id(storage)]
-    return -(-best[0] // ALIGNMENT) * ALIGNMENT
+    large = (storage for storage in storages if storage.bytes >= STAGGERED)
+    for number, storage in enumerate(sorted(large, key=lambda s: s.first)):
+        storage.offset += (stagger(number) - storage.offset) % PAGE
+    return best[0]
 
 
 def _first_fit(order: Sequence[Storage]) -> dict[int, int]:
@@ -132,9 +142,9 @@ def _first_fit(order: Sequence[Storage]) -> dict[int, int]:
         for start, other in placed:  # by offset
             if other.last < storage.first or storage.last < other.first:
                 continue
-            if start >= offset + storage.bytes:
+            if start >= offset + storage.reserved:
                 break
-            offset = max(offset, -(-(start + other.bytes) // ALIGNMENT) * ALIGNMENT)
+            offset = max(offset, start + other.reserved)
         offsets[id(storage)] = offset
         placed.append((offset, storage))
         placed.sort(key=lambda pair: pair[0])
