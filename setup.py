@@ -23,6 +23,8 @@ ARM = {"neon": []}
 LEVELS = X86 if platform.machine().lower() in ("x86_64", "amd64") else ARM
 FLAGS = ["-O3", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math",
          "-fvisibility=hidden", "-Wno-psabi", "-Wno-unused-function"]
+# In our modules a parallel region of one thread is a plain call (simd/team.c).
+WRAP = ["-Wl,--wrap=GOMP_parallel"] if sys.platform.startswith("linux") else []
 HELP = """
 fastnn needs a C compiler with OpenMP: GCC 9 or newer, or Clang 12 or newer with libomp.
   Debian, Ubuntu:  apt-get install gcc libc6-dev python3-dev   (Clang: also libomp-dev)
@@ -37,19 +39,24 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         self._check_openmp()
         self.parallel = self.parallel or os.cpu_count()
+        team = self._compile("team", []) if WRAP else []
         for extension in self.extensions:
+            extension.extra_objects = list(team)
             if extension.name.endswith(".dispatch"):
-                extension.extra_objects = self._level_objects()
+                extension.extra_objects += self._level_objects()
         super().build_extensions()
+
+    def _compile(self, name: str, flags: list[str]) -> list[str]:
+        return self.compiler.compile(
+            [str(KERNELS / f"simd/{name}.c")],
+            output_dir=self.build_temp,
+            depends=[str(path) for path in (KERNELS / "simd").glob("*.h")],
+            extra_postargs=FLAGS + ["-fPIC"] + flags,
+        )
 
     def _level_objects(self) -> list[str]:
         def compile_level(level: str) -> list[str]:
-            return self.compiler.compile(
-                [str(KERNELS / f"simd/isa_{level}.c")],
-                output_dir=self.build_temp,
-                depends=[str(path) for path in (KERNELS / "simd").glob("*.h")],
-                extra_postargs=FLAGS + ["-fPIC"] + LEVELS[level],
-            )
+            return self._compile(f"isa_{level}", LEVELS[level])
 
         with ThreadPoolExecutor(self.parallel) as pool:
             return [path for paths in pool.map(compile_level, LEVELS) for path in paths]
@@ -70,6 +77,7 @@ class BuildKernels(build_ext):
 
 def extensions() -> list[Extension]:
     headers = [str(path) for path in (KERNELS / "simd").glob("*.h")]
+    headers.append(str(KERNELS / "simd/team.c"))
     return [
         Extension(
             f"fastnn._kernels.{path.stem}",
@@ -77,7 +85,7 @@ def extensions() -> list[Extension]:
             include_dirs=[str(KERNELS)],
             depends=headers,
             extra_compile_args=FLAGS,
-            extra_link_args=["-fopenmp"],
+            extra_link_args=["-fopenmp", *WRAP],
         )
         for path in sorted(KERNELS.glob("*.pyx"))
     ]

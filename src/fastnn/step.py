@@ -195,6 +195,12 @@ class TrainStep:
     "512MiB"; None for no limit. layout: "NCHW", or "NHWC" for channels-last images. Calling it
     with (x, y) returns the loss as a float; several inputs or targets are tuples.
 
+    A steady step (same shapes, modes and threads as the step before) takes no memory: every value,
+    gradient and workspace lies in one arena, and neither the allocator nor a fresh page is asked
+    for. That holds for C-contiguous float32 and int64 arrays in native byte order, which are read
+    in place; anything else is converted first, into new memory. What remains are a few small
+    Python objects (array headers, the float), which Python takes from its own pools.
+
     Raises ShapeError, NonFiniteError (before any parameter changes), MemoryBudgetError.
     """
 

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
 from fastnn._kernels.kernel cimport kernel_fn
+from fastnn._kernels.team cimport in_forked_child
 
 cdef extern from "simd/detect.h":
     uint64_t flush_denormals() noexcept nogil
@@ -144,6 +145,7 @@ cdef class Program:
     def run(self, int64_t first, int64_t last):
         """Execute calls first .. last - 1, with denormals flushed to zero."""
         cdef int64_t i = first
+        cdef int threads = 1 if in_forked_child() else self.threads
         if not 0 <= first <= last <= self.count:
             raise ValueError(f"calls {first}..{last} are outside of 0..{self.count}")
         if self.unbound:
@@ -154,11 +156,11 @@ cdef class Program:
                 i += 1
                 continue
             with nogil:
-                flush_in_team(self.threads, self.states)
-                i = self._run_kernels(i, last)
-                restore_in_team(self.threads, self.states)
+                flush_in_team(threads, self.states)
+                i = self._run_kernels(i, last, threads)
+                restore_in_team(threads, self.states)
 
-    cdef int64_t _run_kernels(self, int64_t i, int64_t last) noexcept nogil:
+    cdef int64_t _run_kernels(self, int64_t i, int64_t last, int threads) noexcept nogil:
         cdef call_t *call
         cdef int64_t k, buffer
         while i < last and self.calls[i].function != NULL:
@@ -166,8 +168,7 @@ cdef class Program:
             for k in range(call.buffers):
                 buffer = call.first_buffer + k
                 self.pointers[k] = self.slots[self.slot_of[buffer]] + self.offset_of[buffer]
-            call.function(self.pointers, self.d + call.first_d, self.s + call.first_s,
-                          self.threads)
+            call.function(self.pointers, self.d + call.first_d, self.s + call.first_s, threads)
             i += 1
         return i
 

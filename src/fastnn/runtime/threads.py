@@ -1,46 +1,57 @@
-"""How many threads kernels use: by default what affinity, the cgroup and OMP_NUM_THREADS leave."""
+"""How many threads kernels use.
+
+By default what OMP_NUM_THREADS says, else the physical cores that affinity and the cgroup's CPU
+quota leave. `threadpoolctl` bounds it: a limit of OpenMP that was set later than our number holds.
+"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+from fastnn._kernels.team import is_forked_child, openmp_limit
+from fastnn.runtime.cores import available_cores
 
 MAX_THREADS = 1024
-_threads: int | None = None
-
-
-def _quota(root: str = "/sys/fs/cgroup") -> int:
-    """Whole processors that the cgroup's CPU quota allows; a large number without a quota."""
-    try:
-        quota, period = Path(root, "cpu.max").read_text().split()
-        return max(1, int(quota) // int(period)) if quota != "max" else MAX_THREADS
-    except (OSError, ValueError):
-        return MAX_THREADS
+_chosen: int | None = None  # by set_num_threads
+_default: int | None = None
+_limit_then = 0  # OpenMP's limit when a number was chosen
 
 
 def default_threads() -> int:
-    """OMP_NUM_THREADS if set, else the processors that this process may use."""
+    """OMP_NUM_THREADS if set, else the cores that this process may use."""
     named = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if named.isdigit() and int(named) > 0:
         return min(int(named), MAX_THREADS)
-    affinity = getattr(os, "sched_getaffinity", None)
-    available = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(available, _quota(), MAX_THREADS))
+    return min(available_cores(), MAX_THREADS)
 
 
 def get_num_threads() -> int:
-    """How many threads kernels use."""
-    global _threads
-    if _threads is None:
-        _threads = default_threads()
-    return _threads
+    """How many threads kernels use.
+
+    Under `threadpoolctl.threadpool_limits(n)` at most n. In a forked child 1, always: the threads
+    of OpenMP do not survive a fork. Start processes by "spawn" or "forkserver" to use more.
+
+    >>> from threadpoolctl import threadpool_limits
+    >>> with threadpool_limits(1):
+    ...     get_num_threads()
+    1
+    """
+    global _default
+    if is_forked_child():
+        return 1
+    limit = openmp_limit()
+    if _chosen is not None:
+        return _chosen if limit == _limit_then else min(_chosen, limit)
+    if _default is None:
+        _default = default_threads()
+    return min(_default, limit)
 
 
 def set_num_threads(threads: int) -> None:
     """Let kernels use `threads` threads; results have the same bits for any number."""
-    global _threads
+    global _chosen, _limit_then
     if isinstance(threads, bool) or not isinstance(threads, int):
         raise TypeError(f"the number of threads is an integer, got {threads!r}")
     if not 1 <= threads <= MAX_THREADS:
         raise ValueError(f"the number of threads must be from 1 to {MAX_THREADS}, got {threads}")
-    _threads = threads
+    _chosen, _limit_then = threads, openmp_limit()

@@ -1,0 +1,93 @@
+"""What the machine leaves to this process: affinity, physical cores, and the cgroup's CPU quota."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def available_cores() -> int:
+    """Physical cores that this process may keep busy, at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    processors = affinity(0) if affinity else range(os.cpu_count() or 1)
+    return max(1, int(min(physical_cores(processors), cpu_quota())))
+
+
+def physical_cores(
+    processors: Iterable[int], folder: str | Path = "/sys/devices/system/cpu"
+) -> int:
+    """How many cores these processors are: hyper-threads of one core share its arithmetic units.
+
+    A processor of which the system says nothing counts as a core.
+    """
+    cores = set()
+    for processor in processors:
+        try:
+            siblings = Path(folder, f"cpu{processor}/topology/thread_siblings_list").read_text()
+        except OSError:
+            siblings = f"{processor}"
+        cores.add(siblings.strip())
+    return len(cores)
+
+
+def cpu_quota(process: str | Path = "/proc/self") -> float:
+    """Processors that the cgroup of this process may use, of version 2 or 1; infinity if unbound.
+
+    A group is bound by its own quota and by those of all groups around it.
+    """
+    return min((quota for folder in _groups(Path(process))
+                for quota in (_quota_v2(folder), _quota_v1(folder)) if quota is not None),
+               default=math.inf)
+
+
+def _groups(process: Path) -> Iterator[Path]:
+    """Folders of the CPU controller for this process: its own group, then those around it."""
+    try:
+        memberships = (process / "cgroup").read_text().splitlines()
+        mounts = (process / "mountinfo").read_text().splitlines()
+    except OSError:
+        return
+    paths: dict[str, str] = {}  # by type of file system
+    for line in memberships:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            paths["cgroup2"] = path
+        elif "cpu" in controllers.split(","):
+            paths["cgroup"] = path
+    for line in mounts:
+        place, _, source = line.partition(" - ")
+        kind, _, options = source.split(" ", 2)
+        if kind not in paths or (kind == "cgroup" and "cpu" not in options.split(",")):
+            continue
+        inside, mounted = place.split(" ")[3:5]
+        group = _below(paths[kind], inside)
+        yield Path(mounted, group)
+        yield from (Path(mounted, parent) for parent in Path(group).parents)
+
+
+def _below(path: str, root: str) -> str:
+    """A group's path from the folder that is mounted; that folder itself if it lies elsewhere.
+
+    It does in a container that was given its own group as the root, under a path of the host.
+    """
+    inside = f"{path}/".startswith(f"{root.rstrip('/')}/") and ".." not in path.split("/")
+    return path[len(root.rstrip("/")):].strip("/") if inside else ""
+
+
+def _quota_v2(folder: Path) -> float | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _quota_v1(folder: Path) -> float | None:
+    try:
+        quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text())
+                         for name in ("quota", "period"))
+        return None if quota <= 0 else quota / period
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
