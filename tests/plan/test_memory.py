@@ -1,5 +1,7 @@
 """Memory layouts: nothing live is written over; no value is read before it is written."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -128,4 +130,4 @@ def test_large_buffers_begin_at_different_places_of_a_page():
 def test_equal_sizes_waste_no_more_than_a_page_each():
     chain = [memory.Storage(1 << 20, i, i + 1) for i in range(100)]
     assert memory.place(chain) <= 2 * ((1 << 20) + PAGE)
-    assert all(abs(a.offset - b.offset) >= 1 << 20 for a, b in zip(chain, chain[1:], strict=False))
+    assert all(abs(a.offset - b.offset) >= 1 << 20 for a, b in pairwise(chain))

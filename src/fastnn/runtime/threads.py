@@ -39,7 +39,7 @@ def get_num_threads() -> int:
     global _default
     if is_forked_child():
         return 1
-    limit = openmp_limit()
+    limit: int = openmp_limit()
     if _chosen is not None:
         return _chosen if limit == _limit_then else min(_chosen, limit)
     if _default is None:
