@@ -256,7 +256,7 @@ def test_nothing_is_allocated_in_a_steady_step():
 X, Y = batch_for("residual")
 BAD = {
     "rank": (X[0], Y, fn.ShapeError, r"conv2d.*\(batch, channels"),
-    "channels": (X[:, :1], Y, fn.ShapeError, r"stem: .*1 channels.*takes 2"),
+    "channels": (X[:, :1], Y, fn.ShapeError, r"stem: .*1 channels.*expected 2"),
     "too small an image": (X[:, :, :1, :1], Y, fn.ShapeError, "max_pool2d"),
     "integers as images": (X.astype(np.int64), Y, fn.ShapeError, "stem: .*float32.*int64"),
     "complex numbers": (X.astype(np.complex64), Y, TypeError, "x must be .*complex64"),
