@@ -23,6 +23,11 @@ ARM = {"neon": []}
 LEVELS = X86 if platform.machine().lower() in ("x86_64", "amd64") else ARM
 FLAGS = ["-O3", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math",
          "-fvisibility=hidden", "-Wno-psabi", "-Wno-unused-function"]
+LINK = ["-fopenmp"]
+if sanitizers := os.environ.get("FASTNN_SANITIZE", ""):  # "address,undefined": see .ci/sanitize
+    FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
+              "-g", "-O1"]
+    LINK += [f"-fsanitize={sanitizers}"]
 HELP = """
 fastnn needs a C compiler with OpenMP: GCC 9 or newer, or Clang 12 or newer with libomp.
   Debian, Ubuntu:  apt-get install gcc libc6-dev python3-dev   (Clang: also libomp-dev)
@@ -77,7 +82,7 @@ def extensions() -> list[Extension]:
             include_dirs=[str(KERNELS)],
             depends=headers,
             extra_compile_args=FLAGS,
-            extra_link_args=["-fopenmp"],
+            extra_link_args=LINK,
         )
         for path in sorted(KERNELS.glob("*.pyx"))
     ]
