@@ -26,7 +26,7 @@ FLAGS = ["-O3", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math
 LINK = ["-fopenmp"]
 if sanitizers := os.environ.get("FASTNN_SANITIZE", ""):  # "address,undefined": see .ci/sanitize
     FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
-              "-g", "-O1"]
+              "-fno-wrapv", "-g1", "-O1"]  # Python's own -fwrapv would hide signed overflow
     LINK += [f"-fsanitize={sanitizers}"]
 HELP = """
 fastnn needs a C compiler with OpenMP: GCC 9 or newer, or Clang 12 or newer with libomp.

@@ -12,7 +12,7 @@ from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.conv2d import conv2d
-from fastnn.ops.windows import pair
+from fastnn.ops.windows import pair, whole_number
 
 
 class Conv2d(Module):
@@ -29,7 +29,10 @@ class Conv2d(Module):
         padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
     ) -> None:
         super().__init__()
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        in_channels = whole_number(in_channels, "in_channels")
+        out_channels = whole_number(out_channels, "out_channels")
+        groups = whole_number(groups, "groups")
+        if in_channels % groups or out_channels % groups:
             raise ShapeError(f"Conv2d: groups {groups} must divide in_channels {in_channels} and "
                              f"out_channels {out_channels}")
         kernel = pair(kernel_size, "kernel_size", 1)

@@ -9,7 +9,14 @@ from typing import Any
 from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
 from fastnn.ops.conv_algorithm import conv_kernel
 from fastnn.ops.reduce import sum
-from fastnn.ops.windows import Pair, check_images, output_size, pair
+from fastnn.ops.windows import (
+    Pair,
+    check_channels,
+    check_images,
+    output_sizes,
+    pair,
+    whole_number,
+)
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,19 @@ class Conv2d(Op):
         check_images("conv2d weight", weight)
         groups = self.window.groups
         k, per_group, kh, kw = weight.shape
-        if groups < 1 or k % groups or x.shape[1] != per_group * groups:
-            raise ShapeError(
-                f"conv2d: input {x.shape} with {x.shape[1]} channels does not fit weight "
-                f"{weight.shape}, which takes {per_group * groups} in {groups} group(s)")
+        if min(weight.shape) < 1:
+            raise ShapeError(f"conv2d: weight {weight.shape} is empty")
+        if k % groups:
+            raise ShapeError(f"conv2d: {groups} groups do not divide the {k} output channels of "
+                             f"weight {weight.shape}")
+        check_channels("conv2d", x.shape, per_group * groups,
+                       f"weight {weight.shape} in {groups} group(s)")
         if len(inputs) == 3 and inputs[2].shape != (k,):
-            raise ShapeError(f"conv2d: bias {inputs[2].shape} does not fit weight {weight.shape}")
-        oh, ow = (
-            output_size("conv2d", x.shape[2 + i], (kh, kw)[i], self.window.stride[i],
-                        self.window.padding[i], self.window.dilation[i]) for i in (0, 1))
-        return (Spec((x.shape[0], k, oh, ow)),)
+            raise ShapeError(f"conv2d: bias {inputs[2].shape} does not fit weight {weight.shape}, "
+                             f"expected ({k},)")
+        size = output_sizes("conv2d", x, (kh, kw), self.window.stride, self.window.padding,
+                            self.window.dilation)
+        return (Spec((x.shape[0], k, *size)),)
 
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
@@ -141,17 +151,25 @@ class Conv2dGradWeight(Op):
         return 2.0 * node.inputs[1].size * self.shape[1] * self.shape[2] * self.shape[3]
 
 
-def _padding(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+def paddings(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+    """((top, bottom), (left, right)) from a number, two, two pairs, "valid" or "same".
+
+    "same" puts the odd row or column of an even reach at the bottom and right, as PyTorch.
+    """
     if padding == "valid":
         return ((0, 0), (0, 0))
     if padding == "same":
         if stride != (1, 1):
-            raise ShapeError("conv2d: padding 'same' needs stride 1")
+            raise ShapeError(f"conv2d: padding 'same' needs stride 1, got {stride}")
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         height, width = ((t // 2, t - t // 2) for t in total)
         return (height, width)
     if isinstance(padding, str):
         raise ShapeError(f"conv2d: padding must be 'same', 'valid' or integers, got {padding!r}")
+    sides = padding if isinstance(padding, Sequence) and len(padding) == 2 else ()
+    if any(isinstance(side, Sequence) for side in sides):
+        height, width = (pair(side, "padding of one axis", 0) for side in sides)
+        return (height, width)
     top, left = pair(padding, "padding", 0)
     return ((top, top), (left, left))
 
@@ -163,16 +181,25 @@ def conv2d(
     """2-D convolution, arguments as torch.nn.functional.conv2d.
 
     x: (batch, channels, height, width); weight: (out, channels / groups, kernel height, width);
-    bias: (out). Returns (batch, out, height', width').
+    bias: (out); stride, padding, dilation: a number or (height, width). padding may also be
+    ((top, bottom), (left, right)), "valid" (none), or "same" (output as large as the input;
+    stride 1). groups: how many parts of the input and output channels are convolved apart.
+    Returns (batch, out, height', width'), with
+    height' = (height + top + bottom - dilation (kernel height - 1) - 1) // stride + 1.
+
+    Raises ShapeError for arguments that do not fit.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np
     >>> conv2d(constant(np.zeros((1, 3, 8, 8))), np.zeros((16, 3, 3, 3)), padding=1).shape
     (1, 16, 8, 8)
+    >>> conv2d(constant(np.zeros((1, 3, 8, 8))), np.zeros((16, 3, 2, 2)),
+    ...        padding=((1, 0), (0, 0))).shape
+    (1, 16, 8, 7)
     """
     x, weight = as_tensor(x), as_tensor(weight)
     check_images("conv2d weight", weight.spec)
     strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-    pads = _padding(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
-    window = Window(strides, pads, dilations, groups)
+    pads = paddings(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
+    window = Window(strides, pads, dilations, whole_number(groups, "groups"))
     return apply(Conv2d(window), x, weight, *(() if bias is None else (bias,)))
