@@ -4,13 +4,22 @@
     call_all_threads("unary_forward", [x, y], d=[...])      # the same bits at 1, 2, 3, 4 threads
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from fastnn._kernels.call import call_kernel
 
 from fastnn._kernels import registry
 from tests.memory import LINE, Guarded
+
+COVERED: set[str] = set()  # kernels with a test that draws shapes and arguments at random
+
+
+def covers(*names: str) -> Callable[[Any], Any]:
+    """Decorate a test that draws shapes and arguments of these kernels at random."""
+    COVERED.update(names)
+    return lambda test: test
 
 
 def call(name: str, arrays: Sequence[np.ndarray], d: Sequence[int], s: Sequence[float] = (),

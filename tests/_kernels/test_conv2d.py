@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn._kernels import registry
-from tests._kernels.call import call, call_all_threads
+from tests._kernels.call import call, call_all_threads, covers
 from tests._kernels.test_linear import assert_close
 from tests.memory import blank
 from tests.reference import conv2d as reference
@@ -92,6 +92,7 @@ def arguments(draw):
                  integer(0, 1), integer(0, 1))
 
 
+@covers("conv2d_forward", "conv2d_grad_input", "conv2d_grad_weight")
 @given(arguments())
 def test_any_arguments(d):
     check(d, call)
