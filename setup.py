@@ -88,14 +88,15 @@ def extensions() -> list[Extension]:
     ]
 
 
-setup(
-    ext_modules=cythonize(
-        extensions(),
-        include_path=["src"],
-        compiler_directives={
-            "language_level": 3, "boundscheck": False, "wraparound": False,
-            "cdivision": True, "initializedcheck": False,
-        },
-    ),
-    cmdclass={"build_ext": BuildKernels},
-)
+if __name__ == "__main__":  # tests/test_setup.py imports this file
+    setup(
+        ext_modules=cythonize(
+            extensions(),
+            include_path=["src"],
+            compiler_directives={
+                "language_level": 3, "boundscheck": False, "wraparound": False,
+                "cdivision": True, "initializedcheck": False,
+            },
+        ),
+        cmdclass={"build_ext": BuildKernels},
+    )

@@ -20,6 +20,7 @@ N, H, W, K = 70_001, 300, 201, 24       # images; 70,001 * 300 * 201 * 17 elemen
 PLACES, HALF = N * H * W, N * 150 * 101
 F = 4                                   # bytes of a float
 CONV = (N, H, W, C, K, 3, 3, 2, 2, 1, 1, 1, 1, 1, 150, 101, 1, 0)
+WINOGRAD = (N, H, W, C, K, 3, 3, 1, 1, 1, 1, 1, 1, 1, H, W, 1, 0)
 MAX_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 1, 1, 150, 101)
 AVG_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 150, 101, 1, 0, 0, 0)
 BACK_AND_FORTH = (2, 2**33, 7, 3, 5, -(2**32), 2, 5, 2**31)  # offsets, shape, strides of x, of y
@@ -36,6 +37,9 @@ CASES = {
     "conv2d_forward": (CONV, (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
     "conv2d_grad_input": (CONV, (F * HALF * K, F * K * 9 * C, F * PLACES * C)),
     "conv2d_grad_weight": (CONV, (F * PLACES * C, F * HALF * K, F * K * 9 * C)),
+    "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
+    "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
+    "winograd_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
     "copy": (BACK_AND_FORTH, (F * (2**33 + 4 * 2 + 1), F * (7 + 2 * 5 + 4 * 2**31 + 1))),
     "dropout": ((M, 3), (F * M, F * M, 16)),
     "linear_forward": ((M, C, K, 1, 0), (MATRIX, F * K * C, F * K, F * M * K)),
