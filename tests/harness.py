@@ -91,7 +91,7 @@ def spread(layout: Layout) -> Layout:
     end = LINE
     for storage in _storages(layout):
         storage.offset = end
-        end = -(-(end + storage.bytes) // LINE + 1) * LINE
+        end = ((end + storage.bytes) // LINE + 2) * LINE
     return replace(layout, arena_bytes=end)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from setuptools import Distribution
-from setuptools._distutils.ccompiler import new_compiler
+from setuptools.command.build_ext import new_compiler
 
 SETUP = Path(__file__).parents[1] / "setup.py"
 WORKS = 'for word; do [ "$last" = -o ] && : > "$word"; last=$word; done\n'
