@@ -171,8 +171,8 @@ def layout(draw, shape, distinct):
         strides[axis] = step if distinct or draw(st.integers(0, 3)) else -step
         step *= max(shape[axis], 1)
     offset = draw(st.integers(0, 5)) - sum(
-        (n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
-    reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0)
+        max(n - 1, 0) * s for n, s in zip(shape, strides, strict=True) if s < 0)
+    reach = sum(max(n - 1, 0) * s for n, s in zip(shape, strides, strict=True) if s > 0)
     return strides, offset, offset + max(reach, 0) + 1
 
 
