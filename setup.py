@@ -25,6 +25,11 @@ FLAGS = ["-O3", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math
          "-fvisibility=hidden", "-Wno-psabi", "-Wno-unused-function"]
 # In our modules a parallel region of one thread is a plain call (simd/team.c).
 WRAP = ["-Wl,--wrap=GOMP_parallel"] if sys.platform.startswith("linux") else []
+LINK = ["-fopenmp", *WRAP]
+if sanitizers := os.environ.get("FASTNN_SANITIZE", ""):  # "address,undefined": see .ci/sanitize
+    FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
+              "-fno-wrapv", "-g1", "-O1"]  # Python's own -fwrapv would hide signed overflow
+    LINK += [f"-fsanitize={sanitizers}"]
 HELP = """
 fastnn needs a C compiler with OpenMP: GCC 9 or newer, or Clang 12 or newer with libomp.
   Debian, Ubuntu:  apt-get install gcc libc6-dev python3-dev   (Clang: also libomp-dev)
@@ -85,20 +90,21 @@ def extensions() -> list[Extension]:
             include_dirs=[str(KERNELS)],
             depends=headers,
             extra_compile_args=FLAGS,
-            extra_link_args=["-fopenmp", *WRAP],
+            extra_link_args=LINK,
         )
         for path in sorted(KERNELS.glob("*.pyx"))
     ]
 
 
-setup(
-    ext_modules=cythonize(
-        extensions(),
-        include_path=["src"],
-        compiler_directives={
-            "language_level": 3, "boundscheck": False, "wraparound": False,
-            "cdivision": True, "initializedcheck": False,
-        },
-    ),
-    cmdclass={"build_ext": BuildKernels},
-)
+if __name__ == "__main__":  # tests/test_setup.py imports this file
+    setup(
+        ext_modules=cythonize(
+            extensions(),
+            include_path=["src"],
+            compiler_directives={
+                "language_level": 3, "boundscheck": False, "wraparound": False,
+                "cdivision": True, "initializedcheck": False,
+            },
+        ),
+        cmdclass={"build_ext": BuildKernels},
+    )

@@ -3,11 +3,21 @@
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import fastnn as fn
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and its children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples on every run; no deadline, which a busy machine would miss. `thorough` draws
+# new ones each time and more of them, `sanitized` fewer: pytest --hypothesis-profile=thorough
+settings.register_profile("fastnn", deadline=None, derandomize=True,
+                          suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("fastnn"), derandomize=False,
+                          max_examples=2000)
+settings.register_profile("sanitized", settings.get_profile("fastnn"), max_examples=40)
+settings.load_profile("fastnn")
 
 
 @pytest.fixture(autouse=True)

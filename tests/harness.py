@@ -1,7 +1,7 @@
 """Build, plan and run graphs for tests, with every choice of the planner open to a test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, Tensor, updates
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fuse import fuse
-from fastnn.plan.memory import layout
+from fastnn.plan.memory import Layout, Storage, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor
@@ -18,6 +18,7 @@ from fastnn.runtime.random import streams
 from fastnn.trace import flat
 from tests.cases.case import Case
 from tests.cases.dropout import SEED
+from tests.memory import CANARY, LINE, Guarded
 
 
 @dataclass
@@ -78,6 +79,47 @@ def executor_of(plan: Plan) -> Executor:
 def poison(executor: Executor) -> None:
     """Fill the arena with NaN, so that a value that was never written shows."""
     executor._memories[None][:] = 0xFF
+
+
+def _storages(layout: Layout) -> list[Storage]:
+    every = (*layout.storages.values(), *layout.workspaces.values())
+    return list({id(storage): storage for storage in every}.values())
+
+
+def spread(layout: Layout) -> Layout:
+    """The layout with all buffers apart, none in the place of another, and gaps around them."""
+    end = LINE
+    for storage in _storages(layout):
+        storage.offset = end
+        end = ((end + storage.bytes) // LINE + 2) * LINE
+    return replace(layout, arena_bytes=end)
+
+
+def run_guarded(graph: Graph, arrays: Sequence[np.ndarray], threads: int = 1) -> list[np.ndarray]:
+    """As `run`, with canaries around every buffer of the plan and forbidden pages at its inputs."""
+    fn.manual_seed(SEED)
+    plan = make_plan(graph, threads)
+    plan = replace(plan, layout=spread(plan.layout))
+    executor = executor_of(plan)
+    arena = executor._memories[None]
+    arena.view(np.uint32)[:] = CANARY
+    gap = np.ones(arena.size, bool)
+    for storage in _storages(plan.layout):
+        gap[storage.offset:storage.offset + storage.bytes] = False
+    before = arena.copy()
+    guards = [Guarded(array.nbytes, array.itemsize, at_end=True) for array in arrays]
+    inputs = [guard.bytes.view(array.dtype).reshape(array.shape)
+              for guard, array in zip(guards, arrays, strict=True)]
+    for place, array in zip(inputs, arrays, strict=True):
+        place[...] = array
+    executor.bind(inputs)
+    executor.compute()
+    executor.update()
+    assert (arena[gap] == before[gap]).all(), "a kernel wrote beside its buffers"
+    for number, (guard, place, array) in enumerate(zip(guards, inputs, arrays, strict=True)):
+        guard.check(f"input {number}")
+        assert place.tobytes() == array.tobytes(), f"input {number} changed"
+    return [executor.read(tensor) for tensor in plan.graph.outputs]
 
 
 def run(

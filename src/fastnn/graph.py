@@ -19,6 +19,7 @@ import numpy as np
 
 FLOAT, INDEX, BYTE = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.uint8)
 Shape = tuple[int, ...]
+MOST_BYTES = 2**56  # of one tensor; more than any processor can address
 
 
 class ShapeError(ValueError):
@@ -58,6 +59,10 @@ class Spec:
 
     shape: Shape
     dtype: np.dtype[Any] = FLOAT
+
+    def __post_init__(self) -> None:
+        if min(self.shape, default=0) < 0 or self.bytes > MOST_BYTES:
+            raise ShapeError(f"no memory holds a tensor of shape {self.shape}")
 
     @property
     def size(self) -> int:

@@ -1,80 +1,75 @@
-"""Run one kernel on NumPy arrays, with its promises checked: extents, guard zones, repeatability.
+"""Run one kernel on NumPy arrays, with its promises checked: extents, guards, repeatability.
 
     call("unary_forward", [x, y], d=[x.size, row])          # writes into y
     call_all_threads("unary_forward", [x, y], d=[...])      # the same bits at 1, 2, 3, 4 threads
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from fastnn._kernels.call import call_kernel
 
 from fastnn._kernels import registry
+from tests.memory import LINE, Guarded
 
-GUARD = 256  # bytes before and after each buffer
-GUARD_BYTE = 0xA5  # as float32 -2.9e-16, so a kernel that adds a guard in changes its result
+COVERED: set[str] = set()  # kernels with a test that draws shapes and arguments at random
 
 
-class _Guarded:
-    """A copy of some bytes between two guard zones, aligned to its element size and no more."""
-
-    def __init__(self, content: np.ndarray, alignment_offset: int) -> None:
-        size = content.size
-        self._memory = np.full(size + 2 * GUARD + 128, GUARD_BYTE, np.uint8)
-        start = GUARD + (-(self._memory.ctypes.data + GUARD)) % 64 + alignment_offset
-        self._before = self._memory[:start]
-        self.bytes = self._memory[start:start + size]
-        self._after = self._memory[start + size:]
-        self.bytes[:] = content
-
-    def check(self, what: str) -> None:
-        for side, zone in (("before", self._before), ("after", self._after)):
-            assert (zone == GUARD_BYTE).all(), f"{what}: wrote {side} the buffer"
+def covers(*names: str) -> Callable[[Any], Any]:
+    """Decorate a test that draws shapes and arguments of these kernels at random."""
+    COVERED.update(names)
+    return lambda test: test
 
 
 def call(name: str, arrays: Sequence[np.ndarray], d: Sequence[int], s: Sequence[float] = (),
-         threads: int = 1) -> None:
+         threads: int = 1, at_end: bool = True) -> None:
     """Run kernel `name`; arrays are its pointers in order, without the workspace.
 
     An array that is given twice stands for one buffer. Results are written into the arrays; one
     that is not writeable must come back unchanged. A workspace (one more extent than arrays) is
-    allocated here, 64-byte aligned and full of NaN. Bytes past an extent must not change.
+    allocated here, 64-byte aligned and full of NaN. Each buffer is guarded and as long as its
+    extent, so that a kernel that needs more than it says fails. at_end: see `Guarded`.
     """
     kernel = registry.KERNELS[name]
     d = [int(size) for size in d]
     extents = kernel.extents(d, threads)
     assert len(extents) in (len(arrays), len(arrays) + 1), (
         f"{name} takes {len(extents)} pointers with workspace, not {len(arrays)}")
-    buffers: dict[int, _Guarded] = {}
-    pointers = []
+    reach: dict[int, int] = {}
     for i, (array, extent) in enumerate(zip(arrays, extents, strict=False)):
         assert array.flags.c_contiguous, f"{name}: array {i} is not contiguous"
         assert extent <= array.nbytes, f"{name}: array {i} has {array.nbytes} of {extent} bytes"
-        content = array.reshape(-1).view(np.uint8)
-        buffer = buffers.setdefault(id(array), _Guarded(content, array.itemsize))
-        pointers.append(buffer.bytes.ctypes.data)
-    workspace = _Guarded(np.full(extents[-1], 0xFF, np.uint8), 0)
-    if len(extents) > len(arrays):
-        pointers.append(workspace.bytes.ctypes.data)
-    call_kernel(kernel.address, pointers, d, s, threads)
-    workspace.check(f"{name}: workspace")
-    for i, array in enumerate(arrays):
-        buffer = buffers[id(array)]
-        buffer.check(f"{name}: array {i}")
-        content = array.reshape(-1).view(np.uint8)
-        reach = max(e for a, e in zip(arrays, extents, strict=False) if a is array)
-        assert (buffer.bytes[reach:] == content[reach:]).all(), (
-            f"{name}: array {i} changed past its extent")
-        if not array.flags.writeable:
-            assert (buffer.bytes == content).all(), f"{name}: array {i} is an input, but changed"
+        reach[id(array)] = max(extent, reach.get(id(array), 0))
+    buffers = {}
     for array in arrays:
+        buffer = buffers[id(array)] = Guarded(reach[id(array)], array.itemsize, at_end)
+        buffer.bytes[:] = _bytes(array)[:reach[id(array)]]
+    guarded = [buffers[id(array)] for array in arrays]
+    if len(extents) > len(arrays):
+        guarded.append(Guarded(extents[-1], LINE, at_end))
+        guarded[-1].bytes[:] = 0xFF
+    call_kernel(kernel.address, [buffer.bytes.ctypes.data for buffer in guarded], d, s, threads)
+    for i, buffer in enumerate(guarded):
+        buffer.check(f"{name}: {f'array {i}' if i < len(arrays) else 'workspace'}")
+    for i, (array, buffer) in enumerate(zip(arrays, guarded, strict=False)):
+        content = _bytes(array)[:buffer.bytes.size]
         if array.flags.writeable:
-            array.reshape(-1).view(np.uint8)[:] = buffers[id(array)].bytes
+            content[:] = buffer.bytes
+        else:
+            assert (buffer.bytes == content).all(), f"{name}: array {i} is an input, but changed"
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1).view(np.uint8)
 
 
 def call_all_threads(name: str, arrays: Sequence[np.ndarray], d: Sequence[int],
                      s: Sequence[float] = ()) -> None:
-    """`call` at 1, 2, 3 and 4 threads from the same start; all must give the same bits."""
+    """`call` at 1, 2, 3 and 4 threads from the same start; all must give the same bits.
+
+    Buffers lie at the end of their pages and near the start of them by turns.
+    """
     first: list[bytes] = []
     for threads in (4, 3, 2, 1):
         copies: dict[int, np.ndarray] = {}
@@ -82,7 +77,7 @@ def call_all_threads(name: str, arrays: Sequence[np.ndarray], d: Sequence[int],
             if id(array) not in copies:
                 copies[id(array)] = array.copy() if array.flags.writeable else array
         trial = arrays if threads == 1 else [copies[id(array)] for array in arrays]
-        call(name, trial, d, s, threads)
+        call(name, trial, d, s, threads, at_end=threads % 2 == 0)
         result = [array.tobytes() for array in trial]
         first = first or result
         for i, (one, other) in enumerate(zip(first, result, strict=True)):

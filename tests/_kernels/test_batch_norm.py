@@ -5,6 +5,7 @@ import pytest
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads
+from tests.memory import blank, blank_like
 from tests.reference import batch_norm as reference
 
 EPS = 1e-5
@@ -25,7 +26,7 @@ def problem(m, c, mean=2.0, std=3.0):
 
 
 def statistics(x):
-    mean, var = np.empty((2, x.shape[1]), np.float32)
+    mean, var = blank((2, x.shape[1]))
     call("batch_norm_stats", [x, mean, var], x.shape)
     mean.flags.writeable = var.flags.writeable = False
     return mean, var
@@ -40,7 +41,7 @@ def close(actual, expected, tolerance, terms=None):
 @pytest.mark.parametrize("m, c", SHAPES)
 def test_stats(m, c):
     x = problem(m, c)[0]
-    mean, var = np.empty((2, c), np.float32)
+    mean, var = blank((2, c))
     call_all_threads("batch_norm_stats", [x, mean, var], [m, c])
     expected_mean, expected_var = reference.stats(x)
     close(mean, expected_mean, 1e-6)
@@ -52,7 +53,7 @@ def test_stats(m, c):
 def test_stats_of_a_large_mean(m, c, mean, std):
     """E[x^2] - E[x]^2 has no correct digit here."""
     x = problem(m, c, mean, std)[0]
-    found_mean, var = np.empty((2, c), np.float32)
+    found_mean, var = blank((2, c))
     call("batch_norm_stats", [x, found_mean, var], [m, c])
     expected_mean, expected_var = reference.stats(x)
     np.testing.assert_allclose(found_mean, expected_mean, rtol=1e-7)
@@ -63,7 +64,7 @@ def test_stats_with_an_outlier_in_front():
     """A shift by the first row would lose the variance."""
     x = np.random.default_rng(0).normal(size=(4000, 7)).astype(np.float32)
     x[0] = 1e4
-    mean, var = np.empty((2, 7), np.float32)
+    mean, var = blank((2, 7))
     call("batch_norm_stats", [x, mean, var], x.shape)
     expected_mean, expected_var = reference.stats(x)
     np.testing.assert_allclose(mean, expected_mean, rtol=1e-6)
@@ -74,7 +75,7 @@ def test_stats_with_an_outlier_in_front():
 def test_apply(m, c):
     x, _, weight, bias = problem(m, c)
     mean, var = statistics(x)
-    y, z, inplace = np.empty_like(x), np.empty_like(x), x.copy()
+    y, z, inplace = blank_like(x), blank_like(x), x.copy()
     call_all_threads("batch_norm_apply", [x, mean, var, weight, bias, y], [m, c], [EPS])
     call_all_threads("batch_norm_apply_relu", [x, mean, var, weight, bias, z], [m, c], [EPS])
     call("batch_norm_apply", [inplace, mean, var, weight, bias, inplace], [m, c], [EPS])
@@ -88,7 +89,7 @@ def test_apply_relu_passes_nan():
     mean, var = statistics(x)
     x = x.copy()
     x[3, 2] = np.nan
-    y = np.empty_like(x)
+    y = blank_like(x)
     call("batch_norm_apply_relu", [x, mean, var, weight, bias, y], [20, 5], [EPS])
     assert np.isnan(y[3, 2]) and np.isnan(y).sum() == 1
 
@@ -99,13 +100,13 @@ def test_apply_relu_passes_nan():
 def test_backward(m, c, relu, constant):
     x, dy, weight, bias = problem(m, c)
     mean, var = statistics(x)
-    dx, dweight, dbias = np.empty_like(x), np.empty_like(weight), np.empty_like(weight)
+    dx, dweight, dbias = blank_like(x), blank_like(weight), blank_like(weight)
     name = f"batch_norm{'_eval' * constant}{'_relu' * relu}_backward"
     vectors = [mean, var, weight] + [bias] * relu
     call_all_threads(name, [dy, x, *vectors, dx, dweight, dbias], [m, c], [EPS])
     mask = 1.0
     if relu:  # the mask is that of apply_relu, to the bit
-        y = np.empty_like(x)
+        y = blank_like(x)
         call("batch_norm_apply_relu", [x, mean, var, weight, bias, y], [m, c], [EPS])
         mask = y > 0
         if constant:

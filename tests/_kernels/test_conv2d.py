@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn._kernels import registry
-from tests._kernels.call import call, call_all_threads
+from tests._kernels.call import call, call_all_threads, covers
 from tests._kernels.test_linear import assert_close
+from tests.memory import blank
 from tests.reference import conv2d as reference
 
 
@@ -91,6 +92,7 @@ def arguments(draw):
                  integer(0, 1), integer(0, 1))
 
 
+@covers("conv2d_forward", "conv2d_grad_input", "conv2d_grad_weight")
 @given(arguments())
 def test_any_arguments(d):
     check(d, call)
@@ -101,7 +103,7 @@ def test_long_sum_keeps_its_digits():
     d = sizes(128, 32, 32, 4, 4, (1, 2), pad=(0, 0, 0, 1))
     rng = np.random.default_rng(0)
     x, dy = (rng.random((128, 32, 32, 4), dtype=np.float32) for _ in range(2))
-    dw = np.empty((4, 1, 2, 4), np.float32)
+    dw = blank((4, 1, 2, 4))
     call("conv2d_grad_weight", [x, dy, dw], d)
     np.testing.assert_allclose(dw, reference.conv2d_grad_weight(x, dy, d), rtol=3e-6)
 

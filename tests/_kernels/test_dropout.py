@@ -5,11 +5,12 @@ import pytest
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads
+from tests.memory import blank, blank_like
 from tests.reference.dropout import kept, philox
 
 
 def mask(n, p, seed=1, step=0, node=0):
-    y = np.empty(n, np.float32)
+    y = blank(n)
     call("dropout", [np.ones(n, np.float32), y, np.array([seed, step], np.uint64)], [n, node], [p])
     return y != 0
 
@@ -37,7 +38,7 @@ def test_values(n, seed, step, node):
 @pytest.mark.parametrize("n", [16384, 16387, 100000])
 def test_chunks_threads_and_in_place(n):
     x = np.random.default_rng(0).standard_normal(n).astype(np.float32)
-    y, key = np.empty_like(x), np.array([5, 6], np.uint64)
+    y, key = blank_like(x), np.array([5, 6], np.uint64)
     call_all_threads("dropout", [x, y, key], [n, 1], [0.5])
     keep = kept(300, 0.5, 5, 6, 1)
     np.testing.assert_array_equal(y[:300], np.where(keep, 2 * x[:300], 0))
@@ -48,7 +49,7 @@ def test_chunks_threads_and_in_place(n):
 
 def test_probabilities_zero_and_one():
     x = np.array([1, np.nan, np.inf, -3] * 20, np.float32)
-    y, key = np.empty_like(x), np.zeros(2, np.uint64)
+    y, key = blank_like(x), np.zeros(2, np.uint64)
     call_all_threads("dropout", [x, y, key], [x.size, 0], [0.0])
     np.testing.assert_array_equal(y, x)
     call_all_threads("dropout", [x, y, key], [x.size, 0], [1.0])

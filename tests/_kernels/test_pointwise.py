@@ -6,6 +6,7 @@ from fastnn._kernels.pointwise import binary_rows, unary_rows
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads
+from tests.memory import blank, blank_like
 from tests.reference.pointwise import BINARY, UNARY, slope
 
 ROWS = {row[0]: number for number, row in enumerate(unary_rows())}
@@ -101,7 +102,7 @@ def test_gradient(name):
     s = ARGUMENTS.get(name, ())
     dy = random.standard_normal(1003).astype(np.float32)
     saved = x if SAVED[name] == "x" else forward(name, x, s)
-    dx = np.empty_like(x)
+    dx = blank_like(x)
     call_all_threads("unary_backward", [saved, dy, dx], [x.size, ROWS[name]], s)
     # Differences carry 1e-10 of the value / 1e-5; saved y has float32's own rounding.
     expected = dy * slope(name, x.astype(np.float64), s)
@@ -120,10 +121,10 @@ def test_same_bits_wherever_an_element_sits(name):
             part = forward(name, x[start:start + n].copy(), s)
             assert part.tobytes() == whole[start:start + n].tobytes()
     saved = np.abs(x) + 0.1
-    whole_gradient, part = np.empty_like(x), np.empty(0)
+    whole_gradient, part = blank_like(x), blank(0)
     call("unary_backward", [saved, x, whole_gradient], [97, ROWS[name]], s)
     for n in SIZES[:-1]:
-        part = np.empty(n, np.float32)
+        part = blank(n)
         call("unary_backward", [saved[1:1 + n].copy(), x[1:1 + n].copy(), part], [n, ROWS[name]], s)
         assert part.tobytes() == whole_gradient[1:1 + n].tobytes()
 
@@ -131,7 +132,7 @@ def test_same_bits_wherever_an_element_sits(name):
 @pytest.mark.parametrize("n", [16384, 16385, 5 * 16384 - 1, 5 * 16384 + 3])
 def test_threads_and_chunks(n):
     x = np.random.default_rng(3).standard_normal(n).astype(np.float32)
-    y = np.empty_like(x)
+    y = blank_like(x)
     call_all_threads("unary_forward", [x, y], [n, ROWS["tanh"]])
     assert units(y, np.tanh(x.astype(np.float64))).max() < 3
 
@@ -176,7 +177,7 @@ def test_binary_of_any_strides():
     a = np.random.default_rng(5).standard_normal((6, 10, 14), np.float32)
     view = a[::2, ::3, ::5].transpose(2, 0, 1)
     b = np.random.default_rng(6).standard_normal(view.shape, np.float32)
-    y = np.empty_like(b)
+    y = blank_like(b)
     d = [PAIRS["mul"], 3, *view.shape, *(s // 4 for s in view.strides), *contiguous(view.shape)]
     call_all_threads("binary", [a, b, y], d)
     np.testing.assert_array_equal(y, view * b)
@@ -186,7 +187,7 @@ def test_binary_of_any_strides():
 def test_binary_values(name):
     special = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1.5, -2, 3e38, 1e-40], np.float32)
     a, b = (v.copy() for v in np.broadcast_arrays(special[:, None], special[None]))
-    y = np.empty_like(a)
+    y = blank_like(a)
     call_all_threads("binary", [a, b, y], [PAIRS[name], 1, 81, 1, 1])
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(y, BINARY[name](a, b).astype(np.float32))
@@ -199,7 +200,7 @@ def test_add_n(k, n):
     expected = xs[0].copy()
     for x in xs[1:]:
         expected = expected + x
-    y = np.empty(n, np.float32)
+    y = blank(n)
     call_all_threads("add_n", [*xs, y], [n, k])
     np.testing.assert_array_equal(y, expected)
     for i in range(k):

@@ -5,6 +5,7 @@ import pytest
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads
+from tests.memory import blank, blank_like
 from tests.reference import pool as reference
 
 CHANNELS = (1, 3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 31, 33, 64, 65, 70)
@@ -46,18 +47,18 @@ def test_max_pool(c, window, ceil):
     x[rng.random(x.shape) < 0.1] = -np.inf
     x.flags.writeable = False
     d = [n, *size, c, *window[0], *window[1], *window[2], *window[3], *out]
-    y = np.empty((n, *out, c), np.float32)
-    offsets = np.empty(y.shape, np.uint8)
+    y = blank((n, *out, c))
+    offsets = blank(y.shape, np.uint8)
     call_all_threads("max_pool2d_forward", [x, y, offsets], d)
     expected, expected_offsets = reference.max_pool(x, out, *window)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(offsets, expected_offsets)
-    plain = np.empty_like(y)
+    plain = blank_like(y)
     call("max_pool2d_infer", [x, plain], d)
     np.testing.assert_array_equal(plain, y)
     dy = integers(rng, y.shape)
     dy.flags.writeable = offsets.flags.writeable = False
-    dx = np.empty(x.shape, np.float32)
+    dx = blank(x.shape)
     call_all_threads("max_pool2d_backward", [dy, offsets, dx], d)
     np.testing.assert_array_equal(
         dx, reference.max_pool_grad(dy, offsets, size, *window))
@@ -91,7 +92,7 @@ def test_avg_pool(c, window, ceil, count_include_pad, divisor):
          pads[0][1], pads[1][1]]
     windows = list(reference.average_windows(
         size, out, kernel, stride, pads, count_include_pad, divisor))
-    y, dx = np.empty(dy.shape, np.float32), np.empty(x.shape, np.float32)
+    y, dx = blank(dy.shape), blank(x.shape)
     call_all_threads("avg_pool2d_forward", [x, y], d)
     call_all_threads("avg_pool2d_backward", [dy, dx], d)
     # sums of at most 9 terms: a few units in the last place of the largest term
@@ -107,7 +108,7 @@ def test_adaptive_avg_pool(c, size, out):
     x, dy = rng.normal(size=(2, *size, c)), rng.normal(size=(2, *out, c))
     x, dy = x.astype(np.float32), dy.astype(np.float32)
     x.flags.writeable = dy.flags.writeable = False
-    y, dx = np.empty(dy.shape, np.float32), np.empty(x.shape, np.float32)
+    y, dx = blank(dy.shape), blank(x.shape)
     d = [2, *size, c, *out]
     call_all_threads("adaptive_avg_pool2d_forward", [x, y], d)
     call_all_threads("adaptive_avg_pool2d_backward", [dy, dx], d)
@@ -121,8 +122,8 @@ def test_adaptive_avg_pool(c, size, out):
 def test_large_problem_has_the_same_bits_with_a_team(c, out):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4, 2 * out[0], 2 * out[1], c)).astype(np.float32)
-    y, dx = np.empty((4, *out, c), np.float32), np.empty_like(x)
-    offsets = np.empty(y.shape, np.uint8)
+    y, dx = blank((4, *out, c)), blank_like(x)
+    offsets = blank(y.shape, np.uint8)
     d = [4, *x.shape[1:], 3, 3, 2, 2, 1, 1, 1, 1, *out]
     call_all_threads("max_pool2d_forward", [x, y, offsets], d)
     call_all_threads("max_pool2d_backward", [y, offsets, dx], d)

@@ -5,6 +5,7 @@ import pytest
 
 from fastnn._kernels import registry
 from tests._kernels.call import call_all_threads
+from tests.memory import blank
 from tests.reference.reduce import reduce_sum
 
 SHAPES = [
@@ -31,7 +32,7 @@ def test_reduce_sum(outer, reduce, inner, mean):
 def test_nan_and_infinity_reach_only_their_sum():
     x = np.ones((1, 1000, 40), np.float32)
     x[0, 999, 3], x[0, 0, 39], x[0, 500, 20] = np.nan, np.inf, -np.inf
-    y = np.empty((1, 40), np.float32)
+    y = blank((1, 40))
     call_all_threads("reduce_sum", [x, y], [1, 1000, 40], [1.0])
     expected = np.full((1, 40), 1000, np.float32)
     expected[0, [3, 39, 20]] = np.nan, np.inf, -np.inf

@@ -5,6 +5,7 @@ import pytest
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads
+from tests.memory import blank, blank_like
 from tests.reference import softmax as reference
 
 SHAPES = [(1, 1), (3, 2), (5, 3), (32, 10), (7, 4), (9, 7), (8, 8), (6, 9), (5, 15), (4, 16),
@@ -21,7 +22,7 @@ def random(rows, classes, scale=4.0):
 def test_softmax(rows, classes, offset):
     x = random(rows, classes) + np.float32(offset)
     x.flags.writeable = False
-    log_y, y, inplace = np.empty_like(x), np.empty_like(x), x.copy()
+    log_y, y, inplace = blank_like(x), blank_like(x), x.copy()
     call_all_threads("softmax_forward", [x, y], x.shape)
     call_all_threads("log_softmax_forward", [x, log_y], x.shape)
     call("softmax_forward", [inplace, inplace], x.shape)
@@ -37,7 +38,7 @@ def test_softmax_backward(rows, classes):
     x, dy = random(rows, classes), random(rows, classes, 1.0)[:, ::-1].copy()
     dy.flags.writeable = False
     for name in ("softmax", "log_softmax"):
-        y, dx, inplace = np.empty_like(x), np.empty_like(x), dy.copy()
+        y, dx, inplace = blank_like(x), blank_like(x), dy.copy()
         call(f"{name}_forward", [x, y], x.shape)
         y.flags.writeable = False
         call_all_threads(f"{name}_backward", [y, dy, dx], x.shape)
@@ -60,7 +61,7 @@ def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
     dloss = rng.normal(size=1 if reduction else rows).astype(np.float32)
     for a in (logits, target, weight, dloss):
         a.flags.writeable = False
-    row_loss, lse, total = np.empty(rows, "f"), np.empty(rows, "f"), np.empty(2, "f")
+    row_loss, lse, total = blank(rows), blank(rows), blank(2)
     d = [rows, classes, reduction, -100, weighted]
     call_all_threads("cross_entropy_forward", [logits, target, weight, row_loss, lse, total],
                      d, [smoothing])
@@ -69,7 +70,7 @@ def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
     expected, expected_total, divisor = reference.cross_entropy(*terms)
     np.testing.assert_allclose(row_loss, expected, rtol=3e-6, atol=3e-6)
     np.testing.assert_allclose(total, [expected_total, divisor], rtol=3e-6, atol=1e-6)
-    dlogits, inplace = np.empty_like(logits), logits.copy()
+    dlogits, inplace = blank_like(logits), logits.copy()
     call_all_threads("cross_entropy_backward",
                      [logits, target, weight, lse, total, dloss, dlogits], d, [smoothing])
     call("cross_entropy_backward", [inplace, target, weight, lse, total, dloss, inplace],
@@ -84,7 +85,7 @@ def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
 def test_impossible_target_is_nan_and_reads_nothing():
     logits, weight = random(4, 3), np.ones(3, np.float32)
     target = np.array([0, 3, -1, 1 << 60])
-    row_loss, lse, total = np.empty(4, "f"), np.empty(4, "f"), np.empty(2, "f")
+    row_loss, lse, total = blank(4), blank(4), blank(2)
     call("cross_entropy_forward", [logits, target, weight, row_loss, lse, total],
          [4, 3, 1, -100, 1], [0.0])
     np.testing.assert_array_equal(np.isnan(row_loss), [False, True, True, True])
@@ -94,7 +95,7 @@ def test_impossible_target_is_nan_and_reads_nothing():
 def test_nan_and_infinite_logits():
     x = np.zeros((4, 11), np.float32)
     x[1, 3], x[2, 9], x[3, :5] = np.nan, np.inf, -np.inf
-    y = np.empty_like(x)
+    y = blank_like(x)
     call("softmax_forward", [x, y], x.shape)
     assert np.isfinite(y[0]).all() and np.isnan(y[1]).all() and np.isnan(y[2, 9])
     np.testing.assert_allclose(y[3], [0] * 5 + [1 / 6] * 6, rtol=1e-6)
@@ -102,7 +103,7 @@ def test_nan_and_infinite_logits():
 
 def test_all_rows_ignored_is_nan_as_in_pytorch():
     logits, target = random(2, 3), np.array([7, 7])
-    row_loss, lse, total = np.empty(2, "f"), np.empty(2, "f"), np.empty(2, "f")
+    row_loss, lse, total = blank(2), blank(2), blank(2)
     call("cross_entropy_forward", [logits, target, np.ones(3, "f"), row_loss, lse, total],
          [2, 3, 1, 7, 0], [0.0])
     assert np.isnan(total[0]) and (row_loss == 0).all()

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn._kernels import registry
-from tests._kernels.call import call, call_all_threads
+from tests._kernels.call import call, call_all_threads, covers
 from tests._kernels.test_conv2d import sizes
 from tests.reference import conv2d as reference
 
@@ -68,8 +68,8 @@ def arguments(draw):
                  relu=draw(st.integers(0, 1)))
 
 
+@covers("winograd_forward", "winograd_grad_input", "winograd_grad_weight")
 @given(arguments())
-@settings(deadline=None)
 def test_random_arguments(d):
     check(d, call)
 

@@ -148,3 +148,41 @@ def test_a_transform_that_loses_examples_is_named():
     batches = Batches(X, Y, 8, transform=lambda x, generator: x[:3])
     with pytest.raises(ValueError, match="returned 3 examples, expected 8"):
         next(batches.epoch(0))
+
+
+@given(st.data(), st.integers(1, 60), st.integers(1, 20), st.booleans(), st.integers(0, 99))
+def test_indices_choose_the_examples(data, count, batch_size, shuffle, epoch):
+    chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=70))
+    x = np.arange(count, dtype=np.float32)[:, None] * 2
+    batches = Batches(x, np.arange(count), batch_size, shuffle, indices=np.array(chosen))
+    drawn = list(batches.epoch(epoch))
+    assert len(drawn) == len(batches) == -(-len(chosen) // batch_size)
+    targets = np.concatenate([y for _, y in drawn])
+    assert sorted(targets) == sorted(chosen)
+    assert shuffle or targets.tolist() == chosen
+    assert all(np.array_equal(x[:, 0], 2 * y) for x, y in drawn)
+
+
+def test_indices_split_data_without_overlap_and_without_a_copy():
+    order = np.random.default_rng(0).permutation(53)
+    parts = [Batches(X, Y, 8, indices=part) for part in np.split(order, [13, 30])]
+    seen = np.concatenate([np.concatenate([part.indices]) for part in parts])
+    assert sorted(seen) == list(range(53))
+    assert all(part.x is X and part.y is Y for part in parts)
+    again = Batches(X, Y, 8, indices=order[:13])
+    for (x, y), (x_again, y_again) in zip(parts[0].epoch(2), again.epoch(2), strict=True):
+        assert x.tobytes() == x_again.tobytes() and y.tobytes() == y_again.tobytes()
+
+
+@pytest.mark.parametrize(("indices", "words"), [
+    ([], r"\(0,\)"), ([[0, 1]], r"\(1, 2\)"), (3, r"\(\)"), ([0, 53], "0 to 53, expected 0..52"),
+    ([-1, 4], "-1 to 4, expected 0..52")])
+def test_indices_that_do_not_fit(indices, words):
+    with pytest.raises(ValueError, match=f"indices .*{words}"):
+        Batches(X, Y, 8, indices=np.array(indices))
+
+
+@pytest.mark.parametrize("indices", [[0.5, 1.0], ["1"], [True] * 53])
+def test_indices_are_whole_numbers(indices):
+    with pytest.raises(ValueError, match="indices"):
+        Batches(X, Y, 8, indices=np.array(indices))

@@ -15,20 +15,20 @@ def _zeros(shape):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (dict(stride=0), "stride must be one or two integers of at least 1, got 0"),
+    (dict(stride=0), "stride must be one or two integers of at least 1 and at most 2147483647, got 0"),
     (dict(stride=(1, -2)), "stride"), (dict(stride=1.5), "stride"), (dict(stride="2"), "stride"),
     (dict(stride=(1, 2, 3)), "stride"), (dict(dilation=0), "dilation"),
-    (dict(padding=-1), "padding must be one or two integers of at least 0, got -1"),
+    (dict(padding=-1), "padding must be one or two integers of at least 0 and at most 2147483647, got -1"),
     (dict(padding="full"), "'same', 'valid' or integers, got 'full'"),
     (dict(padding="same", stride=2), "'same' needs stride 1, got"),
     (dict(padding=((0, 1), (0, -1))), "padding of one axis"),
     (dict(padding=((0, 1, 2), (0, 0))), "padding of one axis"),
     (dict(padding=(1, 2, 3)), "padding"), (dict(padding=None), "padding"),
-    (dict(groups=0), "groups must be an integer of at least 1, got 0"),
+    (dict(groups=0), "groups must be an integer of at least 1 and at most 2147483647, got 0"),
     (dict(groups=-2), "groups"), (dict(groups=1.5), "groups"), (dict(groups=None), "groups"),
     (dict(groups=4), "4 groups do not divide the 6 output channels"),
     (dict(groups=2), r"input \(2, 4, 6, 7\) has 4 channels, expected 8"),
-    (dict(dilation=4), "a window that spans 9 is larger than its input of 6"),
+    (dict(dilation=4), r"a window of \(3, 3\) spans \(9, 9\), which is larger than the input"),
 ])
 def test_conv2d_arguments(arguments, message):
     with pytest.raises(fn.ShapeError, match=message):

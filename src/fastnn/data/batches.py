@@ -70,9 +70,12 @@ class Batches:
         indices: npt.NDArray[np.int64] | None = None,
     ) -> None:
         check_arrays(x, y)
-        indices = np.arange(len(x)) if indices is None else np.asarray(indices, np.int64)
+        indices = np.arange(len(x)) if indices is None else np.asarray(indices)
         if indices.ndim != 1 or not len(indices):
             raise ValueError(f"indices has shape {indices.shape}, expected (m,) with m above 0")
+        if indices.dtype.kind not in "iu":  # a mask or a fraction is no number of an example
+            raise ValueError(f"indices has dtype {indices.dtype}, expected integers")
+        indices = indices.astype(np.int64, copy=False)
         if indices.min() < 0 or indices.max() >= len(x):
             raise ValueError(
                 f"indices go from {indices.min()} to {indices.max()}, expected 0..{len(x) - 1}"

@@ -13,6 +13,7 @@ from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.linear import linear
 from fastnn.ops.reshape import flatten
+from fastnn.ops.windows import whole_number
 
 
 class Linear(Module):
@@ -26,12 +27,14 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
+        in_features = whole_number(in_features, "in_features")
+        out_features = whole_number(out_features, "out_features")
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(np.empty((out_features, in_features), np.float32))
         self.bias = Parameter(np.empty(out_features, np.float32)) if bias else None
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1.0 / math.sqrt(in_features) if in_features else 0.0
+            bound = 1.0 / math.sqrt(in_features)
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Any) -> Any:

@@ -10,6 +10,7 @@ from fastnn.graph import ShapeError, as_tensor
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.ops.batch_norm import batch_norm
+from fastnn.ops.windows import check_channels, whole_number
 
 
 class _BatchNorm(Module):
@@ -20,6 +21,7 @@ class _BatchNorm(Module):
         affine: bool = True, track_running_stats: bool = True,
     ) -> None:
         super().__init__()
+        num_features = whole_number(num_features, "num_features")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
@@ -31,9 +33,11 @@ class _BatchNorm(Module):
 
     def forward(self, x: Any) -> Any:
         x = as_tensor(x)
-        if x.ndim not in self.ranks or x.shape[1] != self.num_features:
-            raise ShapeError(f"{type(self).__name__}: expected rank {self.ranks} with "
-                             f"{self.num_features} channels, got shape {x.shape}")
+        name = type(self).__name__
+        if x.ndim not in self.ranks:
+            raise ShapeError(f"{name}: expected rank {self.ranks} with {self.num_features} "
+                             f"channels, got shape {x.shape}")
+        check_channels(name, x.shape, self.num_features, "its num_features")
         return batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
             self.training or not self.track_running_stats, self.momentum, self.eps,

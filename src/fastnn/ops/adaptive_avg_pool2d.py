@@ -73,7 +73,7 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     """
     x = as_tensor(x)
     check_images("adaptive_avg_pool2d", x.spec)
-    sizes = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
-    if len(sizes) == 2:
+    sizes = (None, None) if output_size is None else output_size
+    if isinstance(sizes, (tuple, list)) and len(sizes) == 2:
         sizes = tuple(x.shape[2 + i] if size is None else size for i, size in enumerate(sizes))
     return apply(AdaptiveAvgPool2d(pair(sizes, "output_size", 1)), x)

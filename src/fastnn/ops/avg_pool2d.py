@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
-from fastnn.ops.windows import Pair, check_images, output_size, pair
+from fastnn.ops.windows import Pair, check_images, output_sizes, pair, whole_number
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class AvgPool2d(Op):
         if any(2 * pad > kernel for pad, kernel in zip(self.padding, self.kernel, strict=True)):
             raise ShapeError(f"avg_pool2d: padding {self.padding} is more than half of the window "
                              f"{self.kernel}")
-        oh, ow = (output_size("avg_pool2d", x.shape[2 + i], self.kernel[i], self.stride[i],
-                              (self.padding[i],) * 2, 1, self.ceil_mode) for i in (0, 1))
-        return (Spec((*x.shape[:2], oh, ow)),)
+        height, width = self.padding
+        size = output_sizes("avg_pool2d", x, self.kernel, self.stride,
+                            ((height,) * 2, (width,) * 2), (1, 1), self.ceil_mode)
+        return (Spec((*x.shape[:2], *size)),)
 
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
@@ -88,8 +89,9 @@ def avg_pool2d(
     """
     kernel = pair(kernel_size, "kernel_size", 1)
     strides = kernel if stride is None else pair(stride, "stride", 1)
-    if divisor_override is not None and divisor_override < 1:
-        raise ShapeError(f"avg_pool2d: divisor_override must be positive, got {divisor_override}")
+    divisor = 0
+    if divisor_override is not None:
+        divisor = whole_number(divisor_override, "avg_pool2d: divisor_override")
     op = AvgPool2d(kernel, strides, pair(padding, "padding", 0), bool(ceil_mode),
-                   bool(count_include_pad), divisor_override or 0)
+                   bool(count_include_pad), divisor)
     return apply(op, as_tensor(x))

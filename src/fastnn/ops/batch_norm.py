@@ -177,6 +177,10 @@ def batch_norm(
     x = as_tensor(x)
     tensors = {"running_mean": running_mean, "running_var": running_var, "weight": weight,
                "bias": bias}
+    if not 0.0 < eps < float("inf"):
+        raise ValueError(f"batch_norm: eps must be positive, got {eps}")
+    if momentum is not None and not 0.0 <= momentum <= 1.0:
+        raise ValueError(f"batch_norm: momentum must be from 0 to 1 or None, got {momentum}")
     checked = {key: None if value is None else as_tensor(value) for key, value in tensors.items()}
     _check(x, training, **checked)
     if x.ndim == 3:  # (batch, channels, length) as images of height 1

@@ -13,7 +13,7 @@ from fastnn.ops.windows import (
     Pair,
     check_channels,
     check_images,
-    output_size,
+    output_sizes,
     pair,
     whole_number,
 )
@@ -52,6 +52,8 @@ class Conv2d(Op):
         check_images("conv2d weight", weight)
         groups = self.window.groups
         k, per_group, kh, kw = weight.shape
+        if min(weight.shape) < 1:
+            raise ShapeError(f"conv2d: weight {weight.shape} is empty")
         if k % groups:
             raise ShapeError(f"conv2d: {groups} groups do not divide the {k} output channels of "
                              f"weight {weight.shape}")
@@ -60,10 +62,9 @@ class Conv2d(Op):
         if len(inputs) == 3 and inputs[2].shape != (k,):
             raise ShapeError(f"conv2d: bias {inputs[2].shape} does not fit weight {weight.shape}, "
                              f"expected ({k},)")
-        oh, ow = (
-            output_size("conv2d", x.shape[2 + i], (kh, kw)[i], self.window.stride[i],
-                        self.window.padding[i], self.window.dilation[i]) for i in (0, 1))
-        return (Spec((x.shape[0], k, oh, ow)),)
+        size = output_sizes("conv2d", x, (kh, kw), self.window.stride, self.window.padding,
+                            self.window.dilation)
+        return (Spec((x.shape[0], k, *size)),)
 
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]

@@ -119,7 +119,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     weight = as_tensor(weight)
     if x.ndim < 1 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
-            f"linear: input {x.shape} must have {weight.shape[-1]} features on its last axis")
+            f"linear: input {x.shape} does not fit weight {weight.shape}; expected "
+            "(..., in_features) and (out_features, in_features)")
     rows = x if x.ndim == 2 else reshape(x, -1, x.shape[-1])
     y = apply(Linear(), rows, weight, *(() if bias is None else (bias,)))
     return y if x.ndim == 2 else reshape(y, (*x.shape[:-1], weight.shape[0]))

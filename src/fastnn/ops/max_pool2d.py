@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import BYTE, Call, Node, Op, ShapeError, Spec, Tensor, apply, apply_all, as_tensor
-from fastnn.ops.windows import Pair, check_images, output_size, pair
+from fastnn.ops.windows import Pair, check_images, output_sizes, pair
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class MaxPool2d(Op):
                              f"{p.kernel}")
         if p.kernel[0] * p.kernel[1] > 256:
             raise ShapeError(f"max_pool2d: a window of {p.kernel} has more than 256 places")
-        oh, ow = (output_size("max_pool2d", x.shape[2 + i], p.kernel[i], p.stride[i],
-                              (p.padding[i],) * 2, p.dilation[i], p.ceil_mode) for i in (0, 1))
-        shape = (*x.shape[:2], oh, ow)
+        height, width = p.padding
+        size = output_sizes("max_pool2d", x, p.kernel, p.stride, ((height,) * 2, (width,) * 2),
+                            p.dilation, p.ceil_mode)
+        shape = (*x.shape[:2], *size)
         return (Spec(shape), Spec(shape, BYTE))
 
     def vjp(

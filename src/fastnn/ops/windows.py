@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 from fastnn.graph import FLOAT, ShapeError, Spec
 
 Pair = tuple[int, int]
+MOST = 2**31 - 1  # the product of two such arguments fits the 64 bits of a kernel's sizes
 
 
 def pair(value: Any, name: str, least: int) -> Pair:
@@ -17,15 +18,17 @@ def pair(value: Any, name: str, least: int) -> Pair:
         first, second = (index(number) for number in given)
     except (TypeError, ValueError):
         first = second = least - 1
-    if first < least or second < least:
-        raise ShapeError(f"{name} must be one or two integers of at least {least}, got {value!r}")
+    if min(first, second) < least or max(first, second) > MOST:
+        raise ShapeError(f"{name} must be one or two integers of at least {least} and at most "
+                         f"{MOST}, got {value!r}")
     return first, second
 
 
 def whole_number(value: Any, name: str) -> int:
     """An integer of at least 1."""
-    if not isinstance(value, SupportsIndex) or index(value) < 1:
-        raise ShapeError(f"{name} must be an integer of at least 1, got {value!r}")
+    if not isinstance(value, SupportsIndex) or not 1 <= index(value) <= MOST:
+        raise ShapeError(f"{name} must be an integer of at least 1 and at most {MOST}, "
+                         f"got {value!r}")
     return index(value)
 
 
@@ -33,7 +36,7 @@ def check_channels(name: str, shape: tuple[int, ...], expected: int, taker: str)
     """The images have as many channels as `taker`, a weight in words, takes."""
     if shape[1] != expected:
         hint = (f"; the last axis has {expected}: for channels-last images use layout='NHWC'"
-                if shape[3] == expected else "")
+                if shape[3:] == (expected,) else "")
         raise ShapeError(f"{name}: input {shape} has {shape[1]} channels, expected {expected} for "
                          f"{taker}{hint}")
 
@@ -62,3 +65,20 @@ def output_size(
     if ceil_mode and (count - 1) * stride >= size + padding[0]:
         count -= 1  # the last window must start inside the input or its leading padding
     return count
+
+
+def output_sizes(
+    name: str, x: Spec, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair,
+    ceil_mode: bool = False,
+) -> Pair:
+    """How many windows fit an image along both axes; the error names all of its shape."""
+    try:
+        height, width = (
+            output_size(name, *axis, ceil_mode)
+            for axis in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True))
+    except ShapeError:
+        spans = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+        raise ShapeError(
+            f"{name}: a window of {kernel} spans {spans}, which is larger than the input "
+            f"{x.shape} with padding {padding}") from None
+    return height, width

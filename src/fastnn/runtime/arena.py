@@ -34,7 +34,10 @@ def stagger(number: int) -> int:
 def aligned_bytes(size: int) -> np.ndarray:
     """`size` bytes that start on a cache line; on a huge page from 2 MiB up. Contents are zero."""
     if size >= HUGE_PAGE:
-        block = mmap.mmap(-1, size + HUGE_PAGE)
+        try:
+            block = mmap.mmap(-1, size + HUGE_PAGE)
+        except (OSError, OverflowError):
+            raise MemoryError(f"the system has no {size:,} bytes of memory to give") from None
         if hasattr(mmap, "MADV_HUGEPAGE"):
             block.madvise(mmap.MADV_HUGEPAGE)
         memory, alignment = np.frombuffer(block, np.uint8), HUGE_PAGE

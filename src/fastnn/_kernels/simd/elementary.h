@@ -33,7 +33,7 @@ INLINE vi whole_powers(vf x, vf *rest) {
     return (vi)shifted - (vi)round;
 }
 
-INLINE vf power_of_two(vi n) { return (vf)((n + 127) << 23); }
+INLINE vf power_of_two(vi n) { return (vf)((vu)(n + 127) << 23); }
 
 /* 2^n exp(r), |r| <= log(2) / 2. In two steps: 2^n alone is no float near either end. */
 INLINE vf exp_parts(vi n, vf r) {
@@ -75,7 +75,8 @@ INLINE vf log_sum(vf f, vf n) {
 INLINE vf vlog(vf x) {
     const vf infinity = splat(INFINITY);
     vi denormal = x < 1.17549435e-38f;
-    vi bits = (vi)where(denormal, x * 8388608.0f, x) - 0x3f3504f3; /* the bits of sqrt(1/2) */
+    /* less the bits of sqrt(1/2), which wraps for a negative x */
+    vi bits = (vi)((vu)where(denormal, x * 8388608.0f, x) - 0x3f3504f3u);
     vf n = __builtin_convertvector((bits >> 23) - (denormal & 23), vf);
     vf y = log_sum((vf)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f, n);
     vf limit = where(x == 0.0f, -infinity, where(x < 0.0f, splat(NAN), x));

@@ -1,0 +1,156 @@
+"""Shapes of more than 2^31 elements: sizes and offsets are of 64 bits everywhere.
+
+Extents need no memory. Kernels that touch little of what they span run on it too: memory that is
+only promised (`_sparse`), of which a few pages come into being.
+"""
+
+import mmap
+
+import numpy as np
+import pytest
+from fastnn._kernels.call import call_kernel
+
+from fastnn._kernels import registry
+from tests._kernels.test_pointwise import PAIRS
+from tests.memory import blank
+from tests.reference import copy as copy_twin
+
+M, C = 3 * 2**30 + 1, 17                # rows and channels of a matrix
+N, H, W, K = 70_001, 300, 201, 24       # images; 70,001 * 300 * 201 * 17 elements
+PLACES, HALF = N * H * W, N * 150 * 101
+F = 4                                   # bytes of a float
+CONV = (N, H, W, C, K, 3, 3, 2, 2, 1, 1, 1, 1, 1, 150, 101, 1, 0)
+WINOGRAD = (N, H, W, C, K, 3, 3, 1, 1, 1, 1, 1, 1, 1, H, W, 1, 0)
+MAX_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 1, 1, 150, 101)
+AVG_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 150, 101, 1, 0, 0, 0)
+BACK_AND_FORTH = (2, 2**33, 7, 3, 5, -(2**32), 2, 5, 2**31)  # offsets, shape, strides of x, of y
+TENSORS = (2, 2**31 + 5, 2**33)
+MATRIX, ROW = F * M * C, F * C
+
+# kernel: d, and the bytes of each pointer but the workspace, in Python's integers
+CASES = {
+    "batch_norm_stats": ((M, C), (MATRIX, ROW, ROW)),
+    **{f"batch_norm_apply{relu}": ((M, C), (MATRIX, *[ROW] * 4, MATRIX)) for relu in ("", "_relu")},
+    **{f"batch_norm{name}_backward": ((M, C), (MATRIX, MATRIX, *[ROW] * vectors, MATRIX, ROW, ROW))
+       for name, vectors in (("", 3), ("_relu", 4), ("_eval", 3), ("_eval_relu", 4))},
+    "batch_norm_update": ((2, M), (F * M, F * M, F * M, F * M, 8)),
+    "conv2d_forward": (CONV, (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
+    "conv2d_grad_input": (CONV, (F * HALF * K, F * K * 9 * C, F * PLACES * C)),
+    "conv2d_grad_weight": (CONV, (F * PLACES * C, F * HALF * K, F * K * 9 * C)),
+    "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
+    "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
+    "winograd_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
+    "copy": (BACK_AND_FORTH, (F * (2**33 + 4 * 2 + 1), F * (7 + 2 * 5 + 4 * 2**31 + 1))),
+    "dropout": ((M, 3), (F * M, F * M, 16)),
+    "linear_forward": ((M, C, K, 1, 0), (MATRIX, F * K * C, F * K, F * M * K)),
+    "linear_grad_input": ((M, C, K), (F * M * K, F * K * C, MATRIX)),
+    "linear_grad_weight": ((M, C, K), (F * M * K, MATRIX, F * K * C)),
+    **{name: (TENSORS, (8 * numbers, *[F * n for n in TENSORS[1:] for _ in range(buffers)]))
+       for name, numbers, buffers in (("sgd", 2, 2), ("sgd_momentum", 4, 3), ("sgd_nesterov", 4, 3),
+                                      ("adam", 7, 4), ("adamw", 7, 4))},
+    "unary_forward": ((M, 0), (F * M, F * M)),
+    "unary_backward": ((M, 0), (F * M, F * M, F * M)),
+    "binary": ((0, 2, M, C, C, 1, 0, 1), (MATRIX, ROW, MATRIX)),
+    "add_n": ((M, 3), (F * M,) * 4),
+    "fill": ((M,), (F * M,)),
+    "max_pool2d_forward": (MAX_POOL, (F * PLACES * C, F * HALF * C, HALF * C)),
+    "max_pool2d_infer": (MAX_POOL, (F * PLACES * C, F * HALF * C)),
+    "max_pool2d_backward": (MAX_POOL, (F * HALF * C, HALF * C, F * PLACES * C)),
+    "avg_pool2d_forward": (AVG_POOL, (F * PLACES * C, F * HALF * C)),
+    "avg_pool2d_backward": (AVG_POOL, (F * HALF * C, F * PLACES * C)),
+    "adaptive_avg_pool2d_forward": ((N, H, W, C, 7, 5), (F * PLACES * C, F * N * 35 * C)),
+    "adaptive_avg_pool2d_backward": ((N, H, W, C, 7, 5), (F * N * 35 * C, F * PLACES * C)),
+    "reduce_sum": ((3, M, C), (3 * MATRIX, 3 * ROW)),
+    "all_finite": ((M,), (F * M, 8)),
+    **{f"{log}softmax_{way}": ((M, C), (MATRIX,) * buffers)
+       for log in ("", "log_") for way, buffers in (("forward", 2), ("backward", 3))},
+    "cross_entropy_forward": ((M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F * M, 8)),
+    "cross_entropy_backward": ((M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, 8, F, MATRIX)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(registry.KERNELS))
+def test_extents(name):
+    assert name in CASES, f"add {name} to CASES, with a shape of more than 2^31 elements"
+    d, expected = CASES[name]
+    assert max(expected) > 2**33
+    for threads in (1, 4):
+        extents = registry.kernel(name).extents(d, threads)
+        assert tuple(extents[:len(expected)]) == expected
+        assert len(extents) - len(expected) in (0, 1)
+        for workspace in extents[len(expected):]:
+            assert 0 <= workspace < max(expected)  # a product that wrapped is negative or huge
+
+
+def _sparse(count):
+    """`count` float32 zeros of which the system promises nothing: pages come when written."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
+    try:
+        block = mmap.mmap(-1, F * count, flags=flags)
+    except OSError:  # strict accounting of memory, or a limit on the address space
+        pytest.skip(f"no address space for {F * count} bytes")
+    return np.frombuffer(block, np.float32)
+
+
+def _run(name, arrays, d, threads=3):
+    kernel = registry.kernel(name)
+    extents = kernel.extents(d, threads)
+    assert all(e <= a.nbytes for e, a in zip(extents, arrays, strict=False))
+    workspace = [np.zeros(e // F + 16, np.float32) for e in extents[len(arrays):]]
+    call_kernel(kernel.address, [a.ctypes.data for a in (*arrays, *workspace)], d, (), threads)
+
+
+def test_copy_far_apart():
+    strides, far = (2**31 + 3, -5), 2**31 + 3
+    x, y, small = _sparse(2 * far + 20), _sparse(2 * far + 20), blank(12)
+    places = [10 + i * far - 5 * j for i in range(3) for j in range(2)]
+    x[places] = np.arange(1, 7)
+    _run("copy", [x, small], [2, 10, 0, 3, 2, *strides, 2, 1])
+    np.testing.assert_array_equal(small[:6], np.arange(1, 7))
+    _run("copy", [small, y], [2, 0, 2, 3, 2, 2, 1, far, 7])
+    expected = np.zeros(20, np.float32)
+    copy_twin.copy(small, expected, 0, 2, (2,), (1,), (7,))
+    np.testing.assert_array_equal(y[:20], expected)
+    np.testing.assert_array_equal(y[[2 + 2 * far, 9 + 2 * far]], [5, 6])
+
+
+def test_binary_far_apart():
+    far = 2**31 + 3
+    a, b, y = _sparse(2 * far + 8), np.array([1, 2, 3, 4], np.float32), blank(12)
+    places = [i * far + 2 * j for i in range(3) for j in range(4)]
+    a[places] = np.arange(12)
+    _run("binary", [a, b, y], [PAIRS["mul"], 2, 3, 4, far, 2, 0, 1])
+    np.testing.assert_array_equal(y, np.arange(12) * np.tile(b, 3))
+
+
+SIDE, STRIDE = 48_000, 15_999  # one image of 2,304,000,000 pixels, read at 4 x 4 of them
+
+
+def _image():
+    x = _sparse(SIDE * SIDE)
+    at = STRIDE * np.arange(4)
+    x[(at[:, None] * SIDE + at).ravel()] = np.arange(1, 17)
+    return x, np.arange(1, 17)
+
+
+@pytest.mark.parametrize("name", ["max_pool2d_forward", "max_pool2d_infer", "avg_pool2d_forward"])
+def test_pooling_of_a_large_image(name):
+    x, expected = _image()
+    y, offsets = blank(16), blank(16, np.uint8)
+    more = [1, 1, 4, 4] if name.startswith("max") else [4, 4, 0, 0, 0, 0]
+    _run(name, [x, y, offsets][:3 if name == "max_pool2d_forward" else 2],
+         [1, SIDE, SIDE, 1, 1, 1, STRIDE, STRIDE, 0, 0, *more])
+    np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("kernel, dilation, out", [(1, 1, 4), (2, STRIDE, 3)])
+def test_convolution_of_a_large_image(kernel, dilation, out):
+    x, expected = _image()
+    weight, y = np.array([2, 3, 5, 7][:kernel**2], np.float32), blank(out * out)
+    _run("conv2d_forward", [x, weight, weight, y],
+         [1, SIDE, SIDE, 1, 1, kernel, kernel, STRIDE, STRIDE, 0, 0, dilation, dilation, 1,
+          out, out, 0, 0])
+    pixels = expected.reshape(4, 4)
+    taps = [pixels[i:i + out, j:j + out] for i in range(kernel) for j in range(kernel)]
+    np.testing.assert_array_equal(
+        y, sum(w * tap for w, tap in zip(weight, taps, strict=True)).ravel())
