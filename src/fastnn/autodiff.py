@@ -45,7 +45,8 @@ def gradients(
         expected = "a scalar" if upstream is None else f"of shape {upstream.shape}"
         raise ValueError(f"the loss must be {expected}, got shape {loss.shape}")
     path, active = _reaching(loss, set(wanted))
-    grads: dict[Tensor, Tensor] = {loss: upstream or constant(np.ones(loss.shape, np.float32))}
+    seed = constant(np.ones(loss.shape, np.float32)) if upstream is None else upstream
+    grads: dict[Tensor, Tensor] = {loss: seed}
     for node in reversed(path):
         if not any(tensor in grads for tensor in node.outputs):
             continue
