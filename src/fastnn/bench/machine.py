@@ -33,10 +33,10 @@ def processor() -> str:
     return next(iter(names), platform.processor() or platform.machine())
 
 
-def headline(facts: dict[str, Any], threads: int, rounds: int) -> str:
+def headline(facts: dict[str, Any], threads: int | None, rounds: int) -> str:
     """The facts in one line."""
-    return (f"{facts['processor']}, {facts['instruction_set']}, {threads} thread(s), "
-            f"{rounds} rounds; load at the start {facts['load'][0]:.1f}")
+    team = f"{threads} thread(s), " if threads else ""
+    return (f"{facts['processor']}, {facts['instruction_set']}, {team}{rounds} rounds; load at the start {facts['load'][0]:.1f}")
 
 
 def _version() -> str:

@@ -23,7 +23,7 @@ def measure(threads: int, repeats: int = REPEATS, block: int = BLOCK) -> dict[st
     block -= block % (256 * threads)
     source, target = aligned_bytes(block), aligned_bytes(block)
     source[:] = target[:] = 1  # touch the pages
-    rounds = _rounds_for(TURN, threads)
+    rounds = _rounds_for(TURN)
     flops = max(_rate(lambda: multiply_adds(rounds, threads)) for _ in range(repeats))
     moved = max(_rate(lambda past=past: copy_bytes(source, target, threads, past))
                 for _ in range(repeats) for past in (True, False))
@@ -36,14 +36,11 @@ def _rate(work: Callable[[], float]) -> float:
     return amount / (time.perf_counter() - start)
 
 
-def _rounds_for(seconds: float, threads: int) -> int:
-    rounds = 1 << 12
-    while True:
-        start = time.perf_counter()
-        multiply_adds(rounds, threads)
-        if time.perf_counter() - start > seconds:
-            return rounds
-        rounds *= 2
+def _rounds_for(seconds: float) -> int:
+    """Rounds that take one undisturbed thread about so long."""
+    flops = multiply_adds(1, 1)
+    rate = max(_rate(lambda: multiply_adds(1 << 16, 1)) for _ in range(5))
+    return max(1, round(seconds * rate / flops))
 
 
 def better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:

@@ -6,7 +6,9 @@ row drives PyTorch. It is a test case too: tests/cases/benchmarks.py gives each 
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from typing import Any
 
 from fastnn.bench.serve import sizes
@@ -37,7 +39,9 @@ class Row:
         >>> Row("max_pool2d", (floats(N, 64, 32, 32),), {"kernel_size": 2}).name
         'max_pool2d 128x64x32x32 kernel_size=2'
         """
-        words = [text(entry, self.batch) for entry in self.inputs if entry is not None]
+        texts = [text(entry, self.batch) for entry in self.inputs if entry is not None]
+        words = [word if count == 1 else f"{count}*{word}"
+                 for word, group in groupby(texts) for count in [len(list(group))]]
         words += [f"{key}={value}".replace(" ", "") for key, value in self.arguments.items()]
         return " ".join([self.function, *words])
 
@@ -51,7 +55,7 @@ def text(entry: dict[str, Any], batch: int) -> str:
     if "several" in entry:
         return ",".join(text(part, batch) for part in entry["several"])
     if "value" in entry:
-        return str(entry["value"]).replace(" ", "")
+        return re.sub(r"\{'slice': (.*?)\}", r"\1", str(entry["value"])).replace(" ", "")
     return "x".join(map(str, sizes(entry["shape"], batch)))
 
 

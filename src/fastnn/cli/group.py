@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fastnn.cli.bench import bench
 from fastnn.cli.doctor import doctor
 from fastnn.cli.plan import plan
 from fastnn.cli.train import train
@@ -42,5 +43,5 @@ def main() -> None:
     """Train convolutional nets on CPUs: fast, in a memory budget, exactly repeatable."""
 
 
-for command in (train, plan, doctor):
+for command in (train, plan, bench, doctor):
     main.add_command(command)
