@@ -13,6 +13,7 @@ def _copied(name):
 
 
 ALIASES = {
+    "add_n": lambda tensors: sum(tensors[1:], tensors[0]),
     "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
     "affine": lambda x, scale, shift: x * scale + shift,
     "power": lambda x, exponent: torch.pow(x, exponent),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-import fastnn as fn
+from fastnn import ops
 from fastnn.autodiff import gradients
 from fastnn.bench.rows import Row
 from fastnn.bench.serve import bind, sizes
@@ -16,11 +19,27 @@ from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, Spec, Tensor, leaf, up
 from fastnn.runtime.random import streams
 
 
+@cache
+def functions() -> dict[str, Callable[..., Any]]:
+    """The public functions of every operation, by name."""
+    found = dict(ops.FUNCTIONS)
+    for entry in pkgutil.iter_modules(ops.__path__):
+        module = import_module(f"{ops.__name__}.{entry.name}")
+        found |= {name: value for name, value in vars(module).items()
+                  if getattr(value, "__module__", "") == module.__name__ and callable(value)
+                  and not isinstance(value, type) and not name.startswith("_")}
+    return found
+
+
 def find(name: str) -> Callable[..., Any]:
-    """A function of fastnn by its name; ".name" is a method of a tensor."""
+    """A function of fastnn by its name; ".name" is a method of a tensor.
+
+    >>> find("conv2d").__module__
+    'fastnn.ops.conv2d'
+    """
     if name.startswith("."):
         return lambda x, *rest, **arguments: getattr(x, name[1:])(*rest, **arguments)
-    return getattr(fn, name)  # type: ignore[no-any-return]
+    return functions()[name]
 
 
 def graph_of(run: Callable[[], Tensor], inputs: list[Tensor], wanted: list[Tensor]) -> Graph:
@@ -46,7 +65,7 @@ def row_graph(row: Row) -> Graph:
     def make(entry: dict[str, Any]) -> Tensor:
         dtype = INDEX if entry["kind"] == "classes" else FLOAT
         inputs.append(leaf("input", len(inputs), Spec(sizes(entry["shape"], row.batch), dtype)))
-        if entry["kind"] in ("float", "positive"):
+        if entry["gradient"]:
             wanted.append(inputs[-1])
         return inputs[-1]
 

@@ -17,7 +17,7 @@ from fastnn._kernels.dispatch import level
 def machine() -> dict[str, Any]:
     """Facts for a report."""
     return {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(),
-            "python": platform.python_version(), "numpy": np.__version__, "fastnn": _version(),
+            "python": platform.pythoninstalled_version(), "numpy": np.__version__, "fastnn": installed_version(),
             "instruction_set": level(), "load": [round(value, 2) for value in os.getloadavg()],
             "date": datetime.now(UTC).isoformat(timespec="seconds")}
 
@@ -39,7 +39,8 @@ def headline(facts: dict[str, Any], threads: int | None, rounds: int) -> str:
     return (f"{facts['processor']}, {facts['instruction_set']}, {team}{rounds} rounds; load at the start {facts['load'][0]:.1f}")
 
 
-def _version() -> str:
+def installed_version() -> str:
+    """The version of fastnn; "unknown" when it runs from sources that are not installed."""
     try:
         return version("fastnn")
     except PackageNotFoundError:

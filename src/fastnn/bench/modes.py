@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import fastnn
-
+PACKAGE = Path(__file__).parents[1]
 # glibc then keeps large blocks instead of giving them back, so that pages fault once.
 KEEP_BLOCKS = {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=1073741824:"
                                  "glibc.malloc.trim_threshold=8589934592"}
@@ -61,7 +60,7 @@ def script(engine: str, folder: Path | None = None) -> Path:
     """
     if engine == "fastnn":
         return Path(__file__).with_name("own.py")
-    checkout = Path(fastnn.__file__).parents[2] / "bench"
+    checkout = PACKAGE.parents[1] / "bench"
     candidates = [folder] if folder else [checkout, Path("bench")]
     name = f"{engine}_peer.py"
     for candidate in candidates:

@@ -9,8 +9,7 @@ from fastnn.bench.crew import Measured, Setting, crew, measure
 from fastnn.bench.figures import of_limit, ratio, spread
 from fastnn.bench.graphs import Work, work
 from fastnn.bench.modes import Mode
-from fastnn.bench.peak import better
-from fastnn.bench.peak import measure as measure_peak
+from fastnn.bench.peak import REPEATS, Meter
 from fastnn.bench.rows import Row
 
 Log = Callable[[str], None]
@@ -19,15 +18,17 @@ Log = Callable[[str], None]
 def measure_rows(
     rows: Sequence[Row], modes: Sequence[Mode], setting: Setting, log: Log = lambda text: None
 ) -> dict[str, Any]:
-    """Every row in every mode, and the machine's limits before and after them."""
-    peak = measure_peak(setting.threads)
+    """Every row in every mode, and the machine's limits before, between and after them."""
+    meter = Meter(setting.threads)
     with crew(setting, modes) as workers:
         versions = {worker.mode.name: worker.version for worker in workers}
         measured = []
         for number, row in enumerate(rows, 1):
             log(f"{number}/{len(rows)} {row.name}")
+            meter.sample()
             measured.append(measure(workers, {"row": row.request()}, setting))
-    peak = better(peak, measure_peak(setting.threads))
+    meter.sample(REPEATS)
+    peak = meter.rates()
     return {"peak": peak, "versions": versions,
             "results": [result(row, each, peak) for row, each in zip(rows, measured, strict=True)]}
 

@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
-import fastnn as fn
+from fastnn import optim
 from fastnn._kernels import dispatch
 from fastnn.bench.graphs import find, graph_of
 from fastnn.bench.nets import LEARNING_RATE, MOMENTUM, make
 from fastnn.graph import FLOAT, INDEX, Graph, Spec, Tensor, leaf, storage_axes, storage_shape
+from fastnn.nn.losses import CrossEntropyLoss
+from fastnn.nn.parameter import Parameter
 from fastnn.runtime.arena import aligned_array
-from fastnn.step import Compiled, optimizer_nodes
+from fastnn.runtime.random import manual_seed
+from fastnn.runtime.threads import set_num_threads
+from fastnn.step import Compiled, TrainStep, optimizer_nodes
 
 Passes = dict[str, Callable[[], Any]]
 
@@ -31,15 +35,15 @@ class Peer:
     """fastnn as it comes."""
 
     def __init__(self, threads: int) -> None:
-        fn.set_num_threads(threads)
-        fn.manual_seed(0)
+        set_num_threads(threads)
+        manual_seed(0)
         self.version = f"fastnn {dispatch.level()}"
 
     def net(self, name: str, x: np.ndarray, y: np.ndarray) -> tuple[Passes, int]:
         """Training steps of a net."""
         model = make(name)
-        optimizer = fn.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-        step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), optimizer)
+        optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        step = TrainStep(model, CrossEntropyLoss(), optimizer)
         return {"step": lambda: step(x, y)}, sum(p.size for p in model.parameters())
 
     def op(self, bind: Callable[..., Callable[[], Tensor]]) -> Passes:
@@ -63,8 +67,8 @@ class Peer:
 
     def update(self, name: str, arrays: list[np.ndarray], arguments: dict[str, Any]) -> Passes:
         """The step of an optimizer, with gradients that stay the same."""
-        parameters = [fn.nn.Parameter(array) for array in arrays]
-        optimizer = getattr(fn.optim, name)(parameters, **arguments)
+        parameters = [Parameter(array) for array in arrays]
+        optimizer = getattr(optim, name)(parameters, **arguments)
         grads = {p.__tensor__(): leaf("buffer", stored(array), Spec(array.shape))
                  for p, array in zip(parameters, arrays, strict=True)}
         graph = Graph.trace((), (), optimizer_nodes(optimizer, grads))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from fastnn._kernels.peak import copy_bytes, multiply_adds
 from fastnn.runtime.arena import aligned_bytes
@@ -13,21 +14,44 @@ TURN = 0.02  # seconds of one measurement of multiply-adds
 REPEATS = 7
 
 
-def measure(threads: int, repeats: int = REPEATS, block: int = BLOCK) -> dict[str, float]:
-    """{"threads", "flops", "bytes"}: the best of some repeats, per second, in this process.
+class Meter:
+    """The best rates seen so far with a number of threads, in this process.
 
-    flops counts a multiply-add as two. bytes counts each byte read and each byte written; the
-    better of stores past the caches and of memcpy. The best is meant, not the median: what is
-    sought is a limit, and what else runs only lowers it.
+    The best is meant, not the median: what is sought is a limit, and what else runs only lowers
+    it. So a run samples before, between and after what it measures.
     """
-    block -= block % (256 * threads)
-    source, target = aligned_bytes(block), aligned_bytes(block)
-    source[:] = target[:] = 1  # touch the pages
-    rounds = _rounds_for(TURN)
-    flops = max(_rate(lambda: multiply_adds(rounds, threads)) for _ in range(repeats))
-    moved = max(_rate(lambda past=past: copy_bytes(source, target, threads, past))
-                for _ in range(repeats) for past in (True, False))
-    return {"threads": threads, "flops": flops, "bytes": moved}
+
+    def __init__(self, threads: int, block: int = BLOCK) -> None:
+        block -= block % (256 * threads)
+        self.threads, self.flops, self.bytes = threads, 0.0, 0.0
+        self._arrays = aligned_bytes(block), aligned_bytes(block)
+        for array in self._arrays:
+            array[:] = 1  # touch the pages
+        self._rounds = _rounds_for(TURN)
+
+    def sample(self, repeats: int = 1) -> None:
+        """Measure once more, or several times."""
+        for _ in range(repeats):
+            work = partial(multiply_adds, self._rounds, self.threads)
+            self.flops = max(self.flops, _rate(work))
+            for past_caches in (True, False):
+                copy = partial(copy_bytes, *self._arrays, self.threads, past_caches)
+                self.bytes = max(self.bytes, _rate(copy))
+
+    def rates(self) -> dict[str, float]:
+        """{"threads", "flops", "bytes"}, per second.
+
+        flops counts a multiply-add as two. bytes counts each byte read and each byte written; the
+        better of stores past the caches and of memcpy.
+        """
+        return {"threads": self.threads, "flops": self.flops, "bytes": self.bytes}
+
+
+def measure(threads: int, repeats: int = REPEATS, block: int = BLOCK) -> dict[str, float]:
+    """The best rates of some repeats; see `Meter.rates`."""
+    meter = Meter(threads, block)
+    meter.sample(repeats)
+    return meter.rates()
 
 
 def _rate(work: Callable[[], float]) -> float:
@@ -41,11 +65,6 @@ def _rounds_for(seconds: float) -> int:
     flops = multiply_adds(1, 1)
     rate = max(_rate(lambda: multiply_adds(1 << 16, 1)) for _ in range(5))
     return max(1, round(seconds * rate / flops))
-
-
-def better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
-    """The higher of two measurements: of one before and one after the rest of a run."""
-    return {key: max(value, other[key]) for key, value in one.items()}
 
 
 def table(rows: list[dict[str, float]]) -> str:

@@ -75,9 +75,11 @@ def _roof(axes: Any, peak: dict[str, float], span: tuple[float, float]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(span)
-    axes.annotate(f"{peak['flops'] / 1e9:.0f} GFLOP/s of multiply-adds, "
-                  f"{peak['bytes'] / 1e9:.1f} GB/s copied", (span[1], peak["flops"] / 1e9),
-                  (-4, 5), ha="right", fontsize=9, color=INK, textcoords="offset points")
+    axes.annotate(f"roof: {peak['flops'] / 1e9:.0f} GFLOP/s of multiply-adds, "
+                  f"{peak['bytes'] / 1e9:.1f} GB/s copied", (0.015, 0.96), fontsize=9, color=INK,
+                  xycoords="axes fraction")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
 
 
 def _legends(axes: Any, groups: set[str], passes: set[str]) -> None:

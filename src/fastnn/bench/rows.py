@@ -61,22 +61,22 @@ def text(entry: dict[str, Any], batch: int) -> str:
 
 def floats(*shape: int | str) -> Input:
     """Standard normal values; their gradient is part of the backward pass."""
-    return {"kind": "float", "shape": shape}
+    return {"kind": "normal", "shape": shape, "gradient": True}
 
 
 def constant(*shape: int | str) -> Input:
     """Standard normal values without a gradient."""
-    return {"kind": "constant", "shape": shape}
+    return {"kind": "normal", "shape": shape, "gradient": False}
 
 
-def positive(*shape: int | str) -> Input:
-    """Values from 0.1 up, with a gradient."""
-    return {"kind": "positive", "shape": shape}
+def positive(*shape: int | str, gradient: bool = True) -> Input:
+    """Values from 0.1 up."""
+    return {"kind": "positive", "shape": shape, "gradient": gradient}
 
 
 def classes(count: int, *shape: int | str) -> Input:
     """Class numbers."""
-    return {"kind": "classes", "shape": shape, "classes": count}
+    return {"kind": "classes", "shape": shape, "gradient": False, "classes": count}
 
 
 def several(*entries: Input) -> Input:
@@ -135,7 +135,8 @@ ROWS = (
     norm(64, 32),
     norm(512, 4),
     norm(64, 32, "batch_norm>relu"),
-    Row("batch_norm", (IMAGES, constant(64), positive(64), floats(64), floats(64))),
+    Row("batch_norm", (IMAGES, constant(64), positive(64, gradient=False),
+                       floats(64), floats(64))),
     Row("max_pool2d", (IMAGES,), {"kernel_size": 2}),
     Row("max_pool2d", (IMAGES,), {"kernel_size": 3, "stride": 2, "padding": 1}),
     Row("avg_pool2d", (IMAGES,), {"kernel_size": 2}),
@@ -151,6 +152,7 @@ ROWS = (
     *(Row(name, (constant(N, 64, 32, 32), constant(N, 64, 32, 32))) for name in ("ge", "gt")),
     Row("add", (IMAGES, floats(64, 1, 1))),
     Row("add>relu", (IMAGES, IMAGES)),
+    Row("add_n", (several(IMAGES, IMAGES, IMAGES),)),
     Row("softmax", (floats(N, 1000),), {"dim": 1}),
     Row("log_softmax", (floats(N, 1000),), {"dim": 1}),
     Row("cross_entropy", (floats(N, 10), classes(10, N))),

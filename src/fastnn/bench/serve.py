@@ -59,7 +59,7 @@ def bind(
 ) -> Callable[[], Any]:
     """The function that does a row's work, without arguments.
 
-    find: from a name to the engine's function. make: from {"kind", "shape", ..} to a tensor.
+    find: from a name to the engine's function. make: from {"kind", "shape", "gradient", ..} to a tensor.
     """
     def argument(entry: Any) -> Any:
         if entry is None or "value" in entry:
@@ -100,7 +100,7 @@ def prepare(peer: Any, request: dict[str, Any]) -> tuple[Passes, dict[str, Any]]
     def bound(find: Callable[[str], Callable[..., Any]],
               make: Callable[[np.ndarray, bool], Any]) -> Callable[[], Any]:
         return bind(row, find, lambda entry: make(array_of(entry, row["batch"]),
-                                                  entry["kind"] in ("float", "positive")))
+                                                  entry["gradient"]))
 
     return peer.op(bound), {}
 

@@ -17,9 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import fastnn
 from fastnn.bench import serve
-from fastnn.bench.modes import INSTALL, Mode, script
+from fastnn.bench.modes import INSTALL, PACKAGE, Mode, script
 
 PAUSE = 0.05  # seconds between turns: longer than the threads of OpenMP spin before they sleep
 FEWEST, MOST = 3, 1000  # runs in a turn
@@ -48,7 +47,7 @@ class Worker:
         variables = {**os.environ, **mode.environment, "OMP_NUM_THREADS": str(threads)}
         interpreter = sys.executable
         if mode.engine == "fastnn":
-            paths = [str(Path(fastnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+            paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
             variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         elif python:
             interpreter = python
