@@ -75,13 +75,11 @@ def test_operations_and_requests_in_one_process(setting):
             "good": {"parameters": 976}}
 
 
-def test_an_engine_that_is_not_installed(setting):
+def test_an_engine_that_is_not_installed(setting, monkeypatch):
     missing = Mode("missing", "an_engine_that_nobody_has", {"broken": True})
-    (HERE / "unused").with_name("fake_peer.py").read_text()
-    with pytest.raises(ImportError, match="is not installed for .*: pip install it"):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fastnn.bench.turns.script", lambda *_: HERE / "fake_peer.py")
-            setting.worker(missing)
+    monkeypatch.setattr("fastnn.bench.turns.script", lambda *_: HERE / "fake_peer.py")
+    with pytest.raises(ImportError, match=r"is not installed for .*: pip install it"):
+        setting.worker(missing)
 
 
 def test_a_worker_that_dies_is_an_error(setting, tmp_path):

@@ -17,7 +17,8 @@ from fastnn._kernels.dispatch import level
 def machine() -> dict[str, Any]:
     """Facts for a report."""
     return {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(),
-            "python": platform.pythoninstalled_version(), "numpy": np.__version__, "fastnn": installed_version(),
+            "python": platform.python_version(), "numpy": np.__version__,
+            "fastnn": installed_version(),
             "instruction_set": level(), "load": [round(value, 2) for value in os.getloadavg()],
             "date": datetime.now(UTC).isoformat(timespec="seconds")}
 
@@ -36,7 +37,8 @@ def processor() -> str:
 def headline(facts: dict[str, Any], threads: int | None, rounds: int) -> str:
     """The facts in one line."""
     team = f"{threads} thread(s), " if threads else ""
-    return (f"{facts['processor']}, {facts['instruction_set']}, {team}{rounds} rounds; load at the start {facts['load'][0]:.1f}")
+    return (f"{facts['processor']}, {facts['instruction_set']}, {team}{rounds} rounds; "
+            f"load at the start {facts['load'][0]:.1f}")
 
 
 def installed_version() -> str:

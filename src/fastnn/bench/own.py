@@ -86,7 +86,7 @@ def _passes(graph: Graph, arrays: list[np.ndarray]) -> Passes:
     compiled.executor.bind(arrays)
     plan, run = compiled.plan, compiled.executor.program.run
     forward = sum(len(step.calls) for step in plan.steps[:plan.graph.forward_nodes])
-    passes = {"forward": partial(run, 0, forward)}
+    passes: Passes = {"forward": partial(run, 0, forward)}
     if plan.graph.forward_nodes < plan.graph.first_update:
         passes["backward"] = partial(run, forward, compiled.executor.split)
     return passes

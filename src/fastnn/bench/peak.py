@@ -62,7 +62,7 @@ def _rate(work: Callable[[], float]) -> float:
 
 def _rounds_for(seconds: float) -> int:
     """Rounds that take one undisturbed thread about so long."""
-    flops = multiply_adds(1, 1)
+    flops: float = multiply_adds(1, 1)
     rate = max(_rate(lambda: multiply_adds(1 << 16, 1)) for _ in range(5))
     return max(1, round(seconds * rate / flops))
 

@@ -59,7 +59,8 @@ def bind(
 ) -> Callable[[], Any]:
     """The function that does a row's work, without arguments.
 
-    find: from a name to the engine's function. make: from {"kind", "shape", "gradient", ..} to a tensor.
+    find: from a name to the engine's function. make: from {"kind", "shape", "gradient", ..} to a
+    tensor.
     """
     def argument(entry: Any) -> Any:
         if entry is None or "value" in entry:
