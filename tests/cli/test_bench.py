@@ -1,12 +1,13 @@
 """fastnn bench: what it prints and writes, and a sentence for every mistake."""
 
 import json
+import signal
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import run
+from tests.cli.command import run, start
 
 QUICK = ("--rounds", "2", "--seconds", "0.001", "--threads", "1")
 
@@ -68,3 +69,20 @@ def test_mistakes(
 def test_help(tmp_path: Path, command: tuple[str, ...]) -> None:
     code, output, _ = run("bench", *command, "--help", folder=tmp_path)
     assert code == 0 and "Usage" in output
+
+
+def test_a_sweep_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "peers").mkdir()
+    peer = Path(__file__).parents[1] / "bench" / "fake_peer.py"
+    text = peer.read_text().replace('version="fake 1"', 'version="fake 1", channels_last=True')
+    (tmp_path / "peers" / "torch_peer.py").write_text(text)
+    process = start("bench", "sweep", "--peers", "peers", *QUICK, "--json", "sweep.json",
+                    folder=tmp_path)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("1/200 conv2d")
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "stopped after" in errors and "shapes" in output, errors
+    assert "Traceback" not in errors
+    report = json.loads((tmp_path / "sweep.json").read_text())
+    assert report["results"][0]["row"].startswith("conv2d") and "slower" in report

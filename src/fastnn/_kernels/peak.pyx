@@ -12,10 +12,10 @@ cdef enum:
 
 def multiply_adds(int64_t rounds, int threads):
     """Do `rounds` rounds in each thread; returns how many floating-point operations that was."""
-    cdef int i
+    cdef int _i
     cdef float total = 0
     with nogil:
-        for i in prange(threads, num_threads=threads, schedule="static"):
+        for _i in prange(threads, num_threads=threads, schedule="static"):
             total += simd.fma_run(rounds)
     if total < 0:
         raise AssertionError("sums of positive numbers")
