@@ -167,13 +167,13 @@ def sweep(
         for result in sweep_report.measure_sweep(rows, modes, setting):
             results.append(result)
             report["slower"] = sweep_report.slower(results)
+            if json_file not in (None, STANDARD_OUTPUT):
+                _write(str(json_file), report)
             times = [f"{name} {ratio['median']:.2f}x" for name, figures in result["passes"].items()
                      for ratio in figures["ratio"].values()]
             _log(f"{len(results)}/{len(rows)} {result['row']}: {', '.join(times)}")
-            if json_file not in (None, STANDARD_OUTPUT):
-                _write(str(json_file), report)
     except KeyboardInterrupt as interrupt:
-        click.echo(sweep_report.table(results))
+        _show(report, sweep_report.table(results), json_file)
         raise click.ClickException(
             f"stopped after {len(results)} of {len(rows)} shapes") from interrupt
     _show(report, sweep_report.table(results), json_file)
