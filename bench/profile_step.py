@@ -14,9 +14,9 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 
-from peers import LEARNING_RATE, MOMENTUM, NETS, batch_for
-
 import fastnn as fn
+from fastnn.bench.nets import LEARNING_RATE, MOMENTUM, NETS, make
+from fastnn.bench.serve import batch_for
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,8 @@ class Timed:
 
 def profile(name: str, repeats: int) -> tuple[list[Timed], float]:
     """Every call of the net's step, and the least time of whole steps."""
-    net = NETS[name]
-    x, y = batch_for(net)
-    model = fn.models.create(name, 10, net.image[0], net.image[1:])
+    x, y = batch_for(NETS[name].request())
+    model = make(name)
     optimizer = fn.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), optimizer)
     step(x, y)

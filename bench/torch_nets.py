@@ -97,6 +97,7 @@ class MLP(nn.Sequential):
 
 TWINS = {
     "mlp": MLP,
+    "mlp-small": lambda: nn.Sequential(nn.Linear(10, 46), nn.ReLU(), nn.Linear(46, 10)),
     "lenet": LeNet,
     "vgg11": VGG11,
     "resnet18": lambda: ResNet((64, 128, 256, 512), 2, plain=False),

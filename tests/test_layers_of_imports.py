@@ -11,6 +11,7 @@ import fastnn
 ROOT = Path(fastnn.__file__).parent
 FLOORS = (  # from the top
     {"cli"},
+    {"bench"},
     {"training"},
     {"step"},
     {"models", "trace", "plan"},

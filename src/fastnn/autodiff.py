@@ -33,15 +33,20 @@ def _reaching(loss: Tensor, wanted: set[Tensor]) -> tuple[list[Node], set[Tensor
     return path, active
 
 
-def gradients(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor]:
+def gradients(
+    loss: Tensor, wanted: Sequence[Tensor], upstream: Tensor | None = None
+) -> list[Tensor]:
     """d loss / d tensor for each of `wanted`; zeros where the loss does not depend on it.
 
-    loss: a scalar. Raises ValueError when it is not.
+    loss: a scalar; or any tensor with `upstream`, the gradient that arrives at it. Raises
+    ValueError for other shapes.
     """
-    if loss.size != 1:
-        raise ValueError(f"the loss must be a scalar, got shape {loss.shape}")
+    if loss.shape != upstream.shape if upstream is not None else loss.size != 1:
+        expected = "a scalar" if upstream is None else f"of shape {upstream.shape}"
+        raise ValueError(f"the loss must be {expected}, got shape {loss.shape}")
     path, active = _reaching(loss, set(wanted))
-    grads: dict[Tensor, Tensor] = {loss: constant(np.ones(loss.shape, np.float32))}
+    seed = constant(np.ones(loss.shape, np.float32)) if upstream is None else upstream
+    grads: dict[Tensor, Tensor] = {loss: seed}
     for node in reversed(path):
         if not any(tensor in grads for tensor in node.outputs):
             continue

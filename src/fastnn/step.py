@@ -7,7 +7,7 @@ a module with arrays computes its output. Each keeps a few plans, one for each s
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -221,24 +221,10 @@ class TrainStep:
         inputs, outputs, loss, updates = _loss_graph(
             self.model, self.loss, x_spec, y_spec, self.layout)
         forward = [loss, *outputs]
-        groups = []
-        for group in self.optimizer.param_groups:
-            chosen = [p for p in group["params"] if p.requires_grad]
-            if chosen:
-                groups.append((group, chosen))
-        wanted = [p.__tensor__() for _, chosen in groups for p in chosen]
+        wanted = [p.__tensor__() for group in self.optimizer.param_groups
+                  for p in group["params"] if p.requires_grad]
         grads = dict(zip(wanted, gradients(loss, wanted), strict=True))
-        for group, chosen in groups:
-            names = self.optimizer.names(group)
-            memory = group.memory
-            tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))]
-            for parameter in chosen:
-                tensor = parameter.__tensor__()
-                state = self.optimizer.state[id(parameter)]
-                tensors += [tensor, grads[tensor]]
-                tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
-            update = Update(self.optimizer.kernel(group), 2 + len(names))
-            updates = (*updates, Node(update, tuple(tensors), (), ""))
+        updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         results = (loss, *(outputs if self.keep_output else ()))
         graph = Graph.trace(inputs, results, updates, forward)
         return Compiled(graph, self.memory_budget)
@@ -282,6 +268,24 @@ class TrainStep:
                        self.layout).output
         expected = target_spec(self.loss, output, self.layout)
         return self._get(x_spec, expected if y is None else _as_spec(y, expected)).plan
+
+
+def optimizer_nodes(optimizer: Any, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
+    """The optimizer's step as nodes, one for each group, from {parameter: gradient}."""
+    nodes = []
+    for group in optimizer.param_groups:
+        names, memory = optimizer.names(group), group.memory
+        tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))]
+        for parameter in group["params"]:
+            tensor = parameter.__tensor__()
+            if tensor in grads:
+                state = optimizer.state[id(parameter)]
+                tensors += [tensor, grads[tensor]]
+                tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
+        if len(tensors) > 1:
+            nodes.append(Node(Update(optimizer.kernel(group), 2 + len(names)), tuple(tensors), (),
+                              ""))
+    return tuple(nodes)
 
 
 def _as_spec(value: Any, like: Any = None) -> Any:

@@ -43,6 +43,7 @@ cdef extern from "simd/table.h":
                                   float *dx) noexcept nogil
     # batch norm
     enum: NORM_WIDTH
+    enum: PEAK_CHAINS
     ctypedef struct norm_columns:
         const float *mean
         const float *scale
@@ -188,6 +189,9 @@ cdef extern from "simd/table.h":
         int (*all_finite)(int64_t n, const float *x) noexcept nogil
         void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                         const float *x, float *y) noexcept nogil
+        # peak.h
+        float (*fma_run)(int64_t rounds) noexcept nogil
+        void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
         gemm_table gemm
         winograd_table winograd
 

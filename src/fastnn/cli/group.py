@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from fastnn.bench.machine import installed_version
+from fastnn.cli.bench import bench
 from fastnn.cli.doctor import doctor
 from fastnn.cli.plan import plan
 from fastnn.cli.train import train
@@ -37,10 +39,10 @@ def sentence(error: BaseException) -> str:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="fastnn")
+@click.version_option(installed_version(), prog_name="fastnn")
 def main() -> None:
     """Train convolutional nets on CPUs: fast, in a memory budget, exactly repeatable."""
 
 
-for command in (train, plan, doctor):
+for command in (train, plan, bench, doctor):
     main.add_command(command)

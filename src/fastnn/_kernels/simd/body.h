@@ -16,6 +16,7 @@
 #include "outer.h"
 #include "depthwise.h"
 #include "winograd.h"
+#include "peak.h"
 
 #define TABLE_NAME_(level) simd_table_##level
 #define TABLE_NAME(level) TABLE_NAME_(level)
@@ -42,6 +43,8 @@ const simd_table TABLE_NAME(LEVEL) = {
     .sum_run = sum_run,
     .all_finite = all_finite_run,
     .dropout = dropout_run,
+    .fma_run = fma_run,
+    .copy_past = copy_past,
     .gemm = GEMM_TABLE,
     .winograd = WINOGRAD_TABLE,
 };

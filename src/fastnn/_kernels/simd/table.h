@@ -20,7 +20,7 @@ typedef void (*binary_fn)(int64_t rows, int64_t n, const float *a, int64_t a_row
 /* Update n elements: buffers[0] is the parameter, [1] the gradient, then the state. */
 typedef void (*optimizer_fn)(int64_t n, const double *hyper, float *const *buffers);
 
-enum { UNARY_MAX = 32, BINARY_MAX = 16, OPTIMIZER_MAX = 16 };
+enum { UNARY_MAX = 32, BINARY_MAX = 16, OPTIMIZER_MAX = 16, PEAK_CHAINS = 12 };
 
 typedef struct {
     const char *name;
@@ -135,6 +135,9 @@ typedef struct {
     /* Elements first .. first + n of the stream (seed, step, node); first a multiple of 64. */
     void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                     const float *x, float *y);
+    /* peak.h: for benchmarks */
+    float (*fma_run)(int64_t rounds);
+    void (*copy_past)(int64_t n, const float *x, float *y);
     gemm_table gemm;
     winograd_table winograd;
 } simd_table;

@@ -113,4 +113,20 @@ INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 INLINE vu64 mul_low(vu64 a, vu64 b) { return vmull_u32(vmovn_u64(a), vmovn_u64(b)); }
 #endif
 
+/* Aligned stores that go past the caches, and what later stores wait for; elsewhere plain ones. */
+#if LEVEL_AVX512
+INLINE void store_past(float *y, vf v) { _mm512_stream_ps(y, v); }
+#elif LEVEL_AVX2
+INLINE void store_past(float *y, vf v) { _mm256_stream_ps(y, v); }
+#elif defined(__x86_64__)
+INLINE void store_past(float *y, vf v) { _mm_stream_ps(y, v); }
+#else
+INLINE void store_past(float *y, vf v) { store(y, v); }
+#endif
+#if defined(__x86_64__)
+INLINE void fence_past(void) { _mm_sfence(); }
+#else
+INLINE void fence_past(void) {}
+#endif
+
 #endif

@@ -1,0 +1,97 @@
+"""PyTorch as a peer of the benchmark; `fastnn.bench.serve` loads it in a process of its own."""
+
+import torch
+from torch.nn import functional
+from torch_nets import TWINS
+
+LEARNING_RATE, MOMENTUM = 0.01, 0.9
+
+
+def _copied(name):
+    """A method that gives a view in PyTorch and a tensor of its own in fastnn: with the copy."""
+    return lambda x, *rest: getattr(x, name)(*rest).clone(memory_format=torch.contiguous_format)
+
+
+ALIASES = {
+    "add_n": lambda tensors: sum(tensors[1:], tensors[0]),
+    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "affine": lambda x, scale, shift: x * scale + shift,
+    "power": lambda x, exponent: torch.pow(x, exponent),
+    **{f".{name}": _copied(name) for name in ("permute", "expand", "__getitem__")},
+}
+
+
+def find(name):
+    """A function of PyTorch by fastnn's name, which is PyTorch's but for a few."""
+    if name in ALIASES:
+        return ALIASES[name]
+    if name.startswith("."):
+        return lambda x, *rest, **arguments: getattr(x, name[1:])(*rest, **arguments)
+    return getattr(functional, name, None) or getattr(torch, name)
+
+
+class Peer:
+    """One mode of PyTorch: eager in its own layout unless the options say otherwise."""
+
+    def __init__(self, threads, channels_last=False, compile=False, fused=False, bf16=False):
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        self.version = f"torch {torch.__version__}"
+        self.format = torch.channels_last if channels_last else torch.contiguous_format
+        self.compile, self.fused, self.bf16 = compile, fused, bf16
+
+    def net(self, name, x, y):
+        model = TWINS[name]().to(memory_format=self.format)
+        x, y = self._stored(x), torch.from_numpy(y)
+        optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM,
+                                    fused=self.fused or None)
+        criterion = torch.nn.CrossEntropyLoss()
+
+        def loss_of(x, y):
+            return criterion(model(x), y)
+
+        if self.compile:
+            loss_of = torch.compile(loss_of)
+
+        def step():
+            optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+                loss = loss_of(x, y)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        return {"step": step}, sum(p.numel() for p in model.parameters())
+
+    def op(self, bind):
+        wanted = []
+
+        def make(array, gradient):
+            tensor = self._stored(array)
+            if gradient:
+                wanted.append(tensor.requires_grad_())
+            return tensor
+
+        run = bind(find, make)
+        output = run()
+        upstream = torch.randn_like(output)
+
+        def forward():
+            nonlocal output
+            output = run()
+
+        def backward():
+            torch.autograd.grad(output, wanted, upstream)
+
+        return {"forward": forward, "backward": backward} if wanted else {"forward": forward}
+
+    def update(self, name, arrays, arguments):
+        parameters = [torch.nn.Parameter(self._stored(array)) for array in arrays]
+        for parameter in parameters:
+            parameter.grad = parameter.detach().clone()
+        optimizer = getattr(torch.optim, name)(parameters, fused=True, **arguments)
+        return {"update": optimizer.step}
+
+    def _stored(self, array):
+        tensor = torch.from_numpy(array)
+        return tensor.contiguous(memory_format=self.format) if tensor.ndim == 4 else tensor

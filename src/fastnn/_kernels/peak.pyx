@@ -1,0 +1,45 @@
+"""Run the processor at its limits, for benchmarks: multiply-adds in registers, bytes copied."""
+
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uintptr_t
+from libc.string cimport memcpy
+
+from fastnn._kernels.dispatch cimport PEAK_CHAINS, simd
+
+cdef enum:
+    LINE = 64  # bytes
+
+
+def multiply_adds(int64_t rounds, int threads):
+    """Do `rounds` rounds in each thread; returns how many floating-point operations that was."""
+    cdef int _i
+    cdef float total = 0
+    with nogil:
+        for _i in prange(threads, num_threads=threads, schedule="static"):
+            total += simd.fma_run(rounds)
+    if total < 0:
+        raise AssertionError("sums of positive numbers")
+    return 2.0 * PEAK_CHAINS * simd.lanes * rounds * threads
+
+
+def copy_bytes(source, target, int threads, bint past_caches):
+    """Copy one array of bytes to another; each thread copies a part. Returns the bytes moved.
+
+    Both start on a cache line and have the same size, a multiple of 256 times `threads` bytes.
+    """
+    cdef const char *x = <const char *> <uintptr_t> source.ctypes.data
+    cdef char *y = <char *> <uintptr_t> target.ctypes.data
+    cdef int64_t part, size = source.nbytes
+    cdef int i
+    if target.nbytes != size or size % (256 * threads) or <uintptr_t> x % LINE or \
+            <uintptr_t> y % LINE:
+        raise ValueError("source and target are aligned and of one size, a multiple of 256 bytes "
+                         "for each thread")
+    part = size // threads
+    with nogil:
+        for i in prange(threads, num_threads=threads, schedule="static"):
+            if past_caches:
+                simd.copy_past(part // 4, <const float *> (x + i * part), <float *> (y + i * part))
+            else:
+                memcpy(y + i * part, x + i * part, part)
+    return 2.0 * size

@@ -1,0 +1,111 @@
+"""The graph of a row, forward and backward, and how much work each pass is."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from fastnn import ops
+from fastnn.autodiff import gradients
+from fastnn.bench.rows import Row
+from fastnn.bench.serve import bind, sizes
+from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, Spec, Tensor, leaf, updates
+from fastnn.runtime.random import streams
+
+
+@cache
+def functions() -> dict[str, Callable[..., Any]]:
+    """The public functions of every operation, by name."""
+    found = dict(ops.FUNCTIONS)
+    for entry in pkgutil.iter_modules(ops.__path__):
+        module = import_module(f"{ops.__name__}.{entry.name}")
+        found |= {name: value for name, value in vars(module).items()
+                  if getattr(value, "__module__", "") == module.__name__ and callable(value)
+                  and not isinstance(value, type) and not name.startswith("_")}
+    return found
+
+
+def find(name: str) -> Callable[..., Any]:
+    """A function of fastnn by its name; ".name" is a method of a tensor.
+
+    >>> find("conv2d").__module__
+    'fastnn.ops.conv2d'
+    """
+    if name.startswith("."):
+        return lambda x, *rest, **arguments: getattr(x, name[1:])(*rest, **arguments)
+    return functions()[name]
+
+
+def graph_of(run: Callable[[], Tensor], inputs: list[Tensor], wanted: list[Tensor]) -> Graph:
+    """Forward and, where a gradient is wanted, backward for a gradient that comes from outside.
+
+    run: makes the output. inputs: leaves; the output's gradient is added as the last.
+    """
+    with updates() as effects, streams():
+        output = run()
+        results = [output]
+        if wanted and output.dtype == FLOAT:
+            upstream = leaf("input", len(inputs), output.spec)
+            inputs = [*inputs, upstream]
+            results += gradients(output, wanted, upstream)
+    return Graph.trace(inputs, results, effects, [output])
+
+
+def row_graph(row: Row) -> Graph:
+    """The graph of a row, without memory."""
+    inputs: list[Tensor] = []
+    wanted: list[Tensor] = []
+
+    def make(entry: dict[str, Any]) -> Tensor:
+        dtype = INDEX if entry["kind"] == "classes" else FLOAT
+        inputs.append(leaf("input", len(inputs), Spec(sizes(entry["shape"], row.batch), dtype)))
+        if entry["gradient"]:
+            wanted.append(inputs[-1])
+        return inputs[-1]
+
+    return graph_of(bind(row.request(), find, make), inputs, wanted)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a pass has to do, whoever does it: operations, and bytes that come in or go out."""
+
+    flops: float
+    bytes: float
+
+
+def work(row: Row) -> dict[str, Work]:
+    """The work of each pass of a row.
+
+    >>> from fastnn.bench.rows import floats
+    >>> work(Row("relu", (floats("N", 10),), batch=8))["backward"]
+    Work(flops=80.0, bytes=960.0)
+    """
+    if row.function.startswith("optim."):
+        count = sum(np.prod(entry["shape"]) for entry in row.inputs if entry is not None)
+        states = {"SGD": 1, "Adam": 2, "AdamW": 2}[row.function.removeprefix("optim.")]
+        # The parameter and each state are read and written, the gradient is read.
+        return {"update": Work(4.0 * count, 4.0 * count * (3 + 2 * states))}
+    graph = row_graph(row)
+    split = graph.forward_nodes
+    parts = {"forward": graph.nodes[:split], "backward": graph.nodes[split:]}
+    return {name: _work(graph, nodes) for name, nodes in parts.items() if nodes}
+
+
+def _work(graph: Graph, nodes: tuple[Node, ...]) -> Work:
+    """Bytes are those of tensors that cross the pass's border: what no fusion can save."""
+    inside = {tensor for node in nodes for tensor in node.outputs}
+    read = {tensor for node in nodes for tensor in node.inputs}
+    later = {tensor for node in graph.nodes if node not in set(nodes) for tensor in node.inputs}
+    leaving = inside & (later | set(graph.outputs))
+    constants = {tensor for tensor in read if isinstance(tensor.node.op, Leaf)
+                 and tensor.node.op.kind != "input"}
+    crossing = (read - inside - constants) | leaving
+    return Work(sum(node.op.flops(node) for node in nodes),
+                float(sum(tensor.bytes for tensor in crossing)))

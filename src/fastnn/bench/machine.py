@@ -1,0 +1,49 @@
+"""What the figures of a run depend on: the machine, the versions, the load."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn._kernels.dispatch import level
+
+
+def machine() -> dict[str, Any]:
+    """Facts for a report."""
+    return {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(),
+            "python": platform.python_version(), "numpy": np.__version__,
+            "fastnn": installed_version(),
+            "instruction_set": level(), "load": [round(value, 2) for value in os.getloadavg()],
+            "date": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines
+             if line.startswith(("model name", "Model"))]
+    return next(iter(names), platform.processor() or platform.machine())
+
+
+def headline(facts: dict[str, Any], threads: int | None, rounds: int) -> str:
+    """The facts in one line."""
+    team = f"{threads} thread(s), " if threads else ""
+    return (f"{facts['processor']}, {facts['instruction_set']}, {team}{rounds} rounds; "
+            f"load at the start {facts['load'][0]:.1f}")
+
+
+def installed_version() -> str:
+    """The version of fastnn; "unknown" when it runs from sources that are not installed."""
+    try:
+        return version("fastnn")
+    except PackageNotFoundError:
+        return "unknown"

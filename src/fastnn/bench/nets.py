@@ -1,0 +1,47 @@
+"""The nets whose training steps are measured: fp32, cross-entropy, SGD with momentum."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastnn import models
+from fastnn.nn.module import Module
+
+CLASSES, LEARNING_RATE, MOMENTUM = 10, 0.01, 0.9
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net and its batch; an example is (channels, height, width) or (features,)."""
+
+    name: str
+    batch: int
+    example: tuple[int, ...]
+    classes: int = CLASSES
+
+    def request(self, batch: int | None = None) -> dict[str, Any]:
+        """What a worker is told."""
+        return asdict(self) | {"batch": batch or self.batch}
+
+
+NETS = {net.name: net for net in (
+    Net("lenet", 64, (1, 28, 28)),
+    Net("mlp", 128, (1, 28, 28)),
+    Net("mlp-small", 32, (10,)),
+    Net("resnet20", 128, (3, 32, 32)),
+    Net("vgg11", 128, (3, 32, 32)),
+    Net("resnet18", 128, (3, 32, 32)),
+)}
+
+
+def make(name: str) -> Module:
+    """The net of fastnn.
+
+    >>> sum(parameter.size for parameter in make("mlp-small").parameters())
+    976
+    """
+    if name == "mlp-small":  # 10-46-10: at 45 and 46 units PyTorch goes from one thread to two
+        return models.mlp(CLASSES, NETS[name].example[0], 1, hidden=(46,))
+    example = NETS[name].example
+    return models.create(name, CLASSES, example[0], example[1:])

@@ -1,0 +1,231 @@
+"""fastnn bench: time of training steps and operations, beside this machine's limits and peers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastnn.bench import ops as ops_report
+from fastnn.bench import peak as peak_report
+from fastnn.bench import step as step_report
+from fastnn.bench import sweep as sweep_report
+from fastnn.bench.crew import Setting
+from fastnn.bench.machine import headline, machine
+from fastnn.bench.modes import ENGINES, modes_of
+from fastnn.bench.nets import NETS
+from fastnn.bench.rows import ROWS
+from fastnn.bench.turns import WorkerError
+from fastnn.runtime.threads import MAX_THREADS, get_num_threads
+from fastnn.training.files import replacing
+
+STANDARD_OUTPUT = "-"
+Command = Callable[..., Any]
+
+
+def common(seconds: float, vs: bool = True) -> Callable[[Command], Command]:
+    """The options that the subcommands share; `seconds` is the default length of a turn."""
+    options = [
+        click.option("--threads", type=click.IntRange(1, MAX_THREADS), default=None,
+                     show_default=False, help="[default: all processors that may be used]"),
+        click.option("--rounds", type=click.IntRange(1), default=7,
+                     help="Rounds in turns; fewer than 7 give no fair median."),
+        click.option("--json", "json_file", is_flag=False, flag_value=STANDARD_OUTPUT,
+                     default=None, metavar="[FILE]", show_default=False,
+                     help="Write the figures as JSON to FILE, or print them in place of the "
+                          "table."),
+    ]
+    if vs:
+        options += [
+            click.option("--vs", type=click.Choice(ENGINES), multiple=True, metavar="ENGINE",
+                         help=f"Put {', '.join(ENGINES)} beside it, in processes of their own; "
+                              "may be given more than once."),
+            click.option("--seconds", type=click.FloatRange(0, min_open=True), default=seconds,
+                         help="Length of the fastest one's turn."),
+            click.option("--peers", type=click.Path(exists=True, file_okay=False, path_type=Path),
+                         default=None, show_default=False, metavar="FOLDER",
+                         help="The engines' scripts. [default: bench/ of the repository]"),
+            click.option("--python", type=click.Path(exists=True, dir_okay=False), default=None,
+                         show_default=False, metavar="FILE",
+                         help="The interpreter that has the engines. [default: this one]"),
+        ]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+plot_option = click.option("--plot", type=click.Path(dir_okay=False), default=None,
+                           metavar="FILE", help="Draw a picture (PNG, SVG or PDF).")
+
+
+class Figures(click.Group):
+    """Turn the failure of a worker into one sentence and exit code 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except WorkerError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Figures)
+def bench() -> None:
+    """Measure training steps, operations, random shapes, and this machine's limits.
+
+    Engines run in turns, each in a process of its own; figures are medians over rounds, with the
+    least and the most. Only ratios of one run count: machines differ, and are shared.
+    """
+
+
+@bench.command("step", context_settings={"show_default": True})
+@click.option("--nets", default=",".join(NETS), metavar="NAME,NAME",
+              help="Which nets, separated by commas.")
+@click.option("--batch", type=click.IntRange(1), default=None, show_default=False,
+              help="Examples in a batch. [default: the net's own]")
+@click.option("--modes", default=None, metavar="NAME,NAME", show_default=False,
+              help="Only these modes of the engines. [default: all]")
+@common(seconds=0.3)
+@plot_option
+def step(
+    nets: str, batch: int | None, modes: str | None, vs: tuple[str, ...], json_file: str | None,
+    plot: str | None, **options: Any,
+) -> None:
+    """Time whole training steps: fp32, SGD with momentum."""
+    names = _named(nets, list(NETS), "--nets")
+    chosen = modes_of(vs)
+    if modes is not None:
+        wanted = _named(modes, [mode.name for mode in chosen], "--modes")
+        chosen = [mode for mode in chosen if mode.name in ("fastnn", *wanted)]
+    setting, facts = _setting(options), machine()
+    results = []
+    for name in names:
+        _log(f"{name}: {', '.join(mode.name for mode in chosen)}")
+        results.append(step_report.measure_net(name, chosen, setting, batch))
+    report = _report("step", facts, setting, {"results": results})
+    _show(report, step_report.table(results), json_file)
+    if plot:
+        from fastnn.bench.bars import save_bars
+
+        save_bars(plot, report)
+
+
+@bench.command("ops", context_settings={"show_default": True})
+@click.option("--only", default=None, metavar="TEXT", show_default=False,
+              help="Only operations with TEXT in their line. [default: all]")
+@common(seconds=0.03)
+@plot_option
+def ops(
+    only: str | None, vs: tuple[str, ...], json_file: str | None, plot: str | None,
+    **options: Any,
+) -> None:
+    """Time single operations, forward and backward, and their share of this machine's limits."""
+    rows = [row for row in ROWS if only is None or only in row.name]
+    if not rows:
+        raise click.UsageError(f"no operation has {only!r} in its line")
+    setting, facts = _setting(options), machine()
+    report = _report("ops", facts, setting,
+                     ops_report.measure_rows(rows, modes_of(vs, ops=True), setting, _log))
+    _show(report, ops_report.table(report), json_file)
+    if plot:
+        from fastnn.bench.roofline import save_roofline
+
+        save_roofline(plot, report)
+
+
+@bench.command("sweep", context_settings={"show_default": True})
+@click.option("--count", type=click.IntRange(1), default=200, help="How many random shapes.")
+@click.option("--seed", type=click.IntRange(0), default=0)
+@click.option("--only", default=None, metavar="N,N", show_default=False,
+              help="Only the shapes with these numbers. [default: all]")
+@common(seconds=0.03)
+def sweep(
+    count: int, seed: int, only: str | None, vs: tuple[str, ...], json_file: str | None,
+    **options: Any,
+) -> None:
+    """Compare random shapes of convolutions, pools, norms and linear layers with an engine.
+
+    Against PyTorch in channels_last unless --vs says otherwise. Lists each shape that takes more
+    than 1.1 times as long. A file of --json is written after each shape, so that Ctrl-C loses
+    nothing.
+    """
+    rows = dict(enumerate(sweep_report.random_rows(count, seed)))
+    if only is not None:
+        rows = {int(number): rows[int(number)]
+                for number in _named(only, list(map(str, rows)), "--only")}
+    modes = [mode for mode in modes_of(vs or ("torch",), ops=True) if mode.name != "torch"]
+    setting, facts = _setting(options), machine()
+    report = _report("sweep", facts, setting, {"seed": seed, "count": count, "results": []})
+    results = report["results"]
+    try:
+        for result in sweep_report.measure_sweep(rows, modes, setting):
+            results.append(result)
+            report["slower"] = sweep_report.slower(results)
+            if json_file not in (None, STANDARD_OUTPUT):
+                _write(str(json_file), report)
+            times = [f"{name} {ratio['median']:.2f}x" for name, figures in result["passes"].items()
+                     for ratio in figures["ratio"].values()]
+            _log(f"{len(results)}/{len(rows)} {result['row']}: {', '.join(times)}")
+    except KeyboardInterrupt as interrupt:
+        _show(report, sweep_report.table(results), json_file)
+        raise click.ClickException(
+            f"stopped after {len(results)} of {len(rows)} shapes") from interrupt
+    _show(report, sweep_report.table(results), json_file)
+
+
+@bench.command("peak", context_settings={"show_default": True})
+@common(seconds=0, vs=False)
+def peak(threads: int | None, rounds: int, json_file: str | None) -> None:
+    """Measure this machine's rates of multiply-adds and of copies, from 1 thread up."""
+    facts, most = machine(), threads or get_num_threads()
+    counts = sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most})
+    rates = [peak_report.measure(count, rounds) for count in counts]
+    report = {"report": "peak", "machine": facts, "rounds": rounds, "results": rates}
+    _show(report, peak_report.table(rates), json_file)
+
+
+def _setting(options: dict[str, Any]) -> Setting:
+    return Setting(**{**options, "threads": options["threads"] or get_num_threads()})
+
+
+def _report(
+    kind: str, facts: dict[str, Any], setting: Setting, figures: dict[str, Any]
+) -> dict[str, Any]:
+    return {"report": kind, "machine": facts, "threads": setting.threads,
+            "rounds": setting.rounds, **figures}
+
+
+def _named(text: str, known: list[str], option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise click.BadParameter(f"unknown {', '.join(unknown) or 'name'}; known are "
+                                 f"{', '.join(known[:20])}", param_hint=option)
+    return names
+
+
+def _show(report: dict[str, Any], table: str, json_file: str | None) -> None:
+    if json_file == STANDARD_OUTPUT:
+        click.echo(json.dumps(report))
+        return
+    click.echo(headline(report["machine"], report.get("threads"), report["rounds"]))
+    click.echo(table)
+    if json_file is not None:
+        _write(json_file, report)
+        click.echo(f"written to {json_file}")
+
+
+def _write(path: str, report: dict[str, Any]) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as stream:
+        stream.write(json.dumps(report, indent=1).encode() + b"\n")
+
+
+def _log(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,80 @@
+"""The rows of the benchmark as cases: what is measured is also right, at its own sizes.
+
+A row names a function; here that function gets its twin. The batch is small, all else is the row's.
+As their twins take long, tests/bench/test_rows.py checks them in fewer ways than other cases.
+"""
+
+import numpy as np
+from scipy import special
+
+from fastnn.bench.graphs import find
+from fastnn.bench.rows import ROWS, Row
+from fastnn.bench.serve import bind, sizes
+from tests.cases import batch_norm, conv2d, losses, pointwise, pooling
+from tests.cases.case import Case, between, classes, normal
+
+BATCH = 2
+TOLERANCE, REASON = 3e-4, "sums of up to 4608 products, and over 2048 places, in float32"
+DRAWN = {"dropout"}  # whose masks depend on the size: tests/cases/dropout.py has its twin
+
+
+def _pointwise_twins():
+    """Twins of the rows of the pointwise tables, by the names of their cases."""
+    return {case.name.partition(",")[0].partition(" ")[0]: case.twin
+            for case in reversed(pointwise.CASES) if "=" not in case.name}
+
+
+TWINS = {
+    **_pointwise_twins(),
+    "affine": lambda x, scale, shift: scale * x + shift,
+    "power": lambda x, exponent: x**exponent,
+    "conv2d": conv2d._twin,
+    "linear": lambda x, w, b=0.0: x @ w.T + b,
+    "matmul": lambda a, b: a @ b,
+    "batch_norm": lambda x, mean, var, w, b, training=False: batch_norm._twin(
+        x, w, b, None if training else mean, None if training else var),
+    "max_pool2d": pooling._max_twin,
+    "avg_pool2d": pooling._avg_twin,
+    "adaptive_avg_pool2d": lambda x, output_size: pooling._adaptive_twin(x, output_size),
+    "softmax": lambda x, dim: special.softmax(x, axis=dim),
+    "log_softmax": lambda x, dim: special.log_softmax(x, axis=dim),
+    "cross_entropy": losses._cross_entropy,
+    "mse_loss": lambda x, y: np.mean((x - y) ** 2),
+    "add_n": sum,
+    "cat": lambda x, dim: np.concatenate(x, dim),
+    ".sum": np.sum,
+    ".mean": np.mean,
+    ".permute": np.transpose,
+    ".flatten": lambda x, start: x.reshape(len(x), -1),
+    ".expand": lambda x, shape: x * np.ones([1 if size == -1 else size for size in shape]),
+    ".__getitem__": lambda x, key: x[key],
+}
+
+
+def _maker(entry):
+    shape = sizes(entry["shape"], BATCH)
+    if entry["kind"] == "classes":
+        return classes(entry["classes"], *shape)
+    return between(0.1, 4.0, *shape) if entry["kind"] == "positive" else normal(*shape)
+
+
+def case_of(row: Row) -> Case:
+    """The case of a row, for a batch of 2."""
+    makers = []
+    bind(row.request(), find, lambda entry: makers.append(entry))
+    wanted = tuple(i for i, entry in enumerate(makers) if entry["gradient"])
+
+    def build(functions):
+        def run(*tensors):
+            remaining = iter(tensors)
+            return bind(row.request(), functions, lambda entry: next(remaining))()
+
+        return run
+
+    return Case(f"row {row.name}", build(find), build(TWINS.__getitem__),
+                tuple(map(_maker, makers)), differentiable=wanted, tolerance=TOLERANCE,
+                reason=REASON)
+
+
+CASES = [case_of(row) for row in ROWS
+         if not row.function.startswith("optim.") and row.function not in DRAWN]
