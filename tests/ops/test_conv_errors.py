@@ -15,10 +15,10 @@ def _zeros(shape):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (dict(stride=0), "stride must be one or two integers of at least 1 and at most 2147483647, got 0"),
+    (dict(stride=0), "stride must be one or two integers of at least 1 .*, got 0"),
     (dict(stride=(1, -2)), "stride"), (dict(stride=1.5), "stride"), (dict(stride="2"), "stride"),
     (dict(stride=(1, 2, 3)), "stride"), (dict(dilation=0), "dilation"),
-    (dict(padding=-1), "padding must be one or two integers of at least 0 and at most 2147483647, got -1"),
+    (dict(padding=-1), "padding must be one or two integers of at least 0 .*, got -1"),
     (dict(padding="full"), "'same', 'valid' or integers, got 'full'"),
     (dict(padding="same", stride=2), "'same' needs stride 1, got"),
     (dict(padding=((0, 1), (0, -1))), "padding of one axis"),
