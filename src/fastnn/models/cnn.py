@@ -14,7 +14,7 @@ def _block(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class CNN(nn.Module):
-    """Three conv-BN-ReLU blocks with max-pooling, then one linear layer; see `cnn`."""
+    """Four conv-BN-ReLU blocks with max-pooling, then one linear layer; see `cnn`."""
 
     def __init__(
         self, num_classes: int = 10, in_channels: int = 1, width: int = 32, dropout: float = 0.2
@@ -22,7 +22,7 @@ class CNN(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             *_block(in_channels, width), nn.MaxPool2d(2),
-            *_block(width, 2 * width), nn.MaxPool2d(2),
+            *_block(width, 2 * width), *_block(2 * width, 2 * width), nn.MaxPool2d(2),
             *_block(2 * width, 4 * width),
         )
         self.pool = nn.AdaptiveAvgPool2d(3)
@@ -37,10 +37,11 @@ class CNN(nn.Module):
 def cnn(
     num_classes: int = 10, in_channels: int = 1, width: int = 32, dropout: float = 0.2
 ) -> CNN:
-    """A small net of three conv-BN-ReLU blocks; about 104,000 parameters for width 32.
+    """A small net of four conv-BN-ReLU blocks; about 141,000 parameters for width 32.
 
     num_classes: outputs. in_channels: the input's; images of any size from 4x4. width: channels
-    of the first block; the later ones have 2 and 4 times as many. dropout: before the last layer.
+    of the first block; two have 2 times and the last 4 times as many. dropout: before the last
+    layer.
 
     >>> import numpy as np
     >>> cnn()(np.zeros((2, 1, 28, 28), np.float32)).shape
