@@ -84,6 +84,24 @@ def test_apply(m, c):
     np.testing.assert_array_equal(inplace, y)
 
 
+@pytest.mark.parametrize("m, c", SHAPES)
+def test_apply_add_relu(m, c):
+    """The same bits as the parts one after the other, over either of its inputs too."""
+    x, shortcut, weight, bias = problem(m, c)
+    mean, var = statistics(x)
+    y, z = blank_like(x), blank_like(x)
+    call("batch_norm_apply", [x, mean, var, weight, bias, y], [m, c], [EPS])
+    call_all_threads("batch_norm_apply_add_relu", [x, mean, var, weight, bias, shortcut, z],
+                     [m, c], [EPS])
+    np.testing.assert_array_equal(z, np.maximum(y + shortcut, 0))
+    first, second = x.copy(), shortcut.copy()
+    call("batch_norm_apply_add_relu", [first, mean, var, weight, bias, shortcut, first],
+         [m, c], [EPS])
+    call("batch_norm_apply_add_relu", [x, mean, var, weight, bias, second, second], [m, c], [EPS])
+    np.testing.assert_array_equal(first, z)
+    np.testing.assert_array_equal(second, z)
+
+
 def test_apply_relu_passes_nan():
     x, _, weight, bias = problem(20, 5)
     mean, var = statistics(x)

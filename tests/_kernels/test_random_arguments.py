@@ -105,13 +105,15 @@ def _check_averages(name, x_shape, y_shape, d, windows):
                                rtol=3e-7, atol=4e-6)
 
 
-@covers("batch_norm_stats", "batch_norm_apply", "batch_norm_apply_relu", "batch_norm_backward",
+@covers("batch_norm_stats", "batch_norm_apply", "batch_norm_apply_relu",
+        "batch_norm_apply_add_relu", "batch_norm_backward",
         "batch_norm_relu_backward", "batch_norm_eval_backward", "batch_norm_eval_relu_backward")
 @some
 @given(st.integers(1, 400), st.integers(1, 90), st.booleans(), st.booleans())
 def test_batch_norm_of_any_shape(m, c, relu, constant):
     test_batch_norm.test_stats(m, c)
     test_batch_norm.test_apply(m, c)
+    test_batch_norm.test_apply_add_relu(m, c)
     test_batch_norm.test_backward(m, c, relu, constant)
 
 

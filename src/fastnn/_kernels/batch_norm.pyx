@@ -1,4 +1,4 @@
-"""Batch norm over x[m, c]: statistics, apply, gradients, and the running statistics.
+"""Batch norm over x[m, c]: statistics, their application, and the running statistics.
 
 Rows are cut into chunks by the shape alone; what chunks sum is merged in their order. Channel
 counts below NARROW would leave lanes empty, so REPEAT rows are taken as one row of REPEAT * c
@@ -12,17 +12,11 @@ from libc.stdint cimport int64_t, uintptr_t
 from fastnn._kernels.dispatch cimport norm_columns, simd
 
 cdef enum:
-    WIDTH = 1024        # columns per block, as NORM_WIDTH of simd/table.h
     NARROW = 64
     REPEAT = 16
     CHUNK = 32768       # floats per chunk, at least
     CHUNK_ROWS = 32
     CHUNKS = 64         # per call, at most
-    MERGE = 64          # channels that one task merges
-    SERIAL = 32768      # floats that are not worth a team of threads
-
-ctypedef struct partition:
-    int64_t m, c, repeat, width, rows, chunk_rows, chunks, left
 
 
 cdef partition divide(int64_t m, int64_t c) noexcept nogil:
@@ -138,8 +132,21 @@ cdef void stats_chunk(const partition *cut, const float *x, int64_t chunk,
 
 # ---- apply ----
 
-cdef void apply_block(int64_t rows, int64_t width, int64_t c, const float *x, char **p,
-                      double eps, float *y, int relu) noexcept nogil:
+# What is applied: vectors of c values, and the shortcut that is added, or NULL.
+ctypedef struct application:
+    const float *x
+    const float *mean
+    const float *var
+    const float *weight
+    const float *bias
+    const float *shortcut
+    float *y
+    double eps
+    int relu
+
+
+cdef void apply_block(const application *g, int64_t rows, int64_t width, int64_t c,
+                      int64_t at) noexcept nogil:
     """Rows of `width` columns, whose channel is column % c."""
     cdef float mean[WIDTH]
     cdef float scale[WIDTH]
@@ -150,25 +157,33 @@ cdef void apply_block(int64_t rows, int64_t width, int64_t c, const float *x, ch
     for block in range(blocks(width)):
         first = block * WIDTH
         part = min(WIDTH, width - first)
-        spread(part, c, first, <const float *> p[1], mean)
-        scale_columns(part, c, first, <const float *> p[2], <const float *> p[3], eps, scale)
-        spread(part, c, first, <const float *> p[4], bias)
-        simd.norm.apply(rows, part, width, x + first, &v, y + first, relu)
+        spread(part, c, first, g.mean, mean)
+        scale_columns(part, c, first, g.var, g.weight, g.eps, scale)
+        spread(part, c, first, g.bias, bias)
+        if g.shortcut != NULL:
+            simd.norm.apply_add_relu(rows, part, width, g.x + at + first, g.shortcut + at + first,
+                                     &v, g.y + at + first)
+        else:
+            simd.norm.apply(rows, part, width, g.x + at + first, &v, g.y + at + first, g.relu)
 
 
-cdef void apply(char **p, const int64_t *d, const double *s, int threads,
-                int relu) noexcept nogil:
+cdef void apply(char **p, const int64_t *d, const double *s, int threads, int relu,
+                bint add) noexcept nogil:
     cdef partition cut = divide(d[0], d[1])
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[5]
-    cdef int64_t chunk, at
+    cdef application g
+    cdef int64_t chunk
+    g.x, g.mean, g.var = <const float *> p[0], <const float *> p[1], <const float *> p[2]
+    g.weight, g.bias = <const float *> p[3], <const float *> p[4]
+    g.shortcut = <const float *> p[5] if add else NULL
+    g.y = <float *> p[5 + add]
+    g.eps = s[0]
+    g.relu = relu
     for chunk in prange(cut.chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and cut.m * cut.c > SERIAL):
-        at = chunk * cut.chunk_rows * cut.width
-        apply_block(chunk_length(&cut, chunk), cut.width, cut.c, x + at, p, s[0], y + at, relu)
+        apply_block(&g, chunk_length(&cut, chunk), cut.width, cut.c,
+                    chunk * cut.chunk_rows * cut.width)
     if cut.left:
-        at = cut.rows * cut.width
-        apply_block(cut.left, cut.c, cut.c, x + at, p, s[0], y + at, relu)
+        apply_block(&g, cut.left, cut.c, cut.c, cut.rows * cut.width)
 
 
 cdef void batch_norm_apply(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -176,7 +191,7 @@ cdef void batch_norm_apply(char **p, const int64_t *d, const double *s, int thre
 
     p: x, mean, var, weight, bias, y.  d: m, c.  s: eps.  y may be x.
     """
-    apply(p, d, s, threads, 0)
+    apply(p, d, s, threads, 0, False)
 
 
 cdef void batch_norm_apply_relu(char **p, const int64_t *d, const double *s,
@@ -185,161 +200,16 @@ cdef void batch_norm_apply_relu(char **p, const int64_t *d, const double *s,
 
     p: x, mean, var, weight, bias, y.  d: m, c.  s: eps.  y may be x.
     """
-    apply(p, d, s, threads, 1)
+    apply(p, d, s, threads, 1, False)
 
 
-# ---- gradient ----
+cdef void batch_norm_apply_add_relu(char **p, const int64_t *d, const double *s,
+                                    int threads) noexcept nogil:
+    """y[m, c] = max(0, (x - mean) / sqrt(var + eps) * weight + bias + shortcut), overwritten.
 
-# The pointers of one gradient, and what it is of.
-ctypedef struct gradient:
-    const float *dy
-    const float *x
-    const float *mean
-    const float *var
-    const float *weight
-    const float *bias   # NULL without ReLU
-    float *dx
-    double *partials    # sums of chunks, then the merged sums
-    double eps
-    int constant        # statistics do not depend on x
-
-
-cdef void sums_block(const gradient *g, int64_t rows, int64_t width, int64_t c, int64_t at,
-                     double *sums) noexcept nogil:
-    """sums[0, width] = sum of dy, sums[1, width] = sum of dy * (x - mean)."""
-    cdef float mean[WIDTH]
-    cdef float scale[WIDTH]
-    cdef float bias[WIDTH]
-    cdef norm_columns v
-    cdef int64_t block, first, part
-    v.mean, v.scale, v.bias = mean, scale, bias
-    for block in range(blocks(width)):
-        first = block * WIDTH
-        part = min(WIDTH, width - first)
-        spread(part, c, first, g.mean, mean)
-        if g.bias != NULL:
-            scale_columns(part, c, first, g.var, g.weight, g.eps, scale)
-            spread(part, c, first, g.bias, bias)
-        simd.norm.sums(rows, part, width, g.dy + at + first, g.x + at + first, &v,
-                       sums + first, sums + width + first, g.bias != NULL)
-
-
-cdef void merge_sums(const partition *cut, const gradient *g, int64_t first, int64_t end,
-                     float *dweight, float *dbias) noexcept nogil:
-    """Add the partial sums of channels first..end, in order; they stay after the partials."""
-    cdef int64_t part, chunk, j, c = cut.c, count = partial_count(cut)
-    cdef double *merged = g.partials + 2 * count * c
-    cdef const double *sums
-    for j in range(first, end):
-        merged[j] = merged[c + j] = 0
-    for part in range(count):
-        chunk = part // cut.repeat
-        sums = g.partials + 2 * chunk * cut.width + (part % cut.repeat) * c
-        for j in range(first, end):
-            merged[j] += sums[j]
-            merged[c + j] += sums[(cut.width if chunk < cut.chunks else c) + j]
-    for j in range(first, end):
-        dbias[j] = <float> merged[j]
-        dweight[j] = <float> (merged[c + j] / sqrt(g.var[j] + g.eps))
-
-
-cdef void gradient_block(const partition *cut, const gradient *g, int64_t rows, int64_t width,
-                         int64_t at) noexcept nogil:
-    """dx = scale * (dy - mean(dy) - (x - mean) * mean(dy * (x - mean)) / (var + eps))."""
-    cdef float values[5][WIDTH]
-    cdef norm_columns v
-    cdef int64_t block, first, part, j, c = cut.c
-    cdef const double *merged = g.partials + 2 * partial_count(cut) * c
-    v.mean, v.scale, v.bias, v.slope, v.offset = (
-        values[0], values[1], values[2], values[3], values[4])
-    for block in range(blocks(width)):
-        first = block * WIDTH
-        part = min(WIDTH, width - first)
-        spread(part, c, first, g.mean, values[0])
-        scale_columns(part, c, first, g.var, g.weight, g.eps, values[1])
-        if g.bias != NULL:
-            spread(part, c, first, g.bias, values[2])
-        if not g.constant:
-            for j in range(min(part, c)):
-                values[3][j] = <float> (-values[1][j] * merged[c + first + j] / cut.m
-                                        / (g.var[first + j] + g.eps))
-                values[4][j] = <float> (-values[1][j] * merged[first + j] / cut.m)
-            for j in range(c, part):
-                values[3][j] = values[3][j - c]
-                values[4][j] = values[4][j - c]
-        simd.norm.backward(rows, part, width, g.dy + at + first, g.x + at + first, &v,
-                           g.dx + at + first, g.bias != NULL, g.constant)
-
-
-cdef void backward(char **p, const int64_t *d, const double *s, int threads, int relu,
-                   int constant) noexcept nogil:
-    cdef partition cut = divide(d[0], d[1])
-    cdef gradient g
-    cdef int64_t task, tasks = (cut.c + MERGE - 1) // MERGE, end = cut.rows * cut.width
-    cdef float *dweight = <float *> p[6 + relu]
-    cdef float *dbias = <float *> p[7 + relu]
-    cdef bint team = threads > 1 and cut.m * cut.c > SERIAL
-    g.dy, g.x, g.mean = <const float *> p[0], <const float *> p[1], <const float *> p[2]
-    g.var, g.weight = <const float *> p[3], <const float *> p[4]
-    g.bias = <const float *> p[5] if relu else NULL
-    g.dx = <float *> p[5 + relu]
-    g.partials = <double *> p[8 + relu]
-    g.eps = s[0]
-    g.constant = constant
-    for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
-        sums_block(&g, chunk_length(&cut, task), cut.width, cut.c,
-                   task * cut.chunk_rows * cut.width, g.partials + 2 * task * cut.width)
-    if cut.left:
-        sums_block(&g, cut.left, cut.c, cut.c, end, g.partials + 2 * cut.chunks * cut.width)
-    for task in prange(tasks, num_threads=threads, schedule="static",
-                       use_threads_if=team and tasks > 1):
-        merge_sums(&cut, &g, task * MERGE, min(cut.c, (task + 1) * MERGE), dweight, dbias)
-    for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
-        gradient_block(&cut, &g, chunk_length(&cut, task), cut.width,
-                       task * cut.chunk_rows * cut.width)
-    if cut.left:
-        gradient_block(&cut, &g, cut.left, cut.c, end)
-
-
-cdef void batch_norm_backward(char **p, const int64_t *d, const double *s,
-                              int threads) noexcept nogil:
-    """Gradient of y = batch_norm(x) where mean and var are those of x; all overwritten.
-
-    dbias = sum dy, dweight = sum dy * xhat with xhat = (x - mean) / sqrt(var + eps),
-    dx = weight / sqrt(var + eps) * (dy - dbias / m - xhat * dweight / m).
-    p: dy, x, mean, var, weight, dx, dweight, dbias, workspace.  d: m, c.  s: eps.  dx may be dy.
+    p: x, mean, var, weight, bias, shortcut[m, c], y.  d: m, c.  s: eps.  y may be x or shortcut.
     """
-    backward(p, d, s, threads, 0, 0)
-
-
-cdef void batch_norm_relu_backward(char **p, const int64_t *d, const double *s,
-                                   int threads) noexcept nogil:
-    """batch_norm_backward with dy zero where batch_norm_apply(x) <= 0; all overwritten.
-
-    p: dy, x, mean, var, weight, bias, dx, dweight, dbias, workspace.  d: m, c.  s: eps.
-    dx may be dy.
-    """
-    backward(p, d, s, threads, 1, 0)
-
-
-cdef void batch_norm_eval_backward(char **p, const int64_t *d, const double *s,
-                                   int threads) noexcept nogil:
-    """Gradient where mean and var are constants: dx = dy * weight / sqrt(var + eps).
-
-    p: dy, x, mean, var, weight, dx, dweight, dbias, workspace.  d: m, c.  s: eps.
-    All overwritten; dx may be dy.
-    """
-    backward(p, d, s, threads, 0, 1)
-
-
-cdef void batch_norm_eval_relu_backward(char **p, const int64_t *d, const double *s,
-                                        int threads) noexcept nogil:
-    """batch_norm_eval_backward with dy zero where batch_norm_apply(x) <= 0; all overwritten.
-
-    p: dy, x, mean, var, weight, bias, dx, dweight, dbias, workspace.  d: m, c.  s: eps.
-    dx may be dy.
-    """
-    backward(p, d, s, threads, 1, 1)
+    apply(p, d, s, threads, 1, True)
 
 
 # ---- running statistics ----
@@ -384,14 +254,8 @@ def _apply_extents(d, threads):
     return 4 * m * c, 4 * c, 4 * c, 4 * c, 4 * c, 4 * m * c
 
 
-def _backward_extents(vectors):
-    """Extents of a gradient that reads `vectors` vectors of c values (mean, var, weight, bias)."""
-    def extents(d, threads):
-        m, c = _shape(d)
-        cdef partition cut = divide(m, c)
-        return ((4 * m * c,) * 2 + (4 * c,) * vectors + (4 * m * c, 4 * c, 4 * c)
-                + (16 * c * (partial_count(&cut) + 1),))
-    return extents
+def _apply_add_extents(d, threads):
+    return *_apply_extents(d, threads), 4 * d[0] * d[1]
 
 
 def _update_extents(d, threads):
@@ -406,10 +270,6 @@ KERNELS = {
     "batch_norm_stats": (<uintptr_t> &batch_norm_stats, _stats_extents),
     "batch_norm_apply": (<uintptr_t> &batch_norm_apply, _apply_extents),
     "batch_norm_apply_relu": (<uintptr_t> &batch_norm_apply_relu, _apply_extents),
-    "batch_norm_backward": (<uintptr_t> &batch_norm_backward, _backward_extents(3)),
-    "batch_norm_relu_backward": (<uintptr_t> &batch_norm_relu_backward, _backward_extents(4)),
-    "batch_norm_eval_backward": (<uintptr_t> &batch_norm_eval_backward, _backward_extents(3)),
-    "batch_norm_eval_relu_backward": (
-        <uintptr_t> &batch_norm_eval_relu_backward, _backward_extents(4)),
+    "batch_norm_apply_add_relu": (<uintptr_t> &batch_norm_apply_add_relu, _apply_add_extents),
     "batch_norm_update": (<uintptr_t> &batch_norm_update, _update_extents),
 }

@@ -55,6 +55,9 @@ cdef extern from "simd/table.h":
                         double *mean, double *square) noexcept nogil
         void (*apply)(int64_t rows, int64_t width, int64_t stride, const float *x,
                       const norm_columns *v, float *y, int relu) noexcept nogil
+        void (*apply_add_relu)(int64_t rows, int64_t width, int64_t stride, const float *x,
+                               const float *shortcut, const norm_columns *v,
+                               float *y) noexcept nogil
         void (*sums)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
                      const norm_columns *v, double *sum, double *product, int relu) noexcept nogil
         void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 MODULES = (
     "batch_norm",
+    "batch_norm_backward",
     "conv2d",
     "conv2d_weight",
     "copy",

@@ -91,6 +91,34 @@ class BatchNorm(Op):
 
 
 @dataclass(frozen=True)
+class BatchNormAddReLU(Op):
+    """y = max(0, batch_norm(x) + shortcut), the end of a residual block; the shortcut comes last.
+
+    Only the plan makes it, after gradients are known.
+    """
+
+    eps: float
+
+    @property
+    def name(self) -> str:
+        return "batch_norm_add_relu"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return inputs[:1]
+
+    def lower(self, node: Node) -> list[Call]:
+        y = node.outputs[0]
+        d = _rows(y.shape)
+        return [Call("batch_norm_apply_add_relu", (*node.inputs, y), d, (self.eps,))]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0, 5)
+
+    def flops(self, node: Node) -> float:
+        return 3.0 * node.outputs[0].size
+
+
+@dataclass(frozen=True)
 class BatchNormGrad(Op):
     """dx, dweight, dbias from dy, x, mean, var, weight (and bias, when a ReLU is fused).
 

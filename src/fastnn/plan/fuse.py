@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fastnn.graph import Graph, Node, Spec, Tensor
-from fastnn.ops.batch_norm import BatchNorm, BatchNormGrad
+from fastnn.ops.batch_norm import BatchNorm, BatchNormAddReLU, BatchNormGrad
+from fastnn.ops.binary import Binary
 from fastnn.ops.conv2d import Conv2d
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
@@ -70,6 +71,30 @@ def batch_norm_relu(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
+def batch_norm_add_relu(graph: Graph) -> Graph:
+    """The end of a residual block, relu(batch_norm(x) + shortcut): one pass for three."""
+    readers = _readers(graph)
+
+    def is_lone_norm(tensor: Tensor) -> bool:
+        op = tensor.node.op
+        return isinstance(op, BatchNorm) and not op.relu and readers[tensor] == 1
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        total = node.inputs[0].node if _is_relu(node.op) else None
+        if (total is None or not isinstance(total.op, Binary) or total.op.row != "add"
+                or readers[node.inputs[0]] != 1 or total.inputs[0].shape != total.inputs[1].shape):
+            return None
+        for i, operand in enumerate(total.inputs):
+            if is_lone_norm(operand):
+                norm = inputs[0].node.inputs[i].node
+                assert isinstance(norm.op, BatchNorm)
+                shortcut = inputs[0].node.inputs[1 - i]
+                return _again(node, BatchNormAddReLU(norm.op.eps), (*norm.inputs, shortcut))
+        return None
+
+    return graph.rewrite(rule)
+
+
 def product_relu(graph: Graph) -> Graph:
     """Convolution or linear map, then ReLU: clipped as the result is stored."""
     readers = _readers(graph)
@@ -100,7 +125,7 @@ def pool_without_places(graph: Graph) -> Graph:
 
 
 REWRITES: tuple[Callable[[Graph], Graph], ...] = (
-    batch_norm_relu, product_relu, pool_without_places)
+    batch_norm_relu, batch_norm_add_relu, product_relu, pool_without_places)
 
 
 def fuse(graph: Graph) -> Graph:

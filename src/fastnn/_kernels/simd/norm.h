@@ -112,6 +112,29 @@ static void norm_apply(int64_t rows, int64_t width, int64_t stride, const float 
 #undef PART
 }
 
+INLINE void add_relu_rows(int count, int64_t width, int64_t stride, const float *x,
+                          const float *shortcut, const norm_columns *v, float *y) {
+    const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
+#define PART(lanes, j)                                                                            \
+    const vf m = load_n(mean + j, lanes), a = load_n(scale + j, lanes);                           \
+    const vf b = load_n(bias + j, lanes);                                                         \
+    for (int i = 0; i < count; i++) {                                                             \
+        vf value = norm_value(load_n(x + i * stride + j, lanes) - m, a, b);                       \
+        value += load_n(shortcut + i * stride + j, lanes);                                        \
+        store_n(y + i * stride + j, vmax((vf){0}, value), lanes);                                 \
+    }
+    OVER_COLUMNS(width, PART);
+#undef PART
+}
+
+static void norm_apply_add_relu(int64_t rows, int64_t width, int64_t stride, const float *x,
+                                const float *shortcut, const norm_columns *v, float *y) {
+#define PART(count)                                                                               \
+    add_relu_rows(count, width, stride, x + r * stride, shortcut + r * stride, v, y + r * stride)
+    OVER_ROWS(rows, PART);
+#undef PART
+}
+
 /* ---- backward ---- */
 
 /* dy, or zero where the ReLU after the norm had nothing to pass. */
@@ -206,4 +229,4 @@ static void norm_backward(int64_t rows, int64_t width, int64_t stride, const flo
 #undef PART_OF
 }
 
-#define NORM_KERNELS {norm_moments, norm_apply, norm_sums, norm_backward}
+#define NORM_KERNELS {norm_moments, norm_apply, norm_apply_add_relu, norm_sums, norm_backward}

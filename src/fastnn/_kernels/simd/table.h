@@ -68,6 +68,8 @@ typedef struct {
                     double *square);
     void (*apply)(int64_t rows, int64_t width, int64_t stride, const float *x,
                   const norm_columns *v, float *y, int relu);
+    void (*apply_add_relu)(int64_t rows, int64_t width, int64_t stride, const float *x,
+                           const float *shortcut, const norm_columns *v, float *y);
     void (*sums)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
                  const norm_columns *v, double *sum, double *product, int relu);
     void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
