@@ -47,7 +47,8 @@ def torch_cnn(width: int = 32, dropout: float = 0.2) -> nn.Module:
 
     return nn.Sequential(
         *block(1, width), nn.MaxPool2d(2), *block(width, 2 * width),
-        *block(2 * width, 2 * width), nn.MaxPool2d(2), *block(2 * width, 4 * width), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Dropout(dropout),
+        *block(2 * width, 2 * width), nn.MaxPool2d(2), *block(2 * width, 4 * width),
+        nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Dropout(dropout),
         nn.Linear(36 * width, 10)).to(memory_format=torch.channels_last)
 
 

@@ -1,0 +1,105 @@
+"""Errors of the convolution algorithms against float64: forward and both gradients.
+
+    python bench/numerics.py
+
+3x3 layers with padding 1, normally distributed input, weights as initialised by Kaiming's rule
+and normally distributed gradients. Errors are relative to the result's RMS: the RMS of the
+error, and the largest. Prints a table in Markdown and writes JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fastnn as fn
+
+LAYERS = ((64, 32), (128, 16), (256, 8), (512, 4))  # channels, side of the image
+ALGORITHMS = ("direct", "winograd")
+PARTS = ("forward", "grad_input", "grad_weight")
+
+
+class Product(fn.nn.Module):
+    """sum(conv(x) * dy): its gradients are the two gradients of the convolution for dy."""
+
+    def __init__(self, x: np.ndarray, weight: np.ndarray) -> None:
+        super().__init__()
+        self.x, self.weight = fn.nn.Parameter(x), fn.nn.Parameter(weight)
+
+    def forward(self, dy: Any) -> Any:
+        return fn.conv2d(self.x, self.weight, padding=1) * dy
+
+
+def windows(x: np.ndarray) -> np.ndarray:
+    """The 3x3 windows of x[n, c, h, w] with padding 1, as [n * h * w, c * 9], float64."""
+    n, c, h, w = x.shape
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))
+    return views.transpose(0, 2, 3, 1, 4, 5).reshape(n * h * w, c * 9)
+
+
+def exact(x: np.ndarray, weight: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+    """The three results in float64, as products of windows."""
+    (n, _, h, w), k = x.shape, weight.shape[0]
+    rows = dy.astype(np.float64).transpose(0, 2, 3, 1).reshape(n * h * w, k)
+    y = windows(x) @ weight.astype(np.float64).reshape(k, -1).T
+    turned = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3).astype(np.float64)
+    dx = windows(dy) @ turned.reshape(turned.shape[0], -1).T
+    images = [value.reshape(n, h, w, -1).transpose(0, 3, 1, 2) for value in (y, dx)]
+    return {"forward": images[0], "grad_input": images[1],
+            "grad_weight": (rows.T @ windows(x)).reshape(weight.shape)}
+
+
+def measure(channels: int, side: int, batch: int, seed: int) -> list[dict[str, Any]]:
+    """Errors of each algorithm and part for one layer."""
+    rng = np.random.default_rng(seed)
+    x, dy = (rng.standard_normal((batch, channels, side, side), dtype=np.float32) for _ in "xy")
+    weight = rng.standard_normal((channels, channels, 3, 3), dtype=np.float32)
+    weight *= np.float32(np.sqrt(2 / (9 * channels)))
+    expected = exact(x, weight, dy)
+    model, rows = Product(x, weight), []
+    ones = np.ones_like(dy)
+    for algorithm in ALGORITHMS:
+        fn.set_conv_algorithm(algorithm)
+        _, grads = fn.value_and_grad(model, lambda y, _: y.sum())(dy, np.zeros(1, np.float32))
+        found = {"forward": model(ones), "grad_input": grads["x"], "grad_weight": grads["weight"]}
+        for part in PARTS:
+            rms = np.sqrt(np.mean(expected[part] ** 2))
+            error = (found[part] - expected[part]) / rms
+            rows.append({"channels": channels, "side": side, "part": part, "algorithm": algorithm,
+                         "rms": float(np.sqrt(np.mean(error ** 2))),
+                         "largest": float(np.abs(error).max())})
+    fn.set_conv_algorithm("auto")
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """RMS and largest error of each algorithm, a line for each layer and part."""
+    lines = ["| layer | part | " + " | ".join(f"{name}: RMS / largest" for name in ALGORITHMS)
+             + " |", "|---|---|" + "---|" * len(ALGORITHMS)]
+    for channels, side in LAYERS:
+        for part in PARTS:
+            cells = [f"{r['rms']:.1e} / {r['largest']:.1e}" for r in rows
+                     if (r["channels"], r["part"]) == (channels, part)]
+            lines.append(f"| {channels} ch, {side}x{side} | {part} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE")
+    arguments = parser.parse_args()
+    rows = [row for layer in LAYERS for row in measure(*layer, arguments.batch, arguments.seed)]
+    print(table(rows))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
