@@ -40,10 +40,11 @@ MODES = (
     Mode("torch bf16 channels_last", "torch", LAST | {"bf16": True}, fp32=False),
     Mode("jax jit", "jax"),
     Mode("tensorflow graph", "tensorflow"),
+    Mode("sklearn MLPClassifier", "sklearn"),
 )
 ENGINES = tuple(dict.fromkeys(mode.engine for mode in MODES))
 INSTALL = {"torch": "pip install 'fastnn[parity]'", "jax": "pip install jax",
-           "tensorflow": "pip install tensorflow-cpu"}
+           "tensorflow": "pip install tensorflow-cpu", "sklearn": "pip install scikit-learn"}
 
 
 def modes_of(engines: tuple[str, ...], ops: bool = False) -> list[Mode]:
