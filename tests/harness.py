@@ -78,7 +78,7 @@ def executor_of(plan: Plan) -> Executor:
 
 def poison(executor: Executor) -> None:
     """Fill the arena with NaN, so that a value that was never written shows."""
-    executor._memories[None][:] = 0xFF
+    executor.memory(None)[:] = 0xFF
 
 
 def _storages(layout: Layout) -> list[Storage]:
@@ -101,7 +101,7 @@ def run_guarded(graph: Graph, arrays: Sequence[np.ndarray], threads: int = 1) ->
     plan = make_plan(graph, threads)
     plan = replace(plan, layout=spread(plan.layout))
     executor = executor_of(plan)
-    arena = executor._memories[None]
+    arena = executor.memory(None)
     arena.view(np.uint32)[:] = CANARY
     gap = np.ones(arena.size, bool)
     for storage in _storages(plan.layout):

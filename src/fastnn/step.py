@@ -7,13 +7,15 @@ a module with arrays computes its output. Each keeps a few plans, one for each s
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from fastnn._kernels.checks import all_finite, index_range
+from fastnn._kernels.inputs import Input, Inputs
 from fastnn.autodiff import gradients
 from fastnn.graph import (
     FLOAT,
@@ -41,6 +43,8 @@ from fastnn.runtime.threads import get_num_threads
 from fastnn.trace import flat, like, trace
 
 PLANS_KEPT = 8
+Budget = int | str | None
+Settings = tuple[tuple[int, int], int, str, Budget]
 
 
 class NonFiniteError(FloatingPointError):
@@ -77,10 +81,14 @@ def _specs(value: Any) -> Any:
 
 
 class Compiled:
-    """A plan with its program and memory; `nesting` is the tuples that the outputs came in."""
+    """A plan with its program and memory.
+
+    specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
+    outputs.
+    """
 
     def __init__(
-        self, graph: Graph, memory_budget: int | str | None = None, nesting: Any = None
+        self, graph: Graph, memory_budget: Budget = None, specs: Any = (), nesting: Any = None
     ) -> None:
         self.graph, self.nesting = graph, nesting
         self.plan: Plan = build(graph, get_num_threads(), memory_budget)
@@ -94,14 +102,30 @@ class Compiled:
             for node in graph.nodes
             if isinstance(node.op, CrossEntropy) and isinstance(node.inputs[1].node.op, Leaf)
             and node.inputs[1].node.op.kind == "input"]
+        self._first = self.executor.locate(self.plan.graph.outputs[0]) if graph.outputs else None
+        expected = self._expected(specs, iter(range(len(graph.inputs))))
+        self._inputs = Inputs(self.executor.program, expected)
+
+    def _expected(self, spec: Any, numbers: Iterator[int]) -> Any:
+        """What inputs of these specs must be to be read where they lie."""
+        if isinstance(spec, tuple):
+            return tuple(self._expected(part, numbers) for part in spec)
+        number = next(numbers)
+        limits = [(classes, ignored) for source, classes, ignored in self.class_checks
+                  if source == number]
+        return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
 
     def read(self, position: int) -> np.ndarray:
         """A copy of the graph's output `position`."""
         return self.executor.read(self.plan.graph.outputs[position])
 
-    def view(self, position: int) -> np.ndarray:
-        """The graph's output `position`, in the plan's memory."""
-        return self.executor.view(self.plan.graph.outputs[position])
+    def first(self) -> float:
+        """The graph's first output, a scalar."""
+        return self.executor.program.number(*self._first)  # type: ignore[no-any-return]
+
+    def take(self, values: tuple[Any, ...]) -> bool:
+        """Bind arrays that need neither conversion nor an error message; whether these do not."""
+        return self._inputs.take(values)  # type: ignore[no-any-return]
 
     def bind(self, arrays: Sequence[np.ndarray]) -> None:
         """Take the arrays of a call, after checking class numbers."""
@@ -121,36 +145,60 @@ def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...
     return (*flags, *trained, *(p.requires_grad for p in parameters))
 
 
+def _settings(budget: Budget) -> Settings:
+    """What every plan depends on beside shapes and modes; the versions stand for the modes."""
+    return versions(), get_num_threads(), get_conv_algorithm(), budget
+
+
 class PlanCache:
     """The last few compiled graphs, by shapes, modes and whatever else they depend on."""
 
     def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
         self._modes = find_modes
         self._kept: OrderedDict[Any, Compiled] = OrderedDict()
-        self._last: tuple[Any, Compiled] | None = None
+        self._last: tuple[Settings, Compiled, Any] | None = None
 
-    def get(self, key: Any, make: Callable[[], Compiled]) -> Compiled:
-        """The compiled graph for a key, made if need be."""
-        settings = (get_num_threads(), get_conv_algorithm())
-        if self._last is not None and self._last[0] == (key, versions(), settings):
+    def bind(
+        self, values: tuple[Any, ...], names: Sequence[str], make: Callable[[Any], Compiled],
+        budget: Budget = None,
+    ) -> Compiled:
+        """The compiled graph that takes these arrays, and has taken them.
+
+        Raises as `as_input` and `make`, and ValueError for impossible class numbers.
+        """
+        last = self._last
+        if last is not None and last[0] == _settings(budget) and last[1].take(values):
+            return last[1]
+        arrays = tuple(map(_arrays, values, names))
+        compiled = self.get(_specs(arrays), make, budget)
+        compiled.bind(flat(arrays))
+        return compiled
+
+    def get(self, specs: Any, make: Callable[[Any], Compiled], budget: Budget = None) -> Compiled:
+        """The compiled graph for inputs of these specs, made if need be."""
+        settings = _settings(budget)
+        if self._last is not None and (self._last[0], self._last[2]) == (settings, specs):
             return self._last[1]
-        self._forget(versions()[0])
-        full = (versions()[0], key, settings, self._modes())
-        compiled = self._kept.pop(full, None)
+        self._forget(settings[0][0])
+        compiled = self._kept.pop(self._key(specs, settings), None)
         if compiled is None:
-            compiled = make()
-            full = (versions()[0], key, settings, self._modes())
-        self._kept[full] = compiled
+            compiled = make(specs)
+            settings = _settings(budget)
+        self._kept[self._key(specs, settings)] = compiled
         while len(self._kept) > PLANS_KEPT:
             self._kept.popitem(last=False)
-        self._last = ((key, versions(), settings), compiled)
+        self._last = (settings, compiled, specs)
         return compiled
+
+    def _key(self, specs: Any, settings: Settings) -> tuple[Any, ...]:
+        (structure, _), *others = settings
+        return structure, specs, *others, self._modes()
 
     def _forget(self, structure: int) -> None:
         """Give back the memory of plans for modules as they no longer are."""
         for full in [full for full in self._kept if full[0] != structure]:
             del self._kept[full]
-        if self._last is not None and self._last[0][1][0] != structure:
+        if self._last is not None and self._last[0][0][0] != structure:
             self._last = None
 
 
@@ -205,7 +253,7 @@ class TrainStep:
     """
 
     def __init__(
-        self, model: Module, loss: Any, optimizer: Any, memory_budget: int | str | None = None,
+        self, model: Module, loss: Any, optimizer: Any, memory_budget: Budget = None,
         layout: str = "NCHW", keep_output: bool = False,
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
@@ -217,9 +265,8 @@ class TrainStep:
         trained = (p for group in self.optimizer.param_groups for p in group["params"])
         return modes(self.model, self.loss, parameters=trained)
 
-    def _make(self, x_spec: Any, y_spec: Any) -> Compiled:
-        inputs, outputs, loss, updates = _loss_graph(
-            self.model, self.loss, x_spec, y_spec, self.layout)
+    def _make(self, specs: tuple[Any, Any]) -> Compiled:
+        inputs, outputs, loss, updates = _loss_graph(self.model, self.loss, *specs, self.layout)
         forward = [loss, *outputs]
         wanted = [p.__tensor__() for group in self.optimizer.param_groups
                   for p in group["params"] if p.requires_grad]
@@ -227,25 +274,18 @@ class TrainStep:
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         results = (loss, *(outputs if self.keep_output else ()))
         graph = Graph.trace(inputs, results, updates, forward)
-        return Compiled(graph, self.memory_budget)
-
-    def _get(self, x_spec: Any, y_spec: Any) -> Compiled:
-        key = (x_spec, y_spec, self.memory_budget)
-        return self._cache.get(key, lambda: self._make(x_spec, y_spec))
+        return Compiled(graph, self.memory_budget, specs)
 
     def __call__(self, x: Any, y: Any) -> float:
-        x, y = _arrays(x, "x"), _arrays(y, "y")
-        compiled = self._get(_specs(x), _specs(y))
-        compiled.bind([*flat(x), *flat(y)])
-        executor = compiled.executor
-        executor.compute()
-        loss = float(compiled.view(0).reshape(()))
-        if not np.isfinite(loss):
+        compiled = self._cache.bind((x, y), ("x", "y"), self._make, self.memory_budget)
+        compiled.executor.compute()
+        loss = compiled.first()
+        if not isfinite(loss):
             raise NonFiniteError(f"the loss is {loss}; "
                                  f"{_first_non_finite(compiled, self.model)}; "
                                  "no parameter was changed")
         self.optimizer.advance()
-        executor.update()
+        compiled.executor.update()
         if compiled.draws:
             next_step()
         self._compiled = compiled
@@ -267,7 +307,8 @@ class TrainStep:
         output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
                        self.layout).output
         expected = target_spec(self.loss, output, self.layout)
-        return self._get(x_spec, expected if y is None else _as_spec(y, expected)).plan
+        specs = (x_spec, expected if y is None else _as_spec(y, expected))
+        return self._cache.get(specs, self._make, self.memory_budget).plan
 
 
 def optimizer_nodes(optimizer: Any, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
@@ -327,21 +368,17 @@ def value_and_grad(
     """
     cache = PlanCache(lambda: modes(model, loss))
 
+    def make(specs: tuple[Any, Any]) -> Compiled:
+        inputs, outputs, value, _ = _loss_graph(model, loss, *specs, layout)
+        wanted = [p.__tensor__() for p in _trainable(model, loss).values()]
+        grads = gradients(value, wanted)
+        return Compiled(Graph.trace(inputs, (value, *grads), (), [value, *outputs]), specs=specs)
+
     def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
-        x, y = _arrays(x, "x"), _arrays(y, "y")
-        names = list(_trainable(model, loss))
-
-        def make() -> Compiled:
-            inputs, outputs, value, _ = _loss_graph(model, loss, _specs(x), _specs(y), layout)
-            wanted = [p.__tensor__() for p in _trainable(model, loss).values()]
-            grads = gradients(value, wanted)
-            return Compiled(Graph.trace(inputs, (value, *grads), (), [value, *outputs]))
-
-        compiled = cache.get((_specs(x), _specs(y)), make)
-        compiled.bind([*flat(x), *flat(y)])
+        compiled = cache.bind((x, y), ("x", "y"), make)
         compiled.executor.compute()
-        grads = {name: compiled.read(1 + i) for i, name in enumerate(names)}
-        return float(compiled.view(0).reshape(())), grads
+        names = _trainable(model, loss)
+        return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
 
     return compute
 
@@ -358,16 +395,14 @@ def _cache_of(model: Module) -> PlanCache:
 
 def run_module(model: Module, inputs: Sequence[Any]) -> Any:
     """The output of a module for arrays; in training mode, running statistics move."""
-    arrays = tuple(_arrays(value, f"input {i}") for i, value in enumerate(inputs))
-
-    def make() -> Compiled:
-        traced = trace(model, _specs(arrays))
+    def make(specs: tuple[Any, ...]) -> Compiled:
+        traced = trace(model, specs)
         outputs = tuple(flat(traced.output))
         graph = Graph.trace(traced.inputs, outputs, traced.updates, outputs)
-        return Compiled(graph, nesting=traced.output)
+        return Compiled(graph, specs=specs, nesting=traced.output)
 
-    compiled = _cache_of(model).get(_specs(arrays), make)
-    compiled.bind(flat(arrays))
+    names = [f"input {i}" for i in range(len(inputs))]
+    compiled = _cache_of(model).bind(tuple(inputs), names, make)
     compiled.executor.compute()
     compiled.executor.update()
     if compiled.draws:

@@ -2,20 +2,21 @@
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint32_t, uintptr_t
+from libc.stdint cimport int64_t, uintptr_t
+
+from fastnn._kernels.dispatch cimport simd
 
 
 def all_finite(array):
     """Whether a C-contiguous float32 array has neither NaN nor infinity."""
     if array.dtype != np.float32 or not array.flags.c_contiguous:
         raise ValueError(f"expected contiguous float32, got {array.dtype}")
-    cdef const uint32_t *x = <const uint32_t *> <uintptr_t> array.ctypes.data
-    cdef int64_t i, n = array.size
-    cdef uint32_t bad = 0
+    cdef const float *x = <const float *> <uintptr_t> array.ctypes.data
+    cdef int64_t n = array.size
+    cdef bint finite
     with nogil:
-        for i in range(n):
-            bad |= <uint32_t> ((x[i] & 0x7f800000) == 0x7f800000)
-    return bad == 0
+        finite = simd.all_finite(n, x)
+    return finite
 
 
 def index_range(array, int64_t ignored):
@@ -23,10 +24,19 @@ def index_range(array, int64_t ignored):
     if array.dtype != np.int64 or not array.flags.c_contiguous:
         raise ValueError(f"expected contiguous int64, got {array.dtype}")
     cdef const int64_t *x = <const int64_t *> <uintptr_t> array.ctypes.data
-    cdef int64_t i, n = array.size, least = 2**62, largest = -2**62
+    cdef int64_t n = array.size
+    cdef int64_t limits[2]
     with nogil:
-        for i in range(n):
-            if x[i] != ignored:
-                least = min(least, x[i])
-                largest = max(largest, x[i])
-    return least, largest
+        range_of(x, n, ignored, limits)
+    return limits[0], limits[1]
+
+
+cdef void range_of(const int64_t *x, int64_t n, int64_t ignored, int64_t *limits) noexcept nogil:
+    """limits[0] = least and limits[1] = largest of x[n] without `ignored`; none: least > largest."""
+    cdef int64_t i, least = 2**62, largest = -2**62
+    for i in range(n):
+        if x[i] != ignored:
+            least = min(least, x[i])
+            largest = max(largest, x[i])
+    limits[0] = least
+    limits[1] = largest

@@ -16,16 +16,6 @@ cdef extern from "simd/detect.h":
     uint64_t flush_denormals() noexcept nogil
     void restore_denormals(uint64_t state) noexcept nogil
 
-cdef enum:
-    MAX_THREADS = 1024
-
-ctypedef struct call_t:
-    kernel_fn function      # NULL: a Python function, run by number `first_d`
-    int64_t first_buffer
-    int64_t buffers
-    int64_t first_d
-    int64_t first_s
-
 
 cdef void flush_in_team(int threads, uint64_t *states) noexcept nogil:
     """Flush denormals in every thread of the team; workers keep that from region to region."""
@@ -46,19 +36,6 @@ cdef void restore_in_team(int threads, uint64_t *states) noexcept nogil:
 
 cdef class Program:
     """Calls in order; `run(first, last)` executes a range of them without Python in between."""
-
-    cdef list _calls, _buffers, _d, _s, _python, _sizes, _arrays
-    cdef call_t *calls
-    cdef int64_t *slot_of
-    cdef int64_t *offset_of
-    cdef int64_t *d
-    cdef double *s
-    cdef char **slots
-    cdef char **pointers
-    cdef uint64_t states[MAX_THREADS]
-    cdef int64_t count
-    cdef int64_t unbound
-    cdef readonly int threads
 
     def __cinit__(self, int threads):
         if not 1 <= threads <= MAX_THREADS:
@@ -138,9 +115,26 @@ cdef class Program:
         if not array.flags.c_contiguous or array.nbytes < self._sizes[slot]:
             raise ValueError(f"slot {slot} needs {self._sizes[slot]} contiguous bytes, got "
                              f"{array.nbytes}")
+        self.place(slot, array, <char *> address)
+
+    cdef int place(self, int slot, array, char *address) except -1:
+        """Let a slot be at an address in an array that is large enough."""
         self.unbound -= self._arrays[slot] is None
-        self.slots[slot] = <char *> address
+        self.slots[slot] = address
         self._arrays[slot] = array
+        return 0
+
+    def array(self, int slot):
+        """What a slot was last bound to."""
+        return self._arrays[slot]
+
+    def number(self, int slot, int64_t offset):
+        """The float32 at an offset in a memory."""
+        if not 0 <= slot < len(self._sizes) or not 0 <= offset <= self._sizes[slot] - 4:
+            raise ValueError(f"no number at {offset} of slot {slot}")
+        if self.slots[slot] == NULL:
+            raise ValueError(f"slot {slot} is not bound")
+        return (<const float *> (self.slots[slot] + offset))[0]
 
     def run(self, int64_t first, int64_t last):
         """Execute calls first .. last - 1, with denormals flushed to zero."""

@@ -13,9 +13,10 @@ import numpy as np
 
 
 class Group(dict[str, Any]):
-    """Parameters with options of their own; `memory` holds the numbers for the kernel."""
+    """Parameters with options of their own; `memory` holds `numbers` for the kernel."""
 
     memory: np.ndarray
+    numbers: list[float]
 
 
 class Optimizer:
@@ -45,7 +46,8 @@ class Optimizer:
                 self.state[id(parameter)] = {
                     name: parameter.zeros() for name in self.names(group)}
             self.check(group)
-            group.memory = np.array(self.numbers(group), np.float64)
+            group.numbers = self.numbers(group)
+            group.memory = np.array(group.numbers, np.float64)
             self.param_groups.append(group)
 
     def kernel(self, group: Group) -> str:
@@ -84,7 +86,8 @@ class Optimizer:
             if len(numbers) != group.memory.size:
                 raise ValueError(f"{type(self).__name__}: momentum cannot be switched on or off "
                                  "between steps; make a new optimizer")
-            group.memory[:] = numbers
+            if numbers != group.numbers:  # seldom, and writing takes as long as a small kernel
+                group.memory[:] = group.numbers = numbers
 
     def state_dict(self) -> dict[str, Any]:
         """Steps, options and state arrays, in the order of the parameters."""

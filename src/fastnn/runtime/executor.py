@@ -51,7 +51,6 @@ class Executor:
         self.program = Program(threads)
         self.places = places
         self.split, self.count = split, len(calls)
-        self._memories: dict[Tensor | None, np.ndarray] = {None: aligned_bytes(arena_bytes)}
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
         leaves |= {place.memory for place in places.values()}
@@ -61,13 +60,11 @@ class Executor:
         for call in calls:
             self._add(call)
         self.program.freeze()
-        self.program.bind(0, self._memories[None])
+        self.program.bind(0, aligned_bytes(arena_bytes))
         for owner, slot in self._slots.items():
             if owner is not None and owner.node.op.name != "input":
-                self._memories[owner] = leaf_memory(owner)
-                self.program.bind(slot, self._memories[owner])
-        self._input_slots = [self._slots[tensor] for tensor in inputs]
-        self._inputs = tuple(inputs)
+                self.program.bind(slot, leaf_memory(owner))
+        self.input_slots = [self._slots[tensor] for tensor in inputs]
 
     def _add(self, call: PlacedCall) -> None:
         if call.python is not None:
@@ -86,21 +83,24 @@ class Executor:
         for output, value in zip(outputs, call.python(*inputs), strict=True):
             output[...] = value
 
+    def memory(self, owner: Tensor | None) -> np.ndarray:
+        """The arena (None), or the memory of a leaf."""
+        return self.program.array(self._slots[owner])  # type: ignore[no-any-return]
+
     def _view(self, tensor: Tensor, place: Place) -> np.ndarray:
-        memory = self._memories[place.memory].reshape(-1).view(np.uint8)
+        memory = self.memory(place.memory).reshape(-1).view(np.uint8)
         flat = memory[place.offset:place.offset + tensor.bytes].view(tensor.dtype)
         return logical_view(flat, tensor.shape)
 
     def bind(self, arrays: Sequence[np.ndarray]) -> None:
         """Let the inputs be these contiguous arrays."""
-        for slot, tensor, array in zip(self._input_slots, self._inputs, arrays, strict=True):
-            self._memories[tensor] = array
+        for slot, array in zip(self.input_slots, arrays, strict=True):
             self.program.bind(slot, array)
 
     @property
     def inputs(self) -> list[np.ndarray]:
-        """The arrays of the last `bind`."""
-        return [self._memories[tensor] for tensor in self._inputs]
+        """The arrays that the inputs are."""
+        return [self.program.array(slot) for slot in self.input_slots]
 
     def compute(self) -> None:
         """Everything before state changes."""
@@ -114,9 +114,10 @@ class Executor:
         """A copy of a value that the plan keeps until the end, as a contiguous array."""
         return np.array(self._view(tensor, self.places[tensor]), order="C")
 
-    def view(self, tensor: Tensor) -> np.ndarray:
-        """A value that the plan keeps until the end, in the plan's own memory."""
-        return self._view(tensor, self.places[tensor])
+    def locate(self, tensor: Tensor) -> tuple[int, int]:
+        """Slot and offset, for `program.number`, of a value that the plan keeps until the end."""
+        place = self.places[tensor]
+        return self._slots[place.memory], place.offset
 
 
 def leaf_memory(tensor: Tensor) -> np.ndarray:

@@ -1,0 +1,31 @@
+from libc.stdint cimport int64_t, uint64_t
+
+from fastnn._kernels.kernel cimport kernel_fn
+
+cdef enum:
+    MAX_THREADS = 1024
+
+ctypedef struct call_t:
+    kernel_fn function      # NULL: a Python function, run by number `first_d`
+    int64_t first_buffer
+    int64_t buffers
+    int64_t first_d
+    int64_t first_s
+
+
+cdef class Program:
+    cdef list _calls, _buffers, _d, _s, _python, _sizes, _arrays
+    cdef call_t *calls
+    cdef int64_t *slot_of
+    cdef int64_t *offset_of
+    cdef int64_t *d
+    cdef double *s
+    cdef char **slots
+    cdef char **pointers
+    cdef uint64_t states[MAX_THREADS]
+    cdef int64_t count
+    cdef int64_t unbound
+    cdef readonly int threads
+
+    cdef int place(self, int slot, object array, char *address) except -1
+    cdef int64_t _run_kernels(self, int64_t i, int64_t last, int threads) noexcept nogil
