@@ -11,6 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -87,8 +88,9 @@ def extensions() -> list[Extension]:
         Extension(
             f"fastnn._kernels.{path.stem}",
             [str(path)],
-            include_dirs=[str(KERNELS)],
+            include_dirs=[str(KERNELS), numpy.get_include()],
             depends=headers,
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_26_API_VERSION")],
             extra_compile_args=FLAGS,
             extra_link_args=LINK,
         )

@@ -4,16 +4,16 @@
 finds out which, and words the error.
 """
 
-from cpython.buffer cimport (
-    Py_buffer, PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_IsContiguous, PyBuffer_Release,
-    PyObject_GetBuffer)
 from libc.stdint cimport int64_t
+
+cimport numpy
+import numpy
 
 from fastnn._kernels.checks cimport range_of
 from fastnn._kernels.dispatch cimport simd
 from fastnn._kernels.program cimport Program
 
-from numpy import dtype, float32, int64, ndarray
+numpy.import_array()
 
 cdef enum:
     MAX_RANK = 64
@@ -22,63 +22,52 @@ cdef enum:
 cdef class Input:
     """One array: its slot, shape and dtype (float32 or int64); limits are (classes, ignored)."""
 
-    cdef int slot, rank
-    cdef bint real
-    cdef Py_ssize_t shape[MAX_RANK]
+    cdef int slot, rank, kind
+    cdef numpy.npy_intp shape[MAX_RANK]
     cdef list limits
 
-    def __init__(self, slot, shape, kind, limits=()):
-        if dtype(kind) not in (float32, int64) or len(shape) > MAX_RANK:
-            raise ValueError(f"no input is {kind} of shape {shape}")
-        self.slot, self.rank, self.real = slot, len(shape), dtype(kind) == float32
+    def __init__(self, slot, shape, dtype, limits=()):
+        kinds = {numpy.dtype(numpy.float32): numpy.NPY_FLOAT32,
+                 numpy.dtype(numpy.int64): numpy.NPY_INT64}
+        if dtype not in kinds or len(shape) > MAX_RANK:
+            raise ValueError(f"no input is {dtype} of shape {shape}")
+        self.slot, self.rank, self.kind = slot, len(shape), kinds[dtype]
         self.limits = list(limits)
         for i, size in enumerate(shape):
             self.shape[i] = size
 
     cdef bint take(self, Program program, value) except -1:
-        cdef Py_buffer view
-        cdef bint fits
-        if type(value) is not ndarray:
+        if type(value) is not numpy.ndarray:
             return False
-        try:
-            PyObject_GetBuffer(value, &view, PyBUF_STRIDES | PyBUF_FORMAT)
-        except (BufferError, ValueError):  # dates, for one
+        if not self._is_alike(value) or not self._is_valid(value):
             return False
-        try:
-            fits = self._is_like(&view) and self._is_valid(&view)
-            if fits:
-                program.place(self.slot, value, <char *> view.buf)
-            return fits
-        finally:
-            PyBuffer_Release(&view)
+        program.place(self.slot, value, <char *> numpy.PyArray_DATA(value))
+        return True
 
-    cdef bint _is_like(self, const Py_buffer *view) noexcept:
-        """Whether shape and dtype are the expected; of another byte order the format is longer."""
-        cdef char code = view.format[0]
+    cdef bint _is_alike(self, numpy.ndarray array) noexcept:
+        """Whether shape, dtype and layout are as expected."""
         cdef int i
-        if view.ndim != self.rank or view.format[1] != 0 or not PyBuffer_IsContiguous(view, b"C"):
-            return False
-        if self.real and code != b"f":
-            return False
-        if not self.real and (code not in (b"l", b"q") or view.itemsize != 8):
+        if (numpy.PyArray_NDIM(array) != self.rank or numpy.PyArray_TYPE(array) != self.kind
+                or not numpy.PyArray_ISCARRAY_RO(array)):
             return False
         for i in range(self.rank):
-            if view.shape[i] != self.shape[i]:
+            if numpy.PyArray_DIM(array, i) != self.shape[i]:
                 return False
         return True
 
-    cdef bint _is_valid(self, const Py_buffer *view) except -1:
+    cdef bint _is_valid(self, numpy.ndarray array) except -1:
         """Whether all values are finite, all class numbers in their range."""
+        cdef const void *data = numpy.PyArray_DATA(array)
         cdef int64_t found[2]
-        cdef int64_t classes, ignored, n = view.len // view.itemsize
-        cdef bint valid
-        if self.real:
+        cdef int64_t classes, ignored, n = numpy.PyArray_SIZE(array)
+        cdef bint finite
+        if self.kind == numpy.NPY_FLOAT32:
             with nogil:
-                valid = simd.all_finite(n, <const float *> view.buf)
-            return valid
+                finite = simd.all_finite(n, <const float *> data)
+            return finite
         for classes, ignored in self.limits:
             with nogil:
-                range_of(<const int64_t *> view.buf, n, ignored, found)
+                range_of(<const int64_t *> data, n, ignored, found)
             if found[0] <= found[1] and (found[0] < 0 or found[1] >= classes):
                 return False
         return True
