@@ -251,6 +251,84 @@ def test_nothing_is_allocated_in_a_steady_step():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 50
 
 
+@pytest.mark.parametrize("convert", [
+    lambda x, y: (x.astype(np.float64), y.astype(np.int32)), lambda x, y: (x.tolist(), y.tolist()),
+    lambda x, y: (np.asfortranarray(x), y.astype(">i8"))])
+def test_steady_and_converted_steps_are_the_same(convert):
+    def train(x, y):
+        model, step = _step("mlp")
+        fn.manual_seed(0)
+        return [step(x, y) for _ in range(3)], _state(model)
+
+    x, y = batch_for("mlp")
+    (losses, state), (again, other) = train(x, y), train(*convert(x, y))
+    assert losses == again and _same(state, other)
+
+
+def test_arrays_that_change_between_steps_are_checked_again():
+    model, step = _step("mlp")
+    x, y = (array.copy() for array in batch_for("mlp"))
+    step(x, y)
+    before, (value, label) = _state(model), (x.flat[3], y[1])
+    x.flat[3] = np.nan
+    with pytest.raises(fn.NonFiniteError, match="x has"):
+        step(x, y)
+    x.flat[3], y[1] = value, 1000
+    with pytest.raises(ValueError, match="to 1000"):
+        step(x, y)
+    y[1] = label
+    assert _same(before, _state(model)) and np.isfinite(step(x, y))
+    with pytest.raises(fn.ShapeError):
+        step(x.reshape(2, -1), y)
+
+
+def test_settings_that_change_between_steps_make_another_plan():
+    _, step = _step("mlp")
+    x, y = batch_for("mlp")
+    step(x, y)
+    first = step._compiled
+    for budget, algorithm in (("2GiB", "auto"), ("2GiB", "direct")):
+        step.memory_budget = budget
+        fn.set_conv_algorithm(algorithm)
+        step(x, y)
+        assert step._compiled is not first
+        first = step._compiled
+    fn.set_conv_algorithm("auto")
+    step.model.eval()
+    step(x, y)
+    assert step._compiled is not first
+    step.model.train()
+
+
+class Pair(nn.Module):
+    """The sum of all its inputs, times a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(np.ones(1))
+
+    def forward(self, *inputs):
+        return sum(inputs[1:], inputs[0]) * self.scale
+
+
+def test_nested_inputs_and_targets_are_told_apart():
+    model, seen = Pair(), []
+
+    def loss(output, target):
+        seen.append(target)
+        first = target[0] - target[1] if isinstance(target, tuple) else target
+        return ((output - first) ** 2).mean()
+
+    step = fn.TrainStep(model, loss, optim.SGD(model.parameters(), lr=0.0))
+    a, b, c = (np.full((2, 3), value, np.float32) for value in (1, 2, 5))
+    for _ in range(2):
+        assert step((a, b), c) == 4
+        assert step(a, (b, c)) == 16
+        assert step((a,), (b, c)) == 16
+        assert step((a, b), c) == 4
+    assert len(seen) == 3, "a plan for each nesting"
+
+
 # Bad input.
 
 X, Y = batch_for("residual")

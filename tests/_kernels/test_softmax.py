@@ -61,19 +61,19 @@ def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
     dloss = rng.normal(size=1 if reduction else rows).astype(np.float32)
     for a in (logits, target, weight, dloss):
         a.flags.writeable = False
-    row_loss, lse, total = blank(rows), blank(rows), blank(2)
+    row_loss, lse, total, count = blank(rows), blank(rows), blank(1), blank(1)
     d = [rows, classes, reduction, -100, weighted]
-    call_all_threads("cross_entropy_forward", [logits, target, weight, row_loss, lse, total],
-                     d, [smoothing])
+    call_all_threads("cross_entropy_forward",
+                     [logits, target, weight, row_loss, lse, total, count], d, [smoothing])
     used = weight if weighted else np.ones(classes)
     terms = (logits, target, used, reduction, -100, smoothing)
     expected, expected_total, divisor = reference.cross_entropy(*terms)
     np.testing.assert_allclose(row_loss, expected, rtol=3e-6, atol=3e-6)
-    np.testing.assert_allclose(total, [expected_total, divisor], rtol=3e-6, atol=1e-6)
+    np.testing.assert_allclose([*total, *count], [expected_total, divisor], rtol=3e-6, atol=1e-6)
     dlogits, inplace = blank_like(logits), logits.copy()
     call_all_threads("cross_entropy_backward",
-                     [logits, target, weight, lse, total, dloss, dlogits], d, [smoothing])
-    call("cross_entropy_backward", [inplace, target, weight, lse, total, dloss, inplace],
+                     [logits, target, weight, lse, count, dloss, dlogits], d, [smoothing])
+    call("cross_entropy_backward", [inplace, target, weight, lse, count, dloss, inplace],
          d, [smoothing])
     np.testing.assert_array_equal(inplace, dlogits)
     scale = np.abs(dloss).max() / (divisor if reduction == 1 else 1)
@@ -85,8 +85,8 @@ def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
 def test_impossible_target_is_nan_and_reads_nothing():
     logits, weight = random(4, 3), np.ones(3, np.float32)
     target = np.array([0, 3, -1, 1 << 60])
-    row_loss, lse, total = blank(4), blank(4), blank(2)
-    call("cross_entropy_forward", [logits, target, weight, row_loss, lse, total],
+    row_loss, lse, total, count = blank(4), blank(4), blank(1), blank(1)
+    call("cross_entropy_forward", [logits, target, weight, row_loss, lse, total, count],
          [4, 3, 1, -100, 1], [0.0])
     np.testing.assert_array_equal(np.isnan(row_loss), [False, True, True, True])
     assert np.isnan(total[0])
@@ -103,8 +103,8 @@ def test_nan_and_infinite_logits():
 
 def test_all_rows_ignored_is_nan_as_in_pytorch():
     logits, target = random(2, 3), np.array([7, 7])
-    row_loss, lse, total = blank(2), blank(2), blank(2)
-    call("cross_entropy_forward", [logits, target, np.ones(3, "f"), row_loss, lse, total],
+    row_loss, lse, total, count = blank(2), blank(2), blank(1), blank(1)
+    call("cross_entropy_forward", [logits, target, np.ones(3, "f"), row_loss, lse, total, count],
          [2, 3, 1, 7, 0], [0.0])
     assert np.isnan(total[0]) and (row_loss == 0).all()
 

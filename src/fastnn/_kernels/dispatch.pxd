@@ -71,11 +71,13 @@ cdef extern from "simd/table.h":
                              float *dx) noexcept nogil
         void (*log_softmax_grad)(int64_t classes, const float *y, const float *dy,
                                  float *dx) noexcept nogil
-        void (*max_and_log_sum)(int64_t classes, const float *x, float *out) noexcept nogil
+        void (*max_and_log_sum)(int64_t rows, int64_t classes, const float *x, float *max,
+                                float *log_sum) noexcept nogil
         float (*weighted_sum)(int64_t classes, const float *x, const float *weight,
                               float max) noexcept nogil
-        void (*cross_entropy_grad)(int64_t classes, const float *x, const float *weight,
-                                   float log_sum_exp, float gain, float smooth,
+        void (*cross_entropy_grad)(int64_t rows, int64_t classes, const float *x,
+                                   const float *weight, const float *log_sum_exp,
+                                   const float *gain, const float *smooth,
                                    float *dx) noexcept nogil
     # gemm_table.h says what each field and function is.
     ctypedef struct pixel_grid:

@@ -8,6 +8,7 @@ from fastnn._kernels.dispatch cimport simd
 
 cdef enum:
     CHUNK = 256         # rows per chunk; losses are summed per chunk, then over chunks
+    PART = 4096         # about the values whose gradients are one part of the work
     SERIAL = 8192       # values that are not worth a team of threads
 
 
@@ -102,17 +103,19 @@ cdef problem describe(char **p, const int64_t *d, const double *s) noexcept nogi
 cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *log_sum_exp,
                      double *partial) noexcept nogil:
     """Losses of one chunk of rows; partial[0] = their sum, partial[1] = the sum of weights."""
-    cdef int64_t row, target
-    cdef float found[2]
+    cdef float largest[CHUNK]
+    cdef float log_sums[CHUNK]
+    cdef int64_t i, row, target, first = chunk * CHUNK, rows = min(q.rows - first, CHUNK)
     cdef const float *x
     cdef float log_sum, weight, loss
     cdef double total = 0, weights = 0
-    for row in range(chunk * CHUNK, min(q.rows, (chunk + 1) * CHUNK)):
+    simd.softmax.max_and_log_sum(rows, q.classes, q.logits + first * q.classes, largest, log_sums)
+    for i in range(rows):
+        row = first + i
         x = q.logits + row * q.classes
         target = q.target[row]
-        simd.softmax.max_and_log_sum(q.classes, x, found)
-        log_sum = found[1]
-        log_sum_exp[row] = found[0] + log_sum
+        log_sum = log_sums[i]
+        log_sum_exp[row] = largest[i] + log_sum
         weight = 0
         loss = 0
         if target != q.ignore_index:
@@ -120,11 +123,11 @@ cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *lo
                 loss = NAN
             else:
                 weight = q.weight[target] if q.weight != NULL else 1
-                loss = (1 - q.smoothing) * weight * (log_sum - (x[target] - found[0]))
+                loss = (1 - q.smoothing) * weight * (log_sum - (x[target] - largest[i]))
                 if q.smoothing != 0:
                     loss = loss + q.smoothing / q.classes * (
                         q.weight_sum * log_sum
-                        - simd.softmax.weighted_sum(q.classes, x, q.weight, found[0]))
+                        - simd.softmax.weighted_sum(q.classes, x, q.weight, largest[i]))
         row_loss[row] = loss
         total += loss
         weights += weight
@@ -138,16 +141,17 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
 
     q = (1 - label_smoothing) * class_weight at the target, + label_smoothing / classes *
     class_weight at all; rows whose target is ignore_index lose 0, an impossible target NaN.
-    total = (reduced loss or 0 for none, divisor): mean divides by the weights of the targets.
+    total = the reduced loss, 0 for none; mean divides by the weights of the targets, the divisor.
     p: logits[rows, classes], target int64[rows], class_weight[classes], row_loss[rows],
-    log_sum_exp[rows], total[2], workspace.  s: label_smoothing.
+    log_sum_exp[rows], total[1], divisor[1], workspace.  s: label_smoothing.
     d: rows, classes, reduction (0 none, 1 mean, 2 sum), ignore_index, has_class_weight.
     """
     cdef problem q = describe(p, d, s)
     cdef float *row_loss = <float *> p[3]
     cdef float *log_sum_exp = <float *> p[4]
     cdef float *total = <float *> p[5]
-    cdef double *partials = <double *> p[6]
+    cdef float *divisor = <float *> p[6]
+    cdef double *partials = <double *> p[7]
     cdef int64_t chunk, chunks = (q.rows + CHUNK - 1) // CHUNK
     cdef double loss = 0, weights = 0
     for chunk in prange(chunks, num_threads=threads, schedule="static",
@@ -156,7 +160,7 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
     for chunk in range(chunks):
         loss += partials[2 * chunk]
         weights += partials[2 * chunk + 1]
-    total[1] = <float> weights if q.reduction == 1 else 1
+    divisor[0] = <float> weights if q.reduction == 1 else 1
     total[0] = 0
     if q.reduction == 1:
         total[0] = <float> (loss / weights)
@@ -164,44 +168,48 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
         total[0] = <float> loss
 
 
-cdef void row_gradient(const problem *q, int64_t row, float log_sum_exp, float gain,
-                       float *dx) noexcept nogil:
-    """dx = gain * (softmax * sum(q) - q), q as in cross_entropy_forward."""
-    cdef int64_t j, target = q.target[row]
-    cdef float weight, smooth
-    if target == q.ignore_index or target < 0 or target >= q.classes:
+cdef void gradient_part(const problem *q, int64_t first, int64_t rows, const float *log_sum_exp,
+                        const float *dloss, float scale, float *dx) noexcept nogil:
+    """dx = dloss * scale * (softmax * sum(q) - q) of some rows, q as in cross_entropy_forward."""
+    cdef float gain[CHUNK]
+    cdef float share[CHUNK]
+    cdef float smooth[CHUNK]
+    cdef float weight
+    cdef int64_t i, j, target
+    for i in range(rows):
+        target = q.target[first + i]
+        weight = q.weight[target] if q.weight != NULL and 0 <= target < q.classes else 1
+        weight = weight * (1 - q.smoothing)
+        gain[i] = (dloss[0] if q.reduction else dloss[first + i]) * scale
+        share[i] = gain[i] * (weight + q.smoothing / q.classes * q.weight_sum)
+        smooth[i] = gain[i] * (q.smoothing / q.classes)
+        gain[i] = gain[i] * weight
+    simd.softmax.cross_entropy_grad(rows, q.classes, q.logits + first * q.classes, q.weight,
+                                    log_sum_exp + first, share, smooth, dx + first * q.classes)
+    for i in range(rows):
+        target = q.target[first + i]
+        if 0 <= target < q.classes and target != q.ignore_index:
+            dx[(first + i) * q.classes + target] -= gain[i]
+            continue
         for j in range(q.classes):
-            dx[j] = 0 if target == q.ignore_index else NAN
-        return
-    weight = q.weight[target] if q.weight != NULL else 1
-    weight = weight * (1 - q.smoothing)
-    smooth = q.smoothing / q.classes
-    simd.softmax.cross_entropy_grad(
-        q.classes, q.logits + row * q.classes, q.weight, log_sum_exp,
-        gain * (weight + smooth * q.weight_sum), gain * smooth, dx)
-    dx[target] -= gain * weight
+            dx[(first + i) * q.classes + j] = 0 if target == q.ignore_index else NAN
 
 
 cdef void cross_entropy_backward(char **p, const int64_t *d, const double *s,
                                  int threads) noexcept nogil:
     """dlogits = dloss * d loss / d logits, overwritten.  dlogits may be logits.
 
-    p: logits, target, class_weight, log_sum_exp, total, dloss[1] (mean, sum) or [rows] (none),
-    dlogits[rows, classes].  d, s: as cross_entropy_forward.
+    p: logits, target, class_weight, log_sum_exp, divisor[1], dloss[1] (mean, sum) or [rows]
+    (none), dlogits[rows, classes].  d, s: as cross_entropy_forward.
     """
     cdef problem q = describe(p, d, s)
-    cdef const float *log_sum_exp = <const float *> p[3]
-    cdef const float *total = <const float *> p[4]
-    cdef const float *dloss = <const float *> p[5]
-    cdef float *dlogits = <float *> p[6]
-    cdef int64_t row
-    cdef float gain = dloss[0]
-    if q.reduction == 1:
-        gain = gain / total[1]
-    for row in prange(q.rows, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
-        row_gradient(&q, row, log_sum_exp[row], gain if q.reduction else dloss[row],
-                     dlogits + row * q.classes)
+    cdef float scale = 1 / (<const float *> p[4])[0] if q.reduction == 1 else 1
+    cdef int64_t part_rows = max(min(PART // q.classes, CHUNK), 1)
+    cdef int64_t part, parts = (q.rows + part_rows - 1) // part_rows
+    for part in prange(parts, num_threads=threads, schedule="static",
+                       use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
+        gradient_part(&q, part * part_rows, min(part_rows, q.rows - part * part_rows),
+                      <const float *> p[3], <const float *> p[5], scale, <float *> p[6])
 
 
 def _shape(d):
@@ -228,14 +236,14 @@ def _loss_extents(d, threads):
     rows, classes = _shape(d)
     _check_reduction(d)
     chunks = (rows + CHUNK - 1) // CHUNK
-    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 8,
+    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 4, 4,
             16 * chunks)
 
 
 def _loss_backward_extents(d, threads):
     rows, classes = _shape(d)
     _check_reduction(d)
-    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 8,
+    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4,
             4 if d[2] else 4 * rows, 4 * rows * classes)
 
 

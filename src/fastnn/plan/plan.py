@@ -9,7 +9,7 @@ from functools import cached_property
 from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
 from fastnn.plan.budget import GROWTH, format_bytes
-from fastnn.plan.cost import node_seconds
+from fastnn.plan.cost import seconds
 from fastnn.plan.memory import Layout
 from fastnn.plan.select import Step
 from fastnn.runtime.executor import Place, PlacedCall
@@ -47,7 +47,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Predicted time of one step, from its operations and bytes."""
-        return sum(node_seconds(step.node) for step in self.steps) / self.threads
+        return seconds((step.node for step in self.steps), self.threads)
 
     def place(self, tensor: Tensor) -> Place:
         """Where a tensor lies."""

@@ -1,4 +1,4 @@
-/* Softmax and cross-entropy of one row of classes. */
+/* Softmax of one row of classes, cross-entropy of many. */
 
 #include "elementary.h"
 
@@ -7,7 +7,7 @@ INLINE vf load_row(const float *x, int64_t n, float rest) {
     return fill_after(load_n(x, n), n, rest);
 }
 
-static float row_max(int64_t n, const float *x) {
+INLINE float row_max(int64_t n, const float *x) {
     vf top = splat(-__builtin_inff());
     for (int64_t j = 0; j < n; j += LANES) top = vmax(top, load_row(x + j, n - j, x[0]));
     return lane_max(top);
@@ -30,15 +30,19 @@ static void softmax_row(int64_t n, const float *x, float *y) {
         store_n(y + j, load_n(y + j, n - j) * scale, n - j);
 }
 
-static void max_and_log_sum(int64_t n, const float *x, float *out) {
-    out[0] = row_max(n, x);
-    out[1] = vlog(splat(exp_row(n, x, out[0], 0)))[0];
+/* Logarithms of many rows at once: a vector of them takes as long as one. */
+static void max_and_log_sum(int64_t rows, int64_t n, const float *x, float *max, float *log_sum) {
+    for (int64_t i = 0; i < rows; i++) {
+        max[i] = row_max(n, x + i * n);
+        log_sum[i] = exp_row(n, x + i * n, max[i], 0);
+    }
+    for (int64_t i = 0; i < rows; i += LANES)
+        store_n(log_sum + i, vlog(load_n(log_sum + i, rows - i)), rows - i);
 }
 
 static void log_softmax_row(int64_t n, const float *x, float *y) {
-    float row[2];
-    max_and_log_sum(n, x, row);
-    const vf max = splat(row[0]), log_sum = splat(row[1]);
+    const float top = row_max(n, x);
+    const vf max = splat(top), log_sum = vlog(splat(exp_row(n, x, top, 0)));
     for (int64_t j = 0; j < n; j += LANES)
         store_n(y + j, load_n(x + j, n - j) - max - log_sum, n - j);
 }
@@ -71,15 +75,17 @@ static float weighted_sum(int64_t n, const float *x, const float *weight, float 
     return lane_sum(sum);
 }
 
-static void cross_entropy_grad_row(int64_t n, const float *x, const float *weight,
-                                   float log_sum_exp, float gain, float smooth, float *dx) {
-    for (int64_t j = 0; j < n; j += LANES) {
-        const vf p = vexp(load_n(x + j, n - j) - splat(log_sum_exp));
-        const vf w = weight ? load_n(weight + j, n - j) : splat(1.0f);
-        store_n(dx + j, p * splat(gain) - w * splat(smooth), n - j);
-    }
+static void cross_entropy_grad(int64_t rows, int64_t n, const float *x, const float *weight,
+                               const float *log_sum_exp, const float *gain, const float *smooth,
+                               float *dx) {
+    for (int64_t i = 0; i < rows; i++, x += n, dx += n)
+        for (int64_t j = 0; j < n; j += LANES) {
+            const vf p = vexp(load_n(x + j, n - j) - splat(log_sum_exp[i]));
+            const vf w = weight ? load_n(weight + j, n - j) : splat(1.0f);
+            store_n(dx + j, p * splat(gain[i]) - w * splat(smooth[i]), n - j);
+        }
 }
 
 #define SOFTMAX_KERNELS                                                                           \
     {softmax_row, log_softmax_row, softmax_grad_row, log_softmax_grad_row, max_and_log_sum,           \
-     weighted_sum, cross_entropy_grad_row}
+     weighted_sum, cross_entropy_grad}

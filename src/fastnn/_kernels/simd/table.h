@@ -76,19 +76,21 @@ typedef struct {
                      const norm_columns *v, float *dx, int relu, int constant_statistics);
 } norm_kernels;
 
-/* Softmax and cross-entropy (softmax.h): one row of `classes` values per call. */
+/* Softmax and cross-entropy (softmax.h) of rows of `classes` values, one where no count is given. */
 typedef struct {
     void (*softmax)(int64_t classes, const float *x, float *y);
     void (*log_softmax)(int64_t classes, const float *x, float *y);
     void (*softmax_grad)(int64_t classes, const float *y, const float *dy, float *dx);
     void (*log_softmax_grad)(int64_t classes, const float *y, const float *dy, float *dx);
-    /* out[0] = max of x, out[1] = log of the sum of exp(x - max) */
-    void (*max_and_log_sum)(int64_t classes, const float *x, float *out);
+    /* of each row the max of x and the log of the sum of exp(x - max) */
+    void (*max_and_log_sum)(int64_t rows, int64_t classes, const float *x, float *max,
+                            float *log_sum);
     /* sum of (x - max) * weight; weight NULL: ones */
     float (*weighted_sum)(int64_t classes, const float *x, const float *weight, float max);
-    /* dx = exp(x - log_sum_exp) * gain - (weight or ones) * smooth */
-    void (*cross_entropy_grad)(int64_t classes, const float *x, const float *weight,
-                               float log_sum_exp, float gain, float smooth, float *dx);
+    /* dx = exp(x - log_sum_exp[row]) * gain[row] - (weight or ones) * smooth[row] */
+    void (*cross_entropy_grad)(int64_t rows, int64_t classes, const float *x, const float *weight,
+                               const float *log_sum_exp, const float *gain, const float *smooth,
+                               float *dx);
 } softmax_kernels;
 
 typedef struct {
