@@ -102,7 +102,9 @@ class Compiled:
             for node in graph.nodes
             if isinstance(node.op, CrossEntropy) and isinstance(node.inputs[1].node.op, Leaf)
             and node.inputs[1].node.op.kind == "input"]
-        self._first = self.executor.locate(self.plan.graph.outputs[0]) if graph.outputs else None
+        self._first = (0, 0)
+        if graph.outputs:
+            self._first = self.executor.locate(self.plan.graph.outputs[0])
         expected = self._expected(specs, iter(range(len(graph.inputs))))
         self._inputs = Inputs(self.executor.program, expected)
 

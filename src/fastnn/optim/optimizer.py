@@ -83,11 +83,12 @@ class Optimizer:
         self.steps += 1
         for group in self.param_groups:
             numbers = self.numbers(group)
-            if len(numbers) != group.memory.size:
+            if numbers == group.numbers:  # as a rule, and writing takes as long as a small kernel
+                continue
+            if len(numbers) != len(group.numbers):
                 raise ValueError(f"{type(self).__name__}: momentum cannot be switched on or off "
                                  "between steps; make a new optimizer")
-            if numbers != group.numbers:  # seldom, and writing takes as long as a small kernel
-                group.memory[:] = group.numbers = numbers
+            group.memory[:] = group.numbers = numbers
 
     def state_dict(self) -> dict[str, Any]:
         """Steps, options and state arrays, in the order of the parameters."""
