@@ -14,6 +14,7 @@ FLOORS = (  # from the top
     {"bench"},
     {"training"},
     {"step"},
+    {"compiled"},
     {"models", "trace", "plan"},
     {"nn", "autodiff"},
     {"ops", "runtime"},

@@ -8,6 +8,7 @@
 """
 
 from fastnn import data, models, nn, optim, training
+from fastnn.compiled import NonFiniteError
 from fastnn.graph import ShapeError, Tensor
 from fastnn.ops import FUNCTIONS as _FUNCTIONS
 from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
@@ -32,7 +33,7 @@ from fastnn.ops.softmax import log_softmax, softmax
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.runtime.threads import get_num_threads, set_num_threads
-from fastnn.step import NonFiniteError, TrainStep, value_and_grad
+from fastnn.step import TrainStep, value_and_grad
 from fastnn.training import CheckpointError, Trainer, load, save
 
 globals().update(_FUNCTIONS)  # relu, sigmoid, ...: the rows of the pointwise table

@@ -6,22 +6,19 @@ a module with arrays computes its output. Each keeps a few plans, one for each s
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from fastnn._kernels.checks import all_finite, index_range
-from fastnn._kernels.inputs import Input, Inputs
+from fastnn._kernels.checks import all_finite
 from fastnn.autodiff import gradients
+from fastnn.compiled import Budget, Compiled, NonFiniteError, PlanCache, modes
 from fastnn.graph import (
     FLOAT,
-    INDEX,
     Graph,
-    Leaf,
     Node,
     ShapeError,
     Spec,
@@ -31,177 +28,11 @@ from fastnn.graph import (
     storage_shape,
 )
 from fastnn.nn.module import Module, set_runner
-from fastnn.nn.parameter import Parameter, versions
-from fastnn.ops.conv_algorithm import get_conv_algorithm
-from fastnn.ops.cross_entropy import CrossEntropy
+from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
-from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
-from fastnn.runtime.executor import Executor
-from fastnn.runtime.random import next_step, random_key, streams
-from fastnn.runtime.threads import get_num_threads
+from fastnn.runtime.random import next_step, streams
 from fastnn.trace import flat, like, trace
-
-PLANS_KEPT = 8
-Budget = int | str | None
-Settings = tuple[tuple[int, int], int, str, Budget]
-
-
-class NonFiniteError(FloatingPointError):
-    """NaN or infinity in data, or in a loss; names the first layer that produced it."""
-
-
-def as_input(value: Any, name: str) -> np.ndarray:
-    """A C-contiguous float32 or int64 array with the values given; TypeError or ValueError."""
-    array = np.asarray(value)
-    if array.dtype.kind == "f":
-        array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
-        if not all_finite(array):
-            where = np.argwhere(~np.isfinite(array))[0].tolist()
-            raise NonFiniteError(f"{name} has a non-finite value at index {where}")
-    elif array.dtype.kind in "iu":
-        array = np.ascontiguousarray(array, dtype=INDEX).reshape(array.shape)
-    else:
-        raise TypeError(f"{name} must be an array of floats or integers, got {array.dtype}")
-    if array.size == 0:
-        raise ShapeError(f"{name} is empty: shape {array.shape}")
-    return array
-
-
-def _arrays(value: Any, name: str) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_arrays(part, f"{name}[{i}]") for i, part in enumerate(value))
-    return as_input(value, name)
-
-
-def _specs(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_specs(part) for part in value)
-    return Spec(value.shape, value.dtype)
-
-
-class Compiled:
-    """A plan with its program and memory.
-
-    specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
-    outputs.
-    """
-
-    def __init__(
-        self, graph: Graph, memory_budget: Budget = None, specs: Any = (), nesting: Any = None
-    ) -> None:
-        self.graph, self.nesting = graph, nesting
-        self.plan: Plan = build(graph, get_num_threads(), memory_budget)
-        calls, split = self.plan.calls()
-        places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
-        self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
-                                 self.plan.graph.inputs, self.plan.threads)
-        self.draws = random_key() in graph.leaves()
-        self.class_checks = [
-            (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
-            for node in graph.nodes
-            if isinstance(node.op, CrossEntropy) and isinstance(node.inputs[1].node.op, Leaf)
-            and node.inputs[1].node.op.kind == "input"]
-        self._first = (0, 0)
-        if graph.outputs:
-            self._first = self.executor.locate(self.plan.graph.outputs[0])
-        expected = self._expected(specs, iter(range(len(graph.inputs))))
-        self._inputs = Inputs(self.executor.program, expected)
-
-    def _expected(self, spec: Any, numbers: Iterator[int]) -> Any:
-        """What inputs of these specs must be to be read where they lie."""
-        if isinstance(spec, tuple):
-            return tuple(self._expected(part, numbers) for part in spec)
-        number = next(numbers)
-        limits = [(classes, ignored) for source, classes, ignored in self.class_checks
-                  if source == number]
-        return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
-
-    def read(self, position: int) -> np.ndarray:
-        """A copy of the graph's output `position`."""
-        return self.executor.read(self.plan.graph.outputs[position])
-
-    def first(self) -> float:
-        """The graph's first output, a scalar."""
-        return self.executor.program.number(*self._first)  # type: ignore[no-any-return]
-
-    def take(self, values: tuple[Any, ...]) -> bool:
-        """Bind arrays that need neither conversion nor an error message; whether these do not."""
-        return self._inputs.take(values)  # type: ignore[no-any-return]
-
-    def bind(self, arrays: Sequence[np.ndarray]) -> None:
-        """Take the arrays of a call, after checking class numbers."""
-        for number, classes, ignored in self.class_checks:
-            least, largest = index_range(arrays[number], ignored)
-            if least <= largest and (least < 0 or largest >= classes):
-                raise ValueError(f"target has class numbers from {least} to {largest}, expected "
-                                 f"0 to {classes - 1}")
-        self.executor.bind(arrays)
-
-
-def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...]:
-    """What a graph depends on beside shapes: training flags, and which parameters are trained."""
-    modules = [owner for owner in owners if isinstance(owner, Module)]
-    flags = [part.training for module in modules for part in module.modules()]
-    trained = [p.requires_grad for module in modules for p in module.parameters()]
-    return (*flags, *trained, *(p.requires_grad for p in parameters))
-
-
-def _settings(budget: Budget) -> Settings:
-    """What every plan depends on beside shapes and modes; the versions stand for the modes."""
-    return versions(), get_num_threads(), get_conv_algorithm(), budget
-
-
-class PlanCache:
-    """The last few compiled graphs, by shapes, modes and whatever else they depend on."""
-
-    def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
-        self._modes = find_modes
-        self._kept: OrderedDict[Any, Compiled] = OrderedDict()
-        self._last: tuple[Settings, Compiled, Any] | None = None
-
-    def bind(
-        self, values: tuple[Any, ...], names: Sequence[str], make: Callable[[Any], Compiled],
-        budget: Budget = None,
-    ) -> Compiled:
-        """The compiled graph that takes these arrays, and has taken them.
-
-        Raises as `as_input` and `make`, and ValueError for impossible class numbers.
-        """
-        last = self._last
-        if last is not None and last[0] == _settings(budget) and last[1].take(values):
-            return last[1]
-        arrays = tuple(map(_arrays, values, names))
-        compiled = self.get(_specs(arrays), make, budget)
-        compiled.bind(flat(arrays))
-        return compiled
-
-    def get(self, specs: Any, make: Callable[[Any], Compiled], budget: Budget = None) -> Compiled:
-        """The compiled graph for inputs of these specs, made if need be."""
-        settings = _settings(budget)
-        if self._last is not None and (self._last[0], self._last[2]) == (settings, specs):
-            return self._last[1]
-        self._forget(settings[0][0])
-        compiled = self._kept.pop(self._key(specs, settings), None)
-        if compiled is None:
-            compiled = make(specs)
-            settings = _settings(budget)
-        self._kept[self._key(specs, settings)] = compiled
-        while len(self._kept) > PLANS_KEPT:
-            self._kept.popitem(last=False)
-        self._last = (settings, compiled, specs)
-        return compiled
-
-    def _key(self, specs: Any, settings: Settings) -> tuple[Any, ...]:
-        (structure, _), *others = settings
-        return structure, specs, *others, self._modes()
-
-    def _forget(self, structure: int) -> None:
-        """Give back the memory of plans for modules as they no longer are."""
-        for full in [full for full in self._kept if full[0] != structure]:
-            del self._kept[full]
-        if self._last is not None and self._last[0][0][0] != structure:
-            self._last = None
 
 
 def _trainable(model: Module, loss: Any) -> dict[str, Parameter]:
@@ -224,7 +55,7 @@ def _loss_graph(
         with scope("loss"):
             end = trace(loss_of, (y_spec,), layout, len(traced.inputs))
     value = end.output
-    if not isinstance(value, Tensor) or value.size != 1:
+    if not isinstance(value, Tensor) or value.size != 1 or value.dtype != FLOAT:
         raise ShapeError(f"the loss must be a scalar tensor, got {value}")
     return (*traced.inputs, *end.inputs), flat(traced.output), value, traced.updates + end.updates
 

@@ -32,7 +32,7 @@ def index_range(array, int64_t ignored):
 
 
 cdef void range_of(const int64_t *x, int64_t n, int64_t ignored, int64_t *limits) noexcept nogil:
-    """limits[0] = least and limits[1] = largest of x[n] without `ignored`; none: least > largest."""
+    """limits = least and largest of x[n] without `ignored`; none: least > largest."""
     cdef int64_t i, least = 2**62, largest = -2**62
     for i in range(n):
         if x[i] != ignored:

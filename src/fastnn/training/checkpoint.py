@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.compiled import NonFiniteError
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.runtime.random import get_rng_state, set_rng_state
-from fastnn.step import NonFiniteError
 from fastnn.training.files import ArrayFile, CheckpointError, Path, reading, write_arrays
 from fastnn.training.weights import CHECKPOINT, copy, match
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fastnn.compiled import NonFiniteError
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import mode_changed
 from fastnn.runtime.random import get_rng_state, set_rng_state
-from fastnn.step import NonFiniteError
 from fastnn.trace import flat
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.sources import Source

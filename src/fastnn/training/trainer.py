@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from fastnn.compiled import NonFiniteError
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer
 from fastnn.optim.schedules import LRScheduler
 from fastnn.runtime.random import get_rng_state
-from fastnn.step import NonFiniteError, TrainStep
+from fastnn.step import TrainStep
 from fastnn.trace import flat
 from fastnn.training.callbacks import Callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
