@@ -138,6 +138,20 @@ cdef extern from "simd/table.h":
         void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
                                 char *scratch) noexcept nogil
 
+    # planar_table.h
+    enum: PLANAR_CHANNELS
+    ctypedef struct planar_shape:
+        int64_t h, w, c, oh, ow, k, kh, kw, top, left
+    int64_t planar_lines(const planar_shape *v) noexcept nogil
+    int64_t planar_scratch(const planar_shape *v) noexcept nogil
+    int64_t planar_outer_scratch(const planar_shape *v) noexcept nogil
+    ctypedef struct planar_table:
+        void (*conv)(const planar_shape *v, const float *x, const float *packed,
+                     const float *bias, int relu, float *y, int64_t image, int64_t line,
+                     int64_t end, char *scratch) noexcept nogil
+        void (*outer)(const planar_shape *v, const float *x, const float *dy, int64_t line,
+                      int64_t end, float *dw, char *scratch) noexcept nogil
+
     # winograd_table.h
     enum: POSITIONS
     ctypedef struct tile_grid:
@@ -196,6 +210,7 @@ cdef extern from "simd/table.h":
         float (*fma_run)(int64_t rounds) noexcept nogil
         void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
         gemm_table gemm
+        planar_table planar
         winograd_table winograd
 
 cdef const simd_table *simd
