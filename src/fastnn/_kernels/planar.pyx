@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv2d cimport Conv, multiply_adds, read_sizes, sizes_bytes
 from fastnn._kernels.dispatch cimport (
-    PLANAR_CHANNELS, planar_lines, planar_outer_scratch, planar_scratch, planar_shape, simd, whole)
+    PLANAR_CHANNELS, planar_lines, planar_outer_scratch, planar_rows, planar_scratch, planar_shape,
+    simd, smaller, whole)
 from fastnn._kernels.outer cimport add_sums, count_sums
 
 cdef enum:
@@ -31,25 +32,23 @@ cdef planar_shape shape(const Conv *v, bint backward) noexcept nogil:
 
 
 cdef int64_t packed_bytes(const planar_shape *g) noexcept nogil:
-    return whole(4 * g.kh * g.kw * g.c * whole(g.k, simd.gemm.tile_rows), 64)
+    cdef int64_t rows = planar_rows(g, simd.gemm.tile_rows), tiles = (g.k + rows - 1) // rows
+    return whole(4 * tiles * g.kh * g.kw * g.c * simd.gemm.tile_rows, 64)
 
 
 cdef void pack(const planar_shape *g, bint backward, const float *weight,
                float *packed) noexcept nogil:
-    """[tile][tap][source channel][target channel of the tile]; zeros beyond the last channel."""
-    cdef int64_t rows = simd.gemm.tile_rows, taps = g.kh * g.kw, tile, tap, c, r, k
+    """[tile][tap][source channel][target channel of the tile]; others are left alone."""
+    cdef int64_t rows = planar_rows(g, simd.gemm.tile_rows), taps = g.kh * g.kw
+    cdef int64_t tile, tap, c, k
     for tile in range((g.k + rows - 1) // rows):
         for tap in range(taps):
             for c in range(g.c):
-                for r in range(rows):
-                    k = tile * rows + r
-                    if k >= g.k:
-                        packed[r] = 0
-                    elif backward:
-                        packed[r] = weight[(c * taps + taps - 1 - tap) * g.k + k]
-                    else:
-                        packed[r] = weight[(k * taps + tap) * g.c + c]
-                packed += rows
+                for k in range(tile * rows, smaller(g.k, (tile + 1) * rows)):
+                    packed[k - tile * rows] = (
+                        weight[(c * taps + taps - 1 - tap) * g.k + k] if backward else
+                        weight[(k * taps + tap) * g.c + c])
+                packed += simd.gemm.tile_rows
 
 
 cdef void conv_chunk(const planar_shape *g, const float *x, const float *packed,
@@ -57,8 +56,8 @@ cdef void conv_chunk(const planar_shape *g, const float *x, const float *packed,
                      char *scratch) noexcept nogil:
     cdef int64_t lines = planar_lines(g), blocks = (g.oh + lines - 1) // lines
     cdef int64_t line = chunk % blocks * lines
-    cdef int64_t end = line + lines if line + lines < g.oh else g.oh
-    simd.planar.conv(g, x, packed, bias, relu, y, chunk // blocks, line, end, scratch)
+    simd.planar.conv(g, x, packed, bias, relu, y, chunk // blocks, line,
+                     smaller(g.oh, line + lines), scratch)
 
 
 cdef void run(const Conv *v, bint backward, const float *x, const float *weight,

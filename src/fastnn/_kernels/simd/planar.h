@@ -12,9 +12,10 @@
 static void split_pixels(const float *x, int64_t count, int64_t end, int64_t channels, float *out,
                          int64_t vector, int64_t line) {
     float rest[4 * PLANAR_CHANNELS + 4];
-    if (channels == 1) {
-        memcpy(out, x, (size_t)count * 4);
-        memset(out + count, 0, (size_t)(end - count) * 4);
+    if (channels == 1) { /* what is written is x, either way */
+        int64_t p = 0;
+        for (; p + LANES <= count; p += LANES) store(out + p, load(x + p));
+        if (p < count) store_head(out + p, load_head(x + p, count - p), smaller(LANES, end - p));
         return;
     }
     for (int64_t p = 0; p < end; p += 4, x += 4 * channels) {
@@ -22,8 +23,8 @@ static void split_pixels(const float *x, int64_t count, int64_t end, int64_t cha
         const float *from = x;
         if ((p + 4) * channels + 3 > count * channels) { /* only pixels of this line are read */
             int64_t n = smaller(4, larger(0, count - p)) * channels;
-            if (n) memcpy(rest, x, (size_t)n * 4);
-            memset(rest + n, 0, sizeof rest - (size_t)n * 4);
+            for (int64_t i = 0; i < n; i++) rest[i] = x[i];
+            for (int64_t i = n; i < 4 * channels + 4; i++) rest[i] = 0;
             from = rest;
         }
         for (int64_t c = 0; c < channels; c += 4)
@@ -49,21 +50,17 @@ static void join_pixels(const float *lines, int64_t pitch, int64_t count, int64_
  * Rows outside of the image are zeros too, or left alone. */
 static void planar_source(const planar_shape *v, const float *x, int64_t line, int64_t end,
                           int zero_rows, float *out) {
+    const vf zero = {0};
     int64_t pitch = planar_pitch(v), rows = end - line + v->kh - 1, width = v->ow + v->kw - 1;
     int64_t left = smaller(width, larger(0, v->left)), skip = larger(0, -v->left);
     int64_t inside = larger(0, smaller(width - left, v->w - skip));
     for (int64_t r = 0; r < rows; r++, out += v->c * pitch) {
-        int64_t row = line - v->top + r;
-        if (row < 0 || row >= v->h) {
-            if (zero_rows) memset(out, 0, (size_t)(v->c * pitch) * 4);
-            continue;
-        }
-        split_pixels(x + (row * v->w + skip) * v->c, inside, inside, v->c, out + left, LANES,
-                     pitch);
-        for (int64_t c = 0; c < v->c; c++) {
-            memset(out + c * pitch, 0, (size_t)left * 4);
-            memset(out + c * pitch + left + inside, 0, (size_t)(pitch - left - inside) * 4);
-        }
+        int64_t row = line - v->top + r, outside = row < 0 || row >= v->h;
+        for (int64_t i = 0; i < v->c * pitch && (zero_rows || !outside); i += LANES)
+            store(out + i, zero);
+        if (!outside)
+            split_pixels(x + (row * v->w + skip) * v->c, inside, inside, v->c, out + left, LANES,
+                         pitch);
     }
 }
 
@@ -93,24 +90,26 @@ static void planar_store(const planar_shape *v, float *lines, int64_t pitch, con
 static void planar_conv(const planar_shape *v, const float *x, const float *packed,
                         const float *bias, int relu, float *y, int64_t image, int64_t line,
                         int64_t end, char *scratch) {
-    int64_t pitch = planar_pitch(v), row_taps = v->kw * v->c, width = whole(v->ow, LANES);
+    int64_t pitch = planar_pitch(v), row_taps = v->kw * v->c;
+    int64_t width = whole(v->ow, LANES), rows = planar_rows(v, MR);
     float *source = (float *)scratch;
     float *target = source + ((planar_lines(v) + v->kh - 1) * v->c + 3) * pitch;
     const float **tap = (const float **)(target + (v->k + 3) * whole_16(v->ow));
-    outer_job job = {.y_stride = whole_16(v->ow), .dy_stride = MR,
-                     .dy_rows = v->kh * row_taps * MR};
+    outer_job job = {.y_stride = whole_16(v->ow), .dy_stride = MR};
     planar_source(v, x + image * v->h * v->w * v->c, line, end, 0, source);
     planar_taps(v, source, tap);
     for (int64_t i = line; i < end; i++) {
         int64_t from = larger(0, v->top - i), to = smaller(v->kh, v->h + v->top - i);
         job.pixels = larger(0, to - from) * row_taps; /* taps of rows inside of the image */
         job.x = tap + from * row_taps;
-        job.dy = packed + from * row_taps * MR;
-        for (int64_t j = 0; j < width; j += NR) {
-            job.columns = smaller(NR, width - j);
-            job.x_offset = (i - line) * v->c * pitch + j;
-            job.y = target + j;
-            outer_panel(&job, v->k);
+        for (int64_t k = 0; k < v->k; k += rows) {
+            job.dy = packed + (k / rows * v->kh + from) * row_taps * MR;
+            for (int64_t j = 0; j < width; j += NR) {
+                job.columns = smaller(NR, width - j);
+                job.x_offset = (i - line) * v->c * pitch + j;
+                job.y = target + k * job.y_stride + j;
+                outer_panel(&job, smaller(rows, v->k - k));
+            }
         }
         planar_store(v, target, job.y_stride, bias, relu,
                      y + (image * v->oh + i) * v->ow * v->k);
@@ -163,24 +162,25 @@ INLINE void dot_tile(const planar_job *g, int64_t row, int64_t tap, const int ro
     EACH_ROW(DOT_STORE)
 }
 
-#define DOT_TAIL(r)                                                                               \
+#define DOT_CASE(r)                                                                               \
     case r:                                                                                       \
-        if (r < MR) dot_tile(g, row, tap, r < MR ? r : 1, taps);                                  \
+        dot_tile(g, row, tap, r <= MR ? r : 1, taps);                                             \
         break;
 
-INLINE void dot_rows(const planar_job *g, int64_t rows, int64_t tap, const int taps) {
-    int64_t row = 0;
-    for (; row + MR <= rows; row += MR) dot_tile(g, row, tap, MR, taps);
-    switch (rows - row) {
-        DOT_TAIL(1) DOT_TAIL(2) DOT_TAIL(3) DOT_TAIL(4) DOT_TAIL(5) DOT_TAIL(6)
-        DOT_TAIL(7) DOT_TAIL(8) DOT_TAIL(9) DOT_TAIL(10) DOT_TAIL(11)
+INLINE void dot_rows(const planar_job *g, int64_t row, int64_t rows, int64_t tap,
+                     const int taps) {
+    switch (rows) {
+        DOT_CASE(1) DOT_CASE(2) DOT_CASE(3) DOT_CASE(4) DOT_CASE(5) DOT_CASE(6)
+        DOT_CASE(7) DOT_CASE(8) DOT_CASE(9) DOT_CASE(10) DOT_CASE(11) DOT_CASE(12)
     }
 }
 
-static void dot_block(const planar_job *g, int64_t rows, int64_t taps) {
-    int64_t tap = 0;
-    for (; tap + NV <= taps; tap += NV) dot_rows(g, rows, tap, NV);
-    for (; tap < taps; tap++) dot_rows(g, rows, tap, 1);
+static void dot_block(const planar_job *g, int64_t rows, int64_t k, int64_t taps) {
+    for (int64_t row = 0; row < k; row += rows) {
+        int64_t n = smaller(rows, k - row), tap = 0;
+        for (; tap + NV <= taps; tap += NV) dot_rows(g, row, n, tap, NV);
+        for (; tap < taps; tap++) dot_rows(g, row, n, tap, 1);
+    }
 }
 
 /* Scratch: lines of x, vectors of dy with channels side by side, pointers to taps, sums. */
@@ -203,7 +203,7 @@ static void planar_outer(const planar_shape *v, const float *x, const float *dy,
         for (int64_t i = 0; i < job.lines; i++)
             split_pixels(dy + (at + i) * v->ow * v->k, v->ow, width, v->k,
                          lines + i * width * v->k, v->k * LANES, LANES);
-        dot_block(&job, v->k, taps);
+        dot_block(&job, planar_rows(v, MR), v->k, taps);
     }
     for (int64_t k = 0; line < end && k < v->k; k++)
         for (int64_t t = 0; t < taps; t++)

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "gemm_table.h"
+
 enum { PLANAR_CHANNELS = 32 }; /* at most, on either side */
 
 /* Pixel (i, j) of the target takes tap (a, b) from pixel (i + a - top, j + b - left) of the
@@ -14,7 +16,12 @@ typedef struct {
     int64_t kh, kw, top, left;
 } planar_shape;
 
-static inline int64_t whole_16(int64_t n) { return (n + 15) / 16 * 16; }
+static inline int64_t whole_16(int64_t n) { return whole(n, 16); }
+
+/* Channels of the target that are summed together: even tiles, each within tile_rows. */
+static inline int64_t planar_rows(const planar_shape *v, int64_t tile_rows) {
+    return even_part(v->k, tile_rows, 1);
+}
 
 /* Floats of one line of one channel: whole vectors can be read at every tap, and written. */
 static inline int64_t planar_pitch(const planar_shape *v) {
@@ -46,7 +53,7 @@ static inline int64_t planar_outer_scratch(const planar_shape *v) {
 
 typedef struct {
     /* Lines [line, end) of y[image][oh][ow][k] = sums of taps of x[image][h][w][c] and packed
-     * weights [k / tile_rows][kh][kw][c][tile_rows]; bias[k] or NULL. */
+     * weights [k / planar_rows][kh][kw][c][tile_rows]; bias[k] or NULL. */
     void (*conv)(const planar_shape *v, const float *x, const float *packed, const float *bias,
                  int relu, float *y, int64_t image, int64_t line, int64_t end, char *scratch);
     /* dw[k][kh][kw][c] from lines [line, end) of all images, line = image * oh + i. */
