@@ -33,7 +33,10 @@ cdef Way way_of(const Conv *v) noexcept nogil:
     if (v.kh == 1 and v.kw == 1 and v.stride_h == 1 and v.stride_w == 1 and v.pad_top == 0 and
             v.pad_left == 0 and v.oh == v.h and v.ow == v.w):
         return LINEAR
-    return PADDED if v.c < FEW and v.kw > 1 and v.dilation_w == 1 else GENERAL
+    if (v.c < FEW and v.kw > 1 and v.dilation_w == 1 and v.stride_w <= v.kw and
+            v.stride_h <= v.kh and v.dilation_h <= v.kh):
+        return PADDED  # what it copies is read: strides and dilation leave no wide gaps
+    return GENERAL
 
 
 cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
