@@ -158,3 +158,10 @@ def test_convolution_of_a_large_image(kernel, dilation, out):
     taps = [pixels[i:i + out, j:j + out] for i in range(kernel) for j in range(kernel)]
     np.testing.assert_array_equal(
         y, sum(w * tap for w, tap in zip(weight, taps, strict=True)).ravel())
+
+
+def test_wide_strides_cost_no_workspace():
+    """Nothing between the pixels that are read is copied."""
+    d = (1, SIDE, SIDE, 1, 1, 2, 2, STRIDE, STRIDE, 0, 0, 1, 1, 1, 3, 3, 0, 0)
+    for name in ("conv2d_forward", "conv2d_grad_weight"):
+        assert registry.kernel(name).extents(d, 1)[-1] < 2**20

@@ -90,7 +90,7 @@ cdef extern from "simd/table.h":
         float *y
     ctypedef struct conv_product:
         pixel_grid source, target
-        int64_t pixels, taps, depth, columns, relu, slices
+        int64_t pixels, taps, depth, columns, relu, slices, spread, fold
         const conv_tap *tap
         conv_tap place
         const float *x
@@ -100,7 +100,7 @@ cdef extern from "simd/table.h":
         float *y
     ctypedef struct outer_product:
         pixel_grid source
-        int64_t taps, depth, dy_stride
+        int64_t taps, depth, dy_stride, spread
         const conv_tap *tap
         const float *x
         const float *zero
@@ -116,7 +116,7 @@ cdef extern from "simd/table.h":
     int64_t conv_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
     int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) noexcept nogil
     int64_t outer_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
-    int64_t depthwise_scratch(int64_t taps, int64_t pixels) noexcept nogil
+    int64_t depthwise_scratch(int64_t taps, int64_t pixels, int64_t columns) noexcept nogil
     ctypedef struct gemm_table:
         int64_t tile_rows, tile_columns, outer_pixels
         void (*pack_columns)(const float *w, int64_t stride, int64_t depth, int64_t columns,
