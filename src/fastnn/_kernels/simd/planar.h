@@ -1,8 +1,8 @@
 /* Convolution of few channels: vectors run along the lines of an image, not along its channels.
  *
  * A block of lines is laid out with one line per channel and zeros on both sides, so that a tap
- * is a shift. Forward, the weights are the factors and lines the columns of the tile of outer.h;
- * in the weight gradient each value of dw is a sum of products of vectors, whose lanes are added
+ * is a shift. Forward, tiles are channels of the target times vectors of a line. In the weight
+ * gradient each value of dw is a sum of products of vectors, whose lanes are added
  * once, at the end.
  */
 
@@ -71,19 +71,60 @@ static void planar_taps(const planar_shape *v, const float *lines, const float *
             for (int64_t c = 0; c < v->c; c++) *tap++ = lines + (a * v->c + c) * pitch + b;
 }
 
-/* One line of the target from lines[k][pitch]. */
-static void planar_store(const planar_shape *v, float *lines, int64_t pitch, const float *bias,
-                         int relu, float *y) {
-    const vf zero = {0};
-    for (int64_t k = 0; (bias || relu) && k < v->k; k++) {
-        vf add = bias ? splat(bias[k]) : zero;
-        for (int64_t j = 0; j < v->ow; j += LANES) {
-            float *at = lines + k * pitch + j;
-            vf sum = bias ? load(at) + add : load(at);
-            store(at, relu ? vmax(zero, sum) : sum);
-        }
+typedef struct {
+    int64_t taps;
+    const float *const *x; /* of each tap, whole vectors can be read at + x_offset */
+    int64_t x_offset;
+    const float *weights; /* [taps][MR] */
+    const float *bias;    /* [rows], or NULL */
+    int relu;
+    float *y; /* y[row * y_row + column] */
+    int64_t y_row;
+} line_job;
+
+/* `rows` at most MR, as a constant. */
+#define ROWS_CASE(r)                                                                              \
+    case r:                                                                                       \
+        ROWS_TILE(r <= MR ? r : 1);                                                               \
+        break;
+#define ROWS_CASES                                                                                \
+    ROWS_CASE(1) ROWS_CASE(2) ROWS_CASE(3) ROWS_CASE(4) ROWS_CASE(5) ROWS_CASE(6)                 \
+    ROWS_CASE(7) ROWS_CASE(8) ROWS_CASE(9) ROWS_CASE(10) ROWS_CASE(11) ROWS_CASE(12)
+
+#define LINE_ADD(r) ROW_ADD(r, weights[r])
+#define LINE_STORE_VECTOR(r, v)                                                                   \
+    if (vectors > v) {                                                                            \
+        vf out = sum##r##_##v + add;                                                              \
+        store(g->y + r * g->y_row + v * LANES, g->relu ? vmax(zero, out) : out);                  \
     }
-    join_pixels(lines, pitch, v->ow, v->k, y);
+#define LINE_STORE(r)                                                                             \
+    if (r < rows) {                                                                               \
+        vf add = g->bias ? splat(g->bias[r]) : zero;                                              \
+        LINE_STORE_VECTOR(r, 0) LINE_STORE_VECTOR(r, 1) LINE_STORE_VECTOR(r, 2)                   \
+    }
+
+/* Some channels of the target times some vectors of a line. */
+INLINE void line_tile(const line_job *g, const int rows, const int vectors) {
+    const vf zero = {0};
+    const float *weights = g->weights;
+    EACH_ROW(ROW_SUMS)
+    for (int64_t t = 0; t < g->taps; t++, weights += MR) {
+        LOAD_COLUMNS(g->x[t] + g->x_offset)
+        EACH_ROW(LINE_ADD)
+    }
+    EACH_ROW(LINE_STORE)
+}
+
+static void line_tiles(const line_job *g, int64_t rows, int64_t vectors) {
+#define ROWS_TILE(r) line_tile(g, r, NV)
+    if (vectors == NV) switch (rows) { ROWS_CASES }
+#undef ROWS_TILE
+#define ROWS_TILE(r) line_tile(g, r, 2)
+    else if (NV > 2 && vectors == 2) switch (rows) { ROWS_CASES }
+#undef ROWS_TILE
+#define ROWS_TILE(r) line_tile(g, r, 1)
+    else switch (rows) { ROWS_CASES }
+#undef ROWS_TILE
 }
 
 /* Scratch: lines of the source, one line of each channel of the target, pointers to taps. */
@@ -95,24 +136,23 @@ static void planar_conv(const planar_shape *v, const float *x, const float *pack
     float *source = (float *)scratch;
     float *target = source + ((planar_lines(v) + v->kh - 1) * v->c + 3) * pitch;
     const float **tap = (const float **)(target + (v->k + 3) * whole_16(v->ow));
-    outer_job job = {.y_stride = whole_16(v->ow), .dy_stride = MR};
+    line_job job = {.relu = relu, .y_row = whole_16(v->ow)};
     planar_source(v, x + image * v->h * v->w * v->c, line, end, 0, source);
     planar_taps(v, source, tap);
     for (int64_t i = line; i < end; i++) {
         int64_t from = larger(0, v->top - i), to = smaller(v->kh, v->h + v->top - i);
-        job.pixels = larger(0, to - from) * row_taps; /* taps of rows inside of the image */
+        job.taps = larger(0, to - from) * row_taps; /* those of rows inside of the image */
         job.x = tap + from * row_taps;
         for (int64_t k = 0; k < v->k; k += rows) {
-            job.dy = packed + (k / rows * v->kh + from) * row_taps * MR;
+            job.weights = packed + (k / rows * v->kh + from) * row_taps * MR;
+            job.bias = bias ? bias + k : NULL;
             for (int64_t j = 0; j < width; j += NR) {
-                job.columns = smaller(NR, width - j);
                 job.x_offset = (i - line) * v->c * pitch + j;
-                job.y = target + k * job.y_stride + j;
-                outer_panel(&job, smaller(rows, v->k - k));
+                job.y = target + k * job.y_row + j;
+                line_tiles(&job, smaller(rows, v->k - k), smaller(NV, (width - j) / LANES));
             }
         }
-        planar_store(v, target, job.y_stride, bias, relu,
-                     y + (image * v->oh + i) * v->ow * v->k);
+        join_pixels(target, job.y_row, v->ow, v->k, y + (image * v->oh + i) * v->ow * v->k);
     }
 }
 
@@ -162,17 +202,11 @@ INLINE void dot_tile(const planar_job *g, int64_t row, int64_t tap, const int ro
     EACH_ROW(DOT_STORE)
 }
 
-#define DOT_CASE(r)                                                                               \
-    case r:                                                                                       \
-        dot_tile(g, row, tap, r <= MR ? r : 1, taps);                                             \
-        break;
-
 INLINE void dot_rows(const planar_job *g, int64_t row, int64_t rows, int64_t tap,
                      const int taps) {
-    switch (rows) {
-        DOT_CASE(1) DOT_CASE(2) DOT_CASE(3) DOT_CASE(4) DOT_CASE(5) DOT_CASE(6)
-        DOT_CASE(7) DOT_CASE(8) DOT_CASE(9) DOT_CASE(10) DOT_CASE(11) DOT_CASE(12)
-    }
+#define ROWS_TILE(r) dot_tile(g, row, tap, r, taps)
+    switch (rows) { ROWS_CASES }
+#undef ROWS_TILE
 }
 
 static void dot_block(const planar_job *g, int64_t rows, int64_t k, int64_t taps) {
