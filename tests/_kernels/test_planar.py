@@ -13,7 +13,7 @@ LAYERS = {
     "lenet 2": sizes(8, 14, 14, 6, 16, (5, 5), has_bias=1),
     "one pixel": sizes(2, 1, 1, 3, 5, (1, 1), relu=1),
     "one channel": sizes(3, 9, 35, 1, 1, (3, 3), pad=(1, 1, 1, 1), has_bias=1),
-    "most channels": sizes(2, 6, 17, 32, 32, (3, 3), pad=(1, 1, 1, 1), has_bias=1),
+    "most channels": sizes(2, 6, 17, 64, 64, (3, 3), pad=(1, 1, 1, 1), has_bias=1),
     "blocks of lines": sizes(2, 40, 130, 4, 8, (3, 3), pad=(1, 1, 1, 1)),
     "one line in a block": sizes(1, 3, 2000, 3, 7, (3, 3), pad=(1, 1, 1, 1)),
     "kernel wider than the image": sizes(2, 2, 3, 2, 6, (5, 7), pad=(4, 5, 3, 6)),
@@ -53,7 +53,7 @@ def test_any_arguments(d):
 
 @pytest.mark.parametrize("arguments, message", [
     ({"stride": (2, 1)}, "stride 1"), ({"dilation": (1, 2)}, "dilation 1"),
-    ({"groups": 2}, "one group"), ({"c": 33}, "up to 32 channels")])
+    ({"groups": 2}, "one group"), ({"c": 65}, "up to 64 channels")])
 def test_other_convolutions_are_refused(arguments, message):
     d = sizes(2, 9, 9, **{"c": 8, "k": 8, "kernel": (3, 3)} | arguments)
     for name in ("planar_forward", "planar_grad_input", "planar_grad_weight"):

@@ -60,8 +60,8 @@ def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
     if 3 * width < 2 * (-(-width // 8) * 8):  # less than two thirds of its vectors
         return False
     if part == "grad_weight":
-        return inputs <= 4 and inputs * outputs <= 32
-    return inputs <= 32 and (outputs < 8 or (outputs == 8 and inputs <= 4))
+        return inputs == 1 and outputs <= 24
+    return inputs <= 64 and (outputs <= 12 or (inputs == 1 and outputs <= 24))
 
 
 def conv_kernel(d: Sequence[int], part: str) -> str:

@@ -6,7 +6,7 @@
 
 #include "gemm_table.h"
 
-enum { PLANAR_CHANNELS = 32 }; /* at most, on either side */
+enum { PLANAR_CHANNELS = 64 }; /* at most, on either side */
 
 /* Pixel (i, j) of the target takes tap (a, b) from pixel (i + a - top, j + b - left) of the
  * source; a tap outside of the source is zero. */
@@ -28,12 +28,13 @@ static inline int64_t planar_pitch(const planar_shape *v) {
     return whole_16(whole_16(v->ow) + v->kw + 3);
 }
 
-/* Lines of the target in one block: its lines of the source and of the target stay in L1. */
+/* Lines of the target in one block: its lines of source and target stay in L1, or else in L2, as
+ * the source lines that two blocks share are laid out twice. */
 static inline int64_t planar_lines(const planar_shape *v) {
-    enum { FLOATS = 5120 };
-    int64_t most = (FLOATS - (v->kh - 1) * v->c * planar_pitch(v)) / (v->c * planar_pitch(v));
-    int64_t blocks = most > 1 ? (v->oh + most - 1) / most : v->oh;
-    return (v->oh + blocks - 1) / blocks;
+    enum { L1_FLOATS = 5120, L2_FLOATS = 32768 };
+    int64_t row = v->c * planar_pitch(v), more = v->kh - 1;
+    int64_t most = larger(L1_FLOATS / row - more, smaller(2 * v->kh, L2_FLOATS / row - more));
+    return even_part(v->oh, larger(1, most), 1);
 }
 
 /* Bytes of scratch for one call of conv, of at most planar_lines lines. */
