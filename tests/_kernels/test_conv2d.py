@@ -41,6 +41,9 @@ LAYERS = {
     "depthwise": sizes(3, 17, 12, 21, 21, (3, 3), pad=SAME, groups=21, has_bias=1, relu=1),
     "depthwise stride 2": sizes(3, 17, 12, 40, 40, (5, 3), (2, 2), (2, 1, 2, 1), groups=40),
     "depthwise twofold": sizes(2, 9, 9, 10, 20, (3, 3), pad=SAME, groups=10),
+    "depthwise threefold": sizes(2, 9, 9, 7, 21, (3, 3), (2, 1), SAME, groups=7, has_bias=1,
+                                 relu=1),
+    "depthwise ninefold": sizes(9, 20, 19, 3, 27, (2, 3), pad=SAME, groups=3),
     "padding only": sizes(1, 2, 2, 4, 4, (1, 1), pad=(3, 3, 3, 3)),
     "sums of their own": sizes(16, 32, 32, 16, 16, (3, 3), pad=SAME),
     "depthwise sums of their own": sizes(8, 32, 32, 16, 16, (3, 3), pad=SAME, groups=16),
@@ -48,7 +51,7 @@ LAYERS = {
 }
 
 
-def check(d, run):
+def check(d, run, family="conv2d"):
     v = reference.Conv(*d)
     rng = np.random.default_rng(abs(hash(d)))
     shapes = ((v.n, v.h, v.w, v.c), (v.k, v.kh, v.kw, v.c // v.groups),
@@ -58,11 +61,11 @@ def check(d, run):
         array.flags.writeable = False
     y, dx, dw = (np.full(a.shape, np.nan, np.float32) for a in (dy, x, weight))
     terms = v.kh * v.kw
-    run("conv2d_forward", [x, weight, bias, y], d)
+    run(f"{family}_forward", [x, weight, bias, y], d)
     assert_close(y, reference.conv2d_forward(x, weight, bias, d), terms * v.c // v.groups)
-    run("conv2d_grad_input", [dy, weight, dx], d)
+    run(f"{family}_grad_input", [dy, weight, dx], d)
     assert_close(dx, reference.conv2d_grad_input(dy, weight, d), terms * v.k // v.groups)
-    run("conv2d_grad_weight", [x, dy, dw], d)
+    run(f"{family}_grad_weight", [x, dy, dw], d)
     assert_close(dw, reference.conv2d_grad_weight(x, dy, d), v.n * v.oh * v.ow)
 
 
@@ -77,10 +80,10 @@ def arguments(draw):
     def integer(low, high):
         return draw(st.integers(low, high))
 
-    groups = draw(st.sampled_from([1, 1, 1, 2, 3, 5]))
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3, 5, 11]))
     c, k = groups * integer(1, 20), groups * integer(1, 20)
     if draw(st.booleans()):
-        c, k = groups, groups
+        c, k = groups, groups * integer(1, 12)
     axes = []
     for _ in range(2):
         kernel, stride, dilation = integer(1, 5), integer(1, 3), integer(1, 3)

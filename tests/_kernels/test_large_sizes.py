@@ -41,6 +41,9 @@ CASES = {
     "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
     "winograd_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
+    "planar_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
+    "planar_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
+    "planar_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
     "copy": (BACK_AND_FORTH, (F * (2**33 + 4 * 2 + 1), F * (7 + 2 * 5 + 4 * 2**31 + 1))),
     "dropout": ((M, 3), (F * M, F * M, 16)),
     "linear_forward": ((M, C, K, 1, 0), (MATRIX, F * K * C, F * K, F * M * K)),
@@ -155,3 +158,10 @@ def test_convolution_of_a_large_image(kernel, dilation, out):
     taps = [pixels[i:i + out, j:j + out] for i in range(kernel) for j in range(kernel)]
     np.testing.assert_array_equal(
         y, sum(w * tap for w, tap in zip(weight, taps, strict=True)).ravel())
+
+
+def test_wide_strides_cost_no_workspace():
+    """Nothing between the pixels that are read is copied."""
+    d = (1, SIDE, SIDE, 1, 1, 2, 2, STRIDE, STRIDE, 0, 0, 1, 1, 1, 3, 3, 0, 0)
+    for name in ("conv2d_forward", "conv2d_grad_weight"):
+        assert registry.kernel(name).extents(d, 1)[-1] < 2**20

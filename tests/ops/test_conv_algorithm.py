@@ -36,6 +36,24 @@ def test_rule(d, algorithm, expected):
     assert conv_kernel(d, "forward") == expected
 
 
+LENET = (sizes(64, 28, 28, 1, 6, (5, 5), pad=(2, 2, 2, 2)), sizes(64, 14, 14, 6, 16, (5, 5)))
+
+
+@pytest.mark.parametrize(("d", "part", "expected"), [
+    (LENET[0], "forward", "planar"), (LENET[0], "grad_weight", "planar"),
+    (LENET[1], "forward", "conv2d"), (LENET[1], "grad_input", "planar"),
+    (LENET[1], "grad_weight", "conv2d"),
+    (sizes(64, 28, 9, 1, 6, (3, 3), pad=(1, 1, 1, 1)), "forward", "conv2d"),
+    (sizes(64, 28, 28, 1, 6, (5, 5), (2, 2)), "forward", "conv2d"),
+    (sizes(64, 28, 28, 65, 6, (5, 5)), "forward", "conv2d"),
+    (sizes(64, 28, 28, 3, 6, (1, 1)), "forward", "conv2d"),
+])
+@pytest.mark.parametrize("algorithm", ["auto", "direct"])
+def test_few_channels(d, part, expected, algorithm):
+    fn.set_conv_algorithm(algorithm)
+    assert conv_kernel(d, part) == f"{expected}_{part}"
+
+
 def _kernels(step, shape):
     return {call.kernel for part in step.plan(shape).steps for call in part.calls}
 

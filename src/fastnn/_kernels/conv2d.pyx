@@ -29,11 +29,14 @@ cdef struct Cut:
 
 cdef Way way_of(const Conv *v) noexcept nogil:
     if v.groups > 1:
-        return DEPTHWISE if v.groups == v.c and v.groups == v.k else GENERAL
+        return DEPTHWISE if v.groups == v.c else GENERAL
     if (v.kh == 1 and v.kw == 1 and v.stride_h == 1 and v.stride_w == 1 and v.pad_top == 0 and
             v.pad_left == 0 and v.oh == v.h and v.ow == v.w):
         return LINEAR
-    return PADDED if v.c < FEW and v.kw > 1 and v.dilation_w == 1 else GENERAL
+    if (v.c < FEW and v.kw > 1 and v.dilation_w == 1 and v.stride_w <= v.kw and
+            v.stride_h <= v.kh and v.dilation_h <= v.kh):
+        return PADDED  # what it copies is read: strides and dilation leave no wide gaps
+    return GENERAL
 
 
 cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
@@ -82,12 +85,12 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     cut.group_floats = taps * depth * whole(columns, simd.lanes)
     cut.taps_at = whole(8 * (cut.phases + 1), 64)
     cut.zero_at = cut.taps_at + whole(taps * sizeof(conv_tap), 64)
-    cut.zero_bytes = 4 * (v.c if way == DEPTHWISE else depth)
+    cut.zero_bytes = 4 * (v.k if way == DEPTHWISE else depth)
     cut.packed_at = cut.zero_at + whole(cut.zero_bytes, 64)
     cut.scratch_at = cut.packed_at + whole(
-        4 * (taps * v.c if way == DEPTHWISE else v.groups * cut.group_floats), 64)
+        4 * (taps * v.k if way == DEPTHWISE else v.groups * cut.group_floats), 64)
     if way == DEPTHWISE:
-        cut.scratch_bytes = depthwise_scratch(taps, cut.pixels)
+        cut.scratch_bytes = depthwise_scratch(taps, cut.pixels, v.k)
     elif way == PADDED and not backward:
         cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
     else:
@@ -152,10 +155,10 @@ cdef void pack_panel(const Conv *v, bint backward, const float *weight, int64_t 
 
 
 cdef void pack_depthwise(const Conv *v, const float *weight, float *packed) noexcept nogil:
-    cdef int64_t taps = v.kh * v.kw, tap, c
+    cdef int64_t taps = v.kh * v.kw, tap, k
     for tap in range(taps):
-        for c in range(v.c):
-            packed[tap * v.c + c] = weight[c * taps + tap]
+        for k in range(v.k):
+            packed[tap * v.k + k] = weight[k * taps + tap]
 
 
 cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
@@ -215,7 +218,9 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
     g.place.offset_h = g.place.offset_w = 0
     if way == DEPTHWISE:
         g.depth = 1
-        g.columns = v.c
+        g.columns = v.k
+        g.spread = 1 if backward else v.k // v.c
+        g.fold = v.k // v.c if backward else 1
         pack_depthwise(v, weight, packed)
     else:
         for chunk in prange(panels, num_threads=threads, schedule="static",

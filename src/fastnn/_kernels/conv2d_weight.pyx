@@ -28,10 +28,10 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
     sums.lines = v.n * v.oh
     if not depthwise:
         sums.count = smaller(sums.count, larger(1, sums.lines))
-    # all sums lie in the workspace when depthwise, as they are [tap][c]; else the first is dw
+    # all sums lie in the workspace when depthwise, as they are [tap][k]; else the first is dw
     sums.partial_bytes = whole(4 * sums.floats * (sums.count - (0 if depthwise else 1)), 64)
     if depthwise:
-        sums.scratch_bytes = depthwise_scratch(v.kh * v.kw, 64)
+        sums.scratch_bytes = depthwise_scratch(v.kh * v.kw, 64, v.k)
     else:
         sums.scratch_bytes = outer_padded_scratch(
             &image, larger(1, smaller(v.oh, simd.gemm.outer_pixels // v.ow)))
@@ -74,7 +74,7 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
     cdef padded_image image = padded(v)
     cdef float *partial = <float *> workspace
     cdef char *scratch = workspace + sums.partial_bytes
-    cdef int64_t chunk, tap, c, taps = v.kh * v.kw
+    cdef int64_t chunk, tap, k, taps = v.kh * v.kw
     for chunk in prange(sums.count, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and sums.count > 1):
         sum_chunk(v, &sums, &image, g, chunk, dw, partial,
@@ -83,9 +83,9 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
         add_sums(dw, partial, sums.floats, sums.count - 1, threads)
         return
     add_sums(partial, partial + sums.floats, sums.floats, sums.count - 1, threads)
-    for c in range(v.c):
+    for k in range(v.k):
         for tap in range(taps):
-            dw[c * taps + tap] = partial[tap * v.c + c]
+            dw[k * taps + tap] = partial[tap * v.k + k]
 
 
 cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
@@ -125,7 +125,8 @@ cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
         run_outer(&g, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],
                   workspace + partial_at, threads)
         return
-    g.depth = v.c
+    g.depth = v.k if way_of(v) == DEPTHWISE else v.c
+    g.spread = v.k // v.c
     run_sums(v, &g, <float *> p[2], workspace + partial_at, threads)
 
 

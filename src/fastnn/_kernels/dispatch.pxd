@@ -92,7 +92,7 @@ cdef extern from "simd/table.h":
         float *y
     ctypedef struct conv_product:
         pixel_grid source, target
-        int64_t pixels, taps, depth, columns, relu, slices
+        int64_t pixels, taps, depth, columns, relu, slices, spread, fold
         const conv_tap *tap
         conv_tap place
         const float *x
@@ -102,7 +102,7 @@ cdef extern from "simd/table.h":
         float *y
     ctypedef struct outer_product:
         pixel_grid source
-        int64_t taps, depth, dy_stride
+        int64_t taps, depth, dy_stride, spread
         const conv_tap *tap
         const float *x
         const float *zero
@@ -118,7 +118,7 @@ cdef extern from "simd/table.h":
     int64_t conv_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
     int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) noexcept nogil
     int64_t outer_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
-    int64_t depthwise_scratch(int64_t taps, int64_t pixels) noexcept nogil
+    int64_t depthwise_scratch(int64_t taps, int64_t pixels, int64_t columns) noexcept nogil
     ctypedef struct gemm_table:
         int64_t tile_rows, tile_columns, outer_pixels
         void (*pack_columns)(const float *w, int64_t stride, int64_t depth, int64_t columns,
@@ -139,6 +139,21 @@ cdef extern from "simd/table.h":
                           char *scratch) noexcept nogil
         void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
                                 char *scratch) noexcept nogil
+
+    # planar_table.h
+    enum: PLANAR_CHANNELS
+    ctypedef struct planar_shape:
+        int64_t h, w, c, oh, ow, k, kh, kw, top, left
+    int64_t planar_rows(const planar_shape *v, int64_t tile_rows) noexcept nogil
+    int64_t planar_lines(const planar_shape *v) noexcept nogil
+    int64_t planar_scratch(const planar_shape *v) noexcept nogil
+    int64_t planar_outer_scratch(const planar_shape *v) noexcept nogil
+    ctypedef struct planar_table:
+        void (*conv)(const planar_shape *v, const float *x, const float *packed,
+                     const float *bias, int relu, float *y, int64_t image, int64_t line,
+                     int64_t end, char *scratch) noexcept nogil
+        void (*outer)(const planar_shape *v, const float *x, const float *dy, int64_t line,
+                      int64_t end, float *dw, char *scratch) noexcept nogil
 
     # winograd_table.h
     enum: POSITIONS
@@ -198,6 +213,7 @@ cdef extern from "simd/table.h":
         float (*fma_run)(int64_t rounds) noexcept nogil
         void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
         gemm_table gemm
+        planar_table planar
         winograd_table winograd
 
 cdef const simd_table *simd

@@ -13,6 +13,7 @@ MODULES = (
     "dropout",
     "linear",
     "optimizer",
+    "planar",
     "pointwise",
     "pool",
     "reduce",

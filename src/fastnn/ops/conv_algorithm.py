@@ -51,6 +51,19 @@ def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int) -> fl
     return 4 * rows * columns / (16 * tiles) * channels / (channels + 40)
 
 
+def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
+    """Whether vectors along a line of the image are better filled than vectors of channels.
+
+    width: of the image that a pass writes, or of dy; inputs, outputs: channels that a pass reads
+    and writes, or of x and dy.
+    """
+    if 3 * width < 2 * (-(-width // 8) * 8):  # less than two thirds of its vectors
+        return False
+    if part == "grad_weight":
+        return inputs == 1 and outputs <= 24
+    return inputs <= 64 and (outputs <= 12 or (inputs == 1 and outputs <= 24))
+
+
 def conv_kernel(d: Sequence[int], part: str) -> str:
     """The kernel for `part` ("forward", "grad_input", "grad_weight") of a layer of sizes d."""
     n, h, w, c, k, kh, kw, stride_h, stride_w, _, _, dilation_h, dilation_w, groups, oh, ow = d[:16]
@@ -59,4 +72,8 @@ def conv_kernel(d: Sequence[int], part: str) -> str:
         rows, columns = (h, w) if part == "grad_input" else (oh, ow)
         if _chosen == "winograd" or _gain(n, rows, columns, c, k) >= LEAST_GAIN:
             return f"winograd_{part}"
+    if shape[2:] == (1, 1, 1, 1, 1) and kh * kw > 1:
+        sides = (w, k, c) if part == "grad_input" else (ow, c, k)
+        if _is_planar(part, *sides):
+            return f"planar_{part}"
     return f"conv2d_{part}"

@@ -15,6 +15,7 @@
 #include "indirect.h"
 #include "outer.h"
 #include "depthwise.h"
+#include "planar.h"
 #include "winograd.h"
 #include "peak.h"
 
@@ -46,5 +47,6 @@ const simd_table TABLE_NAME(LEVEL) = {
     .fma_run = fma_run,
     .copy_past = copy_past,
     .gemm = GEMM_TABLE,
+    .planar = PLANAR_TABLE,
     .winograd = WINOGRAD_TABLE,
 };

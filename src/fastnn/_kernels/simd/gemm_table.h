@@ -29,6 +29,7 @@ typedef struct {
     pixel_grid source, target;
     int64_t pixels, taps, depth, columns, relu;
     int64_t slices;      /* taps in a packed panel */
+    int64_t spread, fold; /* depthwise: columns per channel of x; columns summed in each of y */
     const conv_tap *tap; /* [taps] */
     conv_tap place;      /* offset of the target pixels */
     const float *x, *zero; /* zero[channels of x] */
@@ -41,6 +42,7 @@ typedef struct {
 typedef struct {
     pixel_grid source;
     int64_t taps, depth, dy_stride;
+    int64_t spread; /* depthwise: depth per channel of x */
     const conv_tap *tap;
     const float *x, *zero, *dy; /* dy: the first column of the group */
 } outer_product;
@@ -94,8 +96,8 @@ static inline int64_t outer_padded_scratch(const padded_image *v, int64_t lines)
     int64_t pixels = lines * v->ow, terms = whole(v->kh * v->kw * v->c, 16);
     return 4 * padded_floats(v, lines) + whole(8 * pixels, 64) + 4 * (pixels * terms + 16);
 }
-static inline int64_t depthwise_scratch(int64_t taps, int64_t pixels) {
-    return whole(8 * pixels * (taps + 1), 64);
+static inline int64_t depthwise_scratch(int64_t taps, int64_t pixels, int64_t columns) {
+    return whole(8 * pixels * (taps + 1), 64) + 4 * 5 * whole(columns, 16);
 }
 
 typedef struct {
@@ -123,7 +125,7 @@ typedef struct {
     /* All of dw from lines [line, end) of all images, line = image * oh + i. */
     void (*outer_padded)(const outer_product *g, const padded_image *v, int64_t rows, int64_t line,
                          int64_t end, float *dw, char *scratch);
-    /* One channel in, one out: weights packed [taps][columns]. */
+    /* Each channel of x gives `spread` columns: weights packed [taps][columns]. */
     void (*depthwise)(const conv_product *g, int64_t first, int64_t count, char *scratch);
     /* dw[taps][depth] from pixels [first, first + count). */
     void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,

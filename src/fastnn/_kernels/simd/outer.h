@@ -170,6 +170,12 @@ static void gather_terms(const padded_image *v, int64_t lines, const float *padd
             }
 }
 
+/* Kernel rows that fill their panels are read where they lie; others are gathered first. */
+INLINE int in_place(const padded_image *v) {
+    int64_t length = v->kw * v->c, panels = (v->kh * length + NR - 1) / NR;
+    return 8 * v->kh * ((length + NR - 1) / NR) <= 9 * panels;
+}
+
 /* Scratch: padded lines, pointers to pixels, the terms of each pixel. */
 static void outer_padded(const outer_product *g, const padded_image *v, int64_t rows, int64_t line,
                          int64_t end, float *dw, char *scratch) {
@@ -178,22 +184,28 @@ static void outer_padded(const outer_product *g, const padded_image *v, int64_t 
     float *padded = (float *)scratch;
     const float **x = (const float **)(scratch + 4 * padded_floats(v, most));
     float *terms = (float *)((char *)x + whole(8 * most * v->ow, 64));
-    outer_job job = {.y_stride = length, .dy_stride = g->dy_stride, .dy_rows = MR,
-                     .x = x};
+    pixel_grid grid = padded_grid(v, most);
+    int64_t line_floats = grid.width * v->c;
+    int64_t parts = in_place(v) ? v->kh : 1, part = length / parts; /* runs of floats of a pixel */
+    outer_job job = {.y_stride = length, .dy_stride = g->dy_stride, .dy_rows = MR, .x = x};
     if (line >= end) memset(dw, 0, (size_t)(rows * length) * 4);
-    for (int64_t i = 0; i < most * v->ow; i++) x[i] = terms + i * stride;
+    for (int64_t i = 0; i < most * v->ow; i++)
+        x[i] = parts == 1 ? terms + i * stride
+                          : padded + i / v->ow * v->stride_h * line_floats +
+                                i % v->ow * v->stride_w * v->c;
     for (int64_t next; line < end; line = next, job.accumulate = 1) {
         int64_t image = line / v->oh, top = line % v->oh;
         next = smaller(smaller(line + most, (image + 1) * v->oh), end);
         pad_lines(v, g->x + image * v->h * v->w * v->c, top, top + next - line, padded);
-        gather_terms(v, next - line, padded, stride, terms);
+        if (parts == 1) gather_terms(v, next - line, padded, stride, terms);
         job.pixels = (next - line) * v->ow;
         job.dy = g->dy + line * v->ow * g->dy_stride;
-        for (int64_t c = 0; c < length; c += NR) {
-            job.columns = smaller(NR, length - c);
-            job.x_offset = c;
-            job.y = dw + c;
-            outer_panel(&job, rows);
-        }
+        for (int64_t a = 0; a < parts; a++)
+            for (int64_t c = 0; c < part; c += NR) {
+                job.columns = smaller(NR, part - c);
+                job.x_offset = a * v->dilation_h * line_floats + c;
+                job.y = dw + a * part + c;
+                outer_panel(&job, rows);
+            }
     }
 }

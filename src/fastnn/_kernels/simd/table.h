@@ -106,6 +106,7 @@ typedef struct {
     optimizer_fn update;
 } optimizer_row;
 #include "gemm_table.h"
+#include "planar_table.h"
 #include "winograd_table.h"
 
 typedef struct {
@@ -143,6 +144,7 @@ typedef struct {
     float (*fma_run)(int64_t rounds);
     void (*copy_past)(int64_t n, const float *x, float *y);
     gemm_table gemm;
+    planar_table planar;
     winograd_table winograd;
 } simd_table;
 

@@ -79,6 +79,15 @@ INLINE void store_part(float *y, vf v, int64_t n) {
     else store_head(y, v, n);
 }
 
+/* Lane i is lane index[i] of v. */
+#if LEVEL_AVX512
+INLINE vf pick(vf v, vi index) { return _mm512_permutexvar_ps((__m512i)index, v); }
+#elif LEVEL_AVX2
+INLINE vf pick(vf v, vi index) { return _mm256_permutevar8x32_ps(v, (__m256i)index); }
+#else
+INLINE vf pick(vf v, vi index) { return (vf){v[index[0]], v[index[1]], v[index[2]], v[index[3]]}; }
+#endif
+
 /* Lane by lane: mask ? a : b. */
 INLINE vf where(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
