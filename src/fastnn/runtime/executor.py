@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastnn._kernels.program import Program
 from fastnn._kernels.registry import kernel
 from fastnn.graph import Leaf, Tensor, logical_view, storage_shape
 from fastnn.runtime.arena import aligned_bytes
+from fastnn.runtime.blas import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Executor:
         self.program = Program(threads)
         self.places = places
         self.split, self.count = split, len(calls)
+        uses_blas = any(call.kernel.startswith("blas_") for call in calls)
+        self._threads_of_blas = one_blas_thread if uses_blas else nullcontext
         self._memories: dict[Tensor | None, np.ndarray] = {None: aligned_bytes(arena_bytes)}
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
@@ -102,13 +106,18 @@ class Executor:
         """The arrays of the last `bind`."""
         return [self._memories[tensor] for tensor in self._inputs]
 
+    def run(self, first: int, last: int) -> None:
+        """Calls first .. last - 1."""
+        with self._threads_of_blas():
+            self.program.run(first, last)
+
     def compute(self) -> None:
         """Everything before state changes."""
-        self.program.run(0, self.split)
+        self.run(0, self.split)
 
     def update(self) -> None:
         """The state changes."""
-        self.program.run(self.split, self.count)
+        self.run(self.split, self.count)
 
     def read(self, tensor: Tensor) -> np.ndarray:
         """A copy of a value that the plan keeps until the end, as a contiguous array."""
