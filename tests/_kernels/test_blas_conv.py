@@ -19,7 +19,7 @@ OWN_LAYERS = {
     "bands of rows with gaps": sizes(2, 41, 20, 16, 24, (3, 2), (2, 3), (2, 0, 1, 1), (3, 2)),
     "several images at a time": sizes(100, 3, 3, 8, 40, (3, 3), pad=SAME),
     "padding beyond the filter, several images": sizes(70, 4, 3, 8, 24, (2, 2), pad=(3, 4, 3, 4)),
-    "lines in blocks": sizes(1, 60, 70, 8, 8, (5, 5), pad=(2, 2, 2, 2)),
+    "lines in blocks": sizes(1, 60, 70, 24, 8, (5, 5), pad=(2, 2, 2, 2)),
     "no images": sizes(0, 4, 4, 3, 5, (3, 3), pad=SAME, has_bias=1),
 }
 

@@ -29,6 +29,10 @@ cdef enum:
 cdef struct Group:
     int64_t depth, width, columns, direct
 
+# The first tap of an output pixel; rows and columns are negative in the padding.
+cdef struct Corner:
+    int64_t image, row, column
+
 # A pass over output pixels: chunk = block of pixels x group.
 cdef struct Blocks:
     int64_t count, pixels, scratch_bytes
@@ -90,12 +94,13 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
     cdef Sums cut
     cdef Group g = group_of(v)
     cdef int64_t pixels = v.n * v.oh * v.ow, wanted = 1
+    cdef int64_t unit = LEAST_PART if g.direct else g.depth
     cut.floats = v.k * g.columns
     cut.count = count_sums(pixels, multiply_adds(v), 4 * cut.floats)
     if multiply_adds(v) >= SERIAL:
         wanted = larger(1, CHUNKS // (cut.count * v.groups))
     cut.part_columns = smaller(g.columns, whole(
-        larger((g.columns + wanted - 1) // wanted, LEAST_PART), LEAST_PART if g.direct else g.depth))
+        larger((g.columns + wanted - 1) // wanted, LEAST_PART), unit))
     cut.parts = (g.columns + cut.part_columns - 1) // cut.part_columns
     cut.pixels = larger(1, smaller(pixels, block_pixels(cut.part_columns)))
     cut.partial_bytes = whole(4 * cut.floats * (cut.count - 1), 64)
@@ -136,41 +141,54 @@ cdef void relu_rows(float *y, int64_t rows, int64_t width, int64_t step) noexcep
             y[r * step + i] = 0 if y[r * step + i] < 0 else y[r * step + i]
 
 
-cdef int64_t tap_offset(const Conv *v, int64_t pixel, int64_t tap, int64_t first_row,
-                        int64_t end_row) noexcept nogil:
-    """Where in x[n,h,w,c] a tap of an output pixel is; -1 outside of its image or of the rows."""
-    cdef int64_t row = pixel // v.ow % v.oh * v.stride_h + tap // v.kw * v.dilation_h - v.pad_top
-    cdef int64_t column = pixel % v.ow * v.stride_w + tap % v.kw * v.dilation_w - v.pad_left
+cdef Corner corner_of(const Conv *v, int64_t pixel) noexcept nogil:
+    cdef Corner corner
+    corner.image = pixel // v.ow // v.oh
+    corner.row = pixel // v.ow % v.oh * v.stride_h - v.pad_top
+    corner.column = pixel % v.ow * v.stride_w - v.pad_left
+    return corner
+
+
+cdef int64_t tap_offset(const Conv *v, const Corner *corner, int64_t a, int64_t b,
+                        int64_t first_row, int64_t end_row) noexcept nogil:
+    """Where in x[n,h,w,c] the tap (a, b) is; -1 outside of its image or of the rows."""
+    cdef int64_t row = corner.row + a * v.dilation_h, column = corner.column + b * v.dilation_w
     if row < first_row or row >= end_row or column < 0 or column >= v.w:
         return -1
-    return ((pixel // v.ow // v.oh * v.h + row) * v.w + column) * v.c
+    return ((corner.image * v.h + row) * v.w + column) * v.c
 
 
 cdef void gather(const Conv *v, const float *x, int64_t depth, int64_t first, int64_t count,
-                 int64_t first_tap, int64_t taps, float *columns) noexcept nogil:
+                 int64_t first_tap, int64_t end_tap, float *columns) noexcept nogil:
     """columns[count][taps][depth]: what output pixels first .. first + count - 1 read of x."""
-    cdef int64_t pixel, tap, offset
+    cdef int64_t pixel, a, b, offset
+    cdef Corner corner
     for pixel in range(first, first + count):
-        for tap in range(first_tap, first_tap + taps):
-            offset = tap_offset(v, pixel, tap, 0, v.h)
-            if offset < 0:
-                memset(columns, 0, 4 * depth)
-            else:
-                memcpy(columns, x + offset, 4 * depth)
-            columns += depth
+        corner = corner_of(v, pixel)
+        for a in range(first_tap // v.kw, (end_tap + v.kw - 1) // v.kw):
+            for b in range(larger(0, first_tap - a * v.kw), smaller(v.kw, end_tap - a * v.kw)):
+                offset = tap_offset(v, &corner, a, b, 0, v.h)
+                if offset < 0:
+                    memset(columns, 0, 4 * depth)
+                else:
+                    memcpy(columns, x + offset, 4 * depth)
+                columns += depth
 
 
 cdef void scatter(const Conv *v, const float *columns, int64_t depth, int64_t first, int64_t count,
                   int64_t first_row, int64_t end_row, float *dx) noexcept nogil:
     """The adjoint of `gather` for rows first_row .. end_row - 1 of the images: adds to dx."""
-    cdef int64_t pixel, tap, offset, i
+    cdef int64_t pixel, a, b, offset, i
+    cdef Corner corner
     for pixel in range(first, first + count):
-        for tap in range(v.kh * v.kw):
-            offset = tap_offset(v, pixel, tap, first_row, end_row)
-            if offset >= 0:
-                for i in range(depth):
-                    dx[offset + i] += columns[i]
-            columns += depth
+        corner = corner_of(v, pixel)
+        for a in range(v.kh):
+            for b in range(v.kw):
+                offset = tap_offset(v, &corner, a, b, first_row, end_row)
+                if offset >= 0:
+                    for i in range(depth):
+                        dx[offset + i] += columns[i]
+                columns += depth
 
 
 cdef void forward_chunk(const Conv *v, const Blocks *cut, int64_t chunk, char **p,
@@ -293,7 +311,8 @@ cdef void sum_chunk(const Conv *v, const Sums *cut, int64_t chunk, char **p,
         if g.direct:
             read = x + first * v.c + column
         else:
-            gather(v, x, g.depth, first, count, column // g.depth, columns // g.depth, scratch)
+            gather(v, x, g.depth, first, count, column // g.depth,
+                   (column + columns) // g.depth, scratch)
             read, step = scratch, columns
         multiply(True, False, g.width, columns, count, dy + first * v.k, v.k, read, step,
                  dw, g.columns)

@@ -1,23 +1,30 @@
 """One thread for BLAS while kernels call it from threads of their own.
 
 Two pools of threads on the same cores fight for them, and the bits of a product may depend on how
-many threads share it. The limit belongs to the process (OpenBLAS has no other), so it is counted:
-the first of several threads that run plans at once sets it, and the last restores what was before.
+many threads share it. OpenBLAS's limit belongs to the process, and threadpoolctl lets one thread at
+a time change it, ignoring all others: so plans that call BLAS run one after the other.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
-from typing import Any
+from threading import RLock
 
 from threadpoolctl import ThreadpoolController
 
-_lock = Lock()
-_users = 0
-_limit: Any = None
+_turn = RLock()  # a plan may run another, in a Python function
+
+
+def _new_turn() -> None:
+    global _turn
+    _turn = RLock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread's turn would never end in the child
+    os.register_at_fork(after_in_child=_new_turn)
 
 
 @cache
@@ -36,15 +43,5 @@ def one_blas_thread() -> Iterator[None]:
     ...     {entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "blas"}
     {1}
     """
-    global _users, _limit
-    with _lock:
-        if _users == 0:
-            _limit = _libraries().limit(limits=1, user_api="blas")
-        _users += 1
-    try:
+    with _turn, _libraries().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                _limit.restore_original_limits()

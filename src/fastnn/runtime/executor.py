@@ -53,8 +53,7 @@ class Executor:
         self.program = Program(threads)
         self.places = places
         self.split, self.count = split, len(calls)
-        uses_blas = any(call.kernel.startswith("blas_") for call in calls)
-        self._threads_of_blas = one_blas_thread if uses_blas else nullcontext
+        self._blas_calls = [i for i, call in enumerate(calls) if call.kernel.startswith("blas_")]
         self._memories: dict[Tensor | None, np.ndarray] = {None: aligned_bytes(arena_bytes)}
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
@@ -108,7 +107,8 @@ class Executor:
 
     def run(self, first: int, last: int) -> None:
         """Calls first .. last - 1."""
-        with self._threads_of_blas():
+        uses_blas = any(first <= i < last for i in self._blas_calls)
+        with one_blas_thread() if uses_blas else nullcontext():
             self.program.run(first, last)
 
     def compute(self) -> None:
