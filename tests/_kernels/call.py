@@ -31,7 +31,7 @@ def call(name: str, arrays: Sequence[np.ndarray], d: Sequence[int], s: Sequence[
     allocated here, 64-byte aligned and full of NaN. Each buffer is guarded and as long as its
     extent, so that a kernel that needs more than it says fails. at_end: see `Guarded`.
     """
-    kernel = registry.KERNELS[name]
+    kernel = registry.kernel(name)
     d = [int(size) for size in d]
     extents = kernel.extents(d, threads)
     assert len(extents) in (len(arrays), len(arrays) + 1), (

@@ -35,9 +35,10 @@ CASES = {
     **{f"batch_norm{name}_backward": ((M, C), (MATRIX, MATRIX, *[ROW] * vectors, MATRIX, ROW, ROW))
        for name, vectors in (("", 3), ("_relu", 4), ("_eval", 3), ("_eval_relu", 4))},
     "batch_norm_update": ((2, M), (F * M, F * M, F * M, F * M, 8)),
-    "conv2d_forward": (CONV, (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
-    "conv2d_grad_input": (CONV, (F * HALF * K, F * K * 9 * C, F * PLACES * C)),
-    "conv2d_grad_weight": (CONV, (F * PLACES * C, F * HALF * K, F * K * 9 * C)),
+    **{f"{way}_{part}": (CONV, spans) for way in ("conv2d", "blas") for part, spans in (
+        ("forward", (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
+        ("grad_input", (F * HALF * K, F * K * 9 * C, F * PLACES * C)),
+        ("grad_weight", (F * PLACES * C, F * HALF * K, F * K * 9 * C)))},
     "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
     "winograd_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
@@ -73,7 +74,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(registry.KERNELS))
+@pytest.mark.parametrize("name", registry.names())
 def test_extents(name):
     assert name in CASES, f"add {name} to CASES, with a shape of more than 2^31 elements"
     d, expected = CASES[name]
@@ -147,11 +148,12 @@ def test_pooling_of_a_large_image(name):
     np.testing.assert_array_equal(y, expected)
 
 
+@pytest.mark.parametrize("name", ["conv2d_forward", "blas_forward"])
 @pytest.mark.parametrize("kernel, dilation, out", [(1, 1, 4), (2, STRIDE, 3)])
-def test_convolution_of_a_large_image(kernel, dilation, out):
+def test_convolution_of_a_large_image(name, kernel, dilation, out):
     x, expected = _image()
     weight, y = np.array([2, 3, 5, 7][:kernel**2], np.float32), blank(out * out)
-    _run("conv2d_forward", [x, weight, weight, y],
+    _run(name, [x, weight, weight, y],
          [1, SIDE, SIDE, 1, 1, kernel, kernel, STRIDE, STRIDE, 0, 0, dilation, dilation, 1,
           out, out, 0, 0])
     pixels = expected.reshape(4, 4)

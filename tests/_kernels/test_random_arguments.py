@@ -247,5 +247,5 @@ def test_dropout_of_any_key(n, per_mille, seed, step, node):
 def test_every_kernel_is_drawn_at_random():
     for path in Path(__file__).parent.glob("test_*.py"):
         import_module(f"{__package__}.{path.stem}")
-    missing = set(registry.KERNELS) - COVERED
+    missing = set(registry.names()) - COVERED
     assert not missing, f"no test that @covers {sorted(missing)} with random shapes"

@@ -30,6 +30,11 @@ def test_unknown():
     (sizes(1, 4, 4, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "conv2d_forward"),
     (sizes(128, 32, 32, 64, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "winograd", "conv2d_forward"),
     (sizes(128, 32, 32, 64, 64, (5, 5), pad=(2, 2, 2, 2)), "winograd", "conv2d_forward"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "blas", "blas_forward"),
+    (sizes(128, 32, 32, 64, 64, (1, 1)), "blas", "blas_forward"),
+    (sizes(128, 32, 32, 64, 64, (5, 3), (2, 1), dilation=(1, 2), groups=64), "blas",
+     "blas_forward"),
+    (sizes(128, 32, 32, 64, 64, (1, 1)), "auto", "conv2d_forward"),
 ])
 def test_rule(d, algorithm, expected):
     fn.set_conv_algorithm(algorithm)
@@ -71,3 +76,53 @@ def test_a_step_follows_the_setting():
         assert ("winograd_grad_weight" in _kernels(step, x.shape)) == (algorithm == "winograd")
     assert len(losses["direct"]) == 1
     np.testing.assert_allclose(min(losses["direct"]), min(losses["winograd"]), rtol=1e-6)
+
+
+def _grads(model, algorithm, threads, x, y):
+    fn.set_conv_algorithm(algorithm)
+    fn.set_num_threads(threads)
+    return fn.value_and_grad(model, nn.CrossEntropyLoss())(x, y)
+
+
+def test_blas_and_direct_agree():
+    """A net with all of a convolution's arguments; the same bits at any number of threads."""
+    fn.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 5, stride=2, padding=(2, 1)), nn.ReLU(), nn.Conv2d(16, 24, 1), nn.ReLU(),
+        nn.Conv2d(24, 24, 3, padding=2, dilation=2, groups=4), nn.ReLU(),
+        nn.ConvTranspose2d(24, 8, 3, stride=2), nn.Flatten(1), nn.Linear(8 * 33 * 31, 5))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 3, 32, 32), dtype=np.float32), np.arange(6) % 5
+    loss, grads = _grads(model, "direct", 2, x, y)
+    for threads in (1, 2, 3):
+        blas_loss, blas_grads = _grads(model, "blas", threads, x, y)
+        if threads == 1:
+            first = blas_grads
+            np.testing.assert_allclose(blas_loss, loss, rtol=1e-5)
+        for name, grad in grads.items():
+            rms = np.sqrt(np.mean(grad ** 2))  # sums of up to a few thousand terms of float32
+            np.testing.assert_allclose(blas_grads[name], grad, rtol=0, atol=3e-5 * rms,
+                                       err_msg=name)
+            np.testing.assert_array_equal(blas_grads[name], first[name], err_msg=name)
+
+
+def test_a_step_through_blas():
+    model = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1),
+                          nn.Flatten(1), nn.Linear(4 * 64, 3))
+    start = {name: array.copy() for name, array in model.state_dict().items()}
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((4, 8, 8, 8), dtype=np.float32), np.arange(4) % 3
+    losses = {}
+    for algorithm in ("direct", "blas"):
+        fn.set_conv_algorithm(algorithm)
+        model.load_state_dict(start)
+        optimizer = fn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        step = fn.TrainStep(model, nn.CrossEntropyLoss(), optimizer)
+        losses[algorithm] = [step(x, y) for _ in range(8)]
+        convolutions = {name for name in _kernels(step, x.shape)
+                        if name.startswith(("conv2d_", "blas_", "winograd_"))}
+        way = "blas" if algorithm == "blas" else "conv2d"
+        assert convolutions == {f"{way}_{part}" for part in ("forward", "grad_input",
+                                                             "grad_weight")}
+    assert losses["direct"][-1] < 0.5 * losses["direct"][0]
+    np.testing.assert_allclose(losses["blas"], losses["direct"], rtol=1e-4)

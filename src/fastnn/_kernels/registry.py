@@ -21,6 +21,7 @@ MODULES = (
     "winograd",
     "winograd_weight",
 )
+LATE_MODULES = ("blas_conv",)  # imports scipy.linalg, which takes long: only when asked for
 
 
 class Kernel(NamedTuple):
@@ -31,17 +32,26 @@ class Kernel(NamedTuple):
     extents: Callable[[Sequence[int], int], tuple[int, ...]]
 
 
-def _collect() -> dict[str, Kernel]:
-    table: dict[str, Kernel] = {}
-    for module in MODULES:
+KERNELS: dict[str, Kernel] = {}
+
+
+def _add(modules: Sequence[str]) -> None:
+    for module in modules:
         kernels = import_module(f"fastnn._kernels.{module}").KERNELS
-        table.update({name: Kernel(name, *entry) for name, entry in kernels.items()})
-    return table
+        KERNELS.update({name: Kernel(name, *entry) for name, entry in kernels.items()})
 
 
-KERNELS = _collect()
+_add(MODULES)
 
 
 def kernel(name: str) -> Kernel:
     """The kernel of that name."""
+    if name not in KERNELS:
+        _add(LATE_MODULES)
     return KERNELS[name]
+
+
+def names() -> list[str]:
+    """The names of all kernels, in order; imports the late modules too."""
+    _add(LATE_MODULES)
+    return sorted(KERNELS)

@@ -85,7 +85,7 @@ class Peer:
 def _passes(graph: Graph, arrays: list[np.ndarray]) -> Passes:
     compiled = Compiled(graph)
     compiled.executor.bind(arrays)
-    plan, run = compiled.plan, compiled.executor.program.run
+    plan, run = compiled.plan, compiled.executor.run
     forward = sum(len(step.calls) for step in plan.steps[:plan.graph.forward_nodes])
     passes: Passes = {"forward": partial(run, 0, forward)}
     if plan.graph.forward_nodes < plan.graph.first_update:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-ALGORITHMS = ("auto", "winograd", "direct")
+ALGORITHMS = ("auto", "winograd", "direct", "blas")
 LEAST_GAIN = 1.1  # what `_gain` must be for Winograd to be faster in all three passes
 LEAST_TILES = 64  # of all images: fewer do not pay for the transform of the weights
 
@@ -16,8 +16,11 @@ def set_conv_algorithm(algorithm: str) -> None:
 
     "auto": by a fixed rule of the shape, never by timing, so that a run can be repeated.
     "winograd": F(4x4, 3x3) (Lavin & Gray 2016) wherever it applies: 3x3 filters of stride 1 and
-    dilation 1 in one group; it rounds two to four times as coarsely as "direct", which computes
+    dilation 1 in one group; it rounds three to six times as coarsely as "direct", which computes
     the sum as it is written. Where an algorithm does not apply, direct is used.
+    "blas": products of matrices by SciPy's BLAS, for every convolution; one that a processor's
+    maker tuned may be faster than our kernels where those are not. "auto" never picks it: its
+    speed and its bits are those of a library that differs from machine to machine.
 
     Raises ValueError for an unknown name.
 
@@ -66,6 +69,8 @@ def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
 
 def conv_kernel(d: Sequence[int], part: str) -> str:
     """The kernel for `part` ("forward", "grad_input", "grad_weight") of a layer of sizes d."""
+    if _chosen == "blas":
+        return f"blas_{part}"
     n, h, w, c, k, kh, kw, stride_h, stride_w, _, _, dilation_h, dilation_w, groups, oh, ow = d[:16]
     shape = (kh, kw, stride_h, stride_w, dilation_h, dilation_w, groups)
     if _chosen != "direct" and shape == (3, 3, 1, 1, 1, 1, 1):

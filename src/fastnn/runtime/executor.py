@@ -12,6 +12,7 @@ from fastnn._kernels.program import Program
 from fastnn._kernels.registry import kernel
 from fastnn.graph import Leaf, Tensor, logical_view, storage_shape
 from fastnn.runtime.arena import aligned_bytes
+from fastnn.runtime.blas import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Executor:
         self.program = Program(threads)
         self.places = places
         self.split, self.count = split, len(calls)
+        self._uses_blas = any(call.kernel.startswith("blas_") for call in calls)
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
         leaves |= {place.memory for place in places.values()}
@@ -102,13 +104,21 @@ class Executor:
         """The arrays that the inputs are."""
         return [self.program.array(slot) for slot in self.input_slots]
 
+    def run(self, first: int, last: int) -> None:
+        """Calls first .. last - 1."""
+        if not self._uses_blas:
+            self.program.run(first, last)
+            return
+        with one_blas_thread():
+            self.program.run(first, last)
+
     def compute(self) -> None:
         """Everything before state changes."""
-        self.program.run(0, self.split)
+        self.run(0, self.split)
 
     def update(self) -> None:
         """The state changes."""
-        self.program.run(self.split, self.count)
+        self.run(self.split, self.count)
 
     def read(self, tensor: Tensor) -> np.ndarray:
         """A copy of a value that the plan keeps until the end, as a contiguous array."""
