@@ -119,10 +119,9 @@ def test_a_step_through_blas():
         optimizer = fn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
         step = fn.TrainStep(model, nn.CrossEntropyLoss(), optimizer)
         losses[algorithm] = [step(x, y) for _ in range(8)]
-        convolutions = {name for name in _kernels(step, x.shape)
-                        if name.startswith(("conv2d_", "blas_", "winograd_"))}
-        way = "blas" if algorithm == "blas" else "conv2d"
-        assert convolutions == {f"{way}_{part}" for part in ("forward", "grad_input",
-                                                             "grad_weight")}
+        ways = {name.split("_")[0] for name in _kernels(step, x.shape)}
+        ways &= {"conv2d", "planar", "winograd", "blas"}
+        assert (ways == {"blas"}) == (algorithm == "blas")
+        assert ("blas" in ways) == (algorithm == "blas")
     assert losses["direct"][-1] < 0.5 * losses["direct"][0]
     np.testing.assert_allclose(losses["blas"], losses["direct"], rtol=1e-4)
