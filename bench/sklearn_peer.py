@@ -1,4 +1,4 @@
-"""scikit-learn as a peer of the benchmark: MLPClassifier.partial_fit of one batch; see torch_peer.py.
+"""scikit-learn as a peer of the benchmark: MLPClassifier.partial_fit; see torch_peer.py.
 
 It has no option for the number of threads: its BLAS is limited to as many.
 """
