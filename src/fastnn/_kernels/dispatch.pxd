@@ -24,23 +24,20 @@ cdef extern from "simd/table.h":
     # pooling
     ctypedef struct max_pool_shape:
         int64_t n, h, w, c, oh, ow
-    ctypedef struct avg_pool_shape:
-        int64_t n, h, w, c, oh, ow
-    ctypedef struct adaptive_pool_shape:
-        int64_t n, h, w, c, oh, ow
+    ctypedef struct pool_axis:
+        int64_t size, out, k, stride, pad, pad_end, count_padding
+    ctypedef struct average_shape:
+        int64_t n, c, divisor
+        pool_axis rows, columns
     ctypedef struct pool_kernels:
         void (*max_forward)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
                             uint8_t *offsets) noexcept nogil
         void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
-                             int64_t iy, float *dx) noexcept nogil
-        void (*avg_forward)(const avg_pool_shape *g, const float *x, int64_t oy,
-                            float *y) noexcept nogil
-        void (*avg_backward)(const avg_pool_shape *g, const float *dy, int64_t iy,
-                             float *dx) noexcept nogil
-        void (*adaptive_forward)(const adaptive_pool_shape *g, const float *x, int64_t oy,
-                                 float *y) noexcept nogil
-        void (*adaptive_backward)(const adaptive_pool_shape *g, const float *dy, int64_t iy,
-                                  float *dx) noexcept nogil
+                             int64_t first, int64_t end, float *dx) noexcept nogil
+        void (*average_forward)(const average_shape *g, const float *x, int64_t oy,
+                                float *y) noexcept nogil
+        void (*average_backward)(const average_shape *g, const float *dy, int64_t first,
+                                 int64_t end, float *dx) noexcept nogil
     # batch norm
     enum: NORM_WIDTH
     enum: PEAK_CHAINS

@@ -1,14 +1,23 @@
-"""Pooling of NHWC images. One task is one row of the result, so threads never share one."""
+"""Pooling of NHWC images. A part is a row of the result, or some rows of the gradient."""
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport (
-    adaptive_pool_shape, avg_pool_shape, max_pool_shape, simd)
+    average_shape, larger, max_pool_shape, pool_axis, simd, smaller)
+from fastnn._kernels.parts cimport run_parts
 
 cdef enum:
     SERIAL = 32768      # floats that are not worth a team of threads
+    BANDS = 64          # of rows of the gradient, about, of all images
+    BAND_ROWS = 8       # in each of them, at least
 
+
+cdef int64_t bands(int64_t n, int64_t h) noexcept nogil:
+    """Into how many bands the rows of one image's gradient are cut."""
+    return larger(1, smaller(h // BAND_ROWS, BANDS // n))
+
+
+# ---- max ----
 
 cdef void max_pool2d_forward(char **p, const int64_t *d, const double *s,
                              int threads) noexcept nogil:
@@ -19,26 +28,24 @@ cdef void max_pool2d_forward(char **p, const int64_t *d, const double *s,
     d: n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow.
     """
     cdef const max_pool_shape *g = <const max_pool_shape *> d
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    cdef uint8_t *offsets = <uint8_t *> p[2]
-    cdef int64_t row, image = g.h * g.w * g.c, line = g.ow * g.c
-    for row in prange(g.n * g.oh, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * image > SERIAL):
-        simd.pool.max_forward(
-            g, x + row // g.oh * image, row % g.oh, y + row * line, offsets + row * line)
+    run_parts(_max_row, p, d, s, g.n * g.oh, SERIAL * g.oh // (g.h * g.w * g.c), threads)
 
 
 cdef void max_pool2d_infer(char **p, const int64_t *d, const double *s,
                            int threads) noexcept nogil:
     """max_pool2d_forward without offsets.  p: x, y.  d: the same.  Overwrites; no aliasing."""
+    cdef char *buffers[3]
+    buffers[0], buffers[1], buffers[2] = p[0], p[1], NULL
+    max_pool2d_forward(buffers, d, s, threads)
+
+
+cdef void _max_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
     cdef const max_pool_shape *g = <const max_pool_shape *> d
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    cdef int64_t row, image = g.h * g.w * g.c, line = g.ow * g.c
-    for row in prange(g.n * g.oh, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * image > SERIAL):
-        simd.pool.max_forward(g, x + row // g.oh * image, row % g.oh, y + row * line, NULL)
+    cdef int64_t line = g.ow * g.c
+    cdef uint8_t *offsets = <uint8_t *> p[2]
+    simd.pool.max_forward(g, <const float *> p[0] + row // g.oh * g.h * g.w * g.c, row % g.oh,
+                          <float *> p[1] + row * line,
+                          NULL if offsets == NULL else offsets + row * line)
 
 
 cdef void max_pool2d_backward(char **p, const int64_t *d, const double *s,
@@ -48,14 +55,74 @@ cdef void max_pool2d_backward(char **p, const int64_t *d, const double *s,
     p: dy[n,oh,ow,c], offsets uint8[n,oh,ow,c], dx[n,h,w,c].  d: as max_pool2d_forward.
     """
     cdef const max_pool_shape *g = <const max_pool_shape *> d
-    cdef const float *dy = <const float *> p[0]
-    cdef const uint8_t *offsets = <const uint8_t *> p[1]
-    cdef float *dx = <float *> p[2]
-    cdef int64_t row, image = g.oh * g.ow * g.c, line = g.w * g.c
-    for row in prange(g.n * g.h, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * g.h * line > SERIAL):
-        simd.pool.max_backward(g, dy + row // g.h * image, offsets + row // g.h * image,
-                               row % g.h, dx + row * line)
+    cdef int64_t count = bands(g.n, g.h)
+    run_parts(_max_band, p, d, s, g.n * count, SERIAL * count // (g.h * g.w * g.c), threads)
+
+
+cdef void _max_band(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    cdef const max_pool_shape *g = <const max_pool_shape *> d
+    cdef int64_t count = bands(g.n, g.h), image = part // count, band = part % count
+    cdef int64_t at = image * g.oh * g.ow * g.c
+    simd.pool.max_backward(g, <const float *> p[0] + at, <const uint8_t *> p[1] + at,
+                           band * g.h // count, (band + 1) * g.h // count,
+                           <float *> p[2] + image * g.h * g.w * g.c)
+
+
+# ---- averages ----
+
+cdef void average_forward(char **p, const average_shape *g, const double *s,
+                          int threads) noexcept nogil:
+    run_parts(_average_row, p, <const int64_t *> g, s, g.n * g.rows.out,
+              SERIAL * g.rows.out // (g.rows.size * g.columns.size * g.c), threads)
+
+
+cdef void _average_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
+    cdef const average_shape *g = <const average_shape *> d
+    cdef int64_t image = row // g.rows.out
+    simd.pool.average_forward(
+        g, <const float *> p[0] + image * g.rows.size * g.columns.size * g.c, row % g.rows.out,
+        <float *> p[1] + row * g.columns.out * g.c)
+
+
+cdef void average_backward(char **p, const average_shape *g, const double *s,
+                           int threads) noexcept nogil:
+    cdef int64_t count = bands(g.n, g.rows.size)
+    run_parts(_average_band, p, <const int64_t *> g, s, g.n * count,
+              SERIAL * count // (g.rows.size * g.columns.size * g.c), threads)
+
+
+cdef void _average_band(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    cdef const average_shape *g = <const average_shape *> d
+    cdef int64_t count = bands(g.n, g.rows.size), image = part // count, band = part % count
+    simd.pool.average_backward(
+        g, <const float *> p[0] + image * g.rows.out * g.columns.out * g.c,
+        band * g.rows.size // count, (band + 1) * g.rows.size // count,
+        <float *> p[1] + image * g.rows.size * g.columns.size * g.c)
+
+
+cdef average_shape windows(const int64_t *d) noexcept nogil:
+    """The shape of avg_pool2d."""
+    cdef average_shape g
+    g.n, g.c, g.divisor = d[0], d[3], d[13]
+    g.rows = pool_axis(size=d[1], out=d[10], k=d[4], stride=d[6], pad=d[8], pad_end=d[14],
+                       count_padding=d[12])
+    g.columns = pool_axis(size=d[2], out=d[11], k=d[5], stride=d[7], pad=d[9], pad_end=d[15],
+                          count_padding=d[12])
+    return g
+
+
+cdef pool_axis bins(int64_t size, int64_t out) noexcept nogil:
+    """The bins of adaptive pooling: windows of one size where `out` divides `size`."""
+    cdef int64_t k = 0 if size % out else size // out
+    return pool_axis(size=size, out=out, k=k, stride=k, pad=0, pad_end=0, count_padding=0)
+
+
+cdef average_shape all_bins(const int64_t *d) noexcept nogil:
+    """The shape of adaptive_avg_pool2d."""
+    cdef average_shape g
+    g.n, g.c, g.divisor = d[0], d[3], 0
+    g.rows, g.columns = bins(d[1], d[4]), bins(d[2], d[5])
+    return g
 
 
 cdef void avg_pool2d_forward(char **p, const int64_t *d, const double *s,
@@ -67,13 +134,8 @@ cdef void avg_pool2d_forward(char **p, const int64_t *d, const double *s,
     d: n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, oh, ow, count_include_pad,
     divisor_override, pad_bottom, pad_right.
     """
-    cdef const avg_pool_shape *g = <const avg_pool_shape *> d
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    cdef int64_t row, image = g.h * g.w * g.c, line = g.ow * g.c
-    for row in prange(g.n * g.oh, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * image > SERIAL):
-        simd.pool.avg_forward(g, x + row // g.oh * image, row % g.oh, y + row * line)
+    cdef average_shape g = windows(d)
+    average_forward(p, &g, s, threads)
 
 
 cdef void avg_pool2d_backward(char **p, const int64_t *d, const double *s,
@@ -82,13 +144,8 @@ cdef void avg_pool2d_backward(char **p, const int64_t *d, const double *s,
 
     p: dy[n,oh,ow,c], dx[n,h,w,c].  d: as avg_pool2d_forward.
     """
-    cdef const avg_pool_shape *g = <const avg_pool_shape *> d
-    cdef const float *dy = <const float *> p[0]
-    cdef float *dx = <float *> p[1]
-    cdef int64_t row, image = g.oh * g.ow * g.c, line = g.w * g.c
-    for row in prange(g.n * g.h, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * g.h * line > SERIAL):
-        simd.pool.avg_backward(g, dy + row // g.h * image, row % g.h, dx + row * line)
+    cdef average_shape g = windows(d)
+    average_backward(p, &g, s, threads)
 
 
 cdef void adaptive_avg_pool2d_forward(char **p, const int64_t *d, const double *s,
@@ -97,13 +154,8 @@ cdef void adaptive_avg_pool2d_forward(char **p, const int64_t *d, const double *
 
     p: x[n,h,w,c], y[n,oh,ow,c].  d: n, h, w, c, oh, ow.
     """
-    cdef const adaptive_pool_shape *g = <const adaptive_pool_shape *> d
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    cdef int64_t row, image = g.h * g.w * g.c, line = g.ow * g.c
-    for row in prange(g.n * g.oh, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * image > SERIAL):
-        simd.pool.adaptive_forward(g, x + row // g.oh * image, row % g.oh, y + row * line)
+    cdef average_shape g = all_bins(d)
+    average_forward(p, &g, s, threads)
 
 
 cdef void adaptive_avg_pool2d_backward(char **p, const int64_t *d, const double *s,
@@ -112,14 +164,11 @@ cdef void adaptive_avg_pool2d_backward(char **p, const int64_t *d, const double 
 
     p: dy[n,oh,ow,c], dx[n,h,w,c].  d: n, h, w, c, oh, ow.
     """
-    cdef const adaptive_pool_shape *g = <const adaptive_pool_shape *> d
-    cdef const float *dy = <const float *> p[0]
-    cdef float *dx = <float *> p[1]
-    cdef int64_t row, image = g.oh * g.ow * g.c, line = g.w * g.c
-    for row in prange(g.n * g.h, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * g.h * line > SERIAL):
-        simd.pool.adaptive_backward(g, dy + row // g.h * image, row % g.h, dx + row * line)
+    cdef average_shape g = all_bins(d)
+    average_backward(p, &g, s, threads)
 
+
+# ---- what a call may be ----
 
 def _positive(**sizes):
     for name, size in sizes.items():

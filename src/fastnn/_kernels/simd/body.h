@@ -9,6 +9,7 @@
 #include "random.h"
 #include "optimizer.h"
 #include "pool.h"
+#include "average.h"
 #include "norm.h"
 #include "softmax.h"
 #include "gemm.h"

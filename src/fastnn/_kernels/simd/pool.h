@@ -1,26 +1,28 @@
-/* Pooling of one output row (forward) or one input row (backward) of an NHWC image.
+/* Max pooling of one output row (forward) or some input rows (backward) of an NHWC image.
  *
- * Every backward gathers: an input pixel adds what the windows over it send, in window order, so
- * rows are independent and the sum has one order. Channels go in blocks of up to 4 vectors.
+ * An input pixel adds what the windows over it send in window order, whichever way a backward
+ * goes, so the cut of an image into rows changes no bit. Channels go in blocks of up to 4 vectors.
  */
 INLINE int64_t ceil_div(int64_t a, int64_t b) {
     return a <= 0 ? 0 : b == 1 ? a : (a + b - 1) / b;
 }
 
-/* Run block(vectors, lanes, j) over channels j: wide blocks first, then single vectors, the tail.
- * With `spill` the tail is a whole vector too: it reads and writes past the pixel, what it writes
- * there is written again when the next pixel's turn comes. */
-#define OVER_CHANNELS(c, spill, block)                                                            \
+/* Run block(vectors, lanes, j) over channels j: wide blocks, then single vectors. The last one
+ * begins early enough to be whole, as a block may be done twice; below LANES channels it has
+ * `few` lanes: the channels, or LANES where it may go on past the pixel. */
+#define OVER_CHANNELS(c, few, block)                                                              \
     do {                                                                                          \
         int64_t j = 0;                                                                            \
         for (; j + 4 * LANES <= (c); j += 4 * LANES) { block(4, LANES, j); }                      \
-        for (; j + ((spill) ? 1 : LANES) <= (c); j += LANES) { block(1, LANES, j); }              \
-        if (j < (c)) { block(1, (c) - j, j); }                                                    \
+        for (; j + LANES <= (c); j += LANES) { block(1, LANES, j); }                              \
+        if (j < (c) && j) { block(1, LANES, (c) - LANES); }                                       \
+        else if (j < (c)) { block(1, few, 0); }                                                   \
     } while (0)
 
-/* May a vector at the last channels of pixel i of `pixels` go on past the pixel? */
-INLINE int may_spill(int64_t i, int64_t pixels, int64_t c) {
-    return (pixels - 1 - i) * c >= LANES;
+/* Is there room for a vector at pixel i of `pixels`? What it writes past its pixel is written
+ * again when the next pixel's turn comes. */
+INLINE int has_room(int64_t i, int64_t pixels, int64_t c) {
+    return (pixels - i) * c >= LANES;
 }
 
 /* The part [first, end) of a window of k steps that lies inside 0..size, from start. */
@@ -78,18 +80,23 @@ INLINE void max_block(const max_pool_shape *g, const float *x, span ky, span kx,
 
 INLINE void max_row(const max_pool_shape *g, const float *x, int64_t oy, float *y,
                     uint8_t *offsets) {
-    const int64_t iy0 = oy * g->stride_h - g->pad_top;
+    const int64_t iy0 = oy * g->stride_h - g->pad_top, reach = (g->kw - 1) * g->dilation_w;
     const span ky = inside(iy0, g->kh, g->dilation_h, g->h);
     const int64_t bottom = (iy0 + (ky.end - 1) * g->dilation_h) * g->w;
-    for (int64_t ox = 0; ox < g->ow; ox++) {
+    for (int64_t ox = 0, next; ox < g->ow; ox = next) {
         const int64_t ix0 = ox * g->stride_w - g->pad_left, at = ox * g->c;
         const span kx = inside(ix0, g->kw, g->dilation_w, g->w);
         const float *from = x + (iy0 * g->w + ix0) * g->c;
-        const int spill = may_spill(ox, g->ow, g->c) &&
-            may_spill(bottom + ix0 + (kx.end - 1) * g->dilation_w, g->h * g->w, g->c);
+        /* whole windows that move on by one pixel: their pixels make one long pixel */
+        next = ox + 1;
+        if (g->stride_w == 1 && ix0 >= 0)
+            next = larger(next, smaller(g->ow, g->w - reach + g->pad_left));
+        const int64_t line = (next - ox) * g->c;
+        const int room = has_room(ox, g->ow, g->c) &&
+            has_room(bottom + ix0 + (kx.end - 1) * g->dilation_w, g->h * g->w, g->c);
 #define BLOCK(vectors, lanes, j)                                                                  \
     max_block(g, from + j, ky, kx, y + at + j, offsets ? offsets + at + j : 0, vectors, lanes)
-        OVER_CHANNELS(g->c, spill, BLOCK);
+        OVER_CHANNELS(line, room ? LANES : line, BLOCK);
 #undef BLOCK
     }
 }
@@ -163,182 +170,99 @@ static void max_pool_route_row(const max_pool_shape *g, const float *dy, const u
         if (columns <= 0) continue;
         if (ix > done) memset(dx + done * c, 0, (size_t)((ix - done) * c) * sizeof(float));
         done = ix + columns;
-        const int past = may_spill(oy * g->ow + ox, g->oh * g->ow, c);
-        /* the tail of a column must not spill on the next one once its first block is written */
-        const int spill = past && may_spill(done - 1, g->w, c) && (columns == 1 || c < LANES);
+        const int past = has_room(oy * g->ow + ox, g->oh * g->ow, c);
+        const int room = past && has_room(done - 1, g->w, c);
         const int64_t index = ky * g->kw + kx.first;
 #define BLOCK(vectors, lanes, j)                                                                  \
     route_block(dy + at + j, offsets + at + j, index, columns, c, dx + ix * c + j, vectors, lanes, \
                 past ? LANES : lanes)
-        OVER_CHANNELS(c, spill, BLOCK);
+        OVER_CHANNELS(c, room ? LANES : c, BLOCK);
 #undef BLOCK
     }
     memset(dx + done * c, 0, (size_t)((g->w - done) * c) * sizeof(float));
 }
 
-static void max_pool_backward_row(const max_pool_shape *g, const float *dy,
-                                  const uint8_t *offsets, int64_t iy, float *dx) {
+/* Row iy of dx, gathered from the windows over each pixel: whole vectors, but a look at every
+ * element of every window. */
+static void max_pool_gather_row(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
+                                int64_t iy, float *dx) {
     const span oy = covering(iy, g->kh, g->dilation_h, g->stride_h, g->pad_top, g->oh);
+    const int64_t reach = (g->kw - 1) * g->dilation_w;
     span ox = {0, 0};
-    if (g->dilation_h == 1 && g->dilation_w == 1 && g->stride_h >= g->kh &&
-        g->stride_w >= g->kw) {
-        max_pool_route_row(g, dy, offsets, iy, dx);
-        return;
-    }
-    for (int64_t ix = 0; ix < g->w; ix++) {
+    for (int64_t ix = 0, next; ix < g->w; ix = next) {
         advance(&ox, ix, g->kw, g->dilation_w, g->stride_w, g->pad_left, g->ow);
-        const int spill =
-            may_spill(ix, g->w, g->c) && may_spill((oy.end - 1) * g->ow + ox.end - 1,
-                                                   g->oh * g->ow, g->c);
+        next = ix + 1; /* as in max_row: pixels under as many windows make one long pixel */
+        if (g->stride_w == 1 && ix + g->pad_left >= reach)
+            next = larger(next, smaller(g->w, g->ow - g->pad_left));
+        const int64_t line = (next - ix) * g->c;
+        const int room = has_room(ix, g->w, g->c) &&
+            has_room((oy.end - 1) * g->ow + ox.end - 1, g->oh * g->ow, g->c);
 #define BLOCK(vectors, lanes, j)                                                                  \
     max_grad_block(g, dy + j, offsets + j, oy, ox, iy, ix, dx + ix * g->c + j, vectors, lanes)
-        OVER_CHANNELS(g->c, spill, BLOCK);
+        OVER_CHANNELS(line, room ? LANES : line, BLOCK);
 #undef BLOCK
     }
 }
 
-/* ---- average pool ---- */
-
-/* y = sum of x[rows of y][columns of x] / divisor */
-INLINE void mean_block(const float *x, int64_t w, int64_t c, span rows, span columns,
-                       float divisor, float *y, int vectors, int64_t lanes) {
-    vf sum[4];
-    for (int v = 0; v < vectors; v++) sum[v] = (vf){0};
-    for (int64_t a = rows.first; a < rows.end; a++) {
-        vf row[4]; /* a sum per row first: large windows keep their accuracy */
-        for (int v = 0; v < vectors; v++) row[v] = (vf){0};
-        for (int64_t b = columns.first; b < columns.end; b++)
-            for (int v = 0; v < vectors; v++)
-                row[v] += load_n(x + (a * w + b) * c + v * LANES, lanes);
-        for (int v = 0; v < vectors; v++) sum[v] += row[v];
-    }
-    for (int v = 0; v < vectors; v++) store_n(y + v * LANES, sum[v] / divisor, lanes);
+/* to[place[winner] + j] += dy[j] for the winners first .. first + last */
+INLINE void scatter_pixel(int64_t c, const float *restrict dy, const uint8_t *restrict offsets,
+                          const int64_t *restrict place, uint8_t first, uint8_t last,
+                          float *restrict to) {
+    for (int64_t j = 0; j < c; j++)
+        if ((uint8_t)(offsets[j] - first) <= last) to[place[offsets[j]] + j] += dy[j];
 }
 
-/* The window of output o clipped to the padded input (PyTorch's size), and to the input. */
-INLINE span avg_window(int64_t o, int64_t k, int64_t stride, int64_t pad, int64_t size,
-                       int64_t pad_end, int64_t *padded) {
-    const int64_t start = o * stride - pad, end = smaller(start + k, size + pad_end);
-    *padded = end - start;
-    return (span){larger(start, 0), smaller(end, size)};
-}
-
-INLINE float avg_divisor(const avg_pool_shape *g, span rows, span columns, int64_t padded_rows,
-                         int64_t padded_columns) {
-    if (g->divisor_override) return (float)g->divisor_override;
-    if (g->count_include_pad) return (float)(padded_rows * padded_columns);
-    return (float)((rows.end - rows.first) * (columns.end - columns.first));
-}
-
-static void avg_pool_forward_row(const avg_pool_shape *g, const float *x, int64_t oy, float *y) {
-    int64_t tall, wide;
-    const span rows = avg_window(oy, g->kh, g->stride_h, g->pad_top, g->h, g->pad_bottom, &tall);
-    for (int64_t ox = 0; ox < g->ow; ox++) {
-        const span columns =
-            avg_window(ox, g->kw, g->stride_w, g->pad_left, g->w, g->pad_right, &wide);
-        const int empty = rows.first >= rows.end || columns.first >= columns.end;
-        const float divisor = empty ? 1.0f : avg_divisor(g, rows, columns, tall, wide);
-        const int spill = may_spill(ox, g->ow, g->c) &&
-            may_spill((rows.end - 1) * g->w + columns.end - 1, g->h * g->w, g->c);
-#define BLOCK(vectors, lanes, j)                                                                  \
-    mean_block(x + j, g->w, g->c, rows, columns, divisor, y + ox * g->c + j, vectors, lanes)
-        OVER_CHANNELS(g->c, spill, BLOCK);
-#undef BLOCK
-    }
-}
-
-INLINE void avg_grad_block(const avg_pool_shape *g, const float *dy, span oy, span ox, float *dx,
-                           int vectors, int64_t lanes) {
-    vf sum[4];
-    int64_t tall, wide;
-    for (int v = 0; v < vectors; v++) sum[v] = (vf){0};
-    for (int64_t a = oy.first; a < oy.end; a++) {
-        const span rows =
-            avg_window(a, g->kh, g->stride_h, g->pad_top, g->h, g->pad_bottom, &tall);
-        for (int64_t b = ox.first; b < ox.end; b++) {
-            const span columns =
-                avg_window(b, g->kw, g->stride_w, g->pad_left, g->w, g->pad_right, &wide);
-            const vf share = splat(1.0f / avg_divisor(g, rows, columns, tall, wide));
-            const float *from = dy + (a * g->ow + b) * g->c;
-            for (int v = 0; v < vectors; v++)
-                sum[v] = vfma(load_n(from + v * LANES, lanes), share, sum[v]);
+/* Rows first..end of dx, scattered from the winners: one look at each, a lane at a time. */
+static void max_pool_scatter_rows(const max_pool_shape *g, const float *dy,
+                                  const uint8_t *offsets, int64_t first, int64_t end, float *dx) {
+    int64_t place[256] = {0}; /* of each element of a window, from its corner */
+    const int64_t c = g->c;
+    for (int64_t a = 0; a < g->kh; a++)
+        for (int64_t b = 0; b < g->kw; b++)
+            place[a * g->kw + b] = (a * g->dilation_h * g->w + b * g->dilation_w) * c;
+    memset(dx + first * g->w * c, 0, (size_t)((end - first) * g->w * c) * sizeof(float));
+    const span over = covering(first, g->kh, g->dilation_h, g->stride_h, g->pad_top, g->oh);
+    for (int64_t oy = over.first; oy < g->oh && oy * g->stride_h - g->pad_top < end; oy++) {
+        const int64_t iy0 = oy * g->stride_h - g->pad_top;
+        const span ky = inside(iy0 - first, g->kh, g->dilation_h, end - first);
+        if (ky.first >= ky.end) continue;
+        const uint8_t least = (uint8_t)(ky.first * g->kw);
+        const uint8_t last = (uint8_t)((ky.end - ky.first) * g->kw - 1);
+        for (int64_t ox = 0; ox < g->ow; ox++) {
+            const int64_t ix0 = ox * g->stride_w - g->pad_left, at = (oy * g->ow + ox) * c;
+            const span kx = inside(ix0, g->kw, g->dilation_w, g->w);
+            float *to = dx + (iy0 * g->w + ix0) * c;
+            if (kx.first >= kx.end) continue;
+            if (last == g->kh * g->kw - 1)
+                scatter_pixel(c, dy + at, offsets + at, place, 0, 255, to);
+            else
+                scatter_pixel(c, dy + at, offsets + at, place, least, last, to);
         }
     }
-    for (int v = 0; v < vectors; v++) store_n(dx + v * LANES, sum[v], lanes);
 }
 
-static void avg_pool_backward_row(const avg_pool_shape *g, const float *dy, int64_t iy,
-                                  float *dx) {
-    const span oy = covering(iy, g->kh, 1, g->stride_h, g->pad_top, g->oh);
-    span ox = {0, 0};
-    for (int64_t ix = 0; ix < g->w; ix++) {
-        advance(&ox, ix, g->kw, 1, g->stride_w, g->pad_left, g->ow);
-        const int spill =
-            may_spill(ix, g->w, g->c) && may_spill((oy.end - 1) * g->ow + ox.end - 1,
-                                                   g->oh * g->ow, g->c);
-#define BLOCK(vectors, lanes, j)                                                                  \
-    avg_grad_block(g, dy + j, oy, ox, dx + ix * g->c + j, vectors, lanes)
-        OVER_CHANNELS(g->c, spill, BLOCK);
-#undef BLOCK
+/* Is the gather faster? Measured: the scatter costs as much as a look of the gather at 9 / 8 of
+ * LANES elements, or at LANES of them where the gather cannot go along a whole row. */
+INLINE int gather_pays(const max_pool_shape *g) {
+    const int64_t looks = g->kh * g->kw;
+    if (g->stride_w == 1) return looks * 8 <= LANES * 9;
+    return looks < LANES && g->c >= 4 * LANES;
+}
+
+static void max_pool_backward_rows(const max_pool_shape *g, const float *dy,
+                                   const uint8_t *offsets, int64_t first, int64_t end, float *dx) {
+    const int plain = g->dilation_h == 1 && g->dilation_w == 1;
+    const int apart = plain && g->stride_h >= g->kh && g->stride_w >= g->kw;
+    if (!apart && !gather_pays(g)) {
+        max_pool_scatter_rows(g, dy, offsets, first, end, dx);
+        return;
     }
-}
-
-/* ---- adaptive average pool: bin i of `out` covers floor(i*size/out) .. ceil((i+1)*size/out) ---- */
-
-INLINE span bin(int64_t i, int64_t size, int64_t out) {
-    return (span){i * size / out, ((i + 1) * size + out - 1) / out};
-}
-
-static void adaptive_pool_forward_row(const adaptive_pool_shape *g, const float *x, int64_t oy,
-                                      float *y) {
-    const span rows = bin(oy, g->h, g->oh);
-    for (int64_t ox = 0; ox < g->ow; ox++) {
-        const span columns = bin(ox, g->w, g->ow);
-        const float divisor =
-            (float)((rows.end - rows.first) * (columns.end - columns.first));
-        const int spill = may_spill(ox, g->ow, g->c) &&
-            may_spill((rows.end - 1) * g->w + columns.end - 1, g->h * g->w, g->c);
-#define BLOCK(vectors, lanes, j)                                                                  \
-    mean_block(x + j, g->w, g->c, rows, columns, divisor, y + ox * g->c + j, vectors, lanes)
-        OVER_CHANNELS(g->c, spill, BLOCK);
-#undef BLOCK
-    }
-}
-
-INLINE void adaptive_grad_block(const adaptive_pool_shape *g, const float *dy, span oy, span ox,
-                                float *dx, int vectors, int64_t lanes) {
-    vf sum[4];
-    for (int v = 0; v < vectors; v++) sum[v] = (vf){0};
-    for (int64_t a = oy.first; a < oy.end; a++) {
-        const span rows = bin(a, g->h, g->oh);
-        for (int64_t b = ox.first; b < ox.end; b++) {
-            const span columns = bin(b, g->w, g->ow);
-            const vf share = splat(
-                1.0f / (float)((rows.end - rows.first) * (columns.end - columns.first)));
-            const float *from = dy + (a * g->ow + b) * g->c;
-            for (int v = 0; v < vectors; v++)
-                sum[v] = vfma(load_n(from + v * LANES, lanes), share, sum[v]);
-        }
-    }
-    for (int v = 0; v < vectors; v++) store_n(dx + v * LANES, sum[v], lanes);
-}
-
-static void adaptive_pool_backward_row(const adaptive_pool_shape *g, const float *dy, int64_t iy,
-                                       float *dx) {
-    /* the bins that cover an input are the bin of that input with the two sizes exchanged */
-    const span oy = bin(iy, g->oh, g->h);
-    for (int64_t ix = 0; ix < g->w; ix++) {
-        const span ox = bin(ix, g->ow, g->w);
-        const int spill =
-            may_spill(ix, g->w, g->c) && may_spill((oy.end - 1) * g->ow + ox.end - 1,
-                                                   g->oh * g->ow, g->c);
-#define BLOCK(vectors, lanes, j)                                                                  \
-    adaptive_grad_block(g, dy + j, oy, ox, dx + ix * g->c + j, vectors, lanes)
-        OVER_CHANNELS(g->c, spill, BLOCK);
-#undef BLOCK
+    for (int64_t iy = first; iy < end; iy++) {
+        float *row = dx + iy * g->w * g->c;
+        if (apart) max_pool_route_row(g, dy, offsets, iy, row);
+        else max_pool_gather_row(g, dy, offsets, iy, row);
     }
 }
 
 #define POOL_KERNELS                                                                              \
-    {max_pool_forward_row, max_pool_backward_row, avg_pool_forward_row, avg_pool_backward_row,    \
-     adaptive_pool_forward_row, adaptive_pool_backward_row}
+    {max_pool_forward_row, max_pool_backward_rows, average_forward_row, average_backward_rows}

@@ -31,29 +31,28 @@ typedef struct {
     unary_grad_fn backward;
 } unary_row;
 
-/* Pooling (pool.h), one row of one NHWC image per call. */
+/* Pooling (pool.h, average.h) of one NHWC image per call. */
 typedef struct {
     int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow;
 } max_pool_shape;
 typedef struct {
-    int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, oh, ow;
-    int64_t count_include_pad, divisor_override, pad_bottom, pad_right;
-} avg_pool_shape;
+    int64_t size, out; /* of the input, of the output */
+    int64_t k, stride, pad, pad_end, count_padding; /* k = 0: bins of adaptive pooling */
+} pool_axis;
 typedef struct {
-    int64_t n, h, w, c, oh, ow;
-} adaptive_pool_shape;
+    int64_t n, c, divisor; /* divisor = 0: the size of each window */
+    pool_axis rows, columns;
+} average_shape;
 typedef struct {
     /* x[h][w][c], row oy of y[oh][ow][c] and, unless NULL, of offsets[oh][ow][c] */
     void (*max_forward)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
                         uint8_t *offsets);
-    /* dy[oh][ow][c], offsets[oh][ow][c], row iy of dx[h][w][c] */
+    /* dy[oh][ow][c], offsets[oh][ow][c], rows first..end of dx[h][w][c] */
     void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
-                         int64_t iy, float *dx);
-    void (*avg_forward)(const avg_pool_shape *g, const float *x, int64_t oy, float *y);
-    void (*avg_backward)(const avg_pool_shape *g, const float *dy, int64_t iy, float *dx);
-    void (*adaptive_forward)(const adaptive_pool_shape *g, const float *x, int64_t oy, float *y);
-    void (*adaptive_backward)(const adaptive_pool_shape *g, const float *dy, int64_t iy,
-                              float *dx);
+                         int64_t first, int64_t end, float *dx);
+    void (*average_forward)(const average_shape *g, const float *x, int64_t oy, float *y);
+    void (*average_backward)(const average_shape *g, const float *dy, int64_t first, int64_t end,
+                             float *dx);
 } pool_kernels;
 
 /* Batch norm (norm.h). Blocks of x[rows][width], row after row `stride` floats apart, where
