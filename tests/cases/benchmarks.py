@@ -10,7 +10,7 @@ from scipy import special
 from fastnn.bench.graphs import find
 from fastnn.bench.rows import ROWS, Row
 from fastnn.bench.serve import bind, sizes
-from tests.cases import batch_norm, conv2d, losses, pointwise, pooling
+from tests.cases import batch_norm, conv2d, conv_transpose2d, losses, pointwise, pooling
 from tests.cases.case import Case, between, classes, normal
 
 BATCH = 2
@@ -29,6 +29,7 @@ TWINS = {
     "affine": lambda x, scale, shift: scale * x + shift,
     "power": lambda x, exponent: x**exponent,
     "conv2d": conv2d._twin,
+    "conv_transpose2d": conv_transpose2d._twin,
     "linear": lambda x, w, b=0.0: x @ w.T + b,
     "matmul": lambda a, b: a @ b,
     "batch_norm": lambda x, mean, var, w, b, training=False: batch_norm._twin(

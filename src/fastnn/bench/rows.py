@@ -126,6 +126,7 @@ ROWS = (
     conv(64, 32, 64, 3, padding=1, groups=64),
     conv(64, 16, 64, 3, padding=2, dilation=2),
     conv(64, 16, 128, 3, padding=1, groups=4),
+    Row("conv_transpose2d", (floats(N, 128, 16, 16), floats(128, 64, 2, 2)), {"stride": 2}),
     Row("conv2d>relu", (IMAGES, floats(64, 64, 3, 3), floats(64)), {"padding": 1}),
     linear(784, 512),
     linear(512, 512),
