@@ -57,6 +57,7 @@ CASES = {
     "unary_backward": ((M, 0), (F * M, F * M, F * M)),
     "binary": ((0, 2, M, C, C, 1, 0, 1), (MATRIX, ROW, MATRIX)),
     "add_n": ((M, 3), (F * M,) * 4),
+    "add_n_unary_backward": ((M, 3, 0), (F * M,) * 5),
     "fill": ((M,), (F * M,)),
     "max_pool2d_forward": (MAX_POOL, (F * PLACES * C, F * HALF * C, HALF * C)),
     "max_pool2d_infer": (MAX_POOL, (F * PLACES * C, F * HALF * C)),

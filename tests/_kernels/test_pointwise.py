@@ -209,6 +209,24 @@ def test_add_n(k, n):
         np.testing.assert_array_equal(inputs[i], expected)
 
 
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("n", [1, 9, 1023, 1025, 90001])
+def test_gradient_of_a_sum_is_that_of_its_parts(k, n, name="relu"):
+    rng = np.random.default_rng(8)
+    s = ARGUMENTS.get(name, ())
+    saved = rng.uniform(0.1, 2, n).astype(np.float32) * rng.choice([-1, 1], n).astype(np.float32)
+    xs = list(rng.standard_normal((k, n), np.float32))
+    total, expected, dx = blank(n), blank(n), blank(n)
+    call("add_n", [*xs, total], [n, k])
+    call("unary_backward", [saved, total, expected], [n, ROWS[name]], s)
+    call_all_threads("add_n_unary_backward", [saved, *xs, dx], [n, k, ROWS[name]], s)
+    np.testing.assert_array_equal(dx, expected)
+    for i in range(k + 1):  # in place of the saved values or of a part
+        buffers = [saved.copy(), *(x.copy() for x in xs)]
+        call("add_n_unary_backward", [*buffers, buffers[i]], [n, k, ROWS[name]], s, threads=2)
+        np.testing.assert_array_equal(buffers[i], expected)
+
+
 @pytest.mark.parametrize("n", [0, 1, 7, 9, 200000])
 def test_fill(n):
     y = np.zeros(n, np.float32)
@@ -219,7 +237,7 @@ def test_fill(n):
 @pytest.mark.parametrize("name, d, words", [
     ("binary", [99, 1, 3, 1, 1], "row 99"), ("binary", [0, 9], "8 dimensions"),
     ("binary", [0, 1, 3, -1, 1], "before the buffer"), ("unary_forward", [3, -1], "row -1"),
-    ("add_n", [3, 0], "at least one")])
+    ("add_n", [3, 0], "at least one"), ("add_n_unary_backward", [3, 1, 0], "at least two")])
 def test_contradictions_are_refused(name, d, words):
     with pytest.raises(ValueError, match=words):
         registry.KERNELS[name].extents(d, 1)

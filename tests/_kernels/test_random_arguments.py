@@ -222,6 +222,12 @@ def test_sums_of_any_number_of_tensors(k, n):
     test_pointwise.test_fill(n)
 
 
+@covers("add_n_unary_backward")
+@given(st.integers(2, 9), st.integers(0, 5000), st.sampled_from(["relu", "tanh", "silu"]))
+def test_gradients_of_sums_of_any_number_of_tensors(k, n, name):
+    test_pointwise.test_gradient_of_a_sum_is_that_of_its_parts(k, n, name)
+
+
 @covers(*test_optimizer.ROWS)
 @some
 @given(st.sampled_from(sorted(test_optimizer.ROWS)), st.lists(st.integers(0, 200) | st.integers(

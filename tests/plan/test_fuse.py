@@ -45,6 +45,7 @@ def test_rewrites_happen():
     names = _names("residual")
     assert names.count("batch_norm_relu") == names.count("batch_norm_relu_backward") == 2
     assert names.count("batch_norm_add_relu") == 2
+    assert names.count("add_n_relu_backward") == 1
     assert names.count("conv2d_relu") == 1
     assert "linear_relu" in _names("mlp")
 

@@ -46,7 +46,7 @@ cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
         return gradient_workspace(v.n * v.h * v.w, v.c, v.k, threads)
     if way_of(v) == GENERAL:
         plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, v.kh * v.kw * (v.c // v.groups),
-                          v.groups)
+                          v.groups, threads)
         return taps_bytes + plan.partial_bytes + threads * plan.scratch_bytes
     sums = cut_sums(v)
     return taps_bytes + sums.partial_bytes + threads * sums.scratch_bytes
@@ -75,7 +75,7 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
     cdef float *partial = <float *> workspace
     cdef char *scratch = workspace + sums.partial_bytes
     cdef int64_t chunk, tap, k, taps = v.kh * v.kw
-    for chunk in prange(sums.count, num_threads=threads, schedule="static",
+    for chunk in prange(sums.count, num_threads=threads, schedule="dynamic",
                         use_threads_if=threads > 1 and sums.count > 1):
         sum_chunk(v, &sums, &image, g, chunk, dw, partial,
                   scratch + threadid() * sums.scratch_bytes)
@@ -121,7 +121,8 @@ cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
     g.dy_stride = v.k
     if way_of(v) == GENERAL:
         g.depth = v.c // v.groups
-        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, taps * g.depth, v.groups)
+        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, taps * g.depth, v.groups,
+                          threads)
         run_outer(&g, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],
                   workspace + partial_at, threads)
         return

@@ -60,7 +60,7 @@ cdef void run_product(const linear_product *g, int64_t rows, char *workspace,
     if chunks == 1:  # even a team of one costs more than a tiny product
         product_chunk(g, &cut, 0, rows, workspace)
         return
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
+    for chunk in prange(chunks, num_threads=threads, schedule="dynamic",
                         use_threads_if=threads > 1 and rows * g.depth * g.columns >= SERIAL):
         product_chunk(g, &cut, chunk, rows, workspace + threadid() * cut.scratch_bytes)
 
@@ -102,7 +102,7 @@ cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
 
 cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, int threads) noexcept nogil:
     """Bytes of workspace for linear_grad_weight."""
-    cdef outer_plan plan = plan_outer(m, n, k, 1)
+    cdef outer_plan plan = plan_outer(m, n, k, 1, threads)
     return plan.partial_bytes + threads * plan.scratch_bytes
 
 
@@ -112,7 +112,7 @@ cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
 
     dw overlaps nothing.
     """
-    cdef outer_plan plan = plan_outer(d[0], d[2], d[1], 1)
+    cdef outer_plan plan = plan_outer(d[0], d[2], d[1], 1, threads)
     cdef outer_product g
     cdef conv_tap tap
     tap.offset_h = tap.offset_w = tap.slice = 0

@@ -7,7 +7,7 @@ cdef struct outer_plan:
     int64_t sums, parts, part_rows, partial_bytes, scratch_bytes
 
 cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
-                           int64_t groups) noexcept nogil
+                           int64_t groups, int threads) noexcept nogil
 cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept nogil
 cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixels, int64_t rows,
                     int64_t groups, float *dw, char *workspace, int threads) noexcept nogil

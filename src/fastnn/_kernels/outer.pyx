@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t
 from fastnn._kernels.dispatch cimport larger, outer_scratch, simd, smaller, whole
 
 cdef enum:
-    CHUNKS = 16              # enough for the cores of a small server, and even for 2
+    RANGES = 16              # enough for the cores of a small server, and even for 2
+    PARTS = 4                # for each thread, as some take longer than others
     SERIAL = 500000          # multiply-adds: below, starting threads costs more than it gives
     PARTIAL_BYTES = 8 << 20  # at most so much memory for sums beside dw
     CHUNK = 2048
@@ -16,20 +17,20 @@ cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept no
     """Ranges of pixels that get a sum of their own; depends on the shape alone."""
     if macs < SERIAL:
         return 1
-    cdef int64_t count = CHUNKS  # halved, as a power of two is even for 2 and 4 threads
+    cdef int64_t count = RANGES  # halved, as a power of two is even for 2 and 4 threads
     while count > 1 and (count * 512 > pixels or (count - 1) * bytes > PARTIAL_BYTES):
         count //= 2
     return count
 
 
 cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
-                           int64_t groups) noexcept nogil:
+                           int64_t groups, int threads) noexcept nogil:
     cdef outer_plan plan
     cdef int64_t floats = groups * rows * row_floats, parts = 1
     plan.sums = count_sums(pixels, pixels * floats, 4 * floats)
-    if pixels * floats >= SERIAL:
-        parts = larger(1, CHUNKS // (plan.sums * groups))
-    plan.part_rows = larger(64, whole((rows + parts - 1) // parts, simd.gemm.tile_rows))
+    if pixels * floats >= SERIAL:  # where rows are cut changes no sum
+        parts = larger(1, PARTS * threads // (plan.sums * groups))
+    plan.part_rows = whole(larger(64, (rows + parts - 1) // parts), simd.gemm.tile_rows)
     plan.parts = (rows + plan.part_rows - 1) // plan.part_rows
     plan.partial_bytes = whole(4 * floats * (plan.sums - 1), 64)
     plan.scratch_bytes = outer_scratch(simd.gemm.outer_pixels, smaller(rows, plan.part_rows),
@@ -61,7 +62,7 @@ cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixe
     if chunks == 1:  # even a team of one costs more than a tiny product
         outer_chunk(g, plan, 0, pixels, rows, groups, dw, NULL, workspace + plan.partial_bytes)
         return
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
+    for chunk in prange(chunks, num_threads=threads, schedule="dynamic",
                         use_threads_if=threads > 1 and pixels * floats >= SERIAL):
         outer_chunk(g, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
                     workspace + plan.partial_bytes + threadid() * plan.scratch_bytes)

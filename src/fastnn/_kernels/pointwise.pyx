@@ -106,6 +106,29 @@ cdef void _add_part(char **p, const int64_t *d, const double *s, int64_t part) n
         at += count
 
 
+cdef void add_n_unary_backward(char **p, const int64_t *d, const double *s,
+                               int threads) noexcept nogil:
+    """dx[n] = ((x1 + x2) + ...) * f'(saved[n]), overwritten.  p: saved, x1 .. xk, dx.  d: n, k, row.
+
+    s: the row's arguments.  k is 2 or more.  dx may be saved or any of the x.
+    """
+    run_parts(_sum_backward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+
+
+cdef void _sum_backward_part(char **p, const int64_t *d, const double *s,
+                             int64_t part) noexcept nogil:
+    cdef float total[1024]
+    cdef int64_t k = d[1], i, count, at = part * CHUNK, end = min(d[0], at + CHUNK)
+    while at < end:
+        count = min(1024, end - at)
+        simd.add(count, <const float *> p[1] + at, <const float *> p[2] + at, total)
+        for i in range(3, k + 1):
+            simd.add(count, total, <const float *> p[i] + at, total)
+        simd.unary[d[2]].backward(count, <const float *> p[0] + at, total,
+                                  <float *> p[k + 1] + at, s)
+        at += count
+
+
 cdef void fill(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = value.  p: y.  d: n.  s: value."""
     run_parts(_fill_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
@@ -156,11 +179,20 @@ def _add_extents(d, threads):
     return (4 * n,) * (k + 1)
 
 
+def _sum_backward_extents(d, threads):
+    n, k, row = d
+    _check_row(row, simd.unary_count)
+    if k < 2:
+        raise ValueError(f"add_n_unary_backward takes at least two tensors, not {k}")
+    return (4 * n,) * (k + 2)
+
+
 # name -> (address, bytes that each pointer must span, from d and the thread count)
 KERNELS = {
     "unary_forward": (<uintptr_t> &unary_forward, _unary_extents(2)),
     "unary_backward": (<uintptr_t> &unary_backward, _unary_extents(3)),
     "binary": (<uintptr_t> &binary, _binary_extents),
     "add_n": (<uintptr_t> &add_n, _add_extents),
+    "add_n_unary_backward": (<uintptr_t> &add_n_unary_backward, _sum_backward_extents),
     "fill": (<uintptr_t> &fill, lambda d, threads: (4 * d[0],)),
 }

@@ -95,7 +95,7 @@ cdef void spread(block_fn run, const void *job, const Block *block, int64_t part
         for part in range(parts):
             run(job, block, part)
     else:
-        for part in prange(parts, num_threads=threads, schedule="static"):
+        for part in prange(parts, num_threads=threads, schedule="dynamic"):
             run(job, block, part)
 
 
@@ -183,11 +183,11 @@ cdef void run_pass(const Pass *g, int threads) noexcept nogil:
     cdef int64_t panel, number
     cdef char *rest = g.workspace + g.packs_at
     memset(g.workspace, 0, g.packed_at)  # what tiles read outside of the images
-    for panel in prange(g.panels, num_threads=threads, schedule="static",
+    for panel in prange(g.panels, num_threads=threads, schedule="dynamic",
                         use_threads_if=threads > 1):
         pack_panel(g, panel, rest + threadid() * g.pack_bytes)
     if by_blocks(&g.blocks, threads):
-        for number in prange(g.blocks.count, num_threads=threads, schedule="static"):
+        for number in prange(g.blocks.count, num_threads=threads, schedule="dynamic"):
             run_block(g, number, rest + threadid() * g.blocks.bytes, 1)
     else:
         for number in range(g.blocks.count):

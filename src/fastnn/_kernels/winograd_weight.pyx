@@ -106,7 +106,7 @@ cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
     g.x, g.dy, g.dw, g.workspace = <float *> p[0], <float *> p[1], <float *> p[2], p[3]
     memset(p[3], 0, g.sums_at)  # what tiles read outside of the images
     if by_ranges(&g, threads):
-        for number in prange(g.ranges, num_threads=threads, schedule="static"):
+        for number in prange(g.ranges, num_threads=threads, schedule="dynamic"):
             run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)
     else:
         for number in range(g.ranges):

@@ -74,6 +74,29 @@ class UnaryGrad(Op):
         return (1,)
 
 
+@dataclass(frozen=True)
+class UnaryGradOfSum(Op):
+    """dx = (x1 + x2 + ...) f'(saved): inputs saved, x1, x2 and so on. Made by fusion."""
+
+    row: str
+    arguments: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"add_n_{self.row}_backward"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (inputs[1],)
+
+    def lower(self, node: Node) -> list[Call]:
+        d = (node.outputs[0].size, len(node.inputs) - 1, ROWS[self.row][0])
+        buffers = (*node.inputs, node.outputs[0])
+        return [Call("add_n_unary_backward", buffers, d, self.arguments)]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return range(1, len(node.inputs))
+
+
 def _public(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
     pairs = [pair.split("=") for pair in arguments.split(",") if pair.strip()]
     defaults = {name.strip(): float(value) for name, value in pairs}

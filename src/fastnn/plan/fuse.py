@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fastnn.graph import Graph, Node, Spec, Tensor
+from fastnn.ops.add_n import AddN
 from fastnn.ops.batch_norm import BatchNorm, BatchNormAddReLU, BatchNormGrad
 from fastnn.ops.binary import Binary
 from fastnn.ops.conv2d import Conv2d
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
-from fastnn.ops.pointwise import Unary, UnaryGrad
+from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
 
 
 def _readers(graph: Graph) -> Counter[Tensor]:
@@ -95,6 +96,21 @@ def batch_norm_add_relu(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
+def sum_gradient(graph: Graph) -> Graph:
+    """The gradients that meet at a fan-out, then that of a pointwise function: one pass for two."""
+    readers = _readers(graph)
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not isinstance(node.op, UnaryGrad) or readers[node.inputs[1]] != 1:
+            return None
+        if not isinstance(node.inputs[1].node.op, AddN):
+            return None
+        op = UnaryGradOfSum(node.op.row, node.op.arguments)
+        return _again(node, op, (inputs[0], *inputs[1].node.inputs))
+
+    return graph.rewrite(rule)
+
+
 def product_relu(graph: Graph) -> Graph:
     """Convolution or linear map, then ReLU: clipped as the result is stored."""
     readers = _readers(graph)
@@ -125,7 +141,7 @@ def pool_without_places(graph: Graph) -> Graph:
 
 
 REWRITES: tuple[Callable[[Graph], Graph], ...] = (
-    batch_norm_relu, batch_norm_add_relu, product_relu, pool_without_places)
+    batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places)
 
 
 def fuse(graph: Graph) -> Graph:

@@ -194,7 +194,7 @@ static void linear_block(const linear_product *g, int64_t row, int64_t rows, int
     const float **a = (const float **)scratch;
     float **y = (float **)(a + rows);
     float *packed = (float *)(scratch + whole(rows * 16, 64));
-    int64_t step = even_part(g->depth, BLOCK_DEPTH, 8);
+    int64_t step = even_part(g->depth, LINEAR_DEPTH, 8);
     tile_job job = {.rows = rows, .taps = 1, .a = a, .a_stride = rows, .b = packed, .y = y};
     for (int64_t r = 0; r < rows; r++) {
         a[r] = g->x + (row + r) * g->depth;

@@ -54,6 +54,9 @@ typedef struct {
 
 /* Terms summed in registers before a sum goes to memory: a panel of so many rows stays in L1. */
 enum { BLOCK_DEPTH = 256 };
+/* The same for matrix products: rows are near and few, so a panel may come from L2, and longer sums
+ * are stored less often. */
+enum { LINEAR_DEPTH = 512 };
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -77,7 +80,7 @@ static inline int64_t block_pixels(int64_t taps, int64_t depth) {
 
 /* Bytes of scratch that each function of the table below needs for one call. */
 static inline int64_t linear_scratch(int64_t rows, int64_t tile_columns) {
-    return whole(16 * rows, 64) + 4 * BLOCK_DEPTH * tile_columns;
+    return whole(16 * rows, 64) + 4 * LINEAR_DEPTH * tile_columns;
 }
 static inline int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) {
     return whole(8 * pixels * (most_taps(taps, depth) + 1), 64);
