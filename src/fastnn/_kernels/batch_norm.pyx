@@ -109,8 +109,10 @@ cdef void batch_norm_stats(char **p, const int64_t *d, const double *s, int thre
     cdef double *partials = <double *> p[3]
     cdef int64_t task, tasks = (cut.c + MERGE - 1) // MERGE
     cdef bint team = threads > 1 and cut.m * cut.c > SERIAL
+    # from the end, which was written last and may still be in a cache; `apply` then starts where
+    # this ends
     for task in prange(cut.chunks, num_threads=threads, schedule="dynamic", use_threads_if=team):
-        stats_chunk(&cut, x, task, partials)
+        stats_chunk(&cut, x, cut.chunks - 1 - task, partials)
     if cut.left:
         simd.norm.moments(cut.left, cut.c, cut.c, x + cut.rows * cut.width,
                           partials + 2 * cut.chunks * cut.width,

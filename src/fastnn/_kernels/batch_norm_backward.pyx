@@ -44,6 +44,11 @@ cdef void sums_block(const gradient *g, int64_t rows, int64_t width, int64_t c, 
                        sums + first, sums + width + first, g.bias != NULL)
 
 
+cdef void sums_chunk(const partition *cut, const gradient *g, int64_t chunk) noexcept nogil:
+    sums_block(g, chunk_length(cut, chunk), cut.width, cut.c, chunk * cut.chunk_rows * cut.width,
+               g.partials + 2 * chunk * cut.width)
+
+
 cdef void merge_sums(const partition *cut, const gradient *g, int64_t first, int64_t end,
                      float *dweight, float *dbias) noexcept nogil:
     """Add the partial sums of channels first..end, in order; they stay after the partials."""
@@ -107,8 +112,7 @@ cdef void backward(char **p, const int64_t *d, const double *s, int threads, int
     g.eps = s[0]
     g.constant = constant
     for task in prange(cut.chunks, num_threads=threads, schedule="dynamic", use_threads_if=team):
-        sums_block(&g, chunk_length(&cut, task), cut.width, cut.c,
-                   task * cut.chunk_rows * cut.width, g.partials + 2 * task * cut.width)
+        sums_chunk(&cut, &g, cut.chunks - 1 - task)  # from the end, as in batch_norm_stats
     if cut.left:
         sums_block(&g, cut.left, cut.c, cut.c, end, g.partials + 2 * cut.chunks * cut.width)
     for task in prange(tasks, num_threads=threads, schedule="dynamic",

@@ -108,9 +108,9 @@ cdef void _add_part(char **p, const int64_t *d, const double *s, int64_t part) n
 
 cdef void add_n_unary_backward(char **p, const int64_t *d, const double *s,
                                int threads) noexcept nogil:
-    """dx[n] = ((x1 + x2) + ...) * f'(saved[n]), overwritten.  p: saved, x1 .. xk, dx.  d: n, k, row.
+    """dx[n] = ((x1 + x2) + ...) * f'(saved[n]), overwritten.  p: saved, x1 .. xk, dx.
 
-    s: the row's arguments.  k is 2 or more.  dx may be saved or any of the x.
+    d: n, k, row.  s: the row's arguments.  k is 2 or more.  dx may be saved or any of the x.
     """
     run_parts(_sum_backward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
 

@@ -39,7 +39,7 @@ positive = click.IntRange(1)
               help=f"{', '.join(DATASETS)}; an .npz file; or a folder with .npy files, idx files, "
                    "or a folder of images for each class.")
 @click.option("--model", default="cnn", help="A name, or file.py:factory.")
-@click.option("--epochs", type=positive, default=15)
+@click.option("--epochs", type=positive, default=20)
 @click.option("--batch-size", type=positive, default=128)
 @click.option("--lr", type=click.FloatRange(0, min_open=True), default=None, show_default=False,
               help="Learning rate, the highest of the schedule. "
@@ -53,7 +53,7 @@ positive = click.IntRange(1)
 @click.option("--augment/--no-augment", default=True, help="Whether to shift and flip images.")
 @click.option("--shift", type=click.IntRange(0), default=1, help="Most pixels to shift images by.")
 @click.option("--flip/--no-flip", default=True, help="Whether to mirror half of the images.")
-@click.option("--validation", type=share, default=0.1,
+@click.option("--validation", type=share, default=0.05,
               help="Share of the training examples held out to be measured after each epoch.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0)
 @click.option("--threads", type=positive, default=None, show_default=False,
