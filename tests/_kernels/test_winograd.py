@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn._kernels import registry
@@ -21,6 +21,11 @@ LAYERS = {
     "depth in blocks": ((2, 5, 6, 300, 40), (1, 1, 1, 1), 0, 1),
     "columns in parts": ((1, 8, 8, 24, 300), (1, 1, 1, 1), 1, 0),
     "blocks of tiles": ((7, 32, 32, 64, 48), (1, 1, 1, 1), 0, 0),
+    # from here on the transformed weights are beyond the last cache, and go in bands
+    "bands": ((1, 5, 5, 523, 517), (1, 1, 1, 1), 1, 1),
+    "bands and blocks": ((215, 2, 1, 351, 341), (1, 1, 1, 1), 1, 0),
+    "whole bands": ((3, 4, 4, 512, 480), (1, 1, 1, 1), 0, 0),
+    "more threads than bands": ((2, 5, 5, 1300, 90), (0, 1, 2, 1), 0, 1),
 }
 
 
@@ -58,20 +63,34 @@ def test_layers(layer):
 
 
 @st.composite
-def arguments(draw):
-    """Any image, channels and padding that leave at least one output pixel."""
+def arguments(draw, channels):
+    """Any image and padding that leave at least one output pixel."""
     pad = tuple(draw(st.integers(0, 3)) for _ in range(4))
     h = draw(st.integers(max(1, 3 - pad[0] - pad[2]), 13))
     w = draw(st.integers(max(1, 3 - pad[1] - pad[3]), 13))
-    n, c, k = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 70))
+    n, c, k = draw(st.integers(1, 3)), draw(channels), draw(channels)
     return sizes(n, h, w, c, k, (3, 3), pad=pad, has_bias=draw(st.integers(0, 1)),
                  relu=draw(st.integers(0, 1)))
 
 
 @covers("winograd_forward", "winograd_grad_input", "winograd_grad_weight")
-@given(arguments())
+@given(arguments(st.integers(1, 70)))
 def test_random_arguments(d):
     check(d, call)
+
+
+@settings(max_examples=max(1, settings().max_examples // 20))  # each takes seconds
+@given(arguments(st.integers(345, 420)))
+def test_random_arguments_in_bands(d):
+    check(d, call)
+
+
+@pytest.mark.parametrize("part", ["forward", "grad_input", "grad_weight"])
+def test_workspace_of_many_channels(part):
+    """ResNet-18's last layers: 36 MiB of transformed weights are never whole."""
+    d = sizes(128, 4, 4, 512, 512, (3, 3), pad=(1, 1, 1, 1))
+    one, two = (registry.kernel(f"winograd_{part}").extents(d, threads)[-1] for threads in (1, 2))
+    assert one < two <= 24 << 20
 
 
 def test_constants_are_kept():

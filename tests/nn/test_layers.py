@@ -9,6 +9,7 @@ import fastnn as fn
 from fastnn import nn
 from fastnn.graph import ShapeError
 from fastnn.nn import init
+from fastnn.runtime.random import generator
 
 
 def _uniform_check(values, bound):
@@ -42,6 +43,20 @@ def test_init(name, arguments, std):
     getattr(init, name)(parameter, **arguments)
     assert parameter.data.std() == pytest.approx(std, rel=0.02)
     assert parameter.data.mean() == pytest.approx(arguments.get("mean", 0), abs=4 * std / 270)
+
+
+@pytest.mark.parametrize("shape", [
+    (), (7,), (0, 3), (50, 40, 9, 9), (2, 3, init.CHUNK + 1), (2 * init.CHUNK + 5,)])
+def test_chunks_draw_what_one_draw_would(shape):
+    """The random stream, and so the bits of a seed's weights, do not depend on the chunks."""
+    for name, arguments in (("uniform", (-0.3, 0.7)), ("normal", (0.1, 2.0))):
+        parameter = nn.Parameter(np.zeros(shape, np.float32))
+        fn.manual_seed(3)
+        getattr(init, f"{name}_")(parameter, *arguments)
+        draw = getattr(np.random.default_rng(3), name)
+        whole = np.asarray(draw(*arguments, shape), np.float32)
+        assert parameter.data.tobytes() == whole.tobytes()
+        assert generator().random() == draw.__self__.random()
 
 
 def test_the_seed_decides_initial_values():

@@ -41,6 +41,14 @@ def test_resident_bytes_grow_with_memory():
     assert resident_bytes() - before > 0.8 * block.nbytes
 
 
+def test_a_plan_counts_the_state_of_the_optimizer():
+    """It must be touched before the plan, which counts what the process holds."""
+    parameter = fn.nn.Parameter(aligned_bytes(32 << 20).view(np.float32))
+    before = resident_bytes()
+    optimizer = fn.optim.SGD([parameter], lr=0.1, momentum=0.9)
+    assert optimizer.state and resident_bytes() - before > 0.8 * parameter.memory.nbytes
+
+
 def _step(budget):
     model = make("residual")
     return model, fn.TrainStep(model, fn.nn.CrossEntropyLoss(),

@@ -160,12 +160,14 @@ cdef extern from "simd/table.h":
         int64_t tiles, panel, plane
         float *data
     ctypedef struct winograd_table:
-        void (*read_6x6)(const tile_grid *g, const float *x, const float *zero, int64_t first,
-                         int64_t count, int64_t at, const tile_values *to) noexcept nogil
-        void (*read_4x4)(const tile_grid *g, const float *y, const float *zero, int64_t first,
-                         int64_t count, int64_t at, const tile_values *to) noexcept nogil
-        void (*write_4x4)(const tile_grid *g, const tile_values *source, int64_t first,
-                          int64_t count, int64_t at, const float *bias, int relu,
+        void (*read_6x6)(const tile_grid *g, const float *x, const float *zero, int64_t channels,
+                         int64_t first, int64_t count, int64_t at,
+                         const tile_values *to) noexcept nogil
+        void (*read_4x4)(const tile_grid *g, const float *y, const float *zero, int64_t channels,
+                         int64_t first, int64_t count, int64_t at,
+                         const tile_values *to) noexcept nogil
+        void (*write_4x4)(const tile_grid *g, const tile_values *source, int64_t channels,
+                          int64_t first, int64_t count, int64_t at, const float *bias, int relu,
                           float *y) noexcept nogil
         void (*pack_forward)(const float *w, int64_t depth, int64_t first, int64_t columns,
                              int64_t plane, float *packed, float *scratch) noexcept nogil
@@ -179,7 +181,7 @@ cdef extern from "simd/table.h":
                       int64_t depth, int64_t position, float *sums, int64_t sums_plane,
                       int accumulate, const float **columns) noexcept nogil
         void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t first,
-                             int64_t end, float *dw) noexcept nogil
+                             int64_t end, int accumulate, float *dw) noexcept nogil
 
     ctypedef struct simd_table:
         pool_kernels pool

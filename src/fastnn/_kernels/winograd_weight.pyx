@@ -2,7 +2,8 @@
 
 Tiles fall into ranges that have a sum of their own; blocks of a range are added in order, then the
 ranges. As many ranges as there are threads are done side by side, else one after the other by all
-threads together: the same sums either way.
+threads together: the same sums either way. Sums that would not stay in the last cache go in bands
+(winograd_weight_bands.pyx).
 """
 
 from cython.parallel cimport prange, threadid
@@ -10,10 +11,12 @@ from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
 from fastnn._kernels.conv2d cimport Conv, sizes_bytes
-from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_grid, whole
+from fastnn._kernels.dispatch cimport POSITIONS, simd, smaller, tile_grid, whole
 from fastnn._kernels.outer cimport add_sums
-from fastnn._kernels.winograd cimport (
-    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, grid, read_winograd, spread)
+from fastnn._kernels.winograd_tiles cimport (
+    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, fits_cache, grid, read_winograd, spread,
+    zero_bytes)
+from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_bands_bytes
 
 cdef enum:
     RANGES = 16
@@ -42,14 +45,14 @@ cdef Weights cut_weights(const Conv *v) noexcept nogil:
     g.target = grid(v.oh, v.ow, v.k, v.oh, v.ow, 0, 0)
     g.plane = v.k * whole(v.c, simd.lanes) + 16
     g.blocks = cut_blocks(v.n * g.target.rows * g.target.columns,
-                          whole(v.c, simd.gemm.tile_columns), whole(v.k, OUTER_ROWS), v.c * v.k)
+                          whole(v.c, simd.gemm.tile_columns), whole(v.k, OUTER_ROWS), True)
     g.blocks.v.panel, g.blocks.m.panel = simd.gemm.tile_columns, OUTER_ROWS
     sums_bytes = 4 * POSITIONS * g.plane
     g.ranges = RANGES
     while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
                             (g.ranges - 1) * sums_bytes > RANGES_BYTES):
         g.ranges //= 2
-    g.sums_at = whole(4 * larger(v.c, v.k), 64)
+    g.sums_at = zero_bytes(v.c, v.k)
     g.rest_at = g.sums_at + g.ranges * sums_bytes
     g.x = g.dy = NULL
     g.dw = g.sums = NULL
@@ -65,8 +68,8 @@ cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcep
     cdef const Weights *g = <const Weights *> job
     cdef int64_t at = chunk * CHUNK_TILES, count = smaller(CHUNK_TILES, block.count - at)
     cdef const float *zero = <const float *> g.workspace
-    simd.winograd.read_6x6(&g.source, g.x, zero, block.first + at, count, at, &block.v)
-    simd.winograd.read_4x4(&g.target, g.dy, zero, block.first + at, count, at, &block.m)
+    simd.winograd.read_6x6(&g.source, g.x, zero, g.c, block.first + at, count, at, &block.v)
+    simd.winograd.read_4x4(&g.target, g.dy, zero, g.k, block.first + at, count, at, &block.m)
 
 
 cdef void add_position(const void *job, const Block *block, int64_t position) noexcept nogil:
@@ -90,21 +93,18 @@ cdef void run_range(const Weights *whole_job, int64_t number, char *memory,
 
 cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
     simd.winograd.write_weight(<const float *> (g.workspace + g.sums_at), g.plane, g.c,
-                               chunk * WEIGHT_ROWS, smaller(g.k, (chunk + 1) * WEIGHT_ROWS), g.dw)
+                               chunk * WEIGHT_ROWS, smaller(g.k, (chunk + 1) * WEIGHT_ROWS), 0,
+                               g.dw)
 
 
-cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
-                               int threads) noexcept nogil:
-    """conv2d_grad_weight for 3x3 filters of stride and dilation 1 in one group; overwritten.
-
-    p: x[n,h,w,c], dy[n,oh,ow,k], dw[k,3,3,c], workspace.  dw overlaps nothing.
-    """
-    cdef Weights g = cut_weights(<const Conv *> d)
+cdef void run_weights(const Conv *v, const float *x, const float *dy, float *dw,
+                      char *workspace, int threads) noexcept nogil:
+    cdef Weights g = cut_weights(v)
     cdef int64_t number, chunk, floats = POSITIONS * g.plane
-    cdef char *rest = p[3] + g.rest_at
-    cdef float *sums = <float *> (p[3] + g.sums_at)
-    g.x, g.dy, g.dw, g.workspace = <float *> p[0], <float *> p[1], <float *> p[2], p[3]
-    memset(p[3], 0, g.sums_at)  # what tiles read outside of the images
+    cdef char *rest = workspace + g.rest_at
+    cdef float *sums = <float *> (workspace + g.sums_at)
+    g.x, g.dy, g.dw, g.workspace = x, dy, dw, workspace
+    memset(workspace, 0, g.sums_at)  # what tiles read outside of the images
     if by_ranges(&g, threads):
         for number in prange(g.ranges, num_threads=threads, schedule="dynamic"):
             run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)
@@ -117,11 +117,32 @@ cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
         write_rows(&g, chunk)
 
 
+cdef int64_t weights_bytes(const Conv *v, int threads) noexcept nogil:
+    cdef Weights g = cut_weights(v)
+    return g.rest_at + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
+
+
+cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
+                               int threads) noexcept nogil:
+    """conv2d_grad_weight for 3x3 filters of stride and dilation 1 in one group; overwritten.
+
+    p: x[n,h,w,c], dy[n,oh,ow,k], dw[k,3,3,c], workspace.  dw overlaps nothing.
+    """
+    cdef const Conv *v = <const Conv *> d
+    cdef float *x = <float *> p[0]
+    cdef float *dy = <float *> p[1]
+    cdef float *dw = <float *> p[2]
+    if fits_cache(v.c, v.k):
+        run_weights(v, x, dy, dw, p[3], threads)
+    else:
+        run_weight_bands(v, x, dy, dw, p[3], threads)
+
+
 def _extents(d, threads):
     cdef Conv v = read_winograd(d)
-    cdef Weights g = cut_weights(&v)
     x, weight, _, y = sizes_bytes(&v)
-    return x, y, weight, g.rest_at + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
+    return x, y, weight, (weights_bytes(&v, threads) if fits_cache(v.c, v.k)
+                          else weight_bands_bytes(&v, threads))
 
 
 KERNELS = {"winograd_grad_weight": (<uintptr_t> &winograd_grad_weight, _extents)}

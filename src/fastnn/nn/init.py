@@ -8,11 +8,14 @@ and fan-out (Glorot and Bengio, 2010).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from fastnn.nn.parameter import Parameter
 from fastnn.runtime.random import generator
+
+CHUNK = 1 << 16  # the most values that are drawn at once
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -42,15 +45,29 @@ def gain(nonlinearity: str, param: float | None = None) -> float:
     return gains[nonlinearity]
 
 
+def _fill(data: np.ndarray, draw: Callable[[tuple[int, ...]], np.ndarray]) -> None:
+    """What one draw of all values would give, a few rows at a time.
+
+    What is drawn is of float64, twice the size of the parameter, and a process keeps the memory
+    that it once took.
+    """
+    if data.size <= CHUNK:
+        data[...] = draw(data.shape)
+        return
+    rows = max(1, CHUNK * len(data) // data.size)
+    for start in range(0, len(data), rows):
+        _fill(data[start:start + rows] if rows > 1 else data[start], draw)
+
+
 def uniform_(parameter: Parameter, a: float = 0.0, b: float = 1.0) -> Parameter:
     """Uniform in [a, b)."""
-    parameter.data = generator().uniform(a, b, parameter.shape).astype(np.float32)
+    _fill(parameter.data, lambda shape: generator().uniform(a, b, shape))
     return parameter
 
 
 def normal_(parameter: Parameter, mean: float = 0.0, std: float = 1.0) -> Parameter:
     """Gaussian."""
-    parameter.data = generator().normal(mean, std, parameter.shape).astype(np.float32)
+    _fill(parameter.data, lambda shape: generator().normal(mean, std, shape))
     return parameter
 
 

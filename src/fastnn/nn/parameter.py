@@ -70,7 +70,9 @@ class Stored(Operators):
 
     def zeros(self) -> np.ndarray:
         """New memory as this has, for what an optimizer keeps beside it; not the values."""
-        return aligned_array(self.memory.shape, self.memory.dtype)
+        memory = aligned_array(self.memory.shape, self.memory.dtype)
+        memory[...] = 0  # touched, so that a plan counts it to what the process holds
+        return memory
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -19,8 +19,8 @@ from fastnn.runtime.executor import Place, PlacedCall
 class Plan:
     """What a step will do: steps in order, memory, recomputed values, and a prediction.
 
-    `baseline_bytes` is what the process held when the plan was made; `peak_bytes` adds to it the
-    arena, the batch, and parameters and optimizer state that were not yet touched.
+    `baseline_bytes` is what the process held when the plan was made, with parameters and the
+    optimizer's state; `peak_bytes` adds to it the arena and the batch.
     """
 
     graph: Graph

@@ -103,16 +103,16 @@ INLINE int find_tile(const tile_grid *g, int64_t t, const int side, float *image
 #define PUT_VALUE(i, j, v) store(out + ((i) * 6 + (j)) * to->plane, v)
 
 #define READ_TILES(name, SIDE, along)                                                             \
-    static void name(const tile_grid *g, const float *x, const float *zero, int64_t first,        \
-                     int64_t count, int64_t at, const tile_values *to) {                          \
+    static void name(const tile_grid *g, const float *x, const float *zero, int64_t channels,     \
+                     int64_t first, int64_t count, int64_t at, const tile_values *to) {           \
         enum { side = SIDE };                                                                     \
         float *pixels[side * side];                                                               \
         for (int64_t t = 0; t < count; t++) {                                                     \
             float *out = to->data + (at + t) * to->panel;                                         \
             int64_t left = to->panel; /* of the panel */                                          \
             find_tile(g, first + t, side, (float *)x, (float *)zero, pixels);                     \
-            for (int64_t c = 0; c < g->channels; c += LANES, out += LANES, left -= LANES) {       \
-                int64_t n = g->channels - c;                                                      \
+            for (int64_t c = 0; c < channels; c += LANES, out += LANES, left -= LANES) {          \
+                int64_t n = channels - c;                                                         \
                 if (left == 0) out += (to->tiles - 1) * to->panel, left = to->panel;              \
                 if (n >= LANES) BOTH_AXES(along, side, 6, GET_WHOLE, PUT_VALUE);                  \
                 else BOTH_AXES(along, side, 6, GET_PART, PUT_VALUE);                              \
@@ -135,15 +135,16 @@ READ_TILES(read_tiles_4x4, 4, transform_4)
             store_part(pixels[(i) * 4 + (j)] + c, relu ? vmax(zero, value) : value, n);           \
     } while (0)
 
-static void write_tiles_4x4(const tile_grid *g, const tile_values *from, int64_t first,
-                            int64_t count, int64_t at, const float *bias, int relu, float *y) {
+static void write_tiles_4x4(const tile_grid *g, const tile_values *from, int64_t channels,
+                            int64_t first, int64_t count, int64_t at, const float *bias, int relu,
+                            float *y) {
     const vf zero = {0};
     float *pixels[16];
     for (int64_t t = 0; t < count; t++) {
         const float *tile = from->data + (at + t) * from->panel;
         int inside = find_tile(g, first + t, 4, y, NULL, pixels);
-        for (int64_t c = 0; c < g->channels; c += LANES) {
-            int64_t n = g->channels - c;
+        for (int64_t c = 0; c < channels; c += LANES) {
+            int64_t n = channels - c;
             const vf shift = bias ? load_part(bias + c, n) : zero;
             if (inside && n >= LANES) BOTH_AXES(inverse_6, 6, 4, GET_SUM, PUT_PIXEL);
             else BOTH_AXES(inverse_6, 6, 4, GET_SUM, PUT_INSIDE);
@@ -151,7 +152,7 @@ static void write_tiles_4x4(const tile_grid *g, const tile_values *from, int64_t
     }
 }
 
-enum { PACK_DEPTH = 32 }; /* depth transformed before it is packed: the scratch stays in L2 */
+enum { PACK_DEPTH = 16 }; /* depth transformed before it is packed: the scratch stays near L1 */
 
 #define GET_WEIGHT(i, j) load_part(from + ((i) * 3 + (j)) * depth, left)
 #define PUT_SCRATCH(i, j, v) store(out + ((i) * 6 + (j)) * NR * PACK_DEPTH, v)
@@ -159,6 +160,11 @@ enum { PACK_DEPTH = 32 }; /* depth transformed before it is packed: the scratch 
 #define PUT_PACKED(i, j, v) store(out + ((i) * 6 + (j)) * plane, v)
 #define GET_POSITION(i, j) load(from + ((i) * 6 + (j)) * plane)
 #define PUT_WEIGHT(i, j, v) store_part(out + ((i) * 3 + (j)) * depth, v, depth - c)
+#define ADD_WEIGHT(i, j, v)                                                                       \
+    do {                                                                                          \
+        float *at = out + ((i) * 3 + (j)) * depth;                                                \
+        store_part(at, load_part(at, depth - c) + (v), depth - c);                                \
+    } while (0)
 
 static void pack_weights_forward(const float *w, int64_t depth, int64_t first, int64_t columns,
                                  int64_t plane, float *packed, float *scratch) {
@@ -236,13 +242,14 @@ static void tile_outer(const tile_values *dy, const tile_values *x, int64_t tile
 }
 
 static void write_weight(const float *sums, int64_t plane, int64_t depth, int64_t first,
-                         int64_t end, float *dw) {
+                         int64_t end, int accumulate, float *dw) {
     int64_t stride = whole(depth, LANES);
     for (int64_t k = first; k < end; k++)
         for (int64_t c = 0; c < depth; c += LANES) {
             const float *from = sums + k * stride + c;
             float *out = dw + k * 9 * depth + c;
-            BOTH_AXES(inverse_3, 6, 3, GET_POSITION, PUT_WEIGHT);
+            if (accumulate) BOTH_AXES(inverse_3, 6, 3, GET_POSITION, ADD_WEIGHT);
+            else BOTH_AXES(inverse_3, 6, 3, GET_POSITION, PUT_WEIGHT);
         }
 }
 

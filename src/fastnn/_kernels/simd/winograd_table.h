@@ -21,18 +21,20 @@ typedef struct {
 } tile_values;
 
 typedef struct {
-    /* Tiles [first, first + count) of the images, to tile `at` and on of the store.
+    /* Tiles [first, first + count) of the images, to tile `at` and on of the store: of each pixel
+     * the `channels` values from x or y on, which may be some of g->channels.
      * 6x6 tiles by B^T x B, zero[channels]; or 4x4 tiles by A y A^T. */
-    void (*read_6x6)(const tile_grid *g, const float *x, const float *zero, int64_t first,
-                     int64_t count, int64_t at, const tile_values *to);
-    void (*read_4x4)(const tile_grid *g, const float *y, const float *zero, int64_t first,
-                     int64_t count, int64_t at, const tile_values *to);
-    /* 4x4 tiles of y = A^T m A + bias, clipped at 0 if relu. */
-    void (*write_4x4)(const tile_grid *g, const tile_values *from, int64_t first, int64_t count,
-                      int64_t at, const float *bias, int relu, float *y);
+    void (*read_6x6)(const tile_grid *g, const float *x, const float *zero, int64_t channels,
+                     int64_t first, int64_t count, int64_t at, const tile_values *to);
+    void (*read_4x4)(const tile_grid *g, const float *y, const float *zero, int64_t channels,
+                     int64_t first, int64_t count, int64_t at, const tile_values *to);
+    /* The same back: 4x4 tiles of y = A^T m A + bias[channels], clipped at 0 if relu. */
+    void (*write_4x4)(const tile_grid *g, const tile_values *from, int64_t channels,
+                      int64_t first, int64_t count, int64_t at, const float *bias, int relu,
+                      float *y);
     /* Columns [first, first + columns) of G w G^T as a packed panel of each position.
      * forward: w[columns][3][3][depth]. backward: w[depth][3][3][channels] turned by 180 degrees,
-     * columns are channels. scratch: POSITIONS * 32 * tile_columns floats. */
+     * columns are channels. scratch: POSITIONS * 16 * tile_columns floats. */
     void (*pack_forward)(const float *w, int64_t depth, int64_t first, int64_t columns,
                          int64_t plane, float *packed, float *scratch);
     void (*pack_backward)(const float *w, int64_t depth, int64_t channels, int64_t first,
@@ -47,9 +49,9 @@ typedef struct {
     void (*outer)(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,
                   int64_t depth, int64_t position, float *sums, int64_t sums_plane,
                   int accumulate, const float **columns);
-    /* dw[row][3][3][depth] = G^T sums G for rows [first, end). */
+    /* dw[row][3][3][depth] (+)= G^T sums G for rows [first, end). */
     void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t first,
-                         int64_t end, float *dw);
+                         int64_t end, int accumulate, float *dw);
 } winograd_table;
 
 #endif

@@ -6,6 +6,17 @@ from fastnn._kernels.dispatch cimport tile_grid, tile_values
 cdef enum:
     CHUNK_TILES = 24  # one part of a transform; a multiple of every tile_rows
 
+# A layer forward, or back to its input: y[tiles][columns] = x[tiles][depth] * weight.
+cdef struct Pass:
+    tile_grid source, target
+    int64_t tiles, depth, columns
+    const float *x
+    const float *weight
+    const float *bias
+    float *y
+    int backward, relu
+    char *workspace
+
 # How tiles are cut into blocks, and where in its memory a block keeps pointers and values.
 cdef struct Blocks:
     int64_t tiles, size, count, v_at, m_at, bytes
@@ -22,10 +33,18 @@ ctypedef void (*block_fn)(const void *job, const Block *block, int64_t part) noe
 
 cdef tile_grid grid(int64_t height, int64_t width, int64_t channels, int64_t rows,
                     int64_t columns, int64_t top, int64_t left) noexcept nogil
+cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil
+cdef int64_t zero_bytes(int64_t c, int64_t k) noexcept nogil
+cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil
+cdef bint fits_cache(int64_t depth, int64_t columns) noexcept nogil
 cdef Blocks cut_blocks(int64_t tiles, int64_t v_channels, int64_t m_channels,
-                       int64_t weights) noexcept nogil
+                       bint cached) noexcept nogil
 cdef Block block_of(const Blocks *blocks, int64_t number, char *memory,
                     int64_t v_step) noexcept nogil
 cdef void spread(block_fn run, const void *job, const Block *block, int64_t parts,
                  int threads) noexcept nogil
+cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil
+cdef int64_t pack_scratch() noexcept nogil
+cdef void pack_panel(const Pass *g, int64_t first, int64_t columns, float *packed,
+                     int64_t plane, char *scratch) noexcept nogil
 cdef Conv read_winograd(d) except *

@@ -1,0 +1,138 @@
+"""What the ways of Winograd's F(4x4, 3x3) share: tiles of images, blocks of them, packed weights.
+
+Sizes `d` are those of conv2d.pyx.
+"""
+
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t
+
+from fastnn._kernels.conv2d cimport Conv, read_sizes
+from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_grid, whole
+
+cdef enum:
+    BLOCK_BYTES = 640 << 10    # of transformed tiles: they stay in the second cache
+    WEIGHT_BYTES = 16 << 20    # of transformed weights that stay in the last cache;
+    LEAST_TILES = 96           # more of them are read anew for so many tiles at once
+    PACK_DEPTH = 16            # as in winograd.h
+
+
+cdef tile_grid grid(int64_t height, int64_t width, int64_t channels, int64_t rows,
+                    int64_t columns, int64_t top, int64_t left) noexcept nogil:
+    """The tiles of images that are `rows` x `columns` pixels where they are written."""
+    cdef tile_grid g
+    g.height, g.width, g.channels, g.top, g.left = height, width, channels, top, left
+    g.rows, g.columns = (rows + 3) // 4, (columns + 3) // 4
+    return g
+
+
+cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
+    """Where x and y have their tiles; backward: x is dy, y is dx. Pointers are for the caller."""
+    cdef Pass g
+    g.backward, g.relu = backward, v.relu and not backward
+    if backward:
+        g.source = grid(v.oh, v.ow, v.k, v.h, v.w, 2 - v.pad_top, 2 - v.pad_left)
+        g.target = grid(v.h, v.w, v.c, v.h, v.w, 0, 0)
+    else:
+        g.source = grid(v.h, v.w, v.c, v.oh, v.ow, v.pad_top, v.pad_left)
+        g.target = grid(v.oh, v.ow, v.k, v.oh, v.ow, 0, 0)
+    g.depth, g.columns = g.source.channels, g.target.channels
+    g.tiles = v.n * g.target.rows * g.target.columns
+    g.x = g.weight = g.bias = NULL
+    g.y, g.workspace = NULL, NULL
+    return g
+
+
+cdef int64_t zero_bytes(int64_t c, int64_t k) noexcept nogil:
+    """At the start of every workspace: zeros, which tiles read outside of the images."""
+    return whole(4 * larger(c, k), 64)
+
+
+cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil:
+    """Floats of one position; 36 of them must not fall on the same lines of a cache."""
+    return whole(tiles * channels, 16) + 16
+
+
+cdef bint fits_cache(int64_t depth, int64_t columns) noexcept nogil:
+    """Whether the last cache holds the transformed weights, or their sums, of all positions."""
+    return 4 * POSITIONS * depth * columns <= WEIGHT_BYTES
+
+
+cdef Blocks cut_blocks(int64_t tiles, int64_t v_channels, int64_t m_channels,
+                       bint cached) noexcept nogil:
+    """v_channels, m_channels: in whole panels. cached: whether the weights are."""
+    cdef Blocks blocks
+    cdef int64_t most = larger(CHUNK_TILES if cached else LEAST_TILES,
+                               BLOCK_BYTES // (4 * POSITIONS * (v_channels + m_channels)))
+    blocks.tiles = tiles
+    blocks.count = larger(1, (tiles + most - 1) // most)
+    blocks.size = whole((tiles + blocks.count - 1) // blocks.count, CHUNK_TILES)
+    blocks.count = (tiles + blocks.size - 1) // blocks.size
+    blocks.v.tiles = blocks.m.tiles = blocks.size
+    blocks.v.panel, blocks.m.panel = v_channels, m_channels
+    blocks.v.plane = plane_of(blocks.size, v_channels)
+    blocks.m.plane = plane_of(blocks.size, m_channels)
+    blocks.v.data = blocks.m.data = NULL
+    blocks.v_at = 2 * whole(8 * blocks.size, 64)
+    blocks.m_at = blocks.v_at + 4 * POSITIONS * blocks.v.plane
+    blocks.bytes = blocks.m_at + 4 * POSITIONS * blocks.m.plane
+    return blocks
+
+
+cdef Block block_of(const Blocks *blocks, int64_t number, char *memory,
+                    int64_t v_step) noexcept nogil:
+    """Block `number`, in memory of `blocks.bytes`; v_step: floats from tile to tile of v."""
+    cdef Block block
+    cdef int64_t t
+    block.first = number * blocks.size
+    block.count = smaller(blocks.size, blocks.tiles - block.first)
+    block.v, block.m = blocks.v, blocks.m
+    block.v.data = <float *> (memory + blocks.v_at)
+    block.m.data = <float *> (memory + blocks.m_at)
+    block.v_tiles = <const float **> memory
+    block.m_tiles = <float **> (memory + blocks.v_at // 2)
+    for t in range(block.count):
+        block.v_tiles[t] = block.v.data + t * v_step
+        block.m_tiles[t] = block.m.data + t * blocks.m.panel
+    return block
+
+
+cdef void spread(block_fn run, const void *job, const Block *block, int64_t parts,
+                 int threads) noexcept nogil:
+    """Parts of a block, over threads; even a team of one costs most of a microsecond."""
+    cdef int64_t part
+    if threads <= 1 or parts <= 1:
+        for part in range(parts):
+            run(job, block, part)
+    else:
+        for part in prange(parts, num_threads=threads, schedule="dynamic"):
+            run(job, block, part)
+
+
+cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil:
+    """Floats of the packed weights of one position."""
+    return depth * whole(columns, simd.lanes) + 16
+
+
+cdef int64_t pack_scratch() noexcept nogil:
+    """Bytes that pack_panel needs."""
+    return 4 * POSITIONS * PACK_DEPTH * simd.gemm.tile_columns
+
+
+cdef void pack_panel(const Pass *g, int64_t first, int64_t columns, float *packed,
+                     int64_t plane, char *scratch) noexcept nogil:
+    """Columns [first, first + columns) of the transformed weights, at most a panel of them."""
+    if g.backward:
+        simd.winograd.pack_backward(g.weight, g.depth, g.columns, first, columns, plane, packed)
+    else:
+        simd.winograd.pack_forward(g.weight, g.depth, first, columns, plane, packed,
+                                   <float *> scratch)
+
+
+cdef Conv read_winograd(d) except *:
+    """d, checked; raises ValueError for a convolution that is none of Winograd's."""
+    cdef Conv v = read_sizes(d)
+    if v.n < 1 or (v.kh, v.kw, v.stride_h, v.stride_w, v.dilation_h, v.dilation_w, v.groups) != (
+            3, 3, 1, 1, 1, 1, 1):
+        raise ValueError(f"winograd is for 3x3 filters of stride 1 and dilation 1 in one group, "
+                         f"not {tuple(d)}")
+    return v

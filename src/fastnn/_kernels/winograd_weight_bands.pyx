@@ -1,0 +1,113 @@
+"""Winograd's weight gradient where the last cache does not hold the sums of all positions.
+
+A large block of tiles of x is transformed once. Then each thread takes bands of rows of dw: it
+transforms the band's channels of dy, sums at each position, and adds the band's rows to dw. Blocks
+come one after the other, so the sums are the same for any number of threads.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from fastnn._kernels.conv2d cimport Conv
+from fastnn._kernels.dispatch cimport POSITIONS, simd, smaller, tile_grid, tile_values, whole
+from fastnn._kernels.winograd_bands cimport Tiles, cut_tiles
+from fastnn._kernels.winograd_tiles cimport (
+    Block, CHUNK_TILES, grid, plane_of, spread, zero_bytes)
+
+cdef enum:
+    BAND_ROWS = 48  # channels of dy side by side: whole tiles of rows, whole vectors
+
+# Memory: zeros, pointers to tiles of x, those tiles; then each thread's tiles of dy and sums.
+cdef struct WeightBands:
+    tile_grid source, target
+    Tiles cut
+    int64_t c, k, bands, plane, tiles_at, v_at, slots_at, sums_at, slot_bytes
+    tile_values v, m  # of x and of dy
+    const float *x
+    const float *dy
+    float *dw
+    char *workspace
+
+
+cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
+    cdef WeightBands g
+    g.c, g.k = v.c, v.k
+    g.source = grid(v.h, v.w, v.c, v.oh, v.ow, v.pad_top, v.pad_left)
+    g.target = grid(v.oh, v.ow, v.k, v.oh, v.ow, 0, 0)
+    g.cut = cut_tiles(v.n * g.target.rows * g.target.columns, whole(v.c, simd.gemm.tile_columns))
+    g.bands = (v.k + BAND_ROWS - 1) // BAND_ROWS
+    g.v.tiles = g.m.tiles = g.cut.size
+    g.v.panel, g.m.panel = simd.gemm.tile_columns, BAND_ROWS
+    g.v.plane = plane_of(g.cut.size, whole(v.c, simd.gemm.tile_columns))
+    g.m.plane = plane_of(g.cut.size, BAND_ROWS)
+    g.v.data = g.m.data = NULL
+    g.plane = smaller(v.k, BAND_ROWS) * whole(v.c, simd.lanes) + 16
+    g.tiles_at = zero_bytes(v.c, v.k)
+    g.v_at = g.tiles_at + whole(8 * g.cut.size, 64)
+    g.slots_at = g.v_at + 4 * POSITIONS * g.v.plane
+    g.sums_at = 4 * POSITIONS * g.m.plane
+    g.slot_bytes = g.sums_at + whole(4 * POSITIONS * g.plane, 64)
+    g.x = g.dy = NULL
+    g.dw, g.workspace = NULL, NULL
+    return g
+
+
+cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil:
+    cdef WeightBands g = cut_weight_bands(v)
+    return g.slots_at + smaller(threads, g.bands) * g.slot_bytes
+
+
+cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
+    cdef const WeightBands *g = <const WeightBands *> job
+    cdef int64_t at = chunk * CHUNK_TILES
+    simd.winograd.read_6x6(&g.source, g.x, <const float *> g.workspace, g.c, block.first + at,
+                           smaller(CHUNK_TILES, block.count - at), at, &block.v)
+
+
+cdef Block block_of(const WeightBands *g, int64_t number) noexcept nogil:
+    cdef Block block
+    cdef int64_t t
+    block.first = number * g.cut.size
+    block.count = smaller(g.cut.size, g.cut.tiles - block.first)
+    block.v, block.m = g.v, g.m
+    block.v.data = <float *> (g.workspace + g.v_at)
+    block.v_tiles = <const float **> (g.workspace + g.tiles_at)
+    block.m_tiles = NULL
+    for t in range(block.count):
+        block.v_tiles[t] = block.v.data + t * g.v.panel
+    return block
+
+
+cdef void run_band(const WeightBands *g, const Block *block, int64_t band,
+                   char *slot) noexcept nogil:
+    """Rows of dw (+)= the band's channels of dy times a block of tiles of x."""
+    cdef tile_values dy = g.m
+    cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), position
+    cdef float *sums = <float *> (slot + g.sums_at)
+    dy.data = <float *> slot
+    simd.winograd.read_4x4(&g.target, g.dy + first, <const float *> g.workspace, rows, block.first,
+                           block.count, 0, &dy)
+    for position in range(POSITIONS):
+        simd.winograd.outer(&dy, &block.v, block.count, rows, g.c, position, sums, g.plane, 0,
+                            block.v_tiles)
+    simd.winograd.write_weight(sums, g.plane, g.c, 0, rows, block.first > 0,
+                               g.dw + first * 9 * g.c)
+
+
+cdef void run_weight_bands(const Conv *v, const float *x, const float *dy, float *dw,
+                           char *workspace, int threads) noexcept nogil:
+    """dw = sum over blocks of tiles; overwritten."""
+    cdef WeightBands g = cut_weight_bands(v)
+    cdef Block block
+    cdef int64_t number, band
+    cdef int team = <int> smaller(threads, g.bands)
+    cdef char *slots = workspace + g.slots_at
+    g.x, g.dy, g.dw, g.workspace = x, dy, dw, workspace
+    memset(workspace, 0, g.tiles_at)  # what tiles read outside of the images
+    for number in range(g.cut.count):
+        block = block_of(&g, number)
+        spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
+        for band in prange(g.bands, num_threads=team, schedule="dynamic",
+                           use_threads_if=team > 1):
+            run_band(&g, &block, band, slots + threadid() * g.slot_bytes)
