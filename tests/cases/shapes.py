@@ -12,6 +12,10 @@ def _both(name, function, *shapes):
     return Case(name, function, function, shapes)
 
 
+def _two_readers(x, function):
+    return x * 2.0 + function(x)
+
+
 def _slice(key, shape=(4, 5, 6)):
     return _both(f"slice {shape} {key}", lambda x: x[key], shape)
 
@@ -97,4 +101,6 @@ CASES = [
     Case("add_n", lambda *x: add_n(x), lambda a, b, c: a + b + c, (IMAGES, IMAGES, IMAGES)),
     Case("add_n of one tensor twice", lambda a, b: add_n([a, b, a]), lambda a, b: a + b + a,
          ((5, 7), (5, 7))),
+    Case("gradients that meet at a relu", lambda x: _two_readers(fn.relu(x), fn.tanh),
+         lambda x: _two_readers(np.maximum(x, 0), np.tanh), (IMAGES,)),
 ]

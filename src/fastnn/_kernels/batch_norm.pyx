@@ -111,13 +111,13 @@ cdef void batch_norm_stats(char **p, const int64_t *d, const double *s, int thre
     cdef bint team = threads > 1 and cut.m * cut.c > SERIAL
     # from the end, which was written last and may still be in a cache; `apply` then starts where
     # this ends
-    for task in prange(cut.chunks, num_threads=threads, schedule="dynamic", use_threads_if=team):
+    for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
         stats_chunk(&cut, x, cut.chunks - 1 - task, partials)
     if cut.left:
         simd.norm.moments(cut.left, cut.c, cut.c, x + cut.rows * cut.width,
                           partials + 2 * cut.chunks * cut.width,
                           partials + 2 * cut.chunks * cut.width + cut.c)
-    for task in prange(tasks, num_threads=threads, schedule="dynamic",
+    for task in prange(tasks, num_threads=threads, schedule="static",
                        use_threads_if=team and tasks > 1):
         merge_moments(&cut, partials, task * MERGE, min(cut.c, (task + 1) * MERGE), mean, var)
 
@@ -180,7 +180,7 @@ cdef void apply(char **p, const int64_t *d, const double *s, int threads, int re
     g.y = <float *> p[5 + add]
     g.eps = s[0]
     g.relu = relu
-    for chunk in prange(cut.chunks, num_threads=threads, schedule="dynamic",
+    for chunk in prange(cut.chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and cut.m * cut.c > SERIAL):
         apply_block(&g, chunk_length(&cut, chunk), cut.width, cut.c,
                     chunk * cut.chunk_rows * cut.width)

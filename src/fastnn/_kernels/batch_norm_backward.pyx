@@ -111,14 +111,14 @@ cdef void backward(char **p, const int64_t *d, const double *s, int threads, int
     g.partials = <double *> p[8 + relu]
     g.eps = s[0]
     g.constant = constant
-    for task in prange(cut.chunks, num_threads=threads, schedule="dynamic", use_threads_if=team):
+    for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
         sums_chunk(&cut, &g, cut.chunks - 1 - task)  # from the end, as in batch_norm_stats
     if cut.left:
         sums_block(&g, cut.left, cut.c, cut.c, end, g.partials + 2 * cut.chunks * cut.width)
-    for task in prange(tasks, num_threads=threads, schedule="dynamic",
+    for task in prange(tasks, num_threads=threads, schedule="static",
                        use_threads_if=team and tasks > 1):
         merge_sums(&cut, &g, task * MERGE, min(cut.c, (task + 1) * MERGE), dweight, dbias)
-    for task in prange(cut.chunks, num_threads=threads, schedule="dynamic", use_threads_if=team):
+    for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
         gradient_block(&cut, &g, chunk_length(&cut, task), cut.width,
                        task * cut.chunk_rows * cut.width)
     if cut.left:

@@ -223,7 +223,7 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
         g.fold = v.k // v.c if backward else 1
         pack_depthwise(v, weight, packed)
     else:
-        for chunk in prange(panels, num_threads=threads, schedule="dynamic",
+        for chunk in prange(panels, num_threads=threads, schedule="static",
                             use_threads_if=many and panels > 1 and
                             v.groups * cut.group_floats > PACK_SERIAL):
             pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
@@ -233,11 +233,11 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
         g.depth = v.kw * v.c
         lines = padded_lines(v)
         chunks = v.n * ((v.oh + lines - 1) // lines)
-        for chunk in prange(chunks, num_threads=threads, schedule="dynamic", use_threads_if=many):
+        for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
             padded_chunk(v, g, &image, chunk, scratch + threadid() * cut.scratch_bytes)
         return
     chunks = cut.phases * cut.blocks * cut.parts * (1 if way == DEPTHWISE else v.groups)
-    for chunk in prange(chunks, num_threads=threads, schedule="dynamic", use_threads_if=many):
+    for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
         pass_chunk(v, &cut, g, backward, chunk, workspace,
                    scratch + threadid() * cut.scratch_bytes)
 

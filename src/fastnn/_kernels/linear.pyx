@@ -60,7 +60,7 @@ cdef void run_product(const linear_product *g, int64_t rows, char *workspace,
     if chunks == 1:  # even a team of one costs more than a tiny product
         product_chunk(g, &cut, 0, rows, workspace)
         return
-    for chunk in prange(chunks, num_threads=threads, schedule="dynamic",
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and rows * g.depth * g.columns >= SERIAL):
         product_chunk(g, &cut, chunk, rows, workspace + threadid() * cut.scratch_bytes)
 

@@ -7,7 +7,7 @@ from fastnn._kernels.dispatch cimport larger, outer_scratch, simd, smaller, whol
 
 cdef enum:
     RANGES = 16              # enough for the cores of a small server, and even for 2
-    PARTS = 4                # for each thread, as some take longer than others
+    PARTS = 4                # of the rows for each thread
     SERIAL = 500000          # multiply-adds: below, starting threads costs more than it gives
     PARTIAL_BYTES = 8 << 20  # at most so much memory for sums beside dw
     CHUNK = 2048
@@ -62,7 +62,7 @@ cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixe
     if chunks == 1:  # even a team of one costs more than a tiny product
         outer_chunk(g, plan, 0, pixels, rows, groups, dw, NULL, workspace + plan.partial_bytes)
         return
-    for chunk in prange(chunks, num_threads=threads, schedule="dynamic",
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and pixels * floats >= SERIAL):
         outer_chunk(g, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
                     workspace + plan.partial_bytes + threadid() * plan.scratch_bytes)

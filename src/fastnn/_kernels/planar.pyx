@@ -67,7 +67,7 @@ cdef void run(const Conv *v, bint backward, const float *x, const float *weight,
     cdef char *scratch = workspace + packed_bytes(&g)
     pack(&g, backward, weight, <float *> workspace)
     for chunk in prange(v.n * ((g.oh + lines - 1) // lines), num_threads=threads,
-                        schedule="dynamic",
+                        schedule="static",
                         use_threads_if=threads > 1 and multiply_adds(v) >= SERIAL):
         conv_chunk(&g, x, <const float *> workspace, bias, relu, y, chunk,
                    scratch + threadid() * bytes)
@@ -103,7 +103,7 @@ cdef void planar_grad_weight(char **p, const int64_t *d, const double *s,
     cdef int64_t chunk, lines = v.n * v.oh, ranges = count_ranges(v)
     cdef float *partial = <float *> p[3]
     cdef char *scratch = p[3] + whole(4 * floats * (ranges - 1), 64)
-    for chunk in prange(ranges, num_threads=threads, schedule="dynamic",
+    for chunk in prange(ranges, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and ranges > 1):
         simd.planar.outer(&g, <const float *> p[0], <const float *> p[1],
                           lines * chunk // ranges, lines * (chunk + 1) // ranges,

@@ -93,11 +93,11 @@ cdef void run_whole(const Pass *g, int threads) noexcept nogil:
     cdef int64_t panel, number
     cdef char *rest = g.workspace + job.packs_at
     memset(g.workspace, 0, job.packed_at)  # what tiles read outside of the images
-    for panel in prange(job.panels, num_threads=threads, schedule="dynamic",
+    for panel in prange(job.panels, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1):
         pack(&job, panel, rest + threadid() * pack_scratch())
     if by_blocks(&job.blocks, threads):
-        for number in prange(job.blocks.count, num_threads=threads, schedule="dynamic"):
+        for number in prange(job.blocks.count, num_threads=threads, schedule="static"):
             run_block(&job, number, rest + threadid() * job.blocks.bytes, 1)
     else:
         for number in range(job.blocks.count):

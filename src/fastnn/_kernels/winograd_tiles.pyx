@@ -104,7 +104,7 @@ cdef void spread(block_fn run, const void *job, const Block *block, int64_t part
         for part in range(parts):
             run(job, block, part)
     else:
-        for part in prange(parts, num_threads=threads, schedule="dynamic"):
+        for part in prange(parts, num_threads=threads, schedule="static"):
             run(job, block, part)
 
 

@@ -106,7 +106,7 @@ cdef void run_weights(const Conv *v, const float *x, const float *dy, float *dw,
     g.x, g.dy, g.dw, g.workspace = x, dy, dw, workspace
     memset(workspace, 0, g.sums_at)  # what tiles read outside of the images
     if by_ranges(&g, threads):
-        for number in prange(g.ranges, num_threads=threads, schedule="dynamic"):
+        for number in prange(g.ranges, num_threads=threads, schedule="static"):
             run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)
     else:
         for number in range(g.ranges):

@@ -108,6 +108,6 @@ cdef void run_weight_bands(const Conv *v, const float *x, const float *dy, float
     for number in range(g.cut.count):
         block = block_of(&g, number)
         spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        for band in prange(g.bands, num_threads=team, schedule="dynamic",
+        for band in prange(g.bands, num_threads=team, schedule="static",
                            use_threads_if=team > 1):
             run_band(&g, &block, band, slots + threadid() * g.slot_bytes)
