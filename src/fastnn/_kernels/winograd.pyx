@@ -9,19 +9,18 @@ every way. Sizes `d` are those of conv2d.pyx.
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
-from libc.string cimport memset
 
 from fastnn._kernels.conv2d cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, whole
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, pack_panel, pack_scratch,
-    packed_plane, pass_of, read_winograd, spread, zero_bytes)
+    packed_plane, pass_of, read_winograd, spread)
 
 # A pass with all of its packed weights at hand.
 cdef struct Whole:
     Pass g
-    int64_t panels, part_panels, plane, packed_at, packs_at
+    int64_t panels, part_panels, plane, packs_at
     Blocks blocks
 
 
@@ -31,8 +30,7 @@ cdef Whole cut_whole(const Pass *g) noexcept nogil:
     job.panels = (g.columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
     job.part_panels = smaller(job.panels, 8)
     job.plane = packed_plane(g.depth, g.columns)
-    job.packed_at = zero_bytes(g.depth, g.columns)
-    job.packs_at = job.packed_at + whole(4 * POSITIONS * job.plane, 64)
+    job.packs_at = whole(4 * POSITIONS * job.plane, 64)
     job.blocks = cut_blocks(g.tiles, whole(g.depth, simd.lanes), whole(g.columns, simd.lanes),
                             fits_cache(g.depth, g.columns))
     return job
@@ -53,13 +51,13 @@ cdef int64_t whole_bytes(const Pass *g, int threads) noexcept nogil:
 cdef void pack(const Whole *job, int64_t panel, char *scratch) noexcept nogil:
     cdef int64_t first = panel * simd.gemm.tile_columns
     pack_panel(&job.g, first, smaller(simd.gemm.tile_columns, job.g.columns - first),
-               <float *> (job.g.workspace + job.packed_at), job.plane, scratch)
+               <float *> job.g.workspace, job.plane, scratch)
 
 
 cdef void read_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Pass *g = &(<const Whole *> whole_job).g
     cdef int64_t at = chunk * CHUNK_TILES
-    simd.winograd.read_6x6(&g.source, g.x, <const float *> g.workspace, g.depth, block.first + at,
+    simd.winograd.read_6x6(&g.source, g.x, g.depth, block.first + at,
                            smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
@@ -68,7 +66,7 @@ cdef void multiply_part(const void *whole_job, const Block *block, int64_t part)
     cdef int64_t first = part // POSITIONS * job.part_panels
     simd.winograd.product(
         block.count, job.g.depth, job.g.columns, block.v_tiles, block.v.plane,
-        <const float *> (job.g.workspace + job.packed_at), job.plane, block.m_tiles,
+        <const float *> job.g.workspace, job.plane, block.m_tiles,
         block.m.plane, part % POSITIONS, first, smaller(job.panels, first + job.part_panels))
 
 
@@ -92,7 +90,6 @@ cdef void run_whole(const Pass *g, int threads) noexcept nogil:
     cdef Whole job = cut_whole(g)
     cdef int64_t panel, number
     cdef char *rest = g.workspace + job.packs_at
-    memset(g.workspace, 0, job.packed_at)  # what tiles read outside of the images
     for panel in prange(job.panels, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1):
         pack(&job, panel, rest + threadid() * pack_scratch())

@@ -7,24 +7,22 @@ no more than a band of transformed weights a thread is ever whole, and it stays 
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_values, whole
 from fastnn._kernels.winograd_tiles cimport (
-    Block, CHUNK_TILES, Pass, pack_panel, pack_scratch, packed_plane, plane_of, spread,
-    zero_bytes)
+    Block, CHUNK_TILES, Pass, pack_panel, pack_scratch, packed_plane, plane_of, spread)
 
 cdef enum:
     BAND_COLUMNS = 64          # whole panels of every level
     TILES_BYTES = 10 << 20     # of transformed tiles in a block: most of them stay in
     LEAST_TILES = 120          # the last cache, and so many pay for packing the weights
 
-# Memory: zeros, pointers to tiles, transformed tiles; then each thread's pointers to tiles of a
+# Memory: pointers to tiles, transformed tiles; then each thread's pointers to tiles of a
 # band, those tiles (before: scratch to pack) and packed weights.
 cdef struct Bands:
     Pass g
     Tiles cut
-    int64_t bands, plane, tiles_at, v_at, slots_at, m_at, packed_at, slot_bytes
+    int64_t bands, plane, v_at, slots_at, m_at, packed_at, slot_bytes
     tile_values v, m
 
 
@@ -55,8 +53,7 @@ cdef Bands cut_bands(const Pass *g) noexcept nogil:
     job.m.plane = plane_of(job.cut.size, job.m.panel)
     job.v.data = job.m.data = NULL
     job.plane = packed_plane(g.depth, width)
-    job.tiles_at = zero_bytes(g.depth, g.columns)
-    job.v_at = job.tiles_at + whole(8 * job.cut.size, 64)
+    job.v_at = whole(8 * job.cut.size, 64)
     job.slots_at = job.v_at + 4 * POSITIONS * job.v.plane
     job.m_at = whole(8 * job.cut.size, 64)
     job.packed_at = job.m_at + larger(pack_scratch(), 4 * POSITIONS * job.m.plane)
@@ -72,7 +69,7 @@ cdef int64_t bands_bytes(const Pass *g, int threads) noexcept nogil:
 cdef void read_chunk(const void *bands, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Pass *g = &(<const Bands *> bands).g
     cdef int64_t at = chunk * CHUNK_TILES
-    simd.winograd.read_6x6(&g.source, g.x, <const float *> g.workspace, g.depth, block.first + at,
+    simd.winograd.read_6x6(&g.source, g.x, g.depth, block.first + at,
                            smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
@@ -83,7 +80,7 @@ cdef Block block_of(const Bands *job, int64_t number) noexcept nogil:
     block.count = smaller(job.cut.size, job.cut.tiles - block.first)
     block.v, block.m = job.v, job.m
     block.v.data = <float *> (job.g.workspace + job.v_at)
-    block.v_tiles = <const float **> (job.g.workspace + job.tiles_at)
+    block.v_tiles = <const float **> job.g.workspace
     block.m_tiles = NULL
     for t in range(block.count):
         block.v_tiles[t] = block.v.data + t * job.v.panel
@@ -118,7 +115,6 @@ cdef void run_bands(const Pass *g, int threads) noexcept nogil:
     cdef Block block
     cdef int64_t number, band
     cdef char *slots = g.workspace + job.slots_at
-    memset(g.workspace, 0, job.tiles_at)  # what tiles read outside of the images
     for number in range(job.cut.count):
         block = block_of(&job, number)
         spread(read_chunk, &job, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)

@@ -34,7 +34,6 @@ ctypedef void (*block_fn)(const void *job, const Block *block, int64_t part) noe
 cdef tile_grid grid(int64_t height, int64_t width, int64_t channels, int64_t rows,
                     int64_t columns, int64_t top, int64_t left) noexcept nogil
 cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil
-cdef int64_t zero_bytes(int64_t c, int64_t k) noexcept nogil
 cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil
 cdef bint fits_cache(int64_t depth, int64_t columns) noexcept nogil
 cdef Blocks cut_blocks(int64_t tiles, int64_t v_channels, int64_t m_channels,

@@ -42,11 +42,6 @@ cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
     return g
 
 
-cdef int64_t zero_bytes(int64_t c, int64_t k) noexcept nogil:
-    """At the start of every workspace: zeros, which tiles read outside of the images."""
-    return whole(4 * larger(c, k), 64)
-
-
 cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil:
     """Floats of one position; 36 of them must not fall on the same lines of a cache."""
     return whole(tiles * channels, 16) + 16

@@ -8,14 +8,12 @@ threads together: the same sums either way. Sums that would not stay in the last
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
-from libc.string cimport memset
 
 from fastnn._kernels.conv2d cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport POSITIONS, simd, smaller, tile_grid, whole
 from fastnn._kernels.outer cimport add_sums
 from fastnn._kernels.winograd_tiles cimport (
-    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, fits_cache, grid, read_winograd, spread,
-    zero_bytes)
+    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, fits_cache, grid, read_winograd, spread)
 from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_bands_bytes
 
 cdef enum:
@@ -27,7 +25,7 @@ cdef enum:
 
 cdef struct Weights:
     tile_grid source, target
-    int64_t c, k, plane, ranges, sums_at, rest_at
+    int64_t c, k, plane, ranges, rest_at
     Blocks blocks
     const float *x
     const float *dy
@@ -52,8 +50,7 @@ cdef Weights cut_weights(const Conv *v) noexcept nogil:
     while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
                             (g.ranges - 1) * sums_bytes > RANGES_BYTES):
         g.ranges //= 2
-    g.sums_at = zero_bytes(v.c, v.k)
-    g.rest_at = g.sums_at + g.ranges * sums_bytes
+    g.rest_at = g.ranges * sums_bytes
     g.x = g.dy = NULL
     g.dw = g.sums = NULL
     g.accumulate, g.workspace = 0, NULL
@@ -67,9 +64,8 @@ cdef bint by_ranges(const Weights *g, int threads) noexcept nogil:
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Weights *g = <const Weights *> job
     cdef int64_t at = chunk * CHUNK_TILES, count = smaller(CHUNK_TILES, block.count - at)
-    cdef const float *zero = <const float *> g.workspace
-    simd.winograd.read_6x6(&g.source, g.x, zero, g.c, block.first + at, count, at, &block.v)
-    simd.winograd.read_4x4(&g.target, g.dy, zero, g.k, block.first + at, count, at, &block.m)
+    simd.winograd.read_6x6(&g.source, g.x, g.c, block.first + at, count, at, &block.v)
+    simd.winograd.read_4x4(&g.target, g.dy, g.k, block.first + at, count, at, &block.m)
 
 
 cdef void add_position(const void *job, const Block *block, int64_t position) noexcept nogil:
@@ -83,7 +79,7 @@ cdef void run_range(const Weights *whole_job, int64_t number, char *memory,
     cdef Weights g = whole_job[0]
     cdef Block block
     cdef int64_t first = g.blocks.count * number // g.ranges, i
-    g.sums = <float *> (g.workspace + g.sums_at) + number * POSITIONS * g.plane
+    g.sums = <float *> g.workspace + number * POSITIONS * g.plane
     for i in range(first, g.blocks.count * (number + 1) // g.ranges):
         g.accumulate = i > first
         block = block_of(&g.blocks, i, memory, g.blocks.v.panel)
@@ -92,7 +88,7 @@ cdef void run_range(const Weights *whole_job, int64_t number, char *memory,
 
 
 cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
-    simd.winograd.write_weight(<const float *> (g.workspace + g.sums_at), g.plane, g.c,
+    simd.winograd.write_weight(<const float *> g.workspace, g.plane, g.c,
                                chunk * WEIGHT_ROWS, smaller(g.k, (chunk + 1) * WEIGHT_ROWS), 0,
                                g.dw)
 
@@ -102,9 +98,8 @@ cdef void run_weights(const Conv *v, const float *x, const float *dy, float *dw,
     cdef Weights g = cut_weights(v)
     cdef int64_t number, chunk, floats = POSITIONS * g.plane
     cdef char *rest = workspace + g.rest_at
-    cdef float *sums = <float *> (workspace + g.sums_at)
+    cdef float *sums = <float *> workspace
     g.x, g.dy, g.dw, g.workspace = x, dy, dw, workspace
-    memset(workspace, 0, g.sums_at)  # what tiles read outside of the images
     if by_ranges(&g, threads):
         for number in prange(g.ranges, num_threads=threads, schedule="static"):
             run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)

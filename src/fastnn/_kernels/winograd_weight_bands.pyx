@@ -7,22 +7,21 @@ come one after the other, so the sums are the same for any number of threads.
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from fastnn._kernels.conv2d cimport Conv
 from fastnn._kernels.dispatch cimport POSITIONS, simd, smaller, tile_grid, tile_values, whole
 from fastnn._kernels.winograd_bands cimport Tiles, cut_tiles
 from fastnn._kernels.winograd_tiles cimport (
-    Block, CHUNK_TILES, grid, plane_of, spread, zero_bytes)
+    Block, CHUNK_TILES, grid, plane_of, spread)
 
 cdef enum:
     BAND_ROWS = 48  # channels of dy side by side: whole tiles of rows, whole vectors
 
-# Memory: zeros, pointers to tiles of x, those tiles; then each thread's tiles of dy and sums.
+# Memory: pointers to tiles of x, those tiles; then each thread's tiles of dy and sums.
 cdef struct WeightBands:
     tile_grid source, target
     Tiles cut
-    int64_t c, k, bands, plane, tiles_at, v_at, slots_at, sums_at, slot_bytes
+    int64_t c, k, bands, plane, v_at, slots_at, sums_at, slot_bytes
     tile_values v, m  # of x and of dy
     const float *x
     const float *dy
@@ -43,8 +42,7 @@ cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
     g.m.plane = plane_of(g.cut.size, BAND_ROWS)
     g.v.data = g.m.data = NULL
     g.plane = smaller(v.k, BAND_ROWS) * whole(v.c, simd.lanes) + 16
-    g.tiles_at = zero_bytes(v.c, v.k)
-    g.v_at = g.tiles_at + whole(8 * g.cut.size, 64)
+    g.v_at = whole(8 * g.cut.size, 64)
     g.slots_at = g.v_at + 4 * POSITIONS * g.v.plane
     g.sums_at = 4 * POSITIONS * g.m.plane
     g.slot_bytes = g.sums_at + whole(4 * POSITIONS * g.plane, 64)
@@ -61,7 +59,7 @@ cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil:
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const WeightBands *g = <const WeightBands *> job
     cdef int64_t at = chunk * CHUNK_TILES
-    simd.winograd.read_6x6(&g.source, g.x, <const float *> g.workspace, g.c, block.first + at,
+    simd.winograd.read_6x6(&g.source, g.x, g.c, block.first + at,
                            smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
@@ -72,7 +70,7 @@ cdef Block block_of(const WeightBands *g, int64_t number) noexcept nogil:
     block.count = smaller(g.cut.size, g.cut.tiles - block.first)
     block.v, block.m = g.v, g.m
     block.v.data = <float *> (g.workspace + g.v_at)
-    block.v_tiles = <const float **> (g.workspace + g.tiles_at)
+    block.v_tiles = <const float **> g.workspace
     block.m_tiles = NULL
     for t in range(block.count):
         block.v_tiles[t] = block.v.data + t * g.v.panel
@@ -86,8 +84,7 @@ cdef void run_band(const WeightBands *g, const Block *block, int64_t band,
     cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), position
     cdef float *sums = <float *> (slot + g.sums_at)
     dy.data = <float *> slot
-    simd.winograd.read_4x4(&g.target, g.dy + first, <const float *> g.workspace, rows, block.first,
-                           block.count, 0, &dy)
+    simd.winograd.read_4x4(&g.target, g.dy + first, rows, block.first, block.count, 0, &dy)
     for position in range(POSITIONS):
         simd.winograd.outer(&dy, &block.v, block.count, rows, g.c, position, sums, g.plane, 0,
                             block.v_tiles)
@@ -104,7 +101,6 @@ cdef void run_weight_bands(const Conv *v, const float *x, const float *dy, float
     cdef int team = <int> smaller(threads, g.bands)
     cdef char *slots = workspace + g.slots_at
     g.x, g.dy, g.dw, g.workspace = x, dy, dw, workspace
-    memset(workspace, 0, g.tiles_at)  # what tiles read outside of the images
     for number in range(g.cut.count):
         block = block_of(&g, number)
         spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)

@@ -63,91 +63,111 @@ INLINE void inverse_3(const vf s[6], vf w[3]) {
     w[2] = (s[5] + 0.5f * sum) + 2.0f * sum_2;
 }
 
-/* A transform of both axes, columns first: GET(i, j) is a value, PUT(i, j, v) takes a result. */
+/* A transform of both axes, columns first: GET(i, j) is a value, PUT(i, j, v) takes a result.
+ * The outer loops stay loops: unrolled, GCC would keep every address in a register of its own. */
 #define UNROLL_6 _Pragma("GCC unroll 6")
+#define UNROLL_1 _Pragma("GCC unroll 1")
+#define FIRST_AXIS(along, IN, HAS_COLUMN, GET)                                                    \
+    UNROLL_1 for (int j = 0; j < (IN); j++) {                                                     \
+        if (HAS_COLUMN(j)) {                                                                      \
+            UNROLL_6 for (int i = 0; i < (IN); i++) line[i] = GET(i, j);                          \
+            along(line, half[j]);                                                                 \
+        } else {                                                                                  \
+            UNROLL_6 for (int i = 0; i < 6; i++) half[j][i] = (vf){0};                            \
+        }                                                                                         \
+    }
+#define SECOND_AXIS(along, IN, OUT, ROWS, PUT)                                                    \
+    UNROLL_1 for (int i = 0; i < (ROWS); i++) {                                                   \
+        UNROLL_6 for (int j = 0; j < (IN); j++) line[j] = half[j][i];                             \
+        along(line, result);                                                                      \
+        UNROLL_6 for (int j = 0; j < (OUT); j++) PUT(i, j, result[j]);                            \
+    }
+#define ALL(j) 1
 #define BOTH_AXES(along, IN, OUT, GET, PUT)                                                       \
     do {                                                                                          \
-        vf half[IN][OUT], line[6], result[6];                                                     \
-        for (int j = 0; j < (IN); j++) {                                                          \
-            UNROLL_6 for (int i = 0; i < (IN); i++) line[i] = GET(i, j);                            \
-            along(line, half[j]);                                                                 \
-        }                                                                                         \
-        for (int i = 0; i < (OUT); i++) {                                                         \
-            UNROLL_6 for (int j = 0; j < (IN); j++) line[j] = half[j][i];                           \
-            along(line, result);                                                                  \
-            UNROLL_6 for (int j = 0; j < (OUT); j++) PUT(i, j, result[j]);                          \
-        }                                                                                         \
+        vf half[6][6], line[6], result[6];                                                        \
+        FIRST_AXIS(along, IN, ALL, GET)                                                           \
+        SECOND_AXIS(along, IN, OUT, OUT, PUT)                                                     \
     } while (0)
 
-/* pixels[side * side]: where the pixels of tile number t are, `outside` for those of no image.
- * Returns whether all are inside. */
-INLINE int find_tile(const tile_grid *g, int64_t t, const int side, float *images,
-                     float *outside, float **pixels) {
+/* The pixels of a tile in its image: the first one, floats from one to the next along both axes,
+ * and the rows and columns that are inside of the image. */
+typedef struct {
+    float *first;
+    int64_t row_step, step;
+    int64_t top, bottom, left, right;
+    int whole;
+} tile_pixels;
+
+INLINE tile_pixels find_tile(const tile_grid *g, int64_t t, const int side, float *images) {
     int64_t j = t % g->columns * 4 - g->left, line = t / g->columns;
     int64_t i = line % g->rows * 4 - g->top, image = line / g->rows;
-    float *first = images + ((image * g->height + i) * g->width + j) * g->channels;
-    int64_t from = larger(0, -j), to = smaller(side, g->width - j);
-    int inside = from == 0 && to == side && i >= 0 && i + side <= g->height;
-    for (int64_t a = 0; a < side; a++, first += g->width * g->channels, pixels += side) {
-        UNROLL_6 for (int64_t b = 0; b < side; b++) pixels[b] = first + b * g->channels;
-        if (inside) continue;
-        int64_t row = i + a >= 0 && i + a < g->height;
-        for (int64_t b = 0; b < side; b++)
-            if (!row || b < from || b >= to) pixels[b] = outside;
-    }
-    return inside;
+    tile_pixels tile = {
+        .first = images + ((image * g->height + i) * g->width + j) * g->channels,
+        .row_step = g->width * g->channels, .step = g->channels,
+        .top = larger(0, -i), .bottom = smaller(side, g->height - i),
+        .left = larger(0, -j), .right = smaller(side, g->width - j)};
+    tile.whole = tile.top == 0 && tile.left == 0 && tile.bottom == side && tile.right == side;
+    return tile;
 }
 
-#define GET_WHOLE(i, j) load(pixels[(i) * side + (j)] + c)
-#define GET_PART(i, j) load_head(pixels[(i) * side + (j)] + c, n)
+#define AT(i, j) (tile.first + (i) * tile.row_step + (j) * tile.step + c)
+#define GET_WHOLE(i, j) load(AT(i, j))
+#define HAS_ROW(i) ((i) >= tile.top && (i) < tile.bottom)
+#define HAS_COLUMN(j) ((j) >= tile.left && (j) < tile.right)
+#define GET_PART(i, j) (HAS_ROW(i) ? load_part(AT(i, j), n) : (vf){0})
 #define PUT_VALUE(i, j, v) store(out + ((i) * 6 + (j)) * to->plane, v)
 
+/* The pixels that tile number t + AHEAD of a line touches first, asked for in time: the strides
+ * of tiles are too irregular for the processor to guess. */
+enum { AHEAD = 2 };
+#define FETCH_AHEAD(SIDE, WRITE)                                                                  \
+    for (int i = (SIDE) - 4; i < (SIDE); i++)                                                     \
+        for (int j = (SIDE) - 4; j < (SIDE); j++)                                                 \
+            __builtin_prefetch(AT(i, j + 4 * AHEAD), WRITE);
+
 #define READ_TILES(name, SIDE, along)                                                             \
-    static void name(const tile_grid *g, const float *x, const float *zero, int64_t channels,     \
-                     int64_t first, int64_t count, int64_t at, const tile_values *to) {           \
-        enum { side = SIDE };                                                                     \
-        float *pixels[side * side];                                                               \
+    static void name(const tile_grid *g, const float *x, int64_t channels, int64_t first,         \
+                     int64_t count, int64_t at, const tile_values *to) {                          \
         for (int64_t t = 0; t < count; t++) {                                                     \
             float *out = to->data + (at + t) * to->panel;                                         \
             int64_t left = to->panel; /* of the panel */                                          \
-            find_tile(g, first + t, side, (float *)x, (float *)zero, pixels);                     \
+            const tile_pixels tile = find_tile(g, first + t, SIDE, (float *)x);                   \
             for (int64_t c = 0; c < channels; c += LANES, out += LANES, left -= LANES) {          \
                 int64_t n = channels - c;                                                         \
+                vf half[6][6], line[6], result[6];                                                \
+                FETCH_AHEAD(SIDE, 0)                                                              \
                 if (left == 0) out += (to->tiles - 1) * to->panel, left = to->panel;              \
-                if (n >= LANES) BOTH_AXES(along, side, 6, GET_WHOLE, PUT_VALUE);                  \
-                else BOTH_AXES(along, side, 6, GET_PART, PUT_VALUE);                              \
+                if (tile.whole && n >= LANES) FIRST_AXIS(along, SIDE, ALL, GET_WHOLE)             \
+                else FIRST_AXIS(along, SIDE, HAS_COLUMN, GET_PART)                                \
+                SECOND_AXIS(along, SIDE, 6, 6, PUT_VALUE)                                         \
             }                                                                                     \
         }                                                                                         \
     }
 READ_TILES(read_tiles_6x6, 6, transform_6)
 READ_TILES(read_tiles_4x4, 4, transform_4)
 
-#define GET_SUM(i, j) load(tile + c + ((i) * 6 + (j)) * from->plane)
-#define PUT_PIXEL(i, j, v)                                                                        \
-    do {                                                                                          \
-        vf value = (v) + shift;                                                                   \
-        store(pixels[(i) * 4 + (j)] + c, relu ? vmax(zero, value) : value);                       \
-    } while (0)
+#define GET_SUM(i, j) load(from_tile + c + ((i) * 6 + (j)) * from->plane)
+#define OUTPUT(v) (relu ? vmax(zero, (v) + shift) : (v) + shift)
+#define PUT_PIXEL(i, j, v) store(AT(i, j), OUTPUT(v))
 #define PUT_INSIDE(i, j, v)                                                                       \
-    do {                                                                                          \
-        vf value = (v) + shift;                                                                   \
-        if (pixels[(i) * 4 + (j)])                                                                \
-            store_part(pixels[(i) * 4 + (j)] + c, relu ? vmax(zero, value) : value, n);           \
-    } while (0)
+    if ((j) < tile.right) store_part(AT(i, j), OUTPUT(v), n)
 
 static void write_tiles_4x4(const tile_grid *g, const tile_values *from, int64_t channels,
                             int64_t first, int64_t count, int64_t at, const float *bias, int relu,
                             float *y) {
     const vf zero = {0};
-    float *pixels[16];
     for (int64_t t = 0; t < count; t++) {
-        const float *tile = from->data + (at + t) * from->panel;
-        int inside = find_tile(g, first + t, 4, y, NULL, pixels);
+        const float *from_tile = from->data + (at + t) * from->panel;
+        const tile_pixels tile = find_tile(g, first + t, 4, y);
         for (int64_t c = 0; c < channels; c += LANES) {
             int64_t n = channels - c;
+            vf half[6][6], line[6], result[6];
             const vf shift = bias ? load_part(bias + c, n) : zero;
-            if (inside && n >= LANES) BOTH_AXES(inverse_6, 6, 4, GET_SUM, PUT_PIXEL);
-            else BOTH_AXES(inverse_6, 6, 4, GET_SUM, PUT_INSIDE);
+            FETCH_AHEAD(4, 1)
+            FIRST_AXIS(inverse_6, 6, ALL, GET_SUM)
+            if (tile.whole && n >= LANES) SECOND_AXIS(inverse_6, 6, 4, 4, PUT_PIXEL)
+            else SECOND_AXIS(inverse_6, 6, 4, tile.bottom, PUT_INSIDE)
         }
     }
 }
