@@ -47,6 +47,10 @@ LAYERS = {
     "padding only": sizes(1, 2, 2, 4, 4, (1, 1), pad=(3, 3, 3, 3)),
     "sums of their own": sizes(16, 32, 32, 16, 16, (3, 3), pad=SAME),
     "depthwise sums of their own": sizes(8, 32, 32, 16, 16, (3, 3), pad=SAME, groups=16),
+    "by position": sizes(37, 2, 2, 20, 33, (3, 3), pad=SAME, has_bias=1, relu=1),
+    "by position, strided": sizes(33, 4, 3, 16, 24, (3, 3), (2, 2), SAME),
+    "by position, taps of no pixel": sizes(32, 2, 1, 17, 70, (5, 5), pad=(2, 2, 2, 2), has_bias=1),
+    "by position, depth in blocks": sizes(140, 2, 3, 300, 40, (3, 3), pad=SAME),
     "large weights": sizes(2, 4, 4, 130, 140, (3, 3), pad=SAME),
 }
 
@@ -92,7 +96,8 @@ def arguments(draw):
         least = max(1, (kernel - 1) * dilation + 1 - before - after)
         axes.append((kernel, stride, dilation, before, after, least + integer(0, 9)))
     kernel, stride, dilation, before, after, size = zip(*axes, strict=True)
-    return sizes(integer(0, 3), *size, c, k, kernel, stride, before + after, dilation, groups,
+    images = integer(0, 3) if max(size) > 4 else draw(st.sampled_from([0, 1, 3, 32, 45]))
+    return sizes(images, *size, c, k, kernel, stride, before + after, dilation, groups,
                  integer(0, 1), integer(0, 1))
 
 

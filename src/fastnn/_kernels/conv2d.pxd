@@ -1,9 +1,9 @@
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.dispatch cimport conv_tap, padded_image
+from fastnn._kernels.dispatch cimport conv_tap, padded_image, pixel_grid
 
 cdef enum Way:
-    LINEAR, DEPTHWISE, PADDED, GENERAL
+    LINEAR, DEPTHWISE, PADDED, BY_POSITION, GENERAL
 
 # The sizes of one convolution, in the order of d.
 cdef struct Conv:
@@ -16,5 +16,8 @@ cdef int64_t multiply_adds(const Conv *v) noexcept nogil
 cdef padded_image padded(const Conv *v) noexcept nogil
 cdef void list_taps(const Conv *v, bint backward, int64_t phases, int64_t *start,
                     conv_tap *tap) noexcept nogil
+cdef int64_t list_position_taps(const Conv *v, bint backward, int64_t position,
+                                conv_tap *tap) noexcept nogil
+cdef void place_images(pixel_grid *grid, int64_t images, int64_t pixels) noexcept nogil
 cdef Conv read_sizes(d) except *
 cdef tuple sizes_bytes(const Conv *v)

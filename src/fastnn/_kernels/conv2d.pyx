@@ -1,9 +1,10 @@
 """Direct convolution on channels-last images: forward and input gradient, for all arguments.
 
-Each is tiles of outputs whose input pixels are found through pointers. Four ways, chosen
+Each is tiles of outputs whose input pixels are found through pointers. Five ways, chosen
 by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
-lines (a kernel row is one tap); all else with a tap per kernel element. Work is cut by shape
-alone, and each output is the same sum in the same order wherever the cuts are.
+lines (a kernel row is one tap); small maps, where many taps read only padding, position by position
+without those taps; all else with a tap per kernel element. Work is cut by shape alone, and each
+output is the same sum in the same order wherever the cuts are.
 """
 
 from cython.parallel cimport prange, threadid
@@ -12,7 +13,7 @@ from libc.string cimport memset
 
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
-    larger, padded_image, simd, smaller, whole)
+    larger, padded_image, pixel_grid, simd, smaller, whole)
 from fastnn._kernels.linear cimport linear_forward, linear_grad_input, product_workspace
 
 cdef enum:
@@ -20,6 +21,8 @@ cdef enum:
     SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
     PACK_SERIAL = 65536  # floats of weights: the same for packing
     FEW = 16             # input channels: below, a tap alone is too short a sum
+    MOST_POSITIONS = 64  # of a map that is taken position by position,
+    LEAST_IMAGES = 32    # and images, which are the rows of its products
 
 # How a forward or input-gradient pass is cut, and where things are in its workspace.
 cdef struct Cut:
@@ -36,7 +39,23 @@ cdef Way way_of(const Conv *v) noexcept nogil:
     if (v.c < FEW and v.kw > 1 and v.dilation_w == 1 and v.stride_w <= v.kw and
             v.stride_h <= v.kh and v.dilation_h <= v.kh):
         return PADDED  # what it copies is read: strides and dilation leave no wide gaps
+    if (v.groups == 1 and v.n >= LEAST_IMAGES and v.oh * v.ow <= MOST_POSITIONS and
+            v.h * v.w <= MOST_POSITIONS and
+            4 * taps_inside(v.h, v.oh, v.kh, v.stride_h, v.pad_top, v.dilation_h) *
+            taps_inside(v.w, v.ow, v.kw, v.stride_w, v.pad_left, v.dilation_w) <=
+            3 * v.oh * v.ow * v.kh * v.kw):
+        return BY_POSITION
     return GENERAL
+
+
+cdef int64_t taps_inside(int64_t size, int64_t outputs, int64_t kernel, int64_t stride,
+                         int64_t pad, int64_t dilation) noexcept nogil:
+    """Pairs of an output and a tap, along one axis, that read a pixel and not padding."""
+    cdef int64_t i, a, count = 0
+    for i in range(outputs):
+        for a in range(kernel):
+            count += 0 <= i * stride + a * dilation - pad < size
+    return count
 
 
 cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
@@ -59,7 +78,10 @@ cdef int64_t padded_lines(const Conv *v) noexcept nogil:
 
 
 cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
-    """backward: from dy to dx, a phase per pixel position modulo stride."""
+    """backward: from dy to dx, a phase per pixel position modulo stride.
+
+    By position, each position of the map that is written is a phase.
+    """
     cdef Cut cut
     cdef Way way = way_of(v)
     cdef padded_image image = padded(v)
@@ -71,6 +93,9 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     if backward:
         pixels = (v.n * ((v.h + v.stride_h - 1) // v.stride_h) *
                   ((v.w + v.stride_w - 1) // v.stride_w))
+    if way == BY_POSITION:
+        cut.phases = v.h * v.w if backward else v.oh * v.ow
+        pixels = v.n
     most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, depth)
     cut.blocks = (pixels + most - 1) // most
     if cut.blocks > 4:
@@ -84,7 +109,8 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
     cut.group_floats = taps * depth * whole(columns, simd.lanes)
     cut.taps_at = whole(8 * (cut.phases + 1), 64)
-    cut.zero_at = cut.taps_at + whole(taps * sizeof(conv_tap), 64)
+    cut.zero_at = cut.taps_at + whole(
+        taps * (cut.phases if way == BY_POSITION else 1) * sizeof(conv_tap), 64)
     cut.zero_bytes = 4 * (v.k if way == DEPTHWISE else depth)
     cut.packed_at = cut.zero_at + whole(cut.zero_bytes, 64)
     cut.scratch_at = cut.packed_at + whole(
@@ -134,6 +160,49 @@ cdef void list_taps(const Conv *v, bint backward, int64_t phases, int64_t *start
     start[phases] = count
 
 
+cdef int64_t list_position_taps(const Conv *v, bint backward, int64_t position,
+                                conv_tap *tap) noexcept nogil:
+    """The taps that read a pixel for one position of the map; offset_w is that pixel's position."""
+    cdef int64_t width = v.w if backward else v.ow, a, b, row, column, count = 0
+    for a in range(v.kh):
+        for b in range(v.kw):
+            if backward:
+                row = position // width + v.pad_top - a * v.dilation_h
+                column = position % width + v.pad_left - b * v.dilation_w
+                if row % v.stride_h or column % v.stride_w:
+                    continue
+                row, column = row // v.stride_h, column // v.stride_w
+                if not (0 <= row < v.oh and 0 <= column < v.ow):
+                    continue
+            else:
+                row = position // width * v.stride_h + a * v.dilation_h - v.pad_top
+                column = position % width * v.stride_w + b * v.dilation_w - v.pad_left
+                if not (0 <= row < v.h and 0 <= column < v.w):
+                    continue
+            tap[count].offset_h = 0
+            tap[count].offset_w = row * (v.ow if backward else v.w) + column
+            tap[count].slice = a * v.kw + b
+            count += 1
+    return count
+
+
+cdef void list_all_positions(const Conv *v, bint backward, int64_t positions, int64_t *start,
+                             conv_tap *tap) noexcept nogil:
+    """Taps in the order of positions, as list_taps does for phases."""
+    cdef int64_t position
+    start[0] = 0
+    for position in range(positions):
+        start[position + 1] = start[position] + list_position_taps(v, backward, position,
+                                                                   tap + start[position])
+
+
+cdef void place_images(pixel_grid *grid, int64_t images, int64_t pixels) noexcept nogil:
+    """A grid whose pixels are the images: one position of each, which an offset along w names."""
+    grid.rows = grid.height = images
+    grid.columns = grid.step_h = grid.step_w = 1
+    grid.width = pixels
+
+
 cdef void pack_panel(const Conv *v, bint backward, const float *weight, int64_t panels,
                      int64_t chunk, int64_t group_floats, float *packed) noexcept nogil:
     """One panel of weight[k,kh,kw,c/groups], as [tap][depth][columns]."""
@@ -166,9 +235,15 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
     cdef int64_t phase = chunk % cut.phases, block = chunk // cut.phases % cut.blocks
     cdef int64_t group = chunk // cut.phases // cut.blocks % v.groups, first, count
     cdef int64_t panel = chunk // cut.phases // cut.blocks // v.groups * cut.part_panels
+    cdef int64_t images = v.n
     cdef const int64_t *start = <const int64_t *> workspace
     cdef conv_product g = whole_pass[0]
-    if backward:
+    if way_of(v) == BY_POSITION:
+        place_images(&g.source, v.n, v.oh * v.ow if backward else v.h * v.w)
+        place_images(&g.target, v.n, v.h * v.w if backward else v.oh * v.ow)
+        g.place.offset_w = phase
+        images = 1
+    elif backward:
         g.place.offset_h = phase // v.stride_w
         g.place.offset_w = phase % v.stride_w
         if g.place.offset_h >= v.h or g.place.offset_w >= v.w:
@@ -176,7 +251,7 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
         g.source.rows = g.target.rows = (v.h - g.place.offset_h - 1) // v.stride_h + 1
         g.source.columns = g.target.columns = (v.w - g.place.offset_w - 1) // v.stride_w + 1
     first = block * cut.pixels
-    count = smaller(cut.pixels, v.n * g.source.rows * g.source.columns - first)
+    count = smaller(cut.pixels, images * g.source.rows * g.source.columns - first)
     if count <= 0:
         return
     g.tap += start[phase]
@@ -208,8 +283,12 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
     cdef char *scratch = workspace + cut.scratch_at
     cdef bint many = threads > 1 and multiply_adds(v) >= SERIAL
     cdef int64_t chunk, chunks, lines, taps = v.kh * v.kw, panels = v.groups * cut.panels
-    list_taps(v, backward, cut.phases, <int64_t *> workspace,
-              <conv_tap *> (workspace + cut.taps_at))
+    if way == BY_POSITION:
+        list_all_positions(v, backward, cut.phases, <int64_t *> workspace,
+                           <conv_tap *> (workspace + cut.taps_at))
+    else:
+        list_taps(v, backward, cut.phases, <int64_t *> workspace,
+                  <conv_tap *> (workspace + cut.taps_at))
     memset(workspace + cut.zero_at, 0, cut.zero_bytes)
     g.tap = <const conv_tap *> (workspace + cut.taps_at)
     g.taps = g.slices = taps

@@ -1,17 +1,20 @@
-"""Weight gradient of a convolution, by the four ways of conv2d.pyx."""
+"""Weight gradient of a convolution, by the five ways of conv2d.pyx."""
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
 from fastnn._kernels.conv2d cimport (
-    Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, list_taps, multiply_adds, padded, read_sizes,
-    sizes_bytes, way_of)
+    BY_POSITION, Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, list_position_taps, list_taps,
+    multiply_adds, padded, place_images, read_sizes, sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
-    conv_tap, depthwise_scratch, larger, outer_padded_scratch, outer_product, padded_image, simd,
-    smaller, whole)
+    conv_tap, depthwise_scratch, larger, outer_padded_scratch, outer_product, outer_scratch,
+    padded_image, simd, smaller, whole)
 from fastnn._kernels.linear cimport gradient_workspace, linear_grad_weight
 from fastnn._kernels.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
+
+cdef enum:
+    POSITION_ROWS = 64  # filters of dw in one part of the work by position, at least
 
 
 # How a weight gradient is cut in the ways PADDED and DEPTHWISE: sums of their own, scratch.
@@ -44,6 +47,8 @@ cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
     cdef int64_t taps_bytes = whole(v.kh * v.kw * sizeof(conv_tap), 64) + whole(4 * v.c, 64)
     if way_of(v) == LINEAR:
         return gradient_workspace(v.n * v.h * v.w, v.c, v.k, threads)
+    if way_of(v) == BY_POSITION:
+        return taps_bytes + threads * position_scratch(v)
     if way_of(v) == GENERAL:
         plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, v.kh * v.kw * (v.c // v.groups),
                           v.groups, threads)
@@ -88,6 +93,42 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
             dw[k * taps + tap] = partial[tap * v.k + k]
 
 
+cdef int64_t position_rows(const Conv *v) noexcept nogil:
+    return smaller(v.k, whole(POSITION_ROWS, simd.gemm.tile_rows))
+
+
+cdef int64_t position_scratch(const Conv *v) noexcept nogil:
+    """The taps of a position, then what an outer product needs."""
+    return whole(v.kh * v.kw * sizeof(conv_tap), 64) + outer_scratch(
+        simd.gemm.outer_pixels, position_rows(v), simd.gemm.tile_columns)
+
+
+cdef void position_part(const Conv *v, const outer_product *whole_product, int64_t row,
+                        float *dw, char *scratch) noexcept nogil:
+    """Filters of dw: the positions of y one after the other, each with the taps that read x."""
+    cdef outer_product g = whole_product[0]
+    cdef int64_t position, end = smaller(v.k, row + position_rows(v))
+    cdef conv_tap *tap = <conv_tap *> scratch
+    scratch += whole(v.kh * v.kw * sizeof(conv_tap), 64)
+    memset(dw + row * g.dw_stride, 0, 4 * (end - row) * g.dw_stride)
+    g.tap = tap
+    for position in range(v.oh * v.ow):
+        g.taps = list_position_taps(v, False, position, tap)
+        g.dy = whole_product.dy + position * v.k
+        simd.gemm.outer(&g, 0, v.n, row, end, dw, scratch)
+
+
+cdef void run_positions(const Conv *v, outer_product *g, float *dw, char *workspace,
+                        int threads) noexcept nogil:
+    cdef int64_t part, rows = position_rows(v)
+    place_images(&g.source, v.n, v.h * v.w)
+    g.dy_stride = v.oh * v.ow * v.k
+    g.accumulate = 1
+    for part in prange((v.k + rows - 1) // rows, num_threads=threads, schedule="static",
+                       use_threads_if=threads > 1):
+        position_part(v, g, part * rows, dw, workspace + threadid() * position_scratch(v))
+
+
 cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
                              int threads) noexcept nogil:
     """dw[k,kh,kw,c/groups] = sum over output pixels of dy[.., k] x[tap's pixel, c]; overwritten.
@@ -119,8 +160,13 @@ cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
     g.x = <const float *> p[0]
     g.dy = <const float *> p[1]
     g.dy_stride = v.k
+    g.depth = v.c // v.groups
+    g.dw_stride = taps * g.depth
+    g.accumulate = 0
+    if way_of(v) == BY_POSITION:
+        run_positions(v, &g, <float *> p[2], workspace + partial_at, threads)
+        return
     if way_of(v) == GENERAL:
-        g.depth = v.c // v.groups
         plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, taps * g.depth, v.groups,
                           threads)
         run_outer(&g, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],

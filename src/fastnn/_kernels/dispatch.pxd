@@ -99,7 +99,7 @@ cdef extern from "simd/table.h":
         float *y
     ctypedef struct outer_product:
         pixel_grid source
-        int64_t taps, depth, dy_stride, spread
+        int64_t taps, depth, dy_stride, dw_stride, accumulate, spread
         const conv_tap *tap
         const float *x
         const float *zero

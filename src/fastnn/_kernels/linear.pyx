@@ -122,6 +122,8 @@ cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
     g.taps = 1
     g.tap = &tap
     g.dy_stride = d[2]
+    g.dw_stride = d[1]
+    g.accumulate = 0
     g.dy = <const float *> p[0]
     g.x = g.zero = <const float *> p[1]
     run_outer(&g, &plan, d[0], d[2], 1, <float *> p[2], p[3], threads)

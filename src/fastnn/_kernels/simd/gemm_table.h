@@ -38,10 +38,11 @@ typedef struct {
     float *y;
 } conv_product;
 
-/* dw[rows][taps][depth] = sum over pixels of dy[pixel][rows] * x[tap's pixel][depth]. */
+/* dw[row * dw_stride + tap's slice * depth + c] (+)= sum over pixels of
+ * dy[pixel][row] * x[tap's pixel][c], c < depth. */
 typedef struct {
     pixel_grid source;
-    int64_t taps, depth, dy_stride;
+    int64_t taps, depth, dy_stride, dw_stride, accumulate;
     int64_t spread; /* depthwise: depth per channel of x */
     const conv_tap *tap;
     const float *x, *zero, *dy; /* dy: the first column of the group */
@@ -122,7 +123,7 @@ typedef struct {
     /* The same with x laid out in scratch with its padding: lines [line, end) of one image. */
     void (*conv_padded)(const conv_product *g, const padded_image *v, int64_t image, int64_t line,
                         int64_t end, char *scratch);
-    /* Rows [row, end) of dw from pixels [first, first + count); overwrites them. */
+    /* Rows [row, end) of dw from pixels [first, first + count). */
     void (*outer)(const outer_product *g, int64_t first, int64_t count, int64_t row, int64_t end,
                   float *dw, char *scratch);
     /* All of dw from lines [line, end) of all images, line = image * oh + i. */

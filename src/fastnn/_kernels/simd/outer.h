@@ -114,19 +114,19 @@ static void outer_block(const outer_product *g, int64_t first, int64_t count, in
     int64_t most = smaller(count, OUTER_PIXELS);
     const float **x = (const float **)scratch, **panel = x + most;
     float *packed = (float *)(scratch + whole(16 * most, 64));
-    outer_job job = {.y_stride = g->taps * g->depth, .dy_stride = g->dy_stride, .dy_rows = MR};
+    outer_job job = {.y_stride = g->dw_stride, .dy_stride = g->dy_stride, .dy_rows = MR};
     float *tiles = g->dy_stride > 2 * NR && g->taps * g->depth > 2 * NR ? packed + most * NR : NULL;
     /* Copying pays when rows enough read the copy; a panel of part vectors must be copied. */
     int copy = g->depth % LANES != 0 || (end - row > 4 * MR && g->depth > NR);
-    if (count <= 0) {
+    if (count <= 0 && !g->accumulate)
         for (int64_t r = row; r < end; r++)
-            memset(dw + r * job.y_stride, 0, (size_t)job.y_stride * 4);
-        return;
-    }
+            for (int64_t t = 0; t < g->taps; t++)
+                memset(dw + r * job.y_stride + g->tap[t].slice * g->depth, 0,
+                       (size_t)g->depth * 4);
     for (int64_t p = 0; p < count; p += most) {
         job.pixels = smaller(most, count - p);
         job.dy = g->dy + (first + p) * g->dy_stride + row;
-        job.accumulate = p > 0;
+        job.accumulate = p > 0 || g->accumulate;
         if (tiles) {
             pack_tiles(job.dy, g->dy_stride, job.pixels, end - row, tiles);
             job.dy = tiles;
@@ -147,7 +147,7 @@ static void outer_block(const outer_product *g, int64_t first, int64_t count, in
                     job.x = panel;
                     job.x_offset = 0;
                 }
-                job.y = dw + row * job.y_stride + t * g->depth + c;
+                job.y = dw + row * job.y_stride + g->tap[t].slice * g->depth + c;
                 outer_panel(&job, end - row);
             }
         }
