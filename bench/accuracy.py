@@ -2,8 +2,9 @@
 
     python bench/accuracy.py --data fashion-mnist --seeds 0 1 2
 
-Both start from the same weights and see the same batches (data, order, augmentation) with the same
-learning rates; dropout masks differ. Needs PyTorch. Prints a table and writes JSON after each run.
+All start from the same weights and see the same batches (data, order, augmentation) with the same
+learning rates; dropout masks of PyTorch differ. `fastnn-direct` is fastnn without Winograd. Needs
+PyTorch. Prints a table and writes JSON, with the history of fastnn's runs, after each run.
 """
 
 from __future__ import annotations
@@ -33,10 +34,19 @@ def settings(arguments: argparse.Namespace, seed: int) -> Settings:
         memory_budget=None, checkpoint_seconds=1e9, checkpoint_batches=None)
 
 
-def train_fastnn(job: Job, chosen: Settings) -> float:
-    """Test accuracy after training with fastnn."""
-    job.trainer.fit(job.training, epochs=chosen.epochs)
-    return float(job.trainer.evaluate(job.test)["accuracy"])
+def train_fastnn(job: Job, chosen: Settings) -> dict[str, Any]:
+    """Test accuracy after training with fastnn, and the losses and accuracies of its epochs."""
+    history = job.trainer.fit(job.training, validation=job.validation, epochs=chosen.epochs)
+    return {"accuracy": float(job.trainer.evaluate(job.test)["accuracy"]), "history": history}
+
+
+def train_direct(job: Job, chosen: Settings) -> dict[str, Any]:
+    """The same with direct convolutions only."""
+    fn.set_conv_algorithm("direct")
+    try:
+        return train_fastnn(job, chosen)
+    finally:
+        fn.set_conv_algorithm("auto")
 
 
 def torch_cnn(width: int = 32, dropout: float = 0.2) -> nn.Module:
@@ -52,7 +62,7 @@ def torch_cnn(width: int = 32, dropout: float = 0.2) -> nn.Module:
         nn.Linear(36 * width, 10)).to(memory_format=torch.channels_last)
 
 
-def train_torch(job: Job, chosen: Settings) -> float:
+def train_torch(job: Job, chosen: Settings) -> dict[str, Any]:
     """Test accuracy after training the same net, from the same weights, with PyTorch."""
     torch.manual_seed(chosen.seed)
     model = torch_cnn()
@@ -81,10 +91,10 @@ def train_torch(job: Job, chosen: Settings) -> float:
         for x, y in job.test.epoch(0):
             right += int((model(torch.from_numpy(x)).argmax(1).numpy() == y).sum())
             total += len(y)
-    return right / total
+    return {"accuracy": right / total}
 
 
-TRAINERS = {"fastnn": train_fastnn, "torch": train_torch}
+TRAINERS = {"fastnn": train_fastnn, "fastnn-direct": train_direct, "torch": train_torch}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -105,7 +115,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--validation", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--trainers", nargs="+", choices=TRAINERS, default=list(TRAINERS))
+    parser.add_argument("--trainers", nargs="+", choices=TRAINERS, default=["fastnn", "torch"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, default=Path("accuracy.json"))
     arguments = parser.parse_args()
@@ -117,10 +127,10 @@ def main() -> None:
             chosen = settings(arguments, seed)
             job = make_job(chosen, [])
             start = time.perf_counter()
-            accuracy = TRAINERS[name](job, chosen)
-            rows.append({"trainer": name, "seed": seed, "accuracy": accuracy,
-                         "seconds": time.perf_counter() - start})
-            print(rows[-1], flush=True)
+            result = TRAINERS[name](job, chosen)
+            rows.append({"trainer": name, "seed": seed,
+                         "seconds": time.perf_counter() - start, **result})
+            print(f"{name}, seed {seed}: {result['accuracy']:.4f}", flush=True)
             arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
     print(table(rows))
 
