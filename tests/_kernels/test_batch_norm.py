@@ -138,6 +138,23 @@ def test_backward(m, c, relu, constant):
     inplace = dy.copy()
     call(name, [inplace, x, *vectors, inplace, dweight, dbias], [m, c], [EPS])
     np.testing.assert_array_equal(inplace, dx)
+    if not constant:
+        check_grad_input(dy, [x, mean, var, weight, bias], [dx, dweight, dbias], relu)
+
+
+def check_grad_input(dy, inputs, gradients, relu):
+    """With dweight and dbias at hand: the dx of the whole gradient, in place too."""
+    dx, *sums = gradients
+    name, d = f"batch_norm{'_relu' * relu}_grad_input", dx.shape
+    for array in sums:
+        array.flags.writeable = False
+    again, inplace = blank_like(dx), dy.copy()
+    call_all_threads(name, [dy, *inputs, *sums, again], d, [EPS])
+    x, mean, var, weight, _ = inputs
+    direct = np.abs(dy).max() * np.abs(weight) / np.sqrt(var.astype(np.float64) + EPS)
+    close(again, dx.astype(np.float64), 1e-6, direct)
+    call(name, [inplace, *inputs, *sums, inplace], d, [EPS])
+    np.testing.assert_array_equal(inplace, again)
 
 
 @pytest.mark.parametrize("momentum", [0.1, 1.0, 0.0, -1.0])

@@ -34,6 +34,8 @@ CASES = {
     "batch_norm_apply_add_relu": ((M, C), (MATRIX, *[ROW] * 4, MATRIX, MATRIX)),
     **{f"batch_norm{name}_backward": ((M, C), (MATRIX, MATRIX, *[ROW] * vectors, MATRIX, ROW, ROW))
        for name, vectors in (("", 3), ("_relu", 4), ("_eval", 3), ("_eval_relu", 4))},
+    **{f"batch_norm{relu}_grad_input": ((M, C), (MATRIX, MATRIX, *[ROW] * 6, MATRIX))
+       for relu in ("", "_relu")},
     "batch_norm_update": ((2, M), (F * M, F * M, F * M, F * M, 8)),
     **{f"{way}_{part}": (CONV, spans) for way in ("conv2d", "blas") for part, spans in (
         ("forward", (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
@@ -41,6 +43,11 @@ CASES = {
         ("grad_weight", (F * PLACES * C, F * HALF * K, F * K * 9 * C)))},
     "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
+    "winograd_forward_stats": (
+        WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K, F * K, F * K)),
+    "winograd_grad_input_sums": (
+        WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C, *[F * C] * 4, F * PLACES * C,
+                   F * C, F * C)),
     "winograd_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
     "planar_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "planar_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),

@@ -107,7 +107,8 @@ def _check_averages(name, x_shape, y_shape, d, windows):
 
 @covers("batch_norm_stats", "batch_norm_apply", "batch_norm_apply_relu",
         "batch_norm_apply_add_relu", "batch_norm_backward",
-        "batch_norm_relu_backward", "batch_norm_eval_backward", "batch_norm_eval_relu_backward")
+        "batch_norm_relu_backward", "batch_norm_eval_backward", "batch_norm_eval_relu_backward",
+        "batch_norm_grad_input", "batch_norm_relu_grad_input")
 @some
 @given(st.integers(1, 400), st.integers(1, 90), st.booleans(), st.booleans())
 def test_batch_norm_of_any_shape(m, c, relu, constant):

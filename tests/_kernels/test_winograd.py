@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads, covers
+from tests._kernels import test_batch_norm
 from tests._kernels.test_conv2d import sizes
+from tests.memory import blank, blank_like
+from tests.reference import batch_norm as norm_reference
 from tests.reference import conv2d as reference
 
 LAYERS = {
@@ -54,6 +57,56 @@ def check(d, run):
     assert_close(dx, reference.conv2d_grad_input(dy, weight, d))
     run("winograd_grad_weight", [x, dy, dw], d)
     assert_close(dw, reference.conv2d_grad_weight(x, dy, d))
+    check_statistics(d, run, x, weight, bias, y)
+    check_gradient_sums(d, run, dy, weight, dx)
+
+
+def check_statistics(d, run, x, weight, bias, expected):
+    """The same y to the bit, and the moments of just that y."""
+    y, (mean, var) = blank_like(expected), blank((2, weight.shape[0]))
+    run("winograd_forward_stats", [x, weight, bias, y, mean, var], d)
+    np.testing.assert_array_equal(y, expected)
+    expected_mean, expected_var = norm_reference.stats(y.reshape(-1, y.shape[3]))
+    test_batch_norm.close(mean, expected_mean, 1e-6, np.sqrt(expected_mean**2 + expected_var))
+    test_batch_norm.close(var, expected_var, 2e-6)
+
+
+def check_gradient_sums(d, run, dy, filters, expected):
+    """The same dx to the bit, and the gradients of a norm, with and without a ReLU behind it."""
+    m, c = expected[..., 0].size, expected.shape[3]
+    x, _, weight, bias = test_batch_norm.problem(m, c)
+    mean, var = test_batch_norm.statistics(x)
+    for relu in (False, True):
+        dx, (dweight, dbias) = blank_like(expected), blank((2, c))
+        run("winograd_grad_input_sums", [dy, filters, x, mean, var, weight, bias, dx, dweight,
+                                         dbias], (*d[:-1], int(relu)), [test_batch_norm.EPS])
+        np.testing.assert_array_equal(dx, expected)
+        mask = 1.0
+        if relu:  # to the bit that of the norm
+            z = blank_like(x)
+            call("batch_norm_apply_relu", [x, mean, var, weight, bias, z], [m, c],
+                 [test_batch_norm.EPS])
+            mask = z > 0
+        _, *sums = norm_reference.backward(expected.reshape(m, c), x, mean, var, weight,
+                                           test_batch_norm.EPS, mask)
+        terms = np.sqrt(m * np.mean(expected.astype(np.float64)**2)) * np.ones(1)
+        test_batch_norm.close(dweight, sums[0], 1e-6, terms)
+        test_batch_norm.close(dbias, sums[1], 1e-6, terms)
+
+
+@pytest.mark.parametrize("offset", [1e4, -3e3])
+def test_statistics_of_a_large_mean(offset):
+    """E[y^2] - E[y]^2 has no correct digit here: the bias moves y far from zero."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, 16, 12, 20), dtype=np.float32)
+    weight = rng.standard_normal((40, 3, 3, 20), dtype=np.float32)
+    bias = np.full(40, offset, np.float32)
+    y, (mean, var) = blank((4, 16, 12, 40)), blank((2, 40))
+    call("winograd_forward_stats", [x, weight, bias, y, mean, var],
+         sizes(4, 16, 12, 20, 40, (3, 3), pad=(1, 1, 1, 1), has_bias=1))
+    expected_mean, expected_var = norm_reference.stats(y.reshape(-1, 40))
+    np.testing.assert_allclose(mean, expected_mean, rtol=1e-7)
+    np.testing.assert_allclose(var, expected_var, rtol=2e-6)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -73,7 +126,8 @@ def arguments(draw, channels):
                  relu=draw(st.integers(0, 1)))
 
 
-@covers("winograd_forward", "winograd_grad_input", "winograd_grad_weight")
+@covers("winograd_forward", "winograd_grad_input", "winograd_grad_weight",
+        "winograd_forward_stats", "winograd_grad_input_sums")
 @given(arguments(st.integers(1, 70)))
 def test_random_arguments(d):
     check(d, call)

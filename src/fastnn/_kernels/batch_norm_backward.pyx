@@ -19,7 +19,8 @@ ctypedef struct gradient:
     const float *weight
     const float *bias   # NULL without ReLU
     float *dx
-    double *partials    # sums of chunks, then the merged sums
+    double *partials    # sums of chunks
+    const double *merged  # sum of dy, then sum of dy * (x - mean), over all rows
     double eps
     int constant        # statistics do not depend on x
 
@@ -51,9 +52,9 @@ cdef void sums_chunk(const partition *cut, const gradient *g, int64_t chunk) noe
 
 cdef void merge_sums(const partition *cut, const gradient *g, int64_t first, int64_t end,
                      float *dweight, float *dbias) noexcept nogil:
-    """Add the partial sums of channels first..end, in order; they stay after the partials."""
+    """Add the partial sums of channels first..end, in order."""
     cdef int64_t part, chunk, j, c = cut.c, count = partial_count(cut)
-    cdef double *merged = g.partials + 2 * count * c
+    cdef double *merged = <double *> g.merged
     cdef const double *sums
     for j in range(first, end):
         merged[j] = merged[c + j] = 0
@@ -74,7 +75,7 @@ cdef void gradient_block(const partition *cut, const gradient *g, int64_t rows, 
     cdef float values[5][WIDTH]
     cdef norm_columns v
     cdef int64_t block, first, part, j, c = cut.c
-    cdef const double *merged = g.partials + 2 * partial_count(cut) * c
+    cdef const double *merged = g.merged
     v.mean, v.scale, v.bias, v.slope, v.offset = (
         values[0], values[1], values[2], values[3], values[4])
     for block in range(blocks(width)):
@@ -96,6 +97,17 @@ cdef void gradient_block(const partition *cut, const gradient *g, int64_t rows, 
                            g.dx + at + first, g.bias != NULL, g.constant)
 
 
+cdef void spread_gradient(const partition *cut, const gradient *g, int threads) noexcept nogil:
+    """dx of all rows, from the merged sums."""
+    cdef int64_t chunk
+    for chunk in prange(cut.chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and cut.m * cut.c > SERIAL):
+        gradient_block(cut, g, chunk_length(cut, chunk), cut.width,
+                       chunk * cut.chunk_rows * cut.width)
+    if cut.left:
+        gradient_block(cut, g, cut.left, cut.c, cut.rows * cut.width)
+
+
 cdef void backward(char **p, const int64_t *d, const double *s, int threads, int relu,
                    int constant) noexcept nogil:
     cdef partition cut = divide(d[0], d[1])
@@ -109,6 +121,7 @@ cdef void backward(char **p, const int64_t *d, const double *s, int threads, int
     g.bias = <const float *> p[5] if relu else NULL
     g.dx = <float *> p[5 + relu]
     g.partials = <double *> p[8 + relu]
+    g.merged = g.partials + 2 * partial_count(&cut) * cut.c
     g.eps = s[0]
     g.constant = constant
     for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
@@ -118,11 +131,7 @@ cdef void backward(char **p, const int64_t *d, const double *s, int threads, int
     for task in prange(tasks, num_threads=threads, schedule="static",
                        use_threads_if=team and tasks > 1):
         merge_sums(&cut, &g, task * MERGE, min(cut.c, (task + 1) * MERGE), dweight, dbias)
-    for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
-        gradient_block(&cut, &g, chunk_length(&cut, task), cut.width,
-                       task * cut.chunk_rows * cut.width)
-    if cut.left:
-        gradient_block(&cut, &g, cut.left, cut.c, end)
+    spread_gradient(&cut, &g, threads)
 
 
 cdef void batch_norm_backward(char **p, const int64_t *d, const double *s,
@@ -166,6 +175,46 @@ cdef void batch_norm_eval_relu_backward(char **p, const int64_t *d, const double
     backward(p, d, s, threads, 1, 1)
 
 
+cdef void grad_input(char **p, const int64_t *d, const double *s, int threads,
+                     int relu) noexcept nogil:
+    cdef partition cut = divide(d[0], d[1])
+    cdef gradient g
+    cdef const float *dweight = <const float *> p[6]
+    cdef const float *dbias = <const float *> p[7]
+    cdef double *merged
+    cdef int64_t task, j
+    g.dy, g.x, g.mean = <const float *> p[0], <const float *> p[1], <const float *> p[2]
+    g.var, g.weight = <const float *> p[3], <const float *> p[4]
+    g.bias = <const float *> p[5] if relu else NULL
+    g.dx = <float *> p[8]
+    g.eps, g.constant = s[0], 0
+    g.merged = merged = <double *> p[9]
+    for j in range(cut.c):
+        merged[j] = dbias[j]
+        merged[cut.c + j] = dweight[j] * sqrt(g.var[j] + g.eps)
+    spread_gradient(&cut, &g, threads)
+
+
+cdef void batch_norm_grad_input(char **p, const int64_t *d, const double *s,
+                                int threads) noexcept nogil:
+    """dx of batch_norm_backward, whose dweight and dbias are known; overwritten.
+
+    p: dy, x, mean, var, weight, bias (not read), dweight, dbias, dx, workspace.  d: m, c.  s: eps.
+    dx may be dy.
+    """
+    grad_input(p, d, s, threads, 0)
+
+
+cdef void batch_norm_relu_grad_input(char **p, const int64_t *d, const double *s,
+                                     int threads) noexcept nogil:
+    """dx of batch_norm_relu_backward, whose dweight and dbias are known; overwritten.
+
+    p: dy, x, mean, var, weight, bias, dweight, dbias, dx, workspace.  d: m, c.  s: eps.
+    dx may be dy.
+    """
+    grad_input(p, d, s, threads, 1)
+
+
 def _backward_extents(vectors):
     """Extents of a gradient that reads `vectors` vectors of c values (mean, var, weight, bias)."""
     def extents(d, threads):
@@ -178,7 +227,16 @@ def _backward_extents(vectors):
     return extents
 
 
+def _grad_input_extents(d, threads):
+    m, c = d[:2]
+    if m < 1 or c < 1:
+        raise ValueError(f"batch norm needs at least one row and one channel, not [{m}, {c}]")
+    return (4 * m * c,) * 2 + (4 * c,) * 6 + (4 * m * c, 16 * c)
+
+
 KERNELS = {
+    "batch_norm_grad_input": (<uintptr_t> &batch_norm_grad_input, _grad_input_extents),
+    "batch_norm_relu_grad_input": (<uintptr_t> &batch_norm_relu_grad_input, _grad_input_extents),
     "batch_norm_backward": (<uintptr_t> &batch_norm_backward, _backward_extents(3)),
     "batch_norm_relu_backward": (<uintptr_t> &batch_norm_relu_backward, _backward_extents(4)),
     "batch_norm_eval_backward": (<uintptr_t> &batch_norm_eval_backward, _backward_extents(3)),

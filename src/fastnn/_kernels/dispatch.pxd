@@ -159,6 +159,14 @@ cdef extern from "simd/table.h":
     ctypedef struct tile_values:
         int64_t tiles, panel, plane
         float *data
+    ctypedef struct tile_sums:
+        const float *x
+        const float *mean
+        const float *scale
+        const float *bias
+        float *pivot
+        float *sum
+        float *product
     ctypedef struct winograd_table:
         void (*read_6x6)(const tile_grid *g, const float *x, int64_t channels, int64_t first,
                          int64_t count, int64_t at,
@@ -169,6 +177,12 @@ cdef extern from "simd/table.h":
         void (*write_4x4)(const tile_grid *g, const tile_values *source, int64_t channels,
                           int64_t first, int64_t count, int64_t at, const float *bias, int relu,
                           float *y) noexcept nogil
+        void (*write_moments)(const tile_grid *g, const tile_values *source, int64_t channels,
+                              int64_t first, int64_t count, int64_t at, const float *bias,
+                              int relu, float *y, const tile_sums *s) noexcept nogil
+        void (*write_gradient)(const tile_grid *g, const tile_values *source, int64_t channels,
+                               int64_t first, int64_t count, int64_t at, float *y,
+                               const tile_sums *s) noexcept nogil
         void (*pack_forward)(const float *w, int64_t depth, int64_t first, int64_t columns,
                              int64_t plane, float *packed, float *scratch) noexcept nogil
         void (*pack_backward)(const float *w, int64_t depth, int64_t channels, int64_t first,

@@ -19,6 +19,7 @@ MODULES = (
     "reduce",
     "softmax",
     "winograd",
+    "winograd_sums",
     "winograd_weight",
 )
 LATE_MODULES = ("blas_conv",)  # imports scipy.linalg, which takes long: only when asked for

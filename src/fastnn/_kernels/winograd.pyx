@@ -15,7 +15,7 @@ from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, whole
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, pack_panel, pack_scratch,
-    packed_plane, pass_of, read_winograd, spread)
+    packed_plane, pass_of, read_winograd, spread, write_tiles)
 
 # A pass with all of its packed weights at hand.
 cdef struct Whole:
@@ -73,8 +73,8 @@ cdef void multiply_part(const void *whole_job, const Block *block, int64_t part)
 cdef void write_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Pass *g = &(<const Whole *> whole_job).g
     cdef int64_t at = chunk * CHUNK_TILES
-    simd.winograd.write_4x4(&g.target, &block.m, g.columns, block.first + at,
-                            smaller(CHUNK_TILES, block.count - at), at, g.bias, g.relu, g.y)
+    write_tiles(g, &block.m, block.first + at, smaller(CHUNK_TILES, block.count - at), at, 0,
+                g.columns)
 
 
 cdef void run_block(const Whole *job, int64_t number, char *memory, int threads) noexcept nogil:

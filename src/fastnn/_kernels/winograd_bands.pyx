@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_values, whole
 from fastnn._kernels.winograd_tiles cimport (
-    Block, CHUNK_TILES, Pass, pack_panel, pack_scratch, packed_plane, plane_of, spread)
+    Block, CHUNK_TILES, Pass, pack_panel, pack_scratch, packed_plane, plane_of, spread,
+    write_tiles)
 
 cdef enum:
     BAND_COLUMNS = 64          # whole panels of every level
@@ -93,6 +94,7 @@ cdef void run_band(const Bands *job, const Block *tiles, int64_t band, char *slo
     cdef Pass g = job.g
     cdef int64_t first = band * BAND_COLUMNS, columns = smaller(BAND_COLUMNS, g.columns - first)
     cdef int64_t step = simd.gemm.tile_columns, panels = (columns + step - 1) // step, panel, t
+    cdef int64_t chunk
     cdef float *packed = <float *> (slot + job.packed_at)
     block.m.data = <float *> (slot + job.m_at)
     block.m_tiles = <float **> slot
@@ -105,8 +107,10 @@ cdef void run_band(const Bands *job, const Block *tiles, int64_t band, char *slo
     for t in range(POSITIONS):
         simd.winograd.product(block.count, g.depth, columns, block.v_tiles, block.v.plane, packed,
                               job.plane, block.m_tiles, block.m.plane, t, 0, panels)
-    simd.winograd.write_4x4(&g.target, &block.m, columns, block.first, block.count, 0,
-                            g.bias + first if g.bias else NULL, g.relu, g.y + first)
+    for chunk in range((block.count + CHUNK_TILES - 1) // CHUNK_TILES):
+        t = chunk * CHUNK_TILES
+        write_tiles(&job.g, &block.m, block.first + t, smaller(CHUNK_TILES, block.count - t), t,
+                    first, columns)
 
 
 cdef void run_bands(const Pass *g, int threads) noexcept nogil:

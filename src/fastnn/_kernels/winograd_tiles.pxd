@@ -6,6 +6,11 @@ from fastnn._kernels.dispatch cimport tile_grid, tile_values
 cdef enum:
     CHUNK_TILES = 24  # one part of a transform; a multiple of every tile_rows
 
+# What is added up of y while it is written: nothing; the moments of each channel; or, where y is
+# the gradient of a batch norm's output, the sums that the norm's gradient needs.
+cdef enum Sums:
+    NOTHING, MOMENTS, GRADIENT
+
 # A layer forward, or back to its input: y[tiles][columns] = x[tiles][depth] * weight.
 cdef struct Pass:
     tile_grid source, target
@@ -16,6 +21,12 @@ cdef struct Pass:
     float *y
     int backward, relu
     char *workspace
+    Sums sums
+    float *partials  # [chunk of tiles][pivot, sum, product][channels in whole vectors]
+    const float *norm_x
+    const float *norm_mean
+    const float *norm_scale  # NULL without a ReLU behind the norm
+    const float *norm_bias
 
 # How tiles are cut into blocks, and where in its memory a block keeps pointers and values.
 cdef struct Blocks:
@@ -42,6 +53,8 @@ cdef Block block_of(const Blocks *blocks, int64_t number, char *memory,
                     int64_t v_step) noexcept nogil
 cdef void spread(block_fn run, const void *job, const Block *block, int64_t parts,
                  int threads) noexcept nogil
+cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_t count,
+                      int64_t at, int64_t column, int64_t columns) noexcept nogil
 cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil
 cdef int64_t pack_scratch() noexcept nogil
 cdef void pack_panel(const Pass *g, int64_t first, int64_t columns, float *packed,

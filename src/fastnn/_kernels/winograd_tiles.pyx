@@ -7,7 +7,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv2d cimport Conv, read_sizes
-from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_grid, whole
+from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_grid, tile_sums, tile_values, whole
 
 cdef enum:
     BLOCK_BYTES = 640 << 10    # of transformed tiles: they stay in the second cache
@@ -39,6 +39,8 @@ cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
     g.tiles = v.n * g.target.rows * g.target.columns
     g.x = g.weight = g.bias = NULL
     g.y, g.workspace = NULL, NULL
+    g.sums, g.partials = NOTHING, NULL
+    g.norm_x = g.norm_mean = g.norm_scale = g.norm_bias = NULL
     return g
 
 
@@ -101,6 +103,29 @@ cdef void spread(block_fn run, const void *job, const Block *block, int64_t part
     else:
         for part in prange(parts, num_threads=threads, schedule="static"):
             run(job, block, part)
+
+
+cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_t count,
+                      int64_t at, int64_t column, int64_t columns) noexcept nogil:
+    """Tiles [first, first + count), at most CHUNK_TILES, of a range of columns; m starts at it."""
+    cdef const float *bias = g.bias + column if g.bias != NULL else NULL
+    cdef int64_t width = whole(g.columns, simd.lanes)
+    cdef float *partial = g.partials + first // CHUNK_TILES * 3 * width + column
+    cdef tile_sums s
+    if g.sums == NOTHING:
+        simd.winograd.write_4x4(&g.target, m, columns, first, count, at, bias, g.relu,
+                                g.y + column)
+        return
+    s.pivot, s.sum, s.product = partial, partial + width, partial + 2 * width
+    s.x, s.mean, s.scale, s.bias = NULL, NULL, NULL, NULL
+    if g.sums == MOMENTS:
+        simd.winograd.write_moments(&g.target, m, columns, first, count, at, bias, g.relu,
+                                    g.y + column, &s)
+        return
+    s.x, s.mean = g.norm_x + column, g.norm_mean + column
+    if g.norm_scale != NULL:
+        s.scale, s.bias = g.norm_scale + column, g.norm_bias + column
+    simd.winograd.write_gradient(&g.target, m, columns, first, count, at, g.y + column, &s)
 
 
 cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil:

@@ -21,6 +21,7 @@ cdef enum:
     RANGE_BLOCKS = 4           # at least, in a range
     RANGES_BYTES = 10 << 20    # at most so much memory for sums beside the first
     OUTER_ROWS = 48            # channels of dy side by side: whole tiles of rows, whole vectors
+    SUMS_BYTES = 6 << 20       # of all positions; more of them go in bands
     WEIGHT_ROWS = 8            # filters in one part of the last transform
 
 cdef struct Weights:
@@ -112,6 +113,11 @@ cdef void run_weights(const Conv *v, const float *x, const float *dy, float *dw,
         write_rows(&g, chunk)
 
 
+cdef bint sums_fit(const Conv *v) noexcept nogil:
+    """Whether the sums of all positions stay near: each block of tiles reads and writes them."""
+    return 4 * POSITIONS * v.c * v.k <= SUMS_BYTES
+
+
 cdef int64_t weights_bytes(const Conv *v, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
     return g.rest_at + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
@@ -127,7 +133,7 @@ cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
     cdef float *x = <float *> p[0]
     cdef float *dy = <float *> p[1]
     cdef float *dw = <float *> p[2]
-    if fits_cache(v.c, v.k):
+    if sums_fit(v):
         run_weights(v, x, dy, dw, p[3], threads)
     else:
         run_weight_bands(v, x, dy, dw, p[3], threads)
@@ -136,7 +142,7 @@ cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
 def _extents(d, threads):
     cdef Conv v = read_winograd(d)
     x, weight, _, y = sizes_bytes(&v)
-    return x, y, weight, (weights_bytes(&v, threads) if fits_cache(v.c, v.k)
+    return x, y, weight, (weights_bytes(&v, threads) if sums_fit(&v)
                           else weight_bands_bytes(&v, threads))
 
 

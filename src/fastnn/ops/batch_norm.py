@@ -149,6 +149,34 @@ class BatchNormGrad(Op):
 
 
 @dataclass(frozen=True)
+class BatchNormGradInput(Op):
+    """dx from dy, x, mean, var, weight, bias, and dweight and dbias, which are known already.
+
+    Only the plan makes it, where what produces dy sums on the way.
+    """
+
+    eps: float
+    relu: bool
+
+    @property
+    def name(self) -> str:
+        return f"batch_norm{'_relu' * self.relu}_grad_input"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return inputs[:1]
+
+    def lower(self, node: Node) -> list[Call]:
+        d = _rows(node.outputs[0].shape)
+        return [Call(self.name, (*node.inputs, *node.outputs), d, (self.eps,))]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
+
+    def flops(self, node: Node) -> float:
+        return 4.0 * node.outputs[0].size
+
+
+@dataclass(frozen=True)
 class BatchNormUpdate(Op):
     """Running statistics take in a batch's; inputs mean, var, running mean, var, batch count."""
 

@@ -1,7 +1,7 @@
 """Fusion: named rewrites that merge a cheap node into its producer.
 
-Each rewrite leaves every value that others read as it was, bit for bit; the unfused graph is its
-test oracle.
+Each rewrite leaves every value that others read as it was, bit for bit (those in SUMMING but for
+the order of the sums that a producer takes over); the unfused graph is its test oracle.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from dataclasses import replace
 
 from fastnn.graph import Graph, Node, Spec, Tensor
 from fastnn.ops.add_n import AddN
-from fastnn.ops.batch_norm import BatchNorm, BatchNormAddReLU, BatchNormGrad
+from fastnn.ops.batch_norm import (
+    BatchNorm,
+    BatchNormAddReLU,
+    BatchNormGrad,
+    BatchNormGradInput,
+    BatchNormStats,
+)
 from fastnn.ops.binary import Binary
-from fastnn.ops.conv2d import Conv2d
+from fastnn.ops.conv2d import Conv2d, Conv2dGradInput, Conv2dGradInputSums, Conv2dStats
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
@@ -140,8 +146,58 @@ def pool_without_places(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
-REWRITES: tuple[Callable[[Graph], Graph], ...] = (
+def _by_winograd(node: Node) -> bool:
+    return node.op.lower(node)[0].kernel.startswith("winograd")
+
+
+def conv_statistics(graph: Graph) -> Graph:
+    """Winograd adds up the statistics of the batch norm behind it as it writes."""
+    norms = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormStats)}
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if (isinstance(node.op, Conv2d) and not node.op.relu and node.outputs[0] in norms
+                and _by_winograd(node)):
+            specs = [t.spec for t in (*node.outputs, *norms[node.outputs[0]].outputs)]
+            return Node(Conv2dStats(node.op.window), inputs, specs, node.scope).outputs[:1]
+        if isinstance(node.op, BatchNormStats) and isinstance(inputs[0].node.op, Conv2dStats):
+            return inputs[0].node.outputs[1:]
+        return None
+
+    return graph.rewrite(rule)
+
+
+def gradient_sums(graph: Graph) -> Graph:
+    """Winograd's input gradient adds up what the gradient of the batch norm in front needs."""
+    readers = _readers(graph)
+    norms = {node.inputs[0]: node for node in graph.nodes
+             if isinstance(node.op, BatchNormGrad) and node.op.training
+             and readers[node.inputs[0]] == 1}
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if (isinstance(node.op, Conv2dGradInput) and node.outputs[0] in norms
+                and _by_winograd(node)):
+            norm = norms[node.outputs[0]]
+            assert isinstance(norm.op, BatchNormGrad)
+            op = Conv2dGradInputSums(node.op.window, node.op.shape, norm.op.eps, norm.op.relu)
+            values = norm.inputs[1:]  # of the forward pass, which this rewrite leaves alone
+            bias = () if norm.op.relu else values[-1:]  # not read; any vector of channels
+            specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
+            return Node(op, (*inputs, *values, *bias), specs, node.scope).outputs[:1]
+        producer = inputs[0].node if inputs else node
+        if isinstance(node.op, BatchNormGrad) and isinstance(producer.op, Conv2dGradInputSums):
+            op_input = BatchNormGradInput(node.op.eps, node.op.relu)
+            dx = Node(op_input, (inputs[0], *producer.inputs[2:], *producer.outputs[1:]),
+                      [node.outputs[0].spec], node.scope).outputs[0]
+            return (dx, *producer.outputs[1:])
+        return None
+
+    return graph.rewrite(rule)
+
+
+EXACT: tuple[Callable[[Graph], Graph], ...] = (
     batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places)
+SUMMING: tuple[Callable[[Graph], Graph], ...] = (conv_statistics, gradient_sums)
+REWRITES = EXACT + SUMMING
 
 
 def fuse(graph: Graph) -> Graph:

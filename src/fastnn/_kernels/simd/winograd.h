@@ -147,29 +147,83 @@ enum { AHEAD = 2 };
 READ_TILES(read_tiles_6x6, 6, transform_6)
 READ_TILES(read_tiles_4x4, 4, transform_4)
 
+/* What write_tiles adds up of the values that it writes. */
+enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT };
+
 #define GET_SUM(i, j) load(from_tile + c + ((i) * 6 + (j)) * from->plane)
-#define OUTPUT(v) (relu ? vmax(zero, (v) + shift) : (v) + shift)
-#define PUT_PIXEL(i, j, v) store(AT(i, j), OUTPUT(v))
-#define PUT_INSIDE(i, j, v)                                                                       \
-    if ((j) < tile.right) store_part(AT(i, j), OUTPUT(v), n)
+#define PUT_OUTPUT(i, j, v)                                                                       \
+    do {                                                                                          \
+        const vf moved = (v) + shift, value = relu ? vmax(zero, moved) : moved;                   \
+        float *at_pixel = AT(i, j);                                                               \
+        if ((j) < tile.right) {                                                                   \
+            store_part(at_pixel, value, n);                                                       \
+            if (sums == SUM_MOMENTS) {                                                            \
+                const vf d = value - pivot;                                                       \
+                sum += d, product = vfma(d, d, product);                                          \
+            }                                                                                     \
+            if (sums == SUM_GRADIENT) {                                                           \
+                const vf d = load_part(s->x + (at_pixel - y), n) - pivot;                         \
+                const vf passed = masked(value, d, scale, bias_of_norm, s->scale != NULL);        \
+                sum += passed, product = vfma(passed, d, product);                                \
+            }                                                                                     \
+        }                                                                                         \
+    } while (0)
+
+#define ADD_OUTPUT(i, j, v)                                                                       \
+    if ((j) < tile.right) pivot += relu ? vmax(zero, (v) + shift) : (v) + shift
+
+INLINE void write_tiles(const tile_grid *g, const tile_values *from, int64_t channels,
+                        int64_t first, int64_t count, int64_t at, const float *bias, int relu,
+                        float *y, const tile_sums *s, const int sums) {
+    const vf zero = {0};
+    for (int64_t t = 0; t < count; t++) {
+        const float *from_tile = from->data + (at + t) * from->panel;
+        tile_pixels tile = find_tile(g, first + t, 4, y);
+        for (int64_t c = 0; c < channels; c += LANES) {
+            int64_t n = channels - c;
+            vf half[6][6], line[6], result[6];
+            vf sum = zero, product = zero, pivot = zero, scale = zero, bias_of_norm = zero;
+            const vf shift = bias ? load_part(bias + c, n) : zero;
+            FETCH_AHEAD(4, 1)
+            FIRST_AXIS(inverse_6, 6, ALL, GET_SUM)
+            if (sums != SUM_NOTHING)
+                pivot = sums == SUM_GRADIENT ? load_part(s->mean + c, n) : load(s->pivot + c);
+            if (sums == SUM_MOMENTS && t == 0) {
+                pivot = zero;
+                SECOND_AXIS(inverse_6, 6, 4, tile.bottom, ADD_OUTPUT)
+                pivot /= (float)(tile.bottom * tile.right);
+                store(s->pivot + c, pivot);
+            }
+            if (sums == SUM_GRADIENT && s->scale)
+                scale = load_part(s->scale + c, n), bias_of_norm = load_part(s->bias + c, n);
+            if (tile.whole && n >= LANES) {
+                tile.right = 4, n = LANES;
+                SECOND_AXIS(inverse_6, 6, 4, 4, PUT_OUTPUT)
+            } else {
+                SECOND_AXIS(inverse_6, 6, 4, tile.bottom, PUT_OUTPUT)
+            }
+            if (sums == SUM_NOTHING) continue;
+            /* sums of a tile, then of tiles: the error of a short sum and not of a long one */
+            store(s->sum + c, t > 0 ? load(s->sum + c) + sum : sum);
+            store(s->product + c, t > 0 ? load(s->product + c) + product : product);
+        }
+    }
+}
 
 static void write_tiles_4x4(const tile_grid *g, const tile_values *from, int64_t channels,
                             int64_t first, int64_t count, int64_t at, const float *bias, int relu,
                             float *y) {
-    const vf zero = {0};
-    for (int64_t t = 0; t < count; t++) {
-        const float *from_tile = from->data + (at + t) * from->panel;
-        const tile_pixels tile = find_tile(g, first + t, 4, y);
-        for (int64_t c = 0; c < channels; c += LANES) {
-            int64_t n = channels - c;
-            vf half[6][6], line[6], result[6];
-            const vf shift = bias ? load_part(bias + c, n) : zero;
-            FETCH_AHEAD(4, 1)
-            FIRST_AXIS(inverse_6, 6, ALL, GET_SUM)
-            if (tile.whole && n >= LANES) SECOND_AXIS(inverse_6, 6, 4, 4, PUT_PIXEL)
-            else SECOND_AXIS(inverse_6, 6, 4, tile.bottom, PUT_INSIDE)
-        }
-    }
+    write_tiles(g, from, channels, first, count, at, bias, relu, y, NULL, SUM_NOTHING);
+}
+static void write_tiles_moments(const tile_grid *g, const tile_values *from, int64_t channels,
+                                int64_t first, int64_t count, int64_t at, const float *bias,
+                                int relu, float *y, const tile_sums *s) {
+    write_tiles(g, from, channels, first, count, at, bias, relu, y, s, SUM_MOMENTS);
+}
+static void write_tiles_gradient(const tile_grid *g, const tile_values *from, int64_t channels,
+                                 int64_t first, int64_t count, int64_t at, float *y,
+                                 const tile_sums *s) {
+    write_tiles(g, from, channels, first, count, at, NULL, 0, y, s, SUM_GRADIENT);
 }
 
 enum { PACK_DEPTH = 16 }; /* depth transformed before it is packed: the scratch stays near L1 */
@@ -274,5 +328,5 @@ static void write_weight(const float *sums, int64_t plane, int64_t depth, int64_
 }
 
 #define WINOGRAD_TABLE                                                                            \
-    {read_tiles_6x6, read_tiles_4x4, write_tiles_4x4, pack_weights_forward,                       \
-     pack_weights_backward, tile_product, tile_outer, write_weight}
+    {read_tiles_6x6, read_tiles_4x4, write_tiles_4x4, write_tiles_moments, write_tiles_gradient,      \
+     pack_weights_forward, pack_weights_backward, tile_product, tile_outer, write_weight}

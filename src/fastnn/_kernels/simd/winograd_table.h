@@ -20,6 +20,13 @@ typedef struct {
     float *data;
 } tile_values;
 
+/* Sums over the pixels of tiles that are written, in whole vectors of their channels. */
+typedef struct {
+    const float *x; /* the input of the norm, where y is the gradient of its output */
+    const float *mean, *scale, *bias; /* of that norm; scale is NULL without a ReLU behind it */
+    float *pivot, *sum, *product;
+} tile_sums;
+
 typedef struct {
     /* Tiles [first, first + count) of the images, to tile `at` and on of the store: of each pixel
      * the `channels` values from x or y on, which may be some of g->channels.
@@ -32,6 +39,16 @@ typedef struct {
     void (*write_4x4)(const tile_grid *g, const tile_values *from, int64_t channels,
                       int64_t first, int64_t count, int64_t at, const float *bias, int relu,
                       float *y);
+    /* write_4x4, with pivot = the mean of each channel in the first tile, sum = sum of (y - pivot)
+     * and product = sum of (y - pivot)^2; overwritten. */
+    void (*write_moments)(const tile_grid *g, const tile_values *from, int64_t channels,
+                          int64_t first, int64_t count, int64_t at, const float *bias, int relu,
+                          float *y, const tile_sums *s);
+    /* write_4x4, with sum = sum of y and product = sum of y (x - mean), without the pixels where
+     * the ReLU passed nothing; overwritten. */
+    void (*write_gradient)(const tile_grid *g, const tile_values *from, int64_t channels,
+                           int64_t first, int64_t count, int64_t at, float *y,
+                           const tile_sums *s);
     /* Columns [first, first + columns) of G w G^T as a packed panel of each position.
      * forward: w[columns][3][3][depth]. backward: w[depth][3][3][channels] turned by 180 degrees,
      * columns are channels. scratch: POSITIONS * 16 * tile_columns floats. */
