@@ -43,6 +43,11 @@ CASES = {
         ("grad_weight", (F * PLACES * C, F * HALF * K, F * K * 9 * C)))},
     "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
+    **{f"winograd_forward_normed{stats}": (
+        WINOGRAD, (F * PLACES * C, *[F * C] * 4, F * K * 9 * C, F * K, F * PLACES * K,
+                   *[F * K] * (2 * bool(stats)))) for stats in ("", "_stats")},
+    "winograd_grad_weight_normed": (
+        WINOGRAD, (F * PLACES * C, *[F * C] * 4, F * PLACES * K, F * K * 9 * C)),
     "winograd_forward_stats": (
         WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K, F * K, F * K)),
     "winograd_grad_input_sums": (

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn._kernels import registry
-from tests._kernels.call import call, call_all_threads, covers
 from tests._kernels import test_batch_norm
+from tests._kernels.call import call, call_all_threads, covers
 from tests._kernels.test_conv2d import sizes
 from tests.memory import blank, blank_like
 from tests.reference import batch_norm as norm_reference
@@ -59,6 +59,7 @@ def check(d, run):
     assert_close(dw, reference.conv2d_grad_weight(x, dy, d))
     check_statistics(d, run, x, weight, bias, y)
     check_gradient_sums(d, run, dy, weight, dx)
+    check_normed(d, run, x, weight, bias, dy)
 
 
 def check_statistics(d, run, x, weight, bias, expected):
@@ -94,6 +95,28 @@ def check_gradient_sums(d, run, dy, filters, expected):
         test_batch_norm.close(dbias, sums[1], 1e-6, terms)
 
 
+def check_normed(d, run, x, filters, bias, dy):
+    """Read through a norm and a ReLU: the bits of the layer on the norm's output."""
+    c, k = x.shape[3], dy.shape[3]
+    _, _, norm_weight, norm_bias = test_batch_norm.problem(2, c)
+    x = x * 3 + 1
+    mean, var = test_batch_norm.statistics(x.reshape(-1, c))
+    norm, eps, z = [mean, var, norm_weight, norm_bias], [test_batch_norm.EPS], blank_like(x)
+    call("batch_norm_apply_relu", [x, *norm, z], [x[..., 0].size, c], eps)
+    y, expected, dw, expected_dw = (blank_like(a) for a in (dy, dy, filters, filters))
+    moments, expected_moments = blank((2, k)), blank((2, k))
+    call("winograd_forward_stats", [z, filters, bias, expected, *expected_moments], d)
+    run("winograd_forward_normed", [x, *norm, filters, bias, y], d, eps)
+    np.testing.assert_array_equal(y, expected)
+    y.fill(np.nan)
+    run("winograd_forward_normed_stats", [x, *norm, filters, bias, y, *moments], d, eps)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(moments, expected_moments)
+    call("winograd_grad_weight", [z, dy, expected_dw], d)
+    run("winograd_grad_weight_normed", [x, *norm, dy, dw], d, eps)
+    np.testing.assert_array_equal(dw, expected_dw)
+
+
 @pytest.mark.parametrize("offset", [1e4, -3e3])
 def test_statistics_of_a_large_mean(offset):
     """E[y^2] - E[y]^2 has no correct digit here: the bias moves y far from zero."""
@@ -127,7 +150,8 @@ def arguments(draw, channels):
 
 
 @covers("winograd_forward", "winograd_grad_input", "winograd_grad_weight",
-        "winograd_forward_stats", "winograd_grad_input_sums")
+        "winograd_forward_stats", "winograd_grad_input_sums", "winograd_forward_normed",
+        "winograd_forward_normed_stats", "winograd_grad_weight_normed")
 @given(arguments(st.integers(1, 70)))
 def test_random_arguments(d):
     check(d, call)

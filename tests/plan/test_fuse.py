@@ -5,9 +5,9 @@ import pytest
 
 import fastnn as fn
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Spec
+from fastnn.graph import Graph, Spec, constant
 from fastnn.ops.boundary import array_input
-from fastnn.plan.fuse import EXACT, SUMMING, batch_norm_relu, fuse
+from fastnn.plan.fuse import EXACT, SUMMING, batch_norm_relu, fuse, norm_as_it_is_read
 from fastnn.runtime.random import streams
 from tests.cases import CASES
 from tests.harness import run, same_bits, trace_case
@@ -42,19 +42,31 @@ def test_sums_of_a_producer(rewrite, relu):
         np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5 * scale)
 
 
+def test_a_norm_is_applied_as_it_is_read():
+    """The same bits, and no batch norm between the two layers any more."""
+    graph, arrays = _norms_between_convolutions(True)
+    before = batch_norm_relu(graph)
+    after = norm_as_it_is_read(before)
+    count = [sum(n.op.name == "batch_norm_relu" for n in g.nodes) for g in (before, after)]
+    assert count == [2, 1]  # the last one is read by the loss
+    assert same_bits(run(before, arrays, fused=False), run(after, arrays, fused=False))
+
+
 def _norms_between_convolutions(relu):
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal((8, 20, 14, 17)).astype(np.float32)]
     leaf, x = array_input(0, Spec(arrays[0].shape), "NCHW")
-    y = x
+    y, weights = x, []
     with streams():
         for shape in ((32, 20, 3, 3), (24, 32, 3, 3)):
-            y = fn.conv2d(y, _weight(rng, *shape), padding=1)
+            weights.append(constant(_weight(rng, *shape)))
+            y = fn.conv2d(y, weights[-1], padding=1)
             y = fn.batch_norm(y, None, None, 1 + _weight(rng, shape[0]), _weight(rng, shape[0]),
                               training=True)
             y = fn.relu(y) if relu else y
         loss = fn.mean(y * _weight(rng, *y.shape))
-    return Graph.trace([leaf], [loss, y, *gradients(loss, [x])], (), [loss]), arrays
+    results = [loss, y, *gradients(loss, [x, *weights])]
+    return Graph.trace([leaf], results, (), [loss]), arrays
 
 
 def _names(name, training=True):

@@ -182,7 +182,7 @@ cdef void grad_input(char **p, const int64_t *d, const double *s, int threads,
     cdef const float *dweight = <const float *> p[6]
     cdef const float *dbias = <const float *> p[7]
     cdef double *merged
-    cdef int64_t task, j
+    cdef int64_t j
     g.dy, g.x, g.mean = <const float *> p[0], <const float *> p[1], <const float *> p[2]
     g.var, g.weight = <const float *> p[3], <const float *> p[4]
     g.bias = <const float *> p[5] if relu else NULL

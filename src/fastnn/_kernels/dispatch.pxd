@@ -168,11 +168,14 @@ cdef extern from "simd/table.h":
         float *sum
         float *product
     ctypedef struct winograd_table:
-        void (*read_6x6)(const tile_grid *g, const float *x, int64_t channels, int64_t first,
-                         int64_t count, int64_t at,
+        void (*read_6x6)(const tile_grid *g, const float *x, const norm_columns *norm,
+                         int64_t channels, int64_t first, int64_t count, int64_t at,
                          const tile_values *to) noexcept nogil
-        void (*read_4x4)(const tile_grid *g, const float *y, int64_t channels, int64_t first,
-                         int64_t count, int64_t at,
+        void (*read_normed_6x6)(const tile_grid *g, const float *x, const norm_columns *norm,
+                                int64_t channels, int64_t first, int64_t count, int64_t at,
+                                const tile_values *to) noexcept nogil
+        void (*read_4x4)(const tile_grid *g, const float *y, const norm_columns *norm,
+                         int64_t channels, int64_t first, int64_t count, int64_t at,
                          const tile_values *to) noexcept nogil
         void (*write_4x4)(const tile_grid *g, const tile_values *source, int64_t channels,
                           int64_t first, int64_t count, int64_t at, const float *bias, int relu,

@@ -19,6 +19,7 @@ MODULES = (
     "reduce",
     "softmax",
     "winograd",
+    "winograd_normed",
     "winograd_sums",
     "winograd_weight",
 )

@@ -15,7 +15,7 @@ from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, whole
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, pack_panel, pack_scratch,
-    packed_plane, pass_of, read_winograd, spread, write_tiles)
+    packed_plane, pass_of, read_tiles, read_winograd, spread, write_tiles)
 
 # A pass with all of its packed weights at hand.
 cdef struct Whole:
@@ -57,8 +57,8 @@ cdef void pack(const Whole *job, int64_t panel, char *scratch) noexcept nogil:
 cdef void read_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Pass *g = &(<const Whole *> whole_job).g
     cdef int64_t at = chunk * CHUNK_TILES
-    simd.winograd.read_6x6(&g.source, g.x, g.depth, block.first + at,
-                           smaller(CHUNK_TILES, block.count - at), at, &block.v)
+    read_tiles(&g.source, g.x, g.norm, g.depth, block.first + at,
+               smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
 cdef void multiply_part(const void *whole_job, const Block *block, int64_t part) noexcept nogil:

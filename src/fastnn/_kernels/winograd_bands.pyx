@@ -10,8 +10,8 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_values, whole
 from fastnn._kernels.winograd_tiles cimport (
-    Block, CHUNK_TILES, Pass, pack_panel, pack_scratch, packed_plane, plane_of, spread,
-    write_tiles)
+    Block, CHUNK_TILES, Pass, pack_panel, pack_scratch, packed_plane, plane_of, read_tiles,
+    spread, write_tiles)
 
 cdef enum:
     BAND_COLUMNS = 64          # whole panels of every level
@@ -70,8 +70,8 @@ cdef int64_t bands_bytes(const Pass *g, int threads) noexcept nogil:
 cdef void read_chunk(const void *bands, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Pass *g = &(<const Bands *> bands).g
     cdef int64_t at = chunk * CHUNK_TILES
-    simd.winograd.read_6x6(&g.source, g.x, g.depth, block.first + at,
-                           smaller(CHUNK_TILES, block.count - at), at, &block.v)
+    read_tiles(&g.source, g.x, g.norm, g.depth, block.first + at,
+               smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
 cdef Block block_of(const Bands *job, int64_t number) noexcept nogil:

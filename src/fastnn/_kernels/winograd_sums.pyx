@@ -89,25 +89,29 @@ cdef void merge_gradients(const Pass *g, int64_t first, int64_t end, const float
         dweight[first + j] = <float> (product[j] / sqrt(var[first + j] + eps))
 
 
+cdef void run_with_moments(Pass *g, float *mean, float *var, int threads) noexcept nogil:
+    """The pass forward, and the moments of what it writes; a workspace of sums_bytes."""
+    cdef int64_t task, tasks = (g.columns + MERGE - 1) // MERGE
+    g.sums = MOMENTS
+    place_sums(g, threads)
+    run_pass(g, threads)
+    for task in prange(tasks, num_threads=threads, schedule="static",
+                       use_threads_if=threads > 1 and tasks > 1):
+        merge_moments(g, task * MERGE, smaller(g.columns, (task + 1) * MERGE), mean, var)
+
+
 cdef void winograd_forward_stats(char **p, const int64_t *d, const double *s,
                                  int threads) noexcept nogil:
     """winograd_forward, and mean[k], var[k] = mean and biased variance of y; overwritten.
 
-    p: x[n,h,w,c], weight[k,3,3,c], bias[k], y[n,oh,ow,k], mean, var, workspace.  y overlaps nothing.
+    p: x[n,h,w,c], weight[k,3,3,c], bias[k], y[n,oh,ow,k], mean, var, workspace.
+    y overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
     cdef Pass g = pass_of(v, False)
-    cdef int64_t task, tasks = (g.columns + MERGE - 1) // MERGE
-    cdef float *mean = <float *> p[4]
-    cdef float *var = <float *> p[5]
     g.x, g.weight, g.y, g.workspace = <float *> p[0], <float *> p[1], <float *> p[3], p[6]
     g.bias = <float *> p[2] if v.has_bias else NULL
-    g.sums = MOMENTS
-    place_sums(&g, threads)
-    run_pass(&g, threads)
-    for task in prange(tasks, num_threads=threads, schedule="static",
-                       use_threads_if=threads > 1 and tasks > 1):
-        merge_moments(&g, task * MERGE, smaller(g.columns, (task + 1) * MERGE), mean, var)
+    run_with_moments(&g, <float *> p[4], <float *> p[5], threads)
 
 
 cdef void winograd_grad_input_sums(char **p, const int64_t *d, const double *s,

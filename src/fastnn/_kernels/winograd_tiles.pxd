@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv2d cimport Conv
-from fastnn._kernels.dispatch cimport tile_grid, tile_values
+from fastnn._kernels.dispatch cimport norm_columns, tile_grid, tile_values
 
 cdef enum:
     CHUNK_TILES = 24  # one part of a transform; a multiple of every tile_rows
@@ -16,6 +16,7 @@ cdef struct Pass:
     tile_grid source, target
     int64_t tiles, depth, columns
     const float *x
+    const norm_columns *norm  # behind which a ReLU x is read, or NULL
     const float *weight
     const float *bias
     float *y
@@ -53,6 +54,9 @@ cdef Block block_of(const Blocks *blocks, int64_t number, char *memory,
                     int64_t v_step) noexcept nogil
 cdef void spread(block_fn run, const void *job, const Block *block, int64_t parts,
                  int threads) noexcept nogil
+cdef void read_tiles(const tile_grid *g, const float *x, const norm_columns *norm,
+                     int64_t channels, int64_t first, int64_t count, int64_t at,
+                     const tile_values *to) noexcept nogil
 cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_t count,
                       int64_t at, int64_t column, int64_t columns) noexcept nogil
 cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil

@@ -7,7 +7,8 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv2d cimport Conv, read_sizes
-from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_grid, tile_sums, tile_values, whole
+from fastnn._kernels.dispatch cimport (
+    POSITIONS, larger, norm_columns, simd, smaller, tile_grid, tile_sums, tile_values, whole)
 
 cdef enum:
     BLOCK_BYTES = 640 << 10    # of transformed tiles: they stay in the second cache
@@ -38,6 +39,7 @@ cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
     g.depth, g.columns = g.source.channels, g.target.channels
     g.tiles = v.n * g.target.rows * g.target.columns
     g.x = g.weight = g.bias = NULL
+    g.norm = NULL
     g.y, g.workspace = NULL, NULL
     g.sums, g.partials = NOTHING, NULL
     g.norm_x = g.norm_mean = g.norm_scale = g.norm_bias = NULL
@@ -103,6 +105,16 @@ cdef void spread(block_fn run, const void *job, const Block *block, int64_t part
     else:
         for part in prange(parts, num_threads=threads, schedule="static"):
             run(job, block, part)
+
+
+cdef void read_tiles(const tile_grid *g, const float *x, const norm_columns *norm,
+                     int64_t channels, int64_t first, int64_t count, int64_t at,
+                     const tile_values *to) noexcept nogil:
+    """6x6 tiles of x, or of max(0, norm(x))."""
+    if norm == NULL:
+        simd.winograd.read_6x6(g, x, NULL, channels, first, count, at, to)
+    else:
+        simd.winograd.read_normed_6x6(g, x, norm, channels, first, count, at, to)
 
 
 cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_t count,

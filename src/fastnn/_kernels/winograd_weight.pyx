@@ -10,10 +10,11 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv2d cimport Conv, sizes_bytes
-from fastnn._kernels.dispatch cimport POSITIONS, simd, smaller, tile_grid, whole
+from fastnn._kernels.dispatch cimport (
+    POSITIONS, norm_columns, simd, smaller, tile_grid, whole)
 from fastnn._kernels.outer cimport add_sums
 from fastnn._kernels.winograd_tiles cimport (
-    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, fits_cache, grid, read_winograd, spread)
+    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, grid, read_tiles, read_winograd, spread)
 from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_bands_bytes
 
 cdef enum:
@@ -29,6 +30,7 @@ cdef struct Weights:
     int64_t c, k, plane, ranges, rest_at
     Blocks blocks
     const float *x
+    const norm_columns *norm  # behind which a ReLU x is read, or NULL
     const float *dy
     float *dw
     float *sums       # of the range at work
@@ -53,6 +55,7 @@ cdef Weights cut_weights(const Conv *v) noexcept nogil:
         g.ranges //= 2
     g.rest_at = g.ranges * sums_bytes
     g.x = g.dy = NULL
+    g.norm = NULL
     g.dw = g.sums = NULL
     g.accumulate, g.workspace = 0, NULL
     return g
@@ -65,8 +68,8 @@ cdef bint by_ranges(const Weights *g, int threads) noexcept nogil:
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Weights *g = <const Weights *> job
     cdef int64_t at = chunk * CHUNK_TILES, count = smaller(CHUNK_TILES, block.count - at)
-    simd.winograd.read_6x6(&g.source, g.x, g.c, block.first + at, count, at, &block.v)
-    simd.winograd.read_4x4(&g.target, g.dy, g.k, block.first + at, count, at, &block.m)
+    read_tiles(&g.source, g.x, g.norm, g.c, block.first + at, count, at, &block.v)
+    simd.winograd.read_4x4(&g.target, g.dy, NULL, g.k, block.first + at, count, at, &block.m)
 
 
 cdef void add_position(const void *job, const Block *block, int64_t position) noexcept nogil:
@@ -94,13 +97,13 @@ cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
                                g.dw)
 
 
-cdef void run_weights(const Conv *v, const float *x, const float *dy, float *dw,
-                      char *workspace, int threads) noexcept nogil:
+cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, const float *dy,
+                     float *dw, char *workspace, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
     cdef int64_t number, chunk, floats = POSITIONS * g.plane
     cdef char *rest = workspace + g.rest_at
     cdef float *sums = <float *> workspace
-    g.x, g.dy, g.dw, g.workspace = x, dy, dw, workspace
+    g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
     if by_ranges(&g, threads):
         for number in prange(g.ranges, num_threads=threads, schedule="static"):
             run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)
@@ -120,7 +123,18 @@ cdef bint sums_fit(const Conv *v) noexcept nogil:
 
 cdef int64_t weights_bytes(const Conv *v, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
+    if not sums_fit(v):
+        return weight_bands_bytes(v, threads)
     return g.rest_at + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
+
+
+cdef void run_weights(const Conv *v, const float *x, const norm_columns *norm, const float *dy,
+                      float *dw, char *workspace, int threads) noexcept nogil:
+    """dw[k,3,3,c] = sum over pixels of dy x, or of dy max(0, norm(x)); overwritten."""
+    if sums_fit(v):
+        run_ranges(v, x, norm, dy, dw, workspace, threads)
+    else:
+        run_weight_bands(v, x, norm, dy, dw, workspace, threads)
 
 
 cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
@@ -129,21 +143,14 @@ cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
 
     p: x[n,h,w,c], dy[n,oh,ow,k], dw[k,3,3,c], workspace.  dw overlaps nothing.
     """
-    cdef const Conv *v = <const Conv *> d
-    cdef float *x = <float *> p[0]
-    cdef float *dy = <float *> p[1]
-    cdef float *dw = <float *> p[2]
-    if sums_fit(v):
-        run_weights(v, x, dy, dw, p[3], threads)
-    else:
-        run_weight_bands(v, x, dy, dw, p[3], threads)
+    run_weights(<const Conv *> d, <float *> p[0], NULL, <float *> p[1], <float *> p[2], p[3],
+                threads)
 
 
 def _extents(d, threads):
     cdef Conv v = read_winograd(d)
     x, weight, _, y = sizes_bytes(&v)
-    return x, y, weight, (weights_bytes(&v, threads) if sums_fit(&v)
-                          else weight_bands_bytes(&v, threads))
+    return x, y, weight, weights_bytes(&v, threads)
 
 
 KERNELS = {"winograd_grad_weight": (<uintptr_t> &winograd_grad_weight, _extents)}

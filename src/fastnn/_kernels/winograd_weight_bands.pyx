@@ -9,10 +9,11 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv2d cimport Conv
-from fastnn._kernels.dispatch cimport POSITIONS, simd, smaller, tile_grid, tile_values, whole
+from fastnn._kernels.dispatch cimport (
+    POSITIONS, norm_columns, simd, smaller, tile_grid, tile_values, whole)
 from fastnn._kernels.winograd_bands cimport Tiles, cut_tiles
 from fastnn._kernels.winograd_tiles cimport (
-    Block, CHUNK_TILES, grid, plane_of, spread)
+    Block, CHUNK_TILES, grid, plane_of, read_tiles, spread)
 
 cdef enum:
     BAND_ROWS = 48  # channels of dy side by side: whole tiles of rows, whole vectors
@@ -24,6 +25,7 @@ cdef struct WeightBands:
     int64_t c, k, bands, plane, v_at, slots_at, sums_at, slot_bytes
     tile_values v, m  # of x and of dy
     const float *x
+    const norm_columns *norm  # behind which a ReLU x is read, or NULL
     const float *dy
     float *dw
     char *workspace
@@ -47,6 +49,7 @@ cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
     g.sums_at = 4 * POSITIONS * g.m.plane
     g.slot_bytes = g.sums_at + whole(4 * POSITIONS * g.plane, 64)
     g.x = g.dy = NULL
+    g.norm = NULL
     g.dw, g.workspace = NULL, NULL
     return g
 
@@ -59,8 +62,8 @@ cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil:
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const WeightBands *g = <const WeightBands *> job
     cdef int64_t at = chunk * CHUNK_TILES
-    simd.winograd.read_6x6(&g.source, g.x, g.c, block.first + at,
-                           smaller(CHUNK_TILES, block.count - at), at, &block.v)
+    read_tiles(&g.source, g.x, g.norm, g.c, block.first + at,
+               smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
 cdef Block block_of(const WeightBands *g, int64_t number) noexcept nogil:
@@ -84,7 +87,7 @@ cdef void run_band(const WeightBands *g, const Block *block, int64_t band,
     cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), position
     cdef float *sums = <float *> (slot + g.sums_at)
     dy.data = <float *> slot
-    simd.winograd.read_4x4(&g.target, g.dy + first, rows, block.first, block.count, 0, &dy)
+    simd.winograd.read_4x4(&g.target, g.dy + first, NULL, rows, block.first, block.count, 0, &dy)
     for position in range(POSITIONS):
         simd.winograd.outer(&dy, &block.v, block.count, rows, g.c, position, sums, g.plane, 0,
                             block.v_tiles)
@@ -92,15 +95,16 @@ cdef void run_band(const WeightBands *g, const Block *block, int64_t band,
                                g.dw + first * 9 * g.c)
 
 
-cdef void run_weight_bands(const Conv *v, const float *x, const float *dy, float *dw,
-                           char *workspace, int threads) noexcept nogil:
+cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *norm,
+                           const float *dy, float *dw, char *workspace,
+                           int threads) noexcept nogil:
     """dw = sum over blocks of tiles; overwritten."""
     cdef WeightBands g = cut_weight_bands(v)
     cdef Block block
     cdef int64_t number, band
     cdef int team = <int> smaller(threads, g.bands)
     cdef char *slots = workspace + g.slots_at
-    g.x, g.dy, g.dw, g.workspace = x, dy, dw, workspace
+    g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
     for number in range(g.cut.count):
         block = block_of(&g, number)
         spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)

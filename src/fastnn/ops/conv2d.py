@@ -89,31 +89,6 @@ class Conv2d(Op):
 
 
 @dataclass(frozen=True)
-class Conv2dStats(Op):
-    """y = conv2d(x, weight[, bias]), with the mean and biased variance of its channels.
-
-    Only the plan makes it, for Winograd's layers in front of a batch norm.
-    """
-
-    window: Window
-
-    @property
-    def name(self) -> str:
-        return "conv2d_stats"
-
-    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        (y,) = Conv2d(self.window).infer(*inputs)
-        return (y, Spec((y.shape[1],)), Spec((y.shape[1],)))
-
-    def lower(self, node: Node) -> list[Call]:
-        (plain,) = Conv2d(self.window).lower(node)
-        return [Call(f"{plain.kernel}_stats", (*plain.buffers, *node.outputs[1:]), plain.d)]
-
-    def flops(self, node: Node) -> float:
-        return Conv2d(self.window).flops(node) + 3.0 * node.outputs[0].size
-
-
-@dataclass(frozen=True)
 class Conv2dGradInput(Op):
     """dx = the transposed convolution of dy with w."""
 
@@ -136,42 +111,13 @@ class Conv2dGradInput(Op):
                 apply(grad_weight, grads[0], dy) if wanted[1] else None)
 
     def lower(self, node: Node) -> list[Call]:
-        dy, weight = node.inputs[:2]
+        dy, weight = node.inputs
         d = (*self.window.dims(self.shape, weight.shape, dy.shape), 0, 0)
         return [Call(conv_kernel(d, "grad_input"), (dy, weight, node.outputs[0]), d)]
 
     def flops(self, node: Node) -> float:
         weight = node.inputs[1].shape
         return 2.0 * node.inputs[0].size * weight[1] * weight[2] * weight[3]
-
-
-@dataclass(frozen=True)
-class Conv2dGradInputSums(Op):
-    """dx = the transposed convolution of dy with w, and dweight and dbias of the norm behind x.
-
-    Inputs dy, w, then that norm's x, mean, var, weight, bias; relu: whether a ReLU is between.
-    Only the plan makes it, for Winograd's layers.
-    """
-
-    window: Window
-    shape: tuple[int, ...]
-    eps: float
-    relu: bool
-
-    @property
-    def name(self) -> str:
-        return f"conv2d_grad_input_and_batch_norm{'_relu' * self.relu}_sums"
-
-    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        return (Spec(self.shape), inputs[5], inputs[6])
-
-    def lower(self, node: Node) -> list[Call]:
-        (plain,) = Conv2dGradInput(self.window, self.shape).lower(node)
-        buffers = (*node.inputs, *node.outputs)
-        return [Call(f"{plain.kernel}_sums", buffers, (*plain.d[:-1], self.relu), (self.eps,))]
-
-    def flops(self, node: Node) -> float:
-        return Conv2dGradInput(self.window, self.shape).flops(node) + 4.0 * node.outputs[0].size
 
 
 @dataclass(frozen=True)

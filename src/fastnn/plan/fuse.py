@@ -20,7 +20,13 @@ from fastnn.ops.batch_norm import (
     BatchNormStats,
 )
 from fastnn.ops.binary import Binary
-from fastnn.ops.conv2d import Conv2d, Conv2dGradInput, Conv2dGradInputSums, Conv2dStats
+from fastnn.ops.conv2d import Conv2d, Conv2dGradInput, Conv2dGradWeight
+from fastnn.ops.conv2d_fused import (
+    Conv2dGradInputSums,
+    Conv2dStats,
+    NormConv2d,
+    NormConv2dGradWeight,
+)
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
@@ -194,10 +200,40 @@ def gradient_sums(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
+def norm_as_it_is_read(graph: Graph) -> Graph:
+    """Batch norm and ReLU in front of Winograd's layers alone: applied to what they read.
+
+    Its output is never stored; the forward pass and the weight gradient compute it as they load.
+    """
+    through = {node.outputs[0] for node in graph.nodes
+               if isinstance(node.op, BatchNorm) and node.op.relu} - set(graph.outputs)
+    for node in graph.nodes:
+        first_only = all(tensor not in through for tensor in node.inputs[1:])
+        reads = (isinstance(node.op, (Conv2dStats, Conv2dGradWeight))
+                 or (isinstance(node.op, Conv2d) and not node.op.relu))
+        if not (reads and first_only and _by_winograd(node)):
+            through -= set(node.inputs)
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not node.inputs or node.inputs[0] not in through:
+            return None
+        norm = inputs[0].node
+        assert isinstance(norm.op, BatchNorm)
+        op: object
+        if isinstance(node.op, Conv2dGradWeight):
+            op = NormConv2dGradWeight(node.op.window, node.op.shape, norm.op.eps)
+        elif isinstance(node.op, (Conv2d, Conv2dStats)):
+            op = NormConv2d(node.op.window, norm.op.eps, isinstance(node.op, Conv2dStats))
+        return _again(node, op, (*norm.inputs, *inputs[1:]))
+
+    return graph.rewrite(rule)
+
+
 EXACT: tuple[Callable[[Graph], Graph], ...] = (
-    batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places)
+    batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places,
+    norm_as_it_is_read)
 SUMMING: tuple[Callable[[Graph], Graph], ...] = (conv_statistics, gradient_sums)
-REWRITES = EXACT + SUMMING
+REWRITES = (*EXACT[:-1], *SUMMING, norm_as_it_is_read)
 
 
 def fuse(graph: Graph) -> Graph:

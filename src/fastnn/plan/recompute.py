@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from fastnn.graph import Graph, Node, Tensor
 from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.ops.conv2d import Conv2d
+from fastnn.ops.conv2d_fused import Conv2dStats, NormConv2d
 from fastnn.ops.function import PythonOp
 from fastnn.ops.linear import Linear
 
-DEAR = (Conv2d, Linear)
+DEAR = (Conv2d, Conv2dStats, NormConv2d, Linear)
 KEPT = (BatchNormStats, PythonOp)  # a function of the user's own may differ from call to call
 
 

@@ -6,61 +6,64 @@
 #define ROOT_2 1.41421356237309505f
 #define HALF_ROOT_2 0.70710678118654752f
 
+/* a + k b, rounded once where the processor can. Written out, as the compiler would choose anew in
+ * each place whether to: a tile must get the same bits in every variant of a pass. */
+INLINE vf add_times(vf a, float k, vf b) { return vfma(splat(k), b, a); }
+
 /* t = B^T d: coefficients of m(x) / (x - point), m = x^5 - 2.5 x^3 + x. */
 INLINE void transform_6(const vf d[6], vf t[6]) {
-    vf even = d[4] - 2.0f * d[2], odd = d[3] - 2.0f * d[1];
-    vf even_2 = d[4] - 0.5f * d[2], odd_2 = d[3] - 0.5f * d[1];
-    t[0] = (d[0] + d[4]) - 2.5f * d[2];
-    t[1] = even + HALF_ROOT_2 * odd;
-    t[2] = even - HALF_ROOT_2 * odd;
-    t[3] = even_2 + ROOT_2 * odd_2;
-    t[4] = even_2 - ROOT_2 * odd_2;
-    t[5] = (d[1] + d[5]) - 2.5f * d[3];
+    const vf even = add_times(d[4], -2.0f, d[2]), odd = add_times(d[3], -2.0f, d[1]);
+    const vf even_2 = add_times(d[4], -0.5f, d[2]), odd_2 = add_times(d[3], -0.5f, d[1]);
+    t[0] = add_times(d[0] + d[4], -2.5f, d[2]);
+    t[1] = add_times(even, HALF_ROOT_2, odd);
+    t[2] = add_times(even, -HALF_ROOT_2, odd);
+    t[3] = add_times(even_2, ROOT_2, odd_2);
+    t[4] = add_times(even_2, -ROOT_2, odd_2);
+    t[5] = add_times(d[1] + d[5], -2.5f, d[3]);
 }
 
 /* t = A y: the values of y0 + y1 x + y2 x^2 + y3 x^3 at the points. */
 INLINE void transform_4(const vf y[4], vf t[6]) {
-    vf even = y[0] + 0.5f * y[2], odd = y[1] + 0.5f * y[3];
-    vf even_2 = y[0] + 2.0f * y[2], odd_2 = y[1] + 2.0f * y[3];
+    const vf even = add_times(y[0], 0.5f, y[2]), odd = add_times(y[1], 0.5f, y[3]);
+    const vf even_2 = add_times(y[0], 2.0f, y[2]), odd_2 = add_times(y[1], 2.0f, y[3]);
     t[0] = y[0];
-    t[1] = even + HALF_ROOT_2 * odd;
-    t[2] = even - HALF_ROOT_2 * odd;
-    t[3] = even_2 + ROOT_2 * odd_2;
-    t[4] = even_2 - ROOT_2 * odd_2;
+    t[1] = add_times(even, HALF_ROOT_2, odd);
+    t[2] = add_times(even, -HALF_ROOT_2, odd);
+    t[3] = add_times(even_2, ROOT_2, odd_2);
+    t[4] = add_times(even_2, -ROOT_2, odd_2);
     t[5] = y[3];
 }
 
 /* y = A^T m. */
 INLINE void inverse_6(const vf m[6], vf y[4]) {
-    vf sum = m[1] + m[2], difference = HALF_ROOT_2 * (m[1] - m[2]);
-    vf sum_2 = m[3] + m[4], difference_2 = ROOT_2 * (m[3] - m[4]);
+    const vf sum = m[1] + m[2], difference = m[1] - m[2];
+    const vf sum_2 = m[3] + m[4], difference_2 = m[3] - m[4];
     y[0] = (m[0] + sum) + sum_2;
-    y[1] = difference + difference_2;
-    y[2] = 0.5f * sum + 2.0f * sum_2;
-    y[3] = (m[5] + 0.5f * difference) + 2.0f * difference_2;
+    y[1] = add_times(HALF_ROOT_2 * difference, ROOT_2, difference_2);
+    y[2] = add_times(0.5f * sum, 2.0f, sum_2);
+    y[3] = add_times(add_times(m[5], 0.5f * HALF_ROOT_2, difference), 2.0f * ROOT_2, difference_2);
 }
 
 /* u = G w; G has the values of w0 + w1 x + w2 x^2 at the points over m'(point). */
 INLINE void transform_3(const vf w[3], vf u[6]) {
     const float by = -1.0f / 1.5f, by_2 = 1.0f / 6.0f;
-    vf even = by * (w[0] + 0.5f * w[2]), odd = (by * HALF_ROOT_2) * w[1];
-    vf even_2 = by_2 * (w[0] + 2.0f * w[2]), odd_2 = (by_2 * ROOT_2) * w[1];
+    const vf even = by * add_times(w[0], 0.5f, w[2]), even_2 = by_2 * add_times(w[0], 2.0f, w[2]);
     u[0] = w[0];
-    u[1] = even + odd;
-    u[2] = even - odd;
-    u[3] = even_2 + odd_2;
-    u[4] = even_2 - odd_2;
+    u[1] = add_times(even, by * HALF_ROOT_2, w[1]);
+    u[2] = add_times(even, -by * HALF_ROOT_2, w[1]);
+    u[3] = add_times(even_2, by_2 * ROOT_2, w[1]);
+    u[4] = add_times(even_2, -by_2 * ROOT_2, w[1]);
     u[5] = w[2];
 }
 
 /* w = G^T s. */
 INLINE void inverse_3(const vf s[6], vf w[3]) {
     const float by = -1.0f / 1.5f, by_2 = 1.0f / 6.0f;
-    vf sum = by * (s[1] + s[2]), difference = (by * HALF_ROOT_2) * (s[1] - s[2]);
-    vf sum_2 = by_2 * (s[3] + s[4]), difference_2 = (by_2 * ROOT_2) * (s[3] - s[4]);
-    w[0] = (s[0] + sum) + sum_2;
-    w[1] = difference + difference_2;
-    w[2] = (s[5] + 0.5f * sum) + 2.0f * sum_2;
+    const vf sum = s[1] + s[2], difference = s[1] - s[2];
+    const vf sum_2 = s[3] + s[4], difference_2 = s[3] - s[4];
+    w[0] = add_times(add_times(s[0], by, sum), by_2, sum_2);
+    w[1] = add_times((by * HALF_ROOT_2) * difference, by_2 * ROOT_2, difference_2);
+    w[2] = add_times(add_times(s[5], 0.5f * by, sum), 2.0f * by_2, sum_2);
 }
 
 /* A transform of both axes, columns first: GET(i, j) is a value, PUT(i, j, v) takes a result.
@@ -126,9 +129,15 @@ enum { AHEAD = 2 };
         for (int j = (SIDE) - 4; j < (SIDE); j++)                                                 \
             __builtin_prefetch(AT(i, j + 4 * AHEAD), WRITE);
 
-#define READ_TILES(name, SIDE, along)                                                             \
-    static void name(const tile_grid *g, const float *x, int64_t channels, int64_t first,         \
-                     int64_t count, int64_t at, const tile_values *to) {                          \
+/* The same behind a batch norm and a ReLU: the bits of norm_apply. */
+#define NORMED(v) vmax((vf){0}, norm_value((v) - mean, scale, bias))
+#define GET_NORMED(i, j) NORMED(load(AT(i, j)))
+#define GET_NORMED_PART(i, j) (HAS_ROW(i) ? NORMED(load_part(AT(i, j), n)) : (vf){0})
+
+#define READ_TILES(name, SIDE, along, GET_ALL, GET_SOME)                                          \
+    static void name(const tile_grid *g, const float *x, const norm_columns *norm,                \
+                     int64_t channels, int64_t first, int64_t count, int64_t at,                  \
+                     const tile_values *to) {                                                     \
         for (int64_t t = 0; t < count; t++) {                                                     \
             float *out = to->data + (at + t) * to->panel;                                         \
             int64_t left = to->panel; /* of the panel */                                          \
@@ -136,16 +145,23 @@ enum { AHEAD = 2 };
             for (int64_t c = 0; c < channels; c += LANES, out += LANES, left -= LANES) {          \
                 int64_t n = channels - c;                                                         \
                 vf half[6][6], line[6], result[6];                                                \
+                vf mean = {0}, scale = {0}, bias = {0};                                           \
+                if (norm) {                                                                       \
+                    mean = load_part(norm->mean + c, n), bias = load_part(norm->bias + c, n);     \
+                    scale = load_part(norm->scale + c, n);                                        \
+                }                                                                                 \
+                (void)mean, (void)scale, (void)bias;                                              \
                 FETCH_AHEAD(SIDE, 0)                                                              \
                 if (left == 0) out += (to->tiles - 1) * to->panel, left = to->panel;              \
-                if (tile.whole && n >= LANES) FIRST_AXIS(along, SIDE, ALL, GET_WHOLE)             \
-                else FIRST_AXIS(along, SIDE, HAS_COLUMN, GET_PART)                                \
+                if (tile.whole && n >= LANES) FIRST_AXIS(along, SIDE, ALL, GET_ALL)               \
+                else FIRST_AXIS(along, SIDE, HAS_COLUMN, GET_SOME)                                \
                 SECOND_AXIS(along, SIDE, 6, 6, PUT_VALUE)                                         \
             }                                                                                     \
         }                                                                                         \
     }
-READ_TILES(read_tiles_6x6, 6, transform_6)
-READ_TILES(read_tiles_4x4, 4, transform_4)
+READ_TILES(read_tiles_6x6, 6, transform_6, GET_WHOLE, GET_PART)
+READ_TILES(read_normed_6x6, 6, transform_6, GET_NORMED, GET_NORMED_PART)
+READ_TILES(read_tiles_4x4, 4, transform_4, GET_WHOLE, GET_PART)
 
 /* What write_tiles adds up of the values that it writes. */
 enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT };
@@ -328,5 +344,6 @@ static void write_weight(const float *sums, int64_t plane, int64_t depth, int64_
 }
 
 #define WINOGRAD_TABLE                                                                            \
-    {read_tiles_6x6, read_tiles_4x4, write_tiles_4x4, write_tiles_moments, write_tiles_gradient,      \
+    {read_tiles_6x6, read_normed_6x6, read_tiles_4x4,                                              \
+     write_tiles_4x4, write_tiles_moments, write_tiles_gradient,                                   \
      pack_weights_forward, pack_weights_backward, tile_product, tile_outer, write_weight}

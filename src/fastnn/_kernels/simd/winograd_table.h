@@ -30,11 +30,16 @@ typedef struct {
 typedef struct {
     /* Tiles [first, first + count) of the images, to tile `at` and on of the store: of each pixel
      * the `channels` values from x or y on, which may be some of g->channels.
-     * 6x6 tiles by B^T x B, or 4x4 tiles by A y A^T. */
-    void (*read_6x6)(const tile_grid *g, const float *x, int64_t channels, int64_t first,
-                     int64_t count, int64_t at, const tile_values *to);
-    void (*read_4x4)(const tile_grid *g, const float *y, int64_t channels, int64_t first,
-                     int64_t count, int64_t at, const tile_values *to);
+     * 6x6 tiles by B^T x B, of max(0, norm(x)) if normed; or 4x4 tiles by A y A^T. */
+    void (*read_6x6)(const tile_grid *g, const float *x, const norm_columns *norm,
+                     int64_t channels, int64_t first, int64_t count, int64_t at,
+                     const tile_values *to);
+    void (*read_normed_6x6)(const tile_grid *g, const float *x, const norm_columns *norm,
+                            int64_t channels, int64_t first, int64_t count, int64_t at,
+                            const tile_values *to);
+    void (*read_4x4)(const tile_grid *g, const float *y, const norm_columns *norm,
+                     int64_t channels, int64_t first, int64_t count, int64_t at,
+                     const tile_values *to);
     /* The same back: 4x4 tiles of y = A^T m A + bias[channels], clipped at 0 if relu. */
     void (*write_4x4)(const tile_grid *g, const tile_values *from, int64_t channels,
                       int64_t first, int64_t count, int64_t at, const float *bias, int relu,
