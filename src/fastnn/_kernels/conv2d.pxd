@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 from fastnn._kernels.dispatch cimport conv_tap, padded_image
 
 cdef enum Way:
-    LINEAR, DEPTHWISE, PADDED, GENERAL
+    LINEAR, DEPTHWISE, PADDED, INNER, GENERAL
 
 # The sizes of one convolution, in the order of d.
 cdef struct Conv:

@@ -1,8 +1,9 @@
 """Direct convolution on channels-last images: forward and input gradient, for all arguments.
 
-Each is tiles of outputs whose input pixels are found through pointers. Four ways, chosen
+Each is tiles of outputs whose input pixels are found through pointers. Five ways, chosen
 by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
-lines (a kernel row is one tap); all else with a tap per kernel element. Work is cut by shape
+lines (a kernel row is one tap); few outputs by inner products; all else with a tap per kernel
+element. Work is cut by shape
 alone, and each output is the same sum in the same order wherever the cuts are.
 """
 
@@ -12,7 +13,7 @@ from libc.string cimport memset
 
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
-    larger, padded_image, simd, smaller, whole)
+    inner_columns, inner_floats, lane_depth, larger, padded_image, simd, smaller, whole)
 from fastnn._kernels.linear cimport linear_forward, linear_grad_input, product_workspace
 
 cdef enum:
@@ -39,6 +40,20 @@ cdef Way way_of(const Conv *v) noexcept nogil:
     return GENERAL
 
 
+cdef Way pass_way(const Conv *v, bint backward) noexcept nogil:
+    """way_of for one pass; INNER where vectors of the depth are better filled than of columns."""
+    cdef Way way = way_of(v)
+    cdef int64_t depth = (v.k if backward else v.c) // v.groups, lanes = simd.lanes
+    cdef int64_t columns = (v.c if backward else v.k) // v.groups
+    if way == PADDED and backward:
+        way = GENERAL
+    if (way == GENERAL and 2 * columns <= lanes and
+            v.kh * v.kw * depth >= 8 * lanes and  # enough to add up, for one sum over the lanes
+            3 * depth * lanes > 4 * columns * whole(depth, lanes)):
+        return INNER
+    return way
+
+
 cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
     return v.n * v.oh * v.ow * v.k * v.kh * v.kw * (v.c // v.groups)
 
@@ -61,7 +76,7 @@ cdef int64_t padded_lines(const Conv *v) noexcept nogil:
 cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     """backward: from dy to dx, a phase per pixel position modulo stride."""
     cdef Cut cut
-    cdef Way way = way_of(v)
+    cdef Way way = pass_way(v, backward)
     cdef padded_image image = padded(v)
     cdef int64_t taps = v.kh * v.kw
     cdef int64_t depth = (v.k if backward else v.c) // v.groups
@@ -71,7 +86,8 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     if backward:
         pixels = (v.n * ((v.h + v.stride_h - 1) // v.stride_h) *
                   ((v.w + v.stride_w - 1) // v.stride_w))
-    most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, depth)
+    cdef int64_t reach = lane_depth(depth) if way == INNER else depth
+    most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, reach)
     cut.blocks = (pixels + most - 1) // most
     if cut.blocks > 4:
         cut.blocks = whole(cut.blocks, 4)
@@ -79,10 +95,12 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
                        simd.gemm.tile_rows)
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
     cut.parts = 1
-    if pixels and multiply_adds(v) >= SERIAL and way != DEPTHWISE:
+    if pixels and multiply_adds(v) >= SERIAL and way != DEPTHWISE and way != INNER:
         cut.parts = larger(1, smaller(cut.panels, CHUNKS // (cut.blocks * cut.phases * v.groups)))
     cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
     cut.group_floats = taps * depth * whole(columns, simd.lanes)
+    if way == INNER:
+        cut.group_floats = inner_floats(taps, depth, columns, simd.lanes)
     cut.taps_at = whole(8 * (cut.phases + 1), 64)
     cut.zero_at = cut.taps_at + whole(taps * sizeof(conv_tap), 64)
     cut.zero_bytes = 4 * (v.k if way == DEPTHWISE else depth)
@@ -91,10 +109,10 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
         4 * (taps * v.k if way == DEPTHWISE else v.groups * cut.group_floats), 64)
     if way == DEPTHWISE:
         cut.scratch_bytes = depthwise_scratch(taps, cut.pixels, v.k)
-    elif way == PADDED and not backward:
+    elif way == PADDED:
         cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
     else:
-        cut.scratch_bytes = conv_scratch(taps, depth, cut.pixels)
+        cut.scratch_bytes = conv_scratch(taps, reach, cut.pixels)
     return cut
 
 
@@ -161,6 +179,26 @@ cdef void pack_depthwise(const Conv *v, const float *weight, float *packed) noex
             packed[tap * v.k + k] = weight[k * taps + tap]
 
 
+cdef void pack_inner(const Conv *v, bint backward, const float *weight,
+                     float *packed) noexcept nogil:
+    """As simd.inner.conv reads weight[k,kh,kw,c/groups], with zeros after each tap's depth."""
+    cdef int64_t taps = v.kh * v.kw, inputs = v.c // v.groups, outputs = v.k // v.groups
+    cdef int64_t depth = outputs if backward else inputs, width = whole(depth, simd.lanes)
+    cdef int64_t columns = inputs if backward else outputs, block = inner_columns(columns)
+    cdef int64_t group, column, tap, vector, j, i
+    for group in range(v.groups):
+        for column from 0 <= column < columns by block:
+            for tap in range(taps):
+                for vector from 0 <= vector < width by simd.lanes:
+                    for j in range(column, smaller(columns, column + block)):
+                        for i in range(vector, vector + simd.lanes):
+                            packed[0] = 0 if i >= depth else weight[
+                                (i * taps + tap) * inputs + j if backward else
+                                (j * taps + tap) * inputs + i]
+                            packed += 1
+        weight += outputs * taps * inputs
+
+
 cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
                      int64_t chunk, char *workspace, char *scratch) noexcept nogil:
     cdef int64_t phase = chunk % cut.phases, block = chunk // cut.phases % cut.blocks
@@ -189,6 +227,9 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
     g.packed += group * cut.group_floats
     if g.bias != NULL:
         g.bias += group * g.columns
+    if pass_way(v, backward) == INNER:
+        simd.inner.conv(&g, first, count, scratch)
+        return
     simd.gemm.conv(&g, first, count, panel, smaller(cut.panels, panel + cut.part_panels), scratch)
 
 
@@ -202,7 +243,7 @@ cdef void padded_chunk(const Conv *v, const conv_product *g, const padded_image 
 cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
                    char *workspace, int threads) noexcept nogil:
     cdef Cut cut = cut_pass(v, backward, threads)
-    cdef Way way = way_of(v)
+    cdef Way way = pass_way(v, backward)
     cdef padded_image image = padded(v)
     cdef float *packed = <float *> (workspace + cut.packed_at)
     cdef char *scratch = workspace + cut.scratch_at
@@ -222,12 +263,14 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
         g.spread = 1 if backward else v.k // v.c
         g.fold = v.k // v.c if backward else 1
         pack_depthwise(v, weight, packed)
+    elif way == INNER:
+        pack_inner(v, backward, weight, packed)
     else:
         for chunk in prange(panels, num_threads=threads, schedule="static",
                             use_threads_if=many and panels > 1 and
                             v.groups * cut.group_floats > PACK_SERIAL):
             pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
-    if way == PADDED and not backward:
+    if way == PADDED:
         list_rows(v, <conv_tap *> (workspace + cut.taps_at))
         g.taps = g.slices = v.kh
         g.depth = v.kw * v.c

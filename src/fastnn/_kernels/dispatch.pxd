@@ -137,6 +137,14 @@ cdef extern from "simd/table.h":
         void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
                                 char *scratch) noexcept nogil
 
+    # inner_table.h
+    int64_t inner_columns(int64_t columns) noexcept nogil
+    int64_t lane_depth(int64_t depth) noexcept nogil
+    int64_t inner_floats(int64_t taps, int64_t depth, int64_t columns, int64_t lanes) noexcept nogil
+    ctypedef struct inner_table:
+        void (*conv)(const conv_product *g, int64_t first, int64_t count,
+                     char *scratch) noexcept nogil
+
     # planar_table.h
     enum: PLANAR_CHANNELS
     ctypedef struct planar_shape:
@@ -212,6 +220,7 @@ cdef extern from "simd/table.h":
         float (*fma_run)(int64_t rounds) noexcept nogil
         void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
         gemm_table gemm
+        inner_table inner
         planar_table planar
         winograd_table winograd
 

@@ -14,6 +14,7 @@
 #include "softmax.h"
 #include "gemm.h"
 #include "indirect.h"
+#include "inner.h"
 #include "outer.h"
 #include "depthwise.h"
 #include "planar.h"
@@ -48,6 +49,7 @@ const simd_table TABLE_NAME(LEVEL) = {
     .fma_run = fma_run,
     .copy_past = copy_past,
     .gemm = GEMM_TABLE,
+    .inner = INNER_TABLE,
     .planar = PLANAR_TABLE,
     .winograd = WINOGRAD_TABLE,
 };

@@ -105,6 +105,7 @@ typedef struct {
     optimizer_fn update;
 } optimizer_row;
 #include "gemm_table.h"
+#include "inner_table.h"
 #include "planar_table.h"
 #include "winograd_table.h"
 
@@ -143,6 +144,7 @@ typedef struct {
     float (*fma_run)(int64_t rounds);
     void (*copy_past)(int64_t n, const float *x, float *y);
     gemm_table gemm;
+    inner_table inner;
     planar_table planar;
     winograd_table winograd;
 } simd_table;
