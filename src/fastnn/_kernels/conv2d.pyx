@@ -13,7 +13,8 @@ from libc.string cimport memset
 
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
-    inner_columns, inner_floats, lane_depth, larger, padded_image, simd, smaller, whole)
+    inner_columns, inner_floats, lane_depth, larger, lines_pixels, lines_scratch, padded_image,
+    simd, smaller, whole)
 from fastnn._kernels.linear cimport linear_forward, linear_grad_input, product_workspace
 
 cdef enum:
@@ -88,6 +89,8 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
                   ((v.w + v.stride_w - 1) // v.stride_w))
     cdef int64_t reach = lane_depth(depth) if way == INNER else depth
     most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, reach)
+    if way == DEPTHWISE and v.k == v.c:
+        most = lines_pixels(v.k)
     cut.blocks = (pixels + most - 1) // most
     if cut.blocks > 4:
         cut.blocks = whole(cut.blocks, 4)
@@ -108,7 +111,8 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     cut.scratch_at = cut.packed_at + whole(
         4 * (taps * v.k if way == DEPTHWISE else v.groups * cut.group_floats), 64)
     if way == DEPTHWISE:
-        cut.scratch_bytes = depthwise_scratch(taps, cut.pixels, v.k)
+        cut.scratch_bytes = (lines_scratch(taps) if v.k == v.c else
+                             depthwise_scratch(taps, cut.pixels, v.k))
     elif way == PADDED:
         cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
     else:
@@ -220,7 +224,10 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
     g.tap += start[phase]
     g.taps = start[phase + 1] - start[phase]
     if way_of(v) == DEPTHWISE:
-        simd.gemm.depthwise(&g, first, count, scratch)
+        if v.k == v.c:
+            simd.lines.conv(&g, first, count, scratch)
+        else:
+            simd.gemm.depthwise(&g, first, count, scratch)
         return
     g.x += group * g.depth
     g.y += group * g.columns

@@ -8,8 +8,8 @@ from fastnn._kernels.conv2d cimport (
     Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, list_taps, multiply_adds, padded, read_sizes,
     sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
-    conv_tap, depthwise_scratch, larger, outer_padded_scratch, outer_product, padded_image, simd,
-    smaller, whole)
+    conv_tap, depthwise_scratch, larger, lines_scratch, outer_padded_scratch, outer_product,
+    padded_image, simd, smaller, whole)
 from fastnn._kernels.linear cimport gradient_workspace, linear_grad_weight
 from fastnn._kernels.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
 
@@ -31,7 +31,8 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
     # all sums lie in the workspace when depthwise, as they are [tap][k]; else the first is dw
     sums.partial_bytes = whole(4 * sums.floats * (sums.count - (0 if depthwise else 1)), 64)
     if depthwise:
-        sums.scratch_bytes = depthwise_scratch(v.kh * v.kw, 64, v.k)
+        sums.scratch_bytes = (lines_scratch(v.kh * v.kw) if v.k == v.c else
+                              depthwise_scratch(v.kh * v.kw, 64, v.k))
     else:
         sums.scratch_bytes = outer_padded_scratch(
             &image, larger(1, smaller(v.oh, simd.gemm.outer_pixels // v.ow)))
@@ -55,11 +56,14 @@ cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
 cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
                     const outer_product *g, int64_t chunk, float *dw, float *partial,
                     char *scratch) noexcept nogil:
-    cdef int64_t pixels = v.n * v.oh * v.ow, first
+    cdef int64_t pixels = v.n * v.oh * v.ow, first, count
     if way_of(v) == DEPTHWISE:
         first = pixels * chunk // sums.count
-        simd.gemm.depthwise_outer(g, first, pixels * (chunk + 1) // sums.count - first,
-                                  partial + chunk * sums.floats, scratch)
+        count = pixels * (chunk + 1) // sums.count - first
+        if v.k == v.c:
+            simd.lines.outer(g, first, count, partial + chunk * sums.floats, scratch)
+        else:
+            simd.gemm.depthwise_outer(g, first, count, partial + chunk * sums.floats, scratch)
         return
     if chunk > 0:
         dw = partial + (chunk - 1) * sums.floats

@@ -145,6 +145,15 @@ cdef extern from "simd/table.h":
         void (*conv)(const conv_product *g, int64_t first, int64_t count,
                      char *scratch) noexcept nogil
 
+    # lines_table.h
+    int64_t lines_pixels(int64_t columns) noexcept nogil
+    int64_t lines_scratch(int64_t taps) noexcept nogil
+    ctypedef struct lines_table:
+        void (*conv)(const conv_product *g, int64_t first, int64_t count,
+                     char *scratch) noexcept nogil
+        void (*outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
+                      char *scratch) noexcept nogil
+
     # planar_table.h
     enum: PLANAR_CHANNELS
     ctypedef struct planar_shape:
@@ -221,6 +230,7 @@ cdef extern from "simd/table.h":
         void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
         gemm_table gemm
         inner_table inner
+        lines_table lines
         planar_table planar
         winograd_table winograd
 

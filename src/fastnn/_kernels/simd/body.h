@@ -17,6 +17,7 @@
 #include "inner.h"
 #include "outer.h"
 #include "depthwise.h"
+#include "depthwise_lines.h"
 #include "planar.h"
 #include "winograd.h"
 #include "peak.h"
@@ -50,6 +51,7 @@ const simd_table TABLE_NAME(LEVEL) = {
     .copy_past = copy_past,
     .gemm = GEMM_TABLE,
     .inner = INNER_TABLE,
+    .lines = LINES_TABLE,
     .planar = PLANAR_TABLE,
     .winograd = WINOGRAD_TABLE,
 };

@@ -106,6 +106,7 @@ typedef struct {
 } optimizer_row;
 #include "gemm_table.h"
 #include "inner_table.h"
+#include "lines_table.h"
 #include "planar_table.h"
 #include "winograd_table.h"
 
@@ -145,6 +146,7 @@ typedef struct {
     void (*copy_past)(int64_t n, const float *x, float *y);
     gemm_table gemm;
     inner_table inner;
+    lines_table lines;
     planar_table planar;
     winograd_table winograd;
 } simd_table;
