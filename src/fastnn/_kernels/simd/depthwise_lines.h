@@ -11,8 +11,10 @@ typedef struct {
     int64_t x_step, y_step;        /* floats from one pixel to the next */
     int64_t unit;                  /* pixels in a unit */
     const float *weights, *bias;   /* [slice][unit * channels]; [unit * channels] or NULL */
+    int64_t ahead; /* floats from a pixel of x to the line that is needed next */
     int relu;
-    float *sums; /* of a weight gradient, as the weights */
+    int64_t dy_line; /* floats of a line of dy, in a weight gradient */
+    float *sums;     /* of a weight gradient, as the weights */
 } depthwise_job;
 
 /* Of a run of pixels: x and y (or dy) of the first one. */
@@ -32,6 +34,7 @@ static void depthwise_walk(const pixel_grid *source, const conv_tap *tap, int64_
                            float *y, int64_t first, int64_t count, depthwise_job *job,
                            depthwise_run *run, int64_t *scratch) {
     const int64_t c = job->channels, width = source->width, step = source->step_w;
+    const int64_t step_h = source->step_h;
     int64_t j = first % source->columns, line = first / source->columns, n;
     for (; count > 0; count -= n, j = 0, line++) {
         const int64_t i = line % source->rows, image = line / source->rows;
@@ -43,6 +46,7 @@ static void depthwise_walk(const pixel_grid *source, const conv_tap *tap, int64_
             const int64_t row = i * source->step_h + tap[t].offset_h, right = tap[t].offset_w;
             if (row < 0 || row >= source->height) continue;
             scratch[inside] = (tap[t].offset_h * width + right) * c;
+            job->ahead = larger(job->ahead, (tap[t].offset_h + step_h) * width * c);
             scratch[taps + inside++] = tap[t].slice;
             if (right < 0) low = larger(low, (step - 1 - right) / step);
             high = smaller(high, right < width ? (width - 1 - right) / step + 1 : 0);
@@ -83,7 +87,11 @@ INLINE void lines_tile(const depthwise_job *g, const float *x, int64_t x_step, f
     vf start = zero;
     if (g->bias) start = is_whole ? load(g->bias + lane) : load_head(g->bias + lane, n);
     UNROLL_8
-    for (int r = 0; r < units; r++) sum[r] = start;
+    for (int r = 0; r < units; r++) {
+        sum[r] = start;
+        /* to L2, as L1 is full of lines; strides like these the processor does not see coming */
+        __builtin_prefetch(x + g->ahead + r * x_step + lane, 0, 2);
+    }
     for (int64_t t = 0; t < g->taps; t++) {
         const float *w = g->weights + g->slice[t] * pitch + lane, *from = x + g->offset[t] + lane;
         const vf weight = is_whole ? load(w) : load_head(w, n);
@@ -174,6 +182,8 @@ INLINE void lines_outer_tile(const depthwise_job *g, int64_t tap, const float *x
     dy += lane;
     for (int64_t r = 0; r < count; r++, dy += y_step) {
         const vf factor = is_whole ? load(dy) : load_head(dy, n);
+        __builtin_prefetch(x + g->ahead + r * x_step + lane, 0, 2);
+        __builtin_prefetch(dy + g->dy_line, 0, 2);
         _Pragma("GCC unroll 9")
         for (int t = 0; t < taps; t++)
             sum[t] += factor * (is_whole ? load(from[t] + r * x_step)
@@ -223,7 +233,8 @@ static void depthwise_lines_outer(const outer_product *g, int64_t first, int64_t
     const conv_tap place = {0};
     float *sums = (float *)(scratch + whole(32 * g->taps, 64));
     pixel_grid target = {.height = g->source.rows, .width = g->source.columns, .step_h = 1};
-    depthwise_job job = {.channels = c, .x_step = g->source.step_w * c, .y_step = c};
+    depthwise_job job = {.channels = c, .x_step = g->source.step_w * c, .y_step = c,
+                         .dy_line = g->source.columns * c};
     job.unit = unit_pixels(c, g->taps, g->source.step_w == 1);
     job.sums = job.unit > 1 ? sums : dw;
     memset(job.sums, 0, (size_t)(g->taps * job.unit * c) * 4);
