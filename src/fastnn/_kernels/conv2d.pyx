@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
-    inner_columns, inner_floats, lane_depth, larger, lines_pixels, lines_scratch, padded_image,
+    inner_floats, lane_depth, larger, lines_pixels, lines_scratch, padded_image,
     simd, smaller, whole)
 from fastnn._kernels.linear cimport linear_forward, linear_grad_input, product_workspace
 
@@ -30,12 +30,12 @@ cdef struct Cut:
 
 
 cdef Way way_of(const Conv *v) noexcept nogil:
-    if v.groups > 1:
-        return DEPTHWISE if v.groups == v.c else GENERAL
+    if v.groups > 1 and v.groups == v.c:
+        return DEPTHWISE
     if (v.kh == 1 and v.kw == 1 and v.stride_h == 1 and v.stride_w == 1 and v.pad_top == 0 and
-            v.pad_left == 0 and v.oh == v.h and v.ow == v.w):
+            v.pad_left == 0 and v.oh == v.h and v.ow == v.w and v.groups == 1):
         return LINEAR
-    if (v.c < FEW and v.kw > 1 and v.dilation_w == 1 and v.stride_w <= v.kw and
+    if (v.c // v.groups < FEW and v.kw > 1 and v.dilation_w == 1 and v.stride_w <= v.kw and
             v.stride_h <= v.kh and v.dilation_h <= v.kh):
         return PADDED  # what it copies is read: strides and dilation leave no wide gaps
     return GENERAL
@@ -61,7 +61,8 @@ cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
 
 cdef padded_image padded(const Conv *v) noexcept nogil:
     cdef padded_image image
-    image.h, image.w, image.c, image.kh, image.kw = v.h, v.w, v.c, v.kh, v.kw
+    image.h, image.w, image.c, image.kh, image.kw = v.h, v.w, v.c // v.groups, v.kh, v.kw
+    image.all_channels = v.c
     image.stride_h, image.stride_w, image.dilation_h = v.stride_h, v.stride_w, v.dilation_h
     image.pad_top, image.pad_left, image.oh, image.ow = v.pad_top, v.pad_left, v.oh, v.ow
     return image
@@ -69,7 +70,8 @@ cdef padded_image padded(const Conv *v) noexcept nogil:
 
 cdef int64_t padded_lines(const Conv *v) noexcept nogil:
     """Output lines in one block of the PADDED way."""
-    cdef int64_t lines = larger(1, smaller(v.oh, block_pixels(v.kh, v.kw * v.c) // v.ow))
+    cdef int64_t pixels = block_pixels(v.kh, v.kw * (v.c // v.groups))
+    cdef int64_t lines = larger(1, smaller(v.oh, pixels // v.ow))
     cdef int64_t blocks = (v.oh + lines - 1) // lines
     return (v.oh + blocks - 1) // blocks
 
@@ -183,26 +185,6 @@ cdef void pack_depthwise(const Conv *v, const float *weight, float *packed) noex
             packed[tap * v.k + k] = weight[k * taps + tap]
 
 
-cdef void pack_inner(const Conv *v, bint backward, const float *weight,
-                     float *packed) noexcept nogil:
-    """As simd.inner.conv reads weight[k,kh,kw,c/groups], with zeros after each tap's depth."""
-    cdef int64_t taps = v.kh * v.kw, inputs = v.c // v.groups, outputs = v.k // v.groups
-    cdef int64_t depth = outputs if backward else inputs, width = whole(depth, simd.lanes)
-    cdef int64_t columns = inputs if backward else outputs, block = inner_columns(columns)
-    cdef int64_t group, column, tap, vector, j, i
-    for group in range(v.groups):
-        for column from 0 <= column < columns by block:
-            for tap in range(taps):
-                for vector from 0 <= vector < width by simd.lanes:
-                    for j in range(column, smaller(columns, column + block)):
-                        for i in range(vector, vector + simd.lanes):
-                            packed[0] = 0 if i >= depth else weight[
-                                (i * taps + tap) * inputs + j if backward else
-                                (j * taps + tap) * inputs + i]
-                            packed += 1
-        weight += outputs * taps * inputs
-
-
 cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
                      int64_t chunk, char *workspace, char *scratch) noexcept nogil:
     cdef int64_t phase = chunk % cut.phases, block = chunk // cut.phases % cut.blocks
@@ -240,11 +222,18 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
     simd.gemm.conv(&g, first, count, panel, smaller(cut.panels, panel + cut.part_panels), scratch)
 
 
-cdef void padded_chunk(const Conv *v, const conv_product *g, const padded_image *image,
-                       int64_t chunk, char *scratch) noexcept nogil:
+cdef void padded_chunk(const Conv *v, const conv_product *whole_pass, const padded_image *image,
+                       int64_t group_floats, int64_t chunk, char *scratch) noexcept nogil:
     cdef int64_t lines = padded_lines(v), blocks = (v.oh + lines - 1) // lines
-    cdef int64_t line = chunk % blocks * lines
-    simd.gemm.conv_padded(g, image, chunk // blocks, line, smaller(v.oh, line + lines), scratch)
+    cdef int64_t line = chunk % blocks * lines, group = chunk // blocks % v.groups
+    cdef conv_product g = whole_pass[0]
+    g.x += group * image.c
+    g.y += group * g.columns
+    g.packed += group * group_floats
+    if g.bias != NULL:
+        g.bias += group * g.columns
+    simd.gemm.conv_padded(&g, image, chunk // blocks // v.groups, line,
+                          smaller(v.oh, line + lines), scratch)
 
 
 cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
@@ -271,7 +260,9 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
         g.fold = v.k // v.c if backward else 1
         pack_depthwise(v, weight, packed)
     elif way == INNER:
-        pack_inner(v, backward, weight, packed)
+        for chunk in range(v.groups):
+            simd.inner.pack(weight + chunk * (v.k // v.groups) * taps * (v.c // v.groups), taps,
+                            g.depth, g.columns, backward, packed + chunk * cut.group_floats)
     else:
         for chunk in prange(panels, num_threads=threads, schedule="static",
                             use_threads_if=many and panels > 1 and
@@ -280,11 +271,12 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
     if way == PADDED:
         list_rows(v, <conv_tap *> (workspace + cut.taps_at))
         g.taps = g.slices = v.kh
-        g.depth = v.kw * v.c
+        g.depth = v.kw * image.c
         lines = padded_lines(v)
-        chunks = v.n * ((v.oh + lines - 1) // lines)
+        chunks = v.n * v.groups * ((v.oh + lines - 1) // lines)
         for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
-            padded_chunk(v, g, &image, chunk, scratch + threadid() * cut.scratch_bytes)
+            padded_chunk(v, g, &image, cut.group_floats, chunk,
+                         scratch + threadid() * cut.scratch_bytes)
         return
     chunks = cut.phases * cut.blocks * cut.parts * (1 if way == DEPTHWISE else v.groups)
     for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):

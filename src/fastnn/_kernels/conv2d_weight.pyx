@@ -56,7 +56,8 @@ cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
 cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
                     const outer_product *g, int64_t chunk, float *dw, float *partial,
                     char *scratch) noexcept nogil:
-    cdef int64_t pixels = v.n * v.oh * v.ow, first, count
+    cdef int64_t pixels = v.n * v.oh * v.ow, rows = v.k // v.groups, group, first, count
+    cdef outer_product part
     if way_of(v) == DEPTHWISE:
         first = pixels * chunk // sums.count
         count = pixels * (chunk + 1) // sums.count - first
@@ -67,8 +68,13 @@ cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
         return
     if chunk > 0:
         dw = partial + (chunk - 1) * sums.floats
-    simd.gemm.outer_padded(g, image, v.k, sums.lines * chunk // sums.count,
-                           sums.lines * (chunk + 1) // sums.count, dw, scratch)
+    for group in range(v.groups):
+        part = g[0]
+        part.x += group * image.c
+        part.dy += group * rows
+        simd.gemm.outer_padded(&part, image, rows, sums.lines * chunk // sums.count,
+                               sums.lines * (chunk + 1) // sums.count,
+                               dw + group * (sums.floats // v.groups), scratch)
 
 
 cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *workspace,

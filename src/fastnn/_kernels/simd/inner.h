@@ -129,4 +129,16 @@ static void inner_block(const conv_product *g, int64_t first, int64_t count, cha
     }
 }
 
-#define INNER_TABLE {inner_block}
+static void inner_pack(const float *w, int64_t slices, int64_t depth, int64_t columns, int turned,
+                       float *out) {
+    int64_t block = inner_columns(columns), width = whole(depth, LANES);
+    for (int64_t k = 0; k < columns; k += block)
+        for (int64_t s = 0; s < slices; s++)
+            for (int64_t c = 0; c < width; c += LANES)
+                for (int64_t j = k; j < smaller(columns, k + block); j++)
+                    for (int64_t i = c; i < c + LANES; i++)
+                        *out++ = i >= depth ? 0 : turned ? w[(i * slices + s) * columns + j]
+                                                         : w[(j * slices + s) * depth + i];
+}
+
+#define INNER_TABLE {inner_pack, inner_block}

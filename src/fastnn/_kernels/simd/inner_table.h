@@ -21,6 +21,10 @@ static inline int64_t inner_floats(int64_t taps, int64_t depth, int64_t columns,
 }
 
 typedef struct {
+    /* The packed weights of one group, from w[columns][slices][depth] or, turned,
+     * w[depth][slices][columns]. */
+    void (*pack)(const float *w, int64_t slices, int64_t depth, int64_t columns, int turned,
+                 float *out);
     /* Pixels [first, first + count) of the target; weights packed as
      * [columns / inner_columns][slice][vector of the depth][inner_columns][lane]. */
     void (*conv)(const conv_product *g, int64_t first, int64_t count, char *scratch);
