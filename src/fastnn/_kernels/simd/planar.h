@@ -80,7 +80,6 @@ typedef struct {
     int relu;
     float *y; /* y[row * y_row + column] */
     int64_t y_row;
-    int64_t x_vector, y_vector; /* floats from one vector of a tile to the next */
 } line_job;
 
 /* `rows` at most MR, as a constant. */
@@ -96,7 +95,7 @@ typedef struct {
 #define LINE_STORE_VECTOR(r, v)                                                                   \
     if (vectors > v) {                                                                            \
         vf out = sum##r##_##v + add;                                                              \
-        store(g->y + r * g->y_row + v * g->y_vector, g->relu ? vmax(zero, out) : out);            \
+        store(g->y + r * g->y_row + v * LANES, g->relu ? vmax(zero, out) : out);                  \
     }
 #define LINE_STORE(r)                                                                             \
     if (r < rows) {                                                                               \
@@ -110,10 +109,7 @@ INLINE void line_tile(const line_job *g, const int rows, const int vectors) {
     const float *weights = g->weights;
     EACH_ROW(ROW_SUMS)
     for (int64_t t = 0; t < g->taps; t++, weights += MR) {
-        const float *x = g->x[t] + g->x_offset;
-        const vf b0 = load(x), b1 = vectors > 1 ? load(x + g->x_vector) : b0,
-                 b2 = vectors > 2 ? load(x + 2 * g->x_vector) : b0;
-        (void)b1, (void)b2;
+        LOAD_COLUMNS(g->x[t] + g->x_offset)
         EACH_ROW(LINE_ADD)
     }
     EACH_ROW(LINE_STORE)
@@ -131,8 +127,7 @@ static void line_tiles(const line_job *g, int64_t rows, int64_t vectors) {
 #undef ROWS_TILE
 }
 
-/* Scratch: lines of the source, two lines of each channel of the target, pointers to taps. Lines of
- * one vector are taken two at a time, as tiles of two vectors: their weights are read once. */
+/* Scratch: lines of the source, one line of each channel of the target, pointers to taps. */
 static void planar_conv(const planar_shape *v, const float *x, const float *packed,
                         const float *bias, int relu, float *y, int64_t image, int64_t line,
                         int64_t end, char *scratch) {
@@ -140,16 +135,12 @@ static void planar_conv(const planar_shape *v, const float *x, const float *pack
     int64_t width = whole(v->ow, LANES), rows = planar_rows(v, MR);
     float *source = (float *)scratch;
     float *target = source + ((planar_lines(v) + v->kh - 1) * v->c + 3) * pitch;
-    int64_t y_line = (v->k + 3) * whole_16(v->ow), most = width == LANES ? 2 : 1;
-    const float **tap = (const float **)(target + 2 * y_line);
+    const float **tap = (const float **)(target + (v->k + 3) * whole_16(v->ow));
     line_job job = {.relu = relu, .y_row = whole_16(v->ow)};
-    job.x_vector = most > 1 ? v->c * pitch : LANES;
-    job.y_vector = most > 1 ? y_line : LANES;
-    planar_source(v, x + image * v->h * v->w * v->c, line, end, most > 1, source);
+    planar_source(v, x + image * v->h * v->w * v->c, line, end, 0, source);
     planar_taps(v, source, tap);
-    for (int64_t i = line, lines; i < end; i += lines) {
-        lines = smaller(most, end - i);
-        int64_t from = larger(0, v->top - i - lines + 1), to = smaller(v->kh, v->h + v->top - i);
+    for (int64_t i = line; i < end; i++) {
+        int64_t from = larger(0, v->top - i), to = smaller(v->kh, v->h + v->top - i);
         job.taps = larger(0, to - from) * row_taps; /* those of rows inside of the image */
         job.x = tap + from * row_taps;
         for (int64_t k = 0; k < v->k; k += rows) {
@@ -158,13 +149,10 @@ static void planar_conv(const planar_shape *v, const float *x, const float *pack
             for (int64_t j = 0; j < width; j += NR) {
                 job.x_offset = (i - line) * v->c * pitch + j;
                 job.y = target + k * job.y_row + j;
-                line_tiles(&job, smaller(rows, v->k - k),
-                           most > 1 ? lines : smaller(NV, (width - j) / LANES));
+                line_tiles(&job, smaller(rows, v->k - k), smaller(NV, (width - j) / LANES));
             }
         }
-        for (int64_t n = 0; n < lines; n++)
-            join_pixels(target + n * y_line, job.y_row, v->ow, v->k,
-                        y + (image * v->oh + i + n) * v->ow * v->k);
+        join_pixels(target, job.y_row, v->ow, v->k, y + (image * v->oh + i) * v->ow * v->k);
     }
 }
 

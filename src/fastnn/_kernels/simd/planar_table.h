@@ -40,7 +40,7 @@ static inline int64_t planar_lines(const planar_shape *v) {
 /* Bytes of scratch for one call of conv, of at most planar_lines lines. */
 static inline int64_t planar_scratch(const planar_shape *v) {
     int64_t rows = planar_lines(v) + v->kh - 1, pitch = planar_pitch(v);
-    return 4 * ((rows * v->c + 3) * pitch + 2 * (v->k + 3) * whole_16(v->ow)) +
+    return 4 * ((rows * v->c + 3) * pitch + (v->k + 3) * whole_16(v->ow)) +
            4 * whole_16(2 * v->kh * v->kw * v->c);
 }
 

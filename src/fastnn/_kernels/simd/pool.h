@@ -33,6 +33,16 @@ INLINE span inside(int64_t start, int64_t k, int64_t step, int64_t size) {
     return (span){ceil_div(-start, step), smaller(k, ceil_div(size - start, step))};
 }
 
+/* Rows that the next row of outputs needs, to L2: steps of some pixels hide from the processor that
+ * they are next. x: the first pixel that is no more read here; columns: pixels in a step. */
+INLINE void fetch_below(const float *x, int64_t row, int64_t rows, int64_t columns, int64_t c,
+                        int vectors) {
+    for (int64_t a = 0; a < rows; a++)
+        for (int64_t b = 0; b < columns; b++)
+            for (int v = 0; v < vectors; v++)
+                __builtin_prefetch(x + a * row + b * c + v * LANES, 0, 2);
+}
+
 /* ---- max pool ---- */
 
 /* Take value, and here as its index, where it is greater than best or the first NaN. */
@@ -60,6 +70,9 @@ INLINE void max_block(const max_pool_shape *g, const float *x, span ky, span kx,
     const int empty = ky.first >= ky.end || kx.first >= kx.end;
     vf best[4];
     vi index[4];
+    if (vectors > 1 && g->stride_w > 1 && !empty)
+        fetch_below(x + ky.end * down + kx.first * right, g->w * g->c, g->stride_h, g->stride_w,
+                    g->c, vectors);
     for (int v = 0; v < vectors; v++) { /* the first element, which may be -inf, beats padding */
         best[v] = empty ? splat(-__builtin_inff())
                         : load_n(x + ky.first * down + kx.first * right + v * LANES, lanes);
