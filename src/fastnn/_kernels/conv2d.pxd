@@ -12,6 +12,7 @@ cdef struct Conv:
 
 
 cdef Way way_of(const Conv *v) noexcept nogil
+cdef bint by_lines(const Conv *v, bint backward) noexcept nogil
 cdef int64_t multiply_adds(const Conv *v) noexcept nogil
 cdef padded_image padded(const Conv *v) noexcept nogil
 cdef void list_taps(const Conv *v, bint backward, int64_t phases, int64_t *start,

@@ -3,8 +3,7 @@
 Each is tiles of outputs whose input pixels are found through pointers. Five ways, chosen
 by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
 lines (a kernel row is one tap); few outputs by inner products; all else with a tap per kernel
-element. Work is cut by shape
-alone, and each output is the same sum in the same order wherever the cuts are.
+element. Work is cut by shape alone, and each output is the same sum in the same order.
 """
 
 from cython.parallel cimport prange, threadid
@@ -55,6 +54,14 @@ cdef Way pass_way(const Conv *v, bint backward) noexcept nogil:
     return way
 
 
+cdef bint by_lines(const Conv *v, bint backward) noexcept nogil:
+    """Whether a depthwise layer goes along lines: not where most pixels lack some taps."""
+    cdef int64_t low = (v.pad_left + v.stride_w - 1) // v.stride_w
+    cdef int64_t reach = v.w - 1 + v.pad_left - (v.kw - 1) * v.dilation_w
+    cdef int64_t high = smaller(v.ow, reach // v.stride_w + 1 if reach >= 0 else 0)
+    return v.k == v.c and (backward or 2 * (high - low) >= v.ow)
+
+
 cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
     return v.n * v.oh * v.ow * v.k * v.kh * v.kw * (v.c // v.groups)
 
@@ -91,7 +98,7 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
                   ((v.w + v.stride_w - 1) // v.stride_w))
     cdef int64_t reach = lane_depth(depth) if way == INNER else depth
     most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, reach)
-    if way == DEPTHWISE and v.k == v.c:
+    if way == DEPTHWISE and by_lines(v, backward):
         most = lines_pixels(v.k)
     cut.blocks = (pixels + most - 1) // most
     if cut.blocks > 4:
@@ -113,7 +120,7 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     cut.scratch_at = cut.packed_at + whole(
         4 * (taps * v.k if way == DEPTHWISE else v.groups * cut.group_floats), 64)
     if way == DEPTHWISE:
-        cut.scratch_bytes = (lines_scratch(taps) if v.k == v.c else
+        cut.scratch_bytes = (lines_scratch(taps) if by_lines(v, backward) else
                              depthwise_scratch(taps, cut.pixels, v.k))
     elif way == PADDED:
         cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
@@ -206,7 +213,7 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
     g.tap += start[phase]
     g.taps = start[phase + 1] - start[phase]
     if way_of(v) == DEPTHWISE:
-        if v.k == v.c:
+        if by_lines(v, backward):
             simd.lines.conv(&g, first, count, scratch)
         else:
             simd.gemm.depthwise(&g, first, count, scratch)

@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
 from fastnn._kernels.conv2d cimport (
-    Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, list_taps, multiply_adds, padded, read_sizes,
-    sizes_bytes, way_of)
+    Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, by_lines, list_taps, multiply_adds, padded,
+    read_sizes, sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
     conv_tap, depthwise_scratch, larger, lines_scratch, outer_padded_scratch, outer_product,
     padded_image, simd, smaller, whole)
@@ -31,7 +31,7 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
     # all sums lie in the workspace when depthwise, as they are [tap][k]; else the first is dw
     sums.partial_bytes = whole(4 * sums.floats * (sums.count - (0 if depthwise else 1)), 64)
     if depthwise:
-        sums.scratch_bytes = (lines_scratch(v.kh * v.kw) if v.k == v.c else
+        sums.scratch_bytes = (lines_scratch(v.kh * v.kw) if by_lines(v, False) else
                               depthwise_scratch(v.kh * v.kw, 64, v.k))
     else:
         sums.scratch_bytes = outer_padded_scratch(
@@ -61,7 +61,7 @@ cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
     if way_of(v) == DEPTHWISE:
         first = pixels * chunk // sums.count
         count = pixels * (chunk + 1) // sums.count - first
-        if v.k == v.c:
+        if by_lines(v, False):
             simd.lines.outer(g, first, count, partial + chunk * sums.floats, scratch)
         else:
             simd.gemm.depthwise_outer(g, first, count, partial + chunk * sums.floats, scratch)
