@@ -40,16 +40,29 @@ LAYERS = {
     "grouped": sizes(3, 9, 9, 24, 36, (3, 3), pad=SAME, groups=3, has_bias=1),
     "depthwise": sizes(3, 17, 12, 21, 21, (3, 3), pad=SAME, groups=21, has_bias=1, relu=1),
     "depthwise stride 2": sizes(3, 17, 12, 40, 40, (5, 3), (2, 2), (2, 1, 2, 1), groups=40),
+    "depthwise, units of pixels": sizes(2, 9, 40, 5, 5, (3, 3), pad=SAME, groups=5, has_bias=1),
+    "depthwise, units of two pixels": sizes(2, 7, 23, 24, 24, (3, 5), pad=(1, 2, 1, 2), groups=24,
+                                            relu=1),
+    "depthwise, long taps": sizes(2, 21, 22, 3, 3, (5, 7), pad=(8, 3, 8, 9), dilation=(2, 3),
+                                  groups=3, has_bias=1),
+    "depthwise, one column": sizes(3, 9, 1, 6, 6, (3, 3), pad=SAME, groups=6),
     "depthwise twofold": sizes(2, 9, 9, 10, 20, (3, 3), pad=SAME, groups=10),
     "depthwise threefold": sizes(2, 9, 9, 7, 21, (3, 3), (2, 1), SAME, groups=7, has_bias=1,
                                  relu=1),
     "depthwise ninefold": sizes(9, 20, 19, 3, 27, (2, 3), pad=SAME, groups=3),
     "padding only": sizes(1, 2, 2, 4, 4, (1, 1), pad=(3, 3, 3, 3)),
+    "groups of few channels": sizes(3, 9, 17, 12, 20, (3, 5), pad=(1, 2, 1, 2), groups=4,
+                                    has_bias=1, relu=1),
+    "groups of few channels, strided": sizes(2, 20, 13, 15, 6, (4, 3), (2, 3), SAME, groups=3),
+    "few outputs": sizes(3, 11, 9, 37, 3, (3, 3), (2, 2), SAME, has_bias=1, relu=1),
+    "few outputs of each group": sizes(5, 9, 8, 52, 8, (3, 3), pad=SAME, groups=4, has_bias=1),
+    "few outputs, blocks of depth": sizes(2, 4, 5, 1100, 5, (1, 2), has_bias=1, relu=1),
+    "few outputs, blocks of taps": sizes(2, 9, 9, 300, 1, (5, 5), pad=(2, 2, 2, 2)),
+    "few inputs, strided": sizes(3, 12, 13, 7, 40, (5, 5), (2, 2), (2, 2, 2, 2)),
     "sums of their own": sizes(16, 32, 32, 16, 16, (3, 3), pad=SAME),
     "depthwise sums of their own": sizes(8, 32, 32, 16, 16, (3, 3), pad=SAME, groups=16),
     "by position": sizes(37, 2, 2, 20, 33, (3, 3), pad=SAME, has_bias=1, relu=1),
     "by position, strided": sizes(33, 4, 3, 16, 24, (3, 3), (2, 2), SAME),
-    "by position, taps of no pixel": sizes(32, 2, 1, 17, 70, (5, 5), pad=(2, 2, 2, 2), has_bias=1),
     "by position, depth in blocks": sizes(140, 2, 3, 300, 40, (3, 3), pad=SAME),
     "large weights": sizes(2, 4, 4, 130, 140, (3, 3), pad=SAME),
 }
@@ -77,6 +90,15 @@ def check(d, run, way="conv2d"):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_layers(layer):
     check(LAYERS[layer], call_all_threads)
+
+
+def test_taps_that_read_no_pixel():
+    """Position by position; the gradient of a weight that meets padding alone is zero."""
+    d = sizes(32, 2, 1, 17, 70, (5, 5), pad=(2, 2, 2, 2), has_bias=1)
+    check(d, call_all_threads)
+    dw = blank((70, 5, 5, 17))
+    call("conv2d_grad_weight", [*(np.ones((32, 2, 1, c), np.float32) for c in (17, 70)), dw], d)
+    assert not dw[:, 0].any() and not dw[:, :, [0, 1, 3, 4]].any() and (dw[:, 2, 2] == 64).all()
 
 
 @st.composite

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads, covers
-from tests._kernels.test_conv2d import check, sizes
+from tests._kernels.test_conv2d import SAME, check, sizes
 
 LAYERS = {
     "lenet 1": sizes(8, 28, 28, 1, 6, (5, 5), pad=(2, 2, 2, 2), has_bias=1, relu=1),
@@ -18,6 +18,8 @@ LAYERS = {
     "one line in a block": sizes(1, 3, 2000, 3, 7, (3, 3), pad=(1, 1, 1, 1)),
     "kernel wider than the image": sizes(2, 2, 3, 2, 6, (5, 7), pad=(4, 5, 3, 6)),
     "padding wider than the kernel": sizes(2, 5, 4, 3, 2, (3, 2), pad=(4, 3, 5, 6)),
+    "lines in pairs": sizes(2, 10, 10, 16, 6, (5, 5), pad=(4, 4, 4, 4), has_bias=1, relu=1),
+    "an odd line": sizes(2, 7, 3, 5, 13, (3, 3), pad=SAME),
     "padding only": sizes(1, 2, 2, 4, 4, (1, 1), pad=(3, 3, 3, 3)),
     "sums of their own": sizes(16, 32, 32, 3, 10, (3, 3), pad=(1, 1, 1, 1)),
 }

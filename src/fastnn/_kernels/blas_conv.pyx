@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport sgemm
 
-from fastnn._kernels.conv2d cimport Conv, multiply_adds, read_sizes, sizes_bytes
+from fastnn._kernels.conv_sizes cimport Conv, multiply_adds, read_sizes, sizes_bytes
 from fastnn._kernels.dispatch cimport larger, smaller, whole
 from fastnn._kernels.outer cimport add_sums, count_sums
 

@@ -1,80 +1,35 @@
 """Direct convolution on channels-last images: forward and input gradient, for all arguments.
 
-Each is tiles of outputs whose input pixels are found through pointers. Five ways, chosen
+Each is tiles of outputs whose input pixels are found through pointers. Six ways, chosen
 by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
 lines (a kernel row is one tap); small maps, where many taps read only padding, position by position
-without those taps; all else with a tap per kernel element. Work is cut by shape alone, and each
-output is the same sum in the same order wherever the cuts are.
+without those taps; few outputs by inner products; all else with a tap per kernel element. Work is
+cut by shape alone, and each output is the same sum in the same order wherever the cuts are.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
+from fastnn._kernels.conv_sizes cimport (
+    BY_POSITION, Conv, DEPTHWISE, INNER, LINEAR, PADDED, Way, by_lines, list_all_positions,
+    list_rows, list_taps, multiply_adds, padded, padded_lines, pass_way, place_images, read_sizes,
+    sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
-    larger, padded_image, pixel_grid, simd, smaller, whole)
+    inner_floats, lane_depth, larger, lines_pixels, lines_scratch, padded_image, simd, smaller,
+    whole)
 from fastnn._kernels.linear cimport linear_forward, linear_grad_input, product_workspace
 
 cdef enum:
     CHUNKS = 16
     SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
     PACK_SERIAL = 65536  # floats of weights: the same for packing
-    FEW = 16             # input channels: below, a tap alone is too short a sum
-    MOST_POSITIONS = 64  # of a map that is taken position by position,
-    LEAST_IMAGES = 32    # and images, which are the rows of its products
 
 # How a forward or input-gradient pass is cut, and where things are in its workspace.
 cdef struct Cut:
     int64_t phases, blocks, pixels, panels, parts, part_panels, group_floats
     int64_t taps_at, zero_at, zero_bytes, packed_at, scratch_at, scratch_bytes
-
-
-cdef Way way_of(const Conv *v) noexcept nogil:
-    if v.groups > 1:
-        return DEPTHWISE if v.groups == v.c else GENERAL
-    if (v.kh == 1 and v.kw == 1 and v.stride_h == 1 and v.stride_w == 1 and v.pad_top == 0 and
-            v.pad_left == 0 and v.oh == v.h and v.ow == v.w):
-        return LINEAR
-    if (v.c < FEW and v.kw > 1 and v.dilation_w == 1 and v.stride_w <= v.kw and
-            v.stride_h <= v.kh and v.dilation_h <= v.kh):
-        return PADDED  # what it copies is read: strides and dilation leave no wide gaps
-    if (v.groups == 1 and v.n >= LEAST_IMAGES and v.oh * v.ow <= MOST_POSITIONS and
-            v.h * v.w <= MOST_POSITIONS and
-            4 * taps_inside(v.h, v.oh, v.kh, v.stride_h, v.pad_top, v.dilation_h) *
-            taps_inside(v.w, v.ow, v.kw, v.stride_w, v.pad_left, v.dilation_w) <=
-            3 * v.oh * v.ow * v.kh * v.kw):
-        return BY_POSITION
-    return GENERAL
-
-
-cdef int64_t taps_inside(int64_t size, int64_t outputs, int64_t kernel, int64_t stride,
-                         int64_t pad, int64_t dilation) noexcept nogil:
-    """Pairs of an output and a tap, along one axis, that read a pixel and not padding."""
-    cdef int64_t i, a, count = 0
-    for i in range(outputs):
-        for a in range(kernel):
-            count += 0 <= i * stride + a * dilation - pad < size
-    return count
-
-
-cdef int64_t multiply_adds(const Conv *v) noexcept nogil:
-    return v.n * v.oh * v.ow * v.k * v.kh * v.kw * (v.c // v.groups)
-
-
-cdef padded_image padded(const Conv *v) noexcept nogil:
-    cdef padded_image image
-    image.h, image.w, image.c, image.kh, image.kw = v.h, v.w, v.c, v.kh, v.kw
-    image.stride_h, image.stride_w, image.dilation_h = v.stride_h, v.stride_w, v.dilation_h
-    image.pad_top, image.pad_left, image.oh, image.ow = v.pad_top, v.pad_left, v.oh, v.ow
-    return image
-
-
-cdef int64_t padded_lines(const Conv *v) noexcept nogil:
-    """Output lines in one block of the PADDED way."""
-    cdef int64_t lines = larger(1, smaller(v.oh, block_pixels(v.kh, v.kw * v.c) // v.ow))
-    cdef int64_t blocks = (v.oh + lines - 1) // lines
-    return (v.oh + blocks - 1) // blocks
 
 
 cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
@@ -83,7 +38,7 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     By position, each position of the map that is written is a phase.
     """
     cdef Cut cut
-    cdef Way way = way_of(v)
+    cdef Way way = pass_way(v, backward)
     cdef padded_image image = padded(v)
     cdef int64_t taps = v.kh * v.kw
     cdef int64_t depth = (v.k if backward else v.c) // v.groups
@@ -96,7 +51,10 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     if way == BY_POSITION:
         cut.phases = v.h * v.w if backward else v.oh * v.ow
         pixels = v.n
-    most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, depth)
+    cdef int64_t reach = lane_depth(depth) if way == INNER else depth
+    most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, reach)
+    if way == DEPTHWISE and by_lines(v, backward):
+        most = lines_pixels(v.k)
     cut.blocks = (pixels + most - 1) // most
     if cut.blocks > 4:
         cut.blocks = whole(cut.blocks, 4)
@@ -104,10 +62,12 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
                        simd.gemm.tile_rows)
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
     cut.parts = 1
-    if pixels and multiply_adds(v) >= SERIAL and way != DEPTHWISE:
+    if pixels and multiply_adds(v) >= SERIAL and way != DEPTHWISE and way != INNER:
         cut.parts = larger(1, smaller(cut.panels, CHUNKS // (cut.blocks * cut.phases * v.groups)))
     cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
     cut.group_floats = taps * depth * whole(columns, simd.lanes)
+    if way == INNER:
+        cut.group_floats = inner_floats(taps, depth, columns, simd.lanes)
     cut.taps_at = whole(8 * (cut.phases + 1), 64)
     cut.zero_at = cut.taps_at + whole(
         taps * (cut.phases if way == BY_POSITION else 1) * sizeof(conv_tap), 64)
@@ -116,11 +76,12 @@ cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
     cut.scratch_at = cut.packed_at + whole(
         4 * (taps * v.k if way == DEPTHWISE else v.groups * cut.group_floats), 64)
     if way == DEPTHWISE:
-        cut.scratch_bytes = depthwise_scratch(taps, cut.pixels, v.k)
-    elif way == PADDED and not backward:
+        cut.scratch_bytes = (lines_scratch(taps) if by_lines(v, backward) else
+                             depthwise_scratch(taps, cut.pixels, v.k))
+    elif way == PADDED:
         cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
     else:
-        cut.scratch_bytes = conv_scratch(taps, depth, cut.pixels)
+        cut.scratch_bytes = conv_scratch(taps, reach, cut.pixels)
     return cut
 
 
@@ -131,76 +92,6 @@ cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept 
                                  v.c if backward else v.k, threads)
     cut = cut_pass(v, backward, threads)
     return cut.scratch_at + threads * cut.scratch_bytes
-
-
-cdef void list_taps(const Conv *v, bint backward, int64_t phases, int64_t *start,
-                    conv_tap *tap) noexcept nogil:
-    """Taps in the order of phases; taps [start[i], start[i + 1]) belong to phase i.
-
-    Forward, tap (a, b) reads row i * stride + a * dilation - pad. Backward, a pixel of phase
-    (e, f) takes tap (a, b) from row i of dy when e + pad - a * dilation is i more strides.
-    """
-    cdef int64_t phase, a, b, row, column, count = 0
-    for phase in range(phases):
-        start[phase] = count
-        for a in range(v.kh):
-            for b in range(v.kw):
-                if backward:
-                    row = phase // v.stride_w + v.pad_top - a * v.dilation_h
-                    column = phase % v.stride_w + v.pad_left - b * v.dilation_w
-                    if row % v.stride_h or column % v.stride_w:
-                        continue
-                    tap[count].offset_h = row // v.stride_h
-                    tap[count].offset_w = column // v.stride_w
-                else:
-                    tap[count].offset_h = a * v.dilation_h - v.pad_top
-                    tap[count].offset_w = b * v.dilation_w - v.pad_left
-                tap[count].slice = a * v.kw + b
-                count += 1
-    start[phases] = count
-
-
-cdef int64_t list_position_taps(const Conv *v, bint backward, int64_t position,
-                                conv_tap *tap) noexcept nogil:
-    """The taps that read a pixel for one position of the map; offset_w is that pixel's position."""
-    cdef int64_t width = v.w if backward else v.ow, a, b, row, column, count = 0
-    for a in range(v.kh):
-        for b in range(v.kw):
-            if backward:
-                row = position // width + v.pad_top - a * v.dilation_h
-                column = position % width + v.pad_left - b * v.dilation_w
-                if row % v.stride_h or column % v.stride_w:
-                    continue
-                row, column = row // v.stride_h, column // v.stride_w
-                if not (0 <= row < v.oh and 0 <= column < v.ow):
-                    continue
-            else:
-                row = position // width * v.stride_h + a * v.dilation_h - v.pad_top
-                column = position % width * v.stride_w + b * v.dilation_w - v.pad_left
-                if not (0 <= row < v.h and 0 <= column < v.w):
-                    continue
-            tap[count].offset_h = 0
-            tap[count].offset_w = row * (v.ow if backward else v.w) + column
-            tap[count].slice = a * v.kw + b
-            count += 1
-    return count
-
-
-cdef void list_all_positions(const Conv *v, bint backward, int64_t positions, int64_t *start,
-                             conv_tap *tap) noexcept nogil:
-    """Taps in the order of positions, as list_taps does for phases."""
-    cdef int64_t position
-    start[0] = 0
-    for position in range(positions):
-        start[position + 1] = start[position] + list_position_taps(v, backward, position,
-                                                                   tap + start[position])
-
-
-cdef void place_images(pixel_grid *grid, int64_t images, int64_t pixels) noexcept nogil:
-    """A grid whose pixels are the images: one position of each, which an offset along w names."""
-    grid.rows = grid.height = images
-    grid.columns = grid.step_h = grid.step_w = 1
-    grid.width = pixels
 
 
 cdef void pack_panel(const Conv *v, bint backward, const float *weight, int64_t panels,
@@ -257,27 +148,40 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
     g.tap += start[phase]
     g.taps = start[phase + 1] - start[phase]
     if way_of(v) == DEPTHWISE:
-        simd.gemm.depthwise(&g, first, count, scratch)
+        if by_lines(v, backward):
+            simd.lines.conv(&g, first, count, scratch)
+        else:
+            simd.gemm.depthwise(&g, first, count, scratch)
         return
     g.x += group * g.depth
     g.y += group * g.columns
     g.packed += group * cut.group_floats
     if g.bias != NULL:
         g.bias += group * g.columns
+    if pass_way(v, backward) == INNER:
+        simd.inner.conv(&g, first, count, scratch)
+        return
     simd.gemm.conv(&g, first, count, panel, smaller(cut.panels, panel + cut.part_panels), scratch)
 
 
-cdef void padded_chunk(const Conv *v, const conv_product *g, const padded_image *image,
-                       int64_t chunk, char *scratch) noexcept nogil:
+cdef void padded_chunk(const Conv *v, const conv_product *whole_pass, const padded_image *image,
+                       int64_t group_floats, int64_t chunk, char *scratch) noexcept nogil:
     cdef int64_t lines = padded_lines(v), blocks = (v.oh + lines - 1) // lines
-    cdef int64_t line = chunk % blocks * lines
-    simd.gemm.conv_padded(g, image, chunk // blocks, line, smaller(v.oh, line + lines), scratch)
+    cdef int64_t line = chunk % blocks * lines, group = chunk // blocks % v.groups
+    cdef conv_product g = whole_pass[0]
+    g.x += group * image.c
+    g.y += group * g.columns
+    g.packed += group * group_floats
+    if g.bias != NULL:
+        g.bias += group * g.columns
+    simd.gemm.conv_padded(&g, image, chunk // blocks // v.groups, line,
+                          smaller(v.oh, line + lines), scratch)
 
 
 cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
                    char *workspace, int threads) noexcept nogil:
     cdef Cut cut = cut_pass(v, backward, threads)
-    cdef Way way = way_of(v)
+    cdef Way way = pass_way(v, backward)
     cdef padded_image image = padded(v)
     cdef float *packed = <float *> (workspace + cut.packed_at)
     cdef char *scratch = workspace + cut.scratch_at
@@ -301,33 +205,29 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
         g.spread = 1 if backward else v.k // v.c
         g.fold = v.k // v.c if backward else 1
         pack_depthwise(v, weight, packed)
+    elif way == INNER:
+        for chunk in range(v.groups):
+            simd.inner.pack(weight + chunk * (v.k // v.groups) * taps * (v.c // v.groups), taps,
+                            g.depth, g.columns, backward, packed + chunk * cut.group_floats)
     else:
         for chunk in prange(panels, num_threads=threads, schedule="static",
                             use_threads_if=many and panels > 1 and
                             v.groups * cut.group_floats > PACK_SERIAL):
             pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
-    if way == PADDED and not backward:
+    if way == PADDED:
         list_rows(v, <conv_tap *> (workspace + cut.taps_at))
         g.taps = g.slices = v.kh
-        g.depth = v.kw * v.c
+        g.depth = v.kw * image.c
         lines = padded_lines(v)
-        chunks = v.n * ((v.oh + lines - 1) // lines)
+        chunks = v.n * v.groups * ((v.oh + lines - 1) // lines)
         for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
-            padded_chunk(v, g, &image, chunk, scratch + threadid() * cut.scratch_bytes)
+            padded_chunk(v, g, &image, cut.group_floats, chunk,
+                         scratch + threadid() * cut.scratch_bytes)
         return
     chunks = cut.phases * cut.blocks * cut.parts * (1 if way == DEPTHWISE else v.groups)
     for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
         pass_chunk(v, &cut, g, backward, chunk, workspace,
                    scratch + threadid() * cut.scratch_bytes)
-
-
-cdef void list_rows(const Conv *v, conv_tap *tap) noexcept nogil:
-    """Kernel rows as taps of a padded image."""
-    cdef int64_t a
-    for a in range(v.kh):
-        tap[a].offset_h = a * v.dilation_h
-        tap[a].offset_w = 0
-        tap[a].slice = a
 
 
 cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -385,32 +285,6 @@ cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
     g.bias = NULL
     g.y = <float *> p[2]
     run_pass(v, True, &g, <const float *> p[1], p[3], threads)
-
-
-cdef Conv read_sizes(d) except *:
-    """d, checked; raises ValueError for sizes that contradict each other."""
-    cdef Conv v
-    cdef int64_t *fields = <int64_t *> &v
-    (n, h, w, c, k, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups,
-     oh, ow, _has_bias, _relu) = d
-    if n < 0 or min(h, w, c, k, kh, kw, stride_h, stride_w, dilation_h, dilation_w, groups,
-                    oh, ow) < 1:
-        raise ValueError(f"conv2d needs n >= 0 and all other sizes, strides and dilations >= 1: "
-                         f"{tuple(d)}")
-    if pad_top < 0 or pad_left < 0:
-        raise ValueError(f"conv2d padding must be >= 0, not top {pad_top}, left {pad_left}")
-    if c % groups or k % groups:
-        raise ValueError(f"conv2d with {groups} groups needs channels that divide evenly, "
-                         f"not {c} in and {k} out")
-    for i in range(18):
-        fields[i] = d[i]
-    return v
-
-
-cdef tuple sizes_bytes(const Conv *v):
-    """Bytes of x, weight, bias and y."""
-    return (4 * v.n * v.h * v.w * v.c, 4 * v.k * v.kh * v.kw * (v.c // v.groups),
-            4 * v.k if v.has_bias else 0, 4 * v.n * v.oh * v.ow * v.k)
 
 
 def _forward_extents(d, threads):

@@ -1,15 +1,15 @@
-"""Weight gradient of a convolution, by the five ways of conv2d.pyx."""
+"""Weight gradient of a convolution, by the ways of conv_sizes.pyx."""
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
-from fastnn._kernels.conv2d cimport (
-    BY_POSITION, Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, list_position_taps, list_taps,
+from fastnn._kernels.conv_sizes cimport (
+    BY_POSITION, Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, by_lines, list_position_taps, list_taps,
     multiply_adds, padded, place_images, read_sizes, sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
-    conv_tap, depthwise_scratch, larger, outer_padded_scratch, outer_product, outer_scratch,
-    padded_image, simd, smaller, whole)
+    conv_tap, depthwise_scratch, larger, lines_scratch, outer_padded_scratch, outer_product,
+    outer_scratch, padded_image, simd, smaller, whole)
 from fastnn._kernels.linear cimport gradient_workspace, linear_grad_weight
 from fastnn._kernels.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
 
@@ -34,7 +34,8 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
     # all sums lie in the workspace when depthwise, as they are [tap][k]; else the first is dw
     sums.partial_bytes = whole(4 * sums.floats * (sums.count - (0 if depthwise else 1)), 64)
     if depthwise:
-        sums.scratch_bytes = depthwise_scratch(v.kh * v.kw, 64, v.k)
+        sums.scratch_bytes = (lines_scratch(v.kh * v.kw) if by_lines(v, False) else
+                              depthwise_scratch(v.kh * v.kw, 64, v.k))
     else:
         sums.scratch_bytes = outer_padded_scratch(
             &image, larger(1, smaller(v.oh, simd.gemm.outer_pixels // v.ow)))
@@ -60,16 +61,25 @@ cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
 cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
                     const outer_product *g, int64_t chunk, float *dw, float *partial,
                     char *scratch) noexcept nogil:
-    cdef int64_t pixels = v.n * v.oh * v.ow, first
+    cdef int64_t pixels = v.n * v.oh * v.ow, rows = v.k // v.groups, group, first, count
+    cdef outer_product part
     if way_of(v) == DEPTHWISE:
         first = pixels * chunk // sums.count
-        simd.gemm.depthwise_outer(g, first, pixels * (chunk + 1) // sums.count - first,
-                                  partial + chunk * sums.floats, scratch)
+        count = pixels * (chunk + 1) // sums.count - first
+        if by_lines(v, False):
+            simd.lines.outer(g, first, count, partial + chunk * sums.floats, scratch)
+        else:
+            simd.gemm.depthwise_outer(g, first, count, partial + chunk * sums.floats, scratch)
         return
     if chunk > 0:
         dw = partial + (chunk - 1) * sums.floats
-    simd.gemm.outer_padded(g, image, v.k, sums.lines * chunk // sums.count,
-                           sums.lines * (chunk + 1) // sums.count, dw, scratch)
+    for group in range(v.groups):
+        part = g[0]
+        part.x += group * image.c
+        part.dy += group * rows
+        simd.gemm.outer_padded(&part, image, rows, sums.lines * chunk // sums.count,
+                               sums.lines * (chunk + 1) // sums.count,
+                               dw + group * (sums.floats // v.groups), scratch)
 
 
 cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *workspace,

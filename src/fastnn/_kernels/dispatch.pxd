@@ -105,6 +105,7 @@ cdef extern from "simd/table.h":
         const float *zero
         const float *dy
     ctypedef struct padded_image:
+        int64_t all_channels
         int64_t h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, oh, ow
     int64_t smaller(int64_t a, int64_t b) noexcept nogil
     int64_t larger(int64_t a, int64_t b) noexcept nogil
@@ -136,6 +137,24 @@ cdef extern from "simd/table.h":
                           char *scratch) noexcept nogil
         void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
                                 char *scratch) noexcept nogil
+
+    # inner_table.h
+    int64_t lane_depth(int64_t depth) noexcept nogil
+    int64_t inner_floats(int64_t taps, int64_t depth, int64_t columns, int64_t lanes) noexcept nogil
+    ctypedef struct inner_table:
+        void (*pack)(const float *w, int64_t slices, int64_t depth, int64_t columns, int turned,
+                     float *out) noexcept nogil
+        void (*conv)(const conv_product *g, int64_t first, int64_t count,
+                     char *scratch) noexcept nogil
+
+    # lines_table.h
+    int64_t lines_pixels(int64_t columns) noexcept nogil
+    int64_t lines_scratch(int64_t taps) noexcept nogil
+    ctypedef struct lines_table:
+        void (*conv)(const conv_product *g, int64_t first, int64_t count,
+                     char *scratch) noexcept nogil
+        void (*outer)(const outer_product *g, int64_t first, int64_t count, float *dw,
+                      char *scratch) noexcept nogil
 
     # planar_table.h
     enum: PLANAR_CHANNELS
@@ -229,6 +248,8 @@ cdef extern from "simd/table.h":
         float (*fma_run)(int64_t rounds) noexcept nogil
         void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
         gemm_table gemm
+        inner_table inner
+        lines_table lines
         planar_table planar
         winograd_table winograd
 

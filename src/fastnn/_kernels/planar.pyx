@@ -8,7 +8,7 @@ into ranges of lines by shape alone.
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv2d cimport Conv, multiply_adds, read_sizes, sizes_bytes
+from fastnn._kernels.conv_sizes cimport Conv, multiply_adds, read_sizes, sizes_bytes
 from fastnn._kernels.dispatch cimport (
     PLANAR_CHANNELS, planar_lines, planar_outer_scratch, planar_rows, planar_scratch, planar_shape,
     simd, smaller, whole)

@@ -7,7 +7,8 @@ from libc.stdint cimport int64_t, uintptr_t
 from fastnn._kernels.dispatch cimport simd
 
 cdef enum:
-    CHUNK = 256         # rows per chunk; losses are summed per chunk, then over chunks
+    CHUNK = 256         # rows per chunk at most; losses are summed per chunk, then over chunks
+    LOSS_PART = 16384   # about the values whose losses are one chunk
     PART = 4096         # about the values whose gradients are one part of the work
     SERIAL = 8192       # values that are not worth a team of threads
 
@@ -73,6 +74,11 @@ cdef void log_softmax_backward(char **p, const int64_t *d, const double *s,
 
 # ---- cross-entropy ----
 
+cdef int64_t chunk_rows(int64_t classes) noexcept nogil:
+    """Rows in one chunk of losses."""
+    return max(min(LOSS_PART // classes, CHUNK), 1)
+
+
 # What both passes read of p, d and s.
 ctypedef struct problem:
     const float *logits
@@ -105,7 +111,8 @@ cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *lo
     """Losses of one chunk of rows; partial[0] = their sum, partial[1] = the sum of weights."""
     cdef float largest[CHUNK]
     cdef float log_sums[CHUNK]
-    cdef int64_t i, row, target, first = chunk * CHUNK, rows = min(q.rows - first, CHUNK)
+    cdef int64_t i, row, target, first = chunk * chunk_rows(q.classes)
+    cdef int64_t rows = min(q.rows - first, chunk_rows(q.classes))
     cdef const float *x
     cdef float log_sum, weight, loss
     cdef double total = 0, weights = 0
@@ -152,7 +159,7 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
     cdef float *total = <float *> p[5]
     cdef float *divisor = <float *> p[6]
     cdef double *partials = <double *> p[7]
-    cdef int64_t chunk, chunks = (q.rows + CHUNK - 1) // CHUNK
+    cdef int64_t each = chunk_rows(q.classes), chunk, chunks = (q.rows + each - 1) // each
     cdef double loss = 0, weights = 0
     for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
@@ -235,7 +242,7 @@ def _check_reduction(d):
 def _loss_extents(d, threads):
     rows, classes = _shape(d)
     _check_reduction(d)
-    chunks = (rows + CHUNK - 1) // CHUNK
+    chunks = -(-rows // chunk_rows(classes))
     return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 4, 4,
             16 * chunks)
 

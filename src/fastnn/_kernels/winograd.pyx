@@ -10,7 +10,7 @@ every way. Sizes `d` are those of conv2d.pyx.
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv2d cimport Conv, sizes_bytes
+from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, whole
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (

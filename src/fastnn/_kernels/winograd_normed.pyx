@@ -7,7 +7,7 @@ Sizes `d` are those of conv2d.pyx.
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.batch_norm cimport scale_columns
-from fastnn._kernels.conv2d cimport Conv, sizes_bytes
+from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport norm_columns, whole
 from fastnn._kernels.winograd cimport pass_bytes, run_pass
 from fastnn._kernels.winograd_sums cimport run_with_moments, sums_bytes

@@ -11,7 +11,7 @@ from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.batch_norm cimport MERGE, scale_columns
-from fastnn._kernels.conv2d cimport Conv, sizes_bytes
+from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport simd, smaller, tile_grid, whole
 from fastnn._kernels.winograd cimport pass_bytes, run_pass
 from fastnn._kernels.winograd_tiles cimport (

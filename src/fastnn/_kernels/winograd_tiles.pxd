@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.conv2d cimport Conv
+from fastnn._kernels.conv_sizes cimport Conv
 from fastnn._kernels.dispatch cimport norm_columns, tile_grid, tile_values
 
 cdef enum:

@@ -6,7 +6,7 @@ Sizes `d` are those of conv2d.pyx.
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.conv2d cimport Conv, read_sizes
+from fastnn._kernels.conv_sizes cimport Conv, read_sizes
 from fastnn._kernels.dispatch cimport (
     POSITIONS, larger, norm_columns, simd, smaller, tile_grid, tile_sums, tile_values, whole)
 

@@ -9,7 +9,7 @@ threads together: the same sums either way. Sums that would not stay in the last
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv2d cimport Conv, sizes_bytes
+from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport (
     POSITIONS, norm_columns, simd, smaller, tile_grid, whole)
 from fastnn._kernels.outer cimport add_sums

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.conv2d cimport Conv
+from fastnn._kernels.conv_sizes cimport Conv
 from fastnn._kernels.dispatch cimport norm_columns
 
 cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil

@@ -8,7 +8,7 @@ come one after the other, so the sums are the same for any number of threads.
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.conv2d cimport Conv
+from fastnn._kernels.conv_sizes cimport Conv
 from fastnn._kernels.dispatch cimport (
     POSITIONS, norm_columns, simd, smaller, tile_grid, tile_values, whole)
 from fastnn._kernels.winograd_bands cimport Tiles, cut_tiles

@@ -35,8 +35,12 @@ INLINE pool_window window_at(const pool_axis *axis, int64_t o) {
 
 /* y = sum of x[rows of y][columns of x] / divisor */
 INLINE void mean_block(const float *x, int64_t w, int64_t c, pool_window rows, pool_window columns,
-                       float divisor, float *y, int vectors, int64_t lanes) {
+                       float divisor, const pool_axis *axis, float *y, int vectors,
+                       int64_t lanes) {
     vf sum[4];
+    if (vectors > 1 && axis->stride > 1)
+        fetch_below(x + (rows.end * w + columns.first) * c, w * c, rows.end - rows.first,
+                    axis->stride, c, vectors);
     for (int v = 0; v < vectors; v++) sum[v] = (vf){0};
     for (int64_t a = rows.first; a < rows.end; a++) {
         vf row[4]; /* a sum per row first: large windows keep their accuracy */
@@ -65,7 +69,7 @@ static void average_forward_row(const average_shape *g, const float *x, int64_t 
         const int room = has_room(ox, axis->out, c) &&
             has_room((rows.end - 1) * w + columns.end - 1, g->rows.size * w, c);
 #define BLOCK(vectors, lanes, j)                                                                  \
-    mean_block(x + j, w, c, rows, columns, divisor, y + ox * c + j, vectors, lanes)
+    mean_block(x + j, w, c, rows, columns, divisor, axis, y + ox * c + j, vectors, lanes)
         OVER_CHANNELS(line, room ? LANES : line, BLOCK);
 #undef BLOCK
     }

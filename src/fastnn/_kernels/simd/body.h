@@ -14,8 +14,10 @@
 #include "softmax.h"
 #include "gemm.h"
 #include "indirect.h"
+#include "inner.h"
 #include "outer.h"
 #include "depthwise.h"
+#include "depthwise_lines.h"
 #include "planar.h"
 #include "winograd.h"
 #include "peak.h"
@@ -48,6 +50,8 @@ const simd_table TABLE_NAME(LEVEL) = {
     .fma_run = fma_run,
     .copy_past = copy_past,
     .gemm = GEMM_TABLE,
+    .inner = INNER_TABLE,
+    .lines = LINES_TABLE,
     .planar = PLANAR_TABLE,
     .winograd = WINOGRAD_TABLE,
 };

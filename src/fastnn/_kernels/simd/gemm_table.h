@@ -48,8 +48,10 @@ typedef struct {
     const float *x, *zero, *dy; /* dy: the first column of the group */
 } outer_product;
 
-/* What a layer with few input channels needs to lay its input out with zeros around it. */
+/* What a layer with few input channels, or a group of them, needs to lay its input out with zeros
+ * around it. */
 typedef struct {
+    int64_t all_channels; /* of x; c of them are in the group */
     int64_t h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, oh, ow;
 } padded_image;
 

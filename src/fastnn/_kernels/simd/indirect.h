@@ -66,6 +66,15 @@ static void conv_block(const conv_product *g, int64_t first, int64_t count, int6
     }
 }
 
+/* out[pixels][channels] = the first channels of pixels that lie `stride` floats apart. */
+static void copy_channels(const float *x, int64_t stride, int64_t pixels, int64_t channels,
+                          float *__restrict out) {
+    if (stride == channels) memcpy(out, x, (size_t)(pixels * channels) * 4);
+    else
+        for (int64_t p = 0; p < pixels; p++, x += stride)
+            for (int64_t c = 0; c < channels; c++) *out++ = x[c];
+}
+
 /* out: the input rows that lines [line, end) of the output read, zeros around them in place. */
 static void pad_lines(const padded_image *v, const float *x, int64_t line, int64_t end,
                       float *out) {
@@ -79,7 +88,8 @@ static void pad_lines(const padded_image *v, const float *x, int64_t line, int64
             continue;
         }
         memset(out, 0, (size_t)(left * v->c) * 4);
-        memcpy(out + left * v->c, x + row * v->w * v->c, (size_t)(inside * v->c) * 4);
+        copy_channels(x + row * v->w * v->all_channels, v->all_channels, inside, v->c,
+                      out + left * v->c);
         memset(out + (left + inside) * v->c, 0, (size_t)((width - left - inside) * v->c) * 4);
     }
 }
@@ -97,10 +107,10 @@ static void conv_padded(const conv_product *g, const padded_image *v, int64_t im
                         int64_t end, char *scratch) {
     float *padded = (float *)scratch;
     conv_product block = *g;
-    pad_lines(v, g->x + image * v->h * v->w * v->c, line, end, padded);
+    pad_lines(v, g->x + image * v->h * v->w * v->all_channels, line, end, padded);
     block.source = padded_grid(v, end - line);
     block.x = padded;
-    block.y = g->y + (image * v->oh + line) * v->ow * g->columns;
+    block.y = g->y + (image * v->oh + line) * v->ow * g->target.channels;
     conv_block(&block, 0, (end - line) * v->ow, 0, (g->columns + NR - 1) / NR,
                scratch + 4 * padded_floats(v, end - line));
 }

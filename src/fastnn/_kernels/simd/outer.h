@@ -196,7 +196,7 @@ static void outer_padded(const outer_product *g, const padded_image *v, int64_t 
     for (int64_t next; line < end; line = next, job.accumulate = 1) {
         int64_t image = line / v->oh, top = line % v->oh;
         next = smaller(smaller(line + most, (image + 1) * v->oh), end);
-        pad_lines(v, g->x + image * v->h * v->w * v->c, top, top + next - line, padded);
+        pad_lines(v, g->x + image * v->h * v->w * v->all_channels, top, top + next - line, padded);
         if (parts == 1) gather_terms(v, next - line, padded, stride, terms);
         job.pixels = (next - line) * v->ow;
         job.dy = g->dy + line * v->ow * g->dy_stride;

@@ -33,6 +33,16 @@ INLINE span inside(int64_t start, int64_t k, int64_t step, int64_t size) {
     return (span){ceil_div(-start, step), smaller(k, ceil_div(size - start, step))};
 }
 
+/* Rows that the next row of outputs needs, to L2: steps of some pixels hide from the processor that
+ * they are next. x: the first pixel that is no more read here; columns: pixels in a step. */
+INLINE void fetch_below(const float *x, int64_t row, int64_t rows, int64_t columns, int64_t c,
+                        int vectors) {
+    for (int64_t a = 0; a < rows; a++)
+        for (int64_t b = 0; b < columns; b++)
+            for (int v = 0; v < vectors; v++)
+                __builtin_prefetch(x + a * row + b * c + v * LANES, 0, 2);
+}
+
 /* ---- max pool ---- */
 
 /* Take value, and here as its index, where it is greater than best or the first NaN. */
@@ -60,6 +70,9 @@ INLINE void max_block(const max_pool_shape *g, const float *x, span ky, span kx,
     const int empty = ky.first >= ky.end || kx.first >= kx.end;
     vf best[4];
     vi index[4];
+    if (vectors > 1 && g->stride_w > 1 && !empty)
+        fetch_below(x + ky.end * down + kx.first * right, g->w * g->c, g->stride_h, g->stride_w,
+                    g->c, vectors);
     for (int v = 0; v < vectors; v++) { /* the first element, which may be -inf, beats padding */
         best[v] = empty ? splat(-__builtin_inff())
                         : load_n(x + ky.first * down + kx.first * right + v * LANES, lanes);
@@ -78,11 +91,38 @@ INLINE void max_block(const max_pool_shape *g, const float *x, span ky, span kx,
     }
 }
 
+/* `count` whole windows of few channels, computed at every pixel as if the stride were 1, so that
+ * vectors are full, and then picked out. `room`: pixels that can be stored as whole vectors. */
+INLINE void max_dense(const max_pool_shape *g, const float *x, span ky, int64_t count,
+                      int64_t room, float *y, uint8_t *offsets) {
+    enum { MOST = 1024 };
+    float values[MOST];
+    uint8_t winners[MOST];
+    const int64_t c = g->c, step = g->stride_w * c, most = (MOST - LANES) / step;
+    const span kx = {0, g->kw};
+    for (int64_t n; count > 0; count -= n, room -= n, x += n * step) {
+        n = smaller(most, count);
+        const int64_t line = (n - 1) * step + c;
+#define BLOCK(vectors, lanes, j)                                                                  \
+    max_block(g, x + j, ky, kx, values + j, offsets ? winners + j : 0, vectors, lanes)
+        OVER_CHANNELS(line, line, BLOCK);
+#undef BLOCK
+        for (int64_t i = 0; i < n; i++, y += c) {
+            store_n(y, load(values + i * step), i < room ? LANES : c);
+            if (!offsets) continue;
+            if (i < room) memcpy(offsets, winners + i * step, LANES);
+            else for (int64_t j = 0; j < c; j++) offsets[j] = winners[i * step + j];
+            offsets += c;
+        }
+    }
+}
+
 INLINE void max_row(const max_pool_shape *g, const float *x, int64_t oy, float *y,
                     uint8_t *offsets) {
     const int64_t iy0 = oy * g->stride_h - g->pad_top, reach = (g->kw - 1) * g->dilation_w;
     const span ky = inside(iy0, g->kh, g->dilation_h, g->h);
     const int64_t bottom = (iy0 + (ky.end - 1) * g->dilation_h) * g->w;
+    const int few = g->stride_w > 1 && g->c <= LANES && g->stride_w * g->c <= 2 * LANES;
     for (int64_t ox = 0, next; ox < g->ow; ox = next) {
         const int64_t ix0 = ox * g->stride_w - g->pad_left, at = ox * g->c;
         const span kx = inside(ix0, g->kw, g->dilation_w, g->w);
@@ -91,6 +131,13 @@ INLINE void max_row(const max_pool_shape *g, const float *x, int64_t oy, float *
         next = ox + 1;
         if (g->stride_w == 1 && ix0 >= 0)
             next = larger(next, smaller(g->ow, g->w - reach + g->pad_left));
+        if (few && ix0 >= 0 && ix0 + reach < g->w && ky.first < ky.end) {
+            const int64_t count = smaller(g->ow - ox, (g->w - 1 - reach - ix0) / g->stride_w + 1);
+            max_dense(g, from, ky, count, g->ow - ox - (LANES - 1) / g->c, y + at,
+                      offsets ? offsets + at : 0);
+            next = ox + count;
+            continue;
+        }
         const int64_t line = (next - ox) * g->c;
         const int room = has_room(ox, g->ow, g->c) &&
             has_room(bottom + ix0 + (kx.end - 1) * g->dilation_w, g->h * g->w, g->c);
@@ -157,9 +204,22 @@ INLINE void route_block(const float *dy, const uint8_t *offsets, int64_t index, 
     }
 }
 
-/* Row iy of dx when windows do not overlap: each output writes its own columns. */
+/* The same for `count` whole windows side by side, of few channels: what a pixel's vectors write
+ * too much, the next pixel overwrites. */
+INLINE void route_few(const float *dy, const uint8_t *offsets, int64_t index, int64_t columns,
+                      int64_t c, int64_t count, float *dx) {
+    for (; count > 0; count--, dy += c, offsets += c) {
+        const vi value = (vi)load(dy), winner = load_bytes(offsets, LANES);
+        vi here = (vi){0} + (int32_t)index;
+        for (int64_t k = 0; k < columns; k++, dx += c, here += 1)
+            store(dx, (vf)((winner == here) & value));
+    }
+}
+
+/* Row iy of dx, of `rows` that are still to be written, when windows do not overlap: each output
+ * writes its own columns. */
 static void max_pool_route_row(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
-                               int64_t iy, float *dx) {
+                               int64_t iy, int64_t rows, float *dx) {
     const int64_t oy = (iy + g->pad_top) / g->stride_h, c = g->c;
     const int64_t ky = iy + g->pad_top - oy * g->stride_h;
     int64_t done = 0; /* columns of dx that are written */
@@ -169,6 +229,18 @@ static void max_pool_route_row(const max_pool_shape *g, const float *dy, const u
         const int64_t columns = kx.end - kx.first, ix = ix0 + kx.first;
         if (columns <= 0) continue;
         if (ix > done) memset(dx + done * c, 0, (size_t)((ix - done) * c) * sizeof(float));
+        if (c <= LANES && columns == g->stride_w) { /* while there is room for vectors */
+            const int64_t spare = (LANES - 1) / c;
+            const int64_t inside = smaller(g->w, rows * g->w - spare) - ix;
+            const int64_t count = smaller(smaller(g->ow, (g->oh - oy) * g->ow - spare) - ox,
+                                          inside / columns);
+            if (count > 0) {
+                route_few(dy + at, offsets + at, ky * g->kw, columns, c, count, dx + ix * c);
+                done = ix + count * columns;
+                ox += count - 1;
+                continue;
+            }
+        }
         done = ix + columns;
         const int past = has_room(oy * g->ow + ox, g->oh * g->ow, c);
         const int room = past && has_room(done - 1, g->w, c);
@@ -259,7 +331,7 @@ static void max_pool_backward_rows(const max_pool_shape *g, const float *dy,
     }
     for (int64_t iy = first; iy < end; iy++) {
         float *row = dx + iy * g->w * g->c;
-        if (apart) max_pool_route_row(g, dy, offsets, iy, row);
+        if (apart) max_pool_route_row(g, dy, offsets, iy, end - iy, row);
         else max_pool_gather_row(g, dy, offsets, iy, row);
     }
 }

@@ -105,6 +105,8 @@ typedef struct {
     optimizer_fn update;
 } optimizer_row;
 #include "gemm_table.h"
+#include "inner_table.h"
+#include "lines_table.h"
 #include "planar_table.h"
 #include "winograd_table.h"
 
@@ -143,6 +145,8 @@ typedef struct {
     float (*fma_run)(int64_t rounds);
     void (*copy_past)(int64_t n, const float *x, float *y);
     gemm_table gemm;
+    inner_table inner;
+    lines_table lines;
     planar_table planar;
     winograd_table winograd;
 } simd_table;

@@ -1,0 +1,28 @@
+"""Winograd convolutions with batch norms beside them, which the plan merges."""
+
+import fastnn as fn
+from tests.cases.batch_norm import _twin as norm_twin
+from tests.cases.case import Case
+from tests.cases.conv2d import _twin as conv_twin
+
+SHAPES = ((7, 24, 12, 13), (32, 24, 3, 3), (32,), (32,), (24, 32, 3, 3))
+REASON = "Winograd's sums of 288 products, then differences of sums over 1092 pixels"
+
+
+def _case(name, relu):
+    def build(x, filters, weight, bias, more):
+        y = fn.batch_norm(fn.conv2d(x, filters, padding=1), None, None, weight, bias,
+                          training=True)
+        return fn.conv2d(fn.relu(y) if relu else y, more, padding=1)
+
+    def twin(x, filters, weight, bias, more):
+        y = norm_twin(conv_twin(x, filters, padding=1), weight, bias)
+        return conv_twin(y.clip(0) if relu else y, more, padding=1)
+
+    return Case(name, build, twin, SHAPES, tolerance=1e-4, reason=REASON)
+
+
+CASES = [
+    _case("conv2d, batch_norm, relu, conv2d", True),
+    _case("conv2d, batch_norm, conv2d", False),
+]
