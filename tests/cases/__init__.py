@@ -15,8 +15,8 @@ from tests.cases import (
 )
 
 CASES = [
-    case for module in (pointwise, linear, conv2d, conv2d_fused, conv_transpose2d, pooling, batch_norm,
-                        losses, shapes, dropout, function)
+    case for module in (pointwise, linear, conv2d, conv2d_fused, conv_transpose2d, pooling,
+                        batch_norm, losses, shapes, dropout, function)
     for case in module.CASES
 ]
 assert len({case.name for case in CASES}) == len(CASES), "two cases have one name"

@@ -95,7 +95,7 @@ def test_same_bits_at_any_thread_count(case):
 
 @each_case
 def test_fused_equals_unfused(case):
-    """To the bit, by the rewrites that keep all sums as they are; the others meet the twin above."""
+    """To the bit, by the rewrites that keep all sums as they are; the rest meets the twin."""
     traced = trace_case(case)
     for part in (traced, trace_case(case, gradient=False)):
         fused = part.graph
