@@ -9,7 +9,8 @@ from typing import SupportsIndex
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
-GROWTH = 4 << 20  # what planning itself adds to the process between one call and the next
+RUNNING = 1 << 20  # code, stacks of threads and small objects that a first step touches
+GROWTH = 2 << 20  # what a process may gain between a refusal and the next attempt
 
 
 class MemoryBudgetError(MemoryError):

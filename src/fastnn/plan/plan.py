@@ -8,7 +8,7 @@ from functools import cached_property
 
 from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
-from fastnn.plan.budget import GROWTH, format_bytes
+from fastnn.plan.budget import GROWTH, RUNNING, format_bytes
 from fastnn.plan.cost import seconds
 from fastnn.plan.memory import Layout
 from fastnn.plan.select import Step
@@ -37,12 +37,13 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes
+        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes + RUNNING
 
     @cached_property
     def min_bytes(self) -> int:
         """The smallest memory budget for which there is a plan."""
-        return self.baseline_bytes + self.smallest_arena() + self.batch_bytes + GROWTH
+        return (self.baseline_bytes + self.smallest_arena() + self.batch_bytes + RUNNING
+                + GROWTH)
 
     @property
     def seconds(self) -> float:

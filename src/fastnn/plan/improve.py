@@ -1,0 +1,101 @@
+"""Local improvement on the exact simulator: forget values until a limit holds, then use the slack.
+
+Forgetting goes by the best ratio of overshoot removed (bytes above the limit, summed over steps)
+to seconds spent; keeping again by the seconds it saves. The work is bounded by a number of
+simulated steps and never by a clock, so that the same problem gives the same plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastnn.plan.edit import Gap, again_at, forget, gaps_at, keep
+from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.simulate import usage
+
+TRIED = 8  # moves simulated before the best of them is made
+
+
+@dataclass
+class Effort:
+    """How many more steps may be simulated."""
+
+    steps: int
+
+    def spend(self, schedule: Schedule) -> bool:
+        """Whether there was enough left for one more simulation."""
+        self.steps -= len(schedule)
+        return self.steps >= 0
+
+    def share(self, parts: int) -> Effort:
+        """One of so many parts of what is left, taken from it."""
+        part = max(self.steps // parts, 0)
+        self.steps -= part
+        return Effort(part)
+
+
+def overshoot(used: list[int], limit: int) -> int:
+    """Bytes above a limit, summed over the steps."""
+    return sum(size - limit for size in used if size > limit)
+
+
+def reduce(
+    problem: Problem, schedule: Schedule, limit: int, effort: Effort
+) -> Schedule | None:
+    """A schedule within the limit, from one that is not; None if no move helps any more."""
+    used = usage(problem, schedule)
+    excess = overshoot(used, limit)
+    seconds = problem.seconds(schedule)
+    while excess:
+        best: tuple[float, int, float, Schedule] | None = None
+        for gap in _promising(problem, schedule, used, limit):
+            changed = forget(problem, schedule, gap)
+            if not effort.spend(changed):
+                return None
+            left = overshoot(usage(problem, changed), limit)
+            cost = problem.seconds(changed) - seconds
+            if left < excess:
+                gain = (excess - left) / max(cost, 1e-12)
+                if best is None or gain > best[0]:
+                    best = gain, left, seconds + cost, changed
+        if best is None:
+            return None
+        _, excess, seconds, schedule = best
+        used = usage(problem, schedule)
+    return schedule
+
+
+def _promising(
+    problem: Problem, schedule: Schedule, used: list[int], limit: int
+) -> list[Gap]:
+    """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
+    top = max(range(len(used)), key=used.__getitem__)
+    above = [0]
+    for size in used:
+        above.append(above[-1] + (size > limit))
+
+    def merit(gap: Gap) -> float:
+        task = problem.tasks[problem.producer[gap.value]]
+        length = above[gap.end] - above[gap.start + 1]
+        return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
+
+    return sorted(gaps_at(problem, schedule, top), key=merit, reverse=True)[:TRIED]
+
+
+def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
+    """The schedule with whatever second runs left out that the limit does not need."""
+    seconds = problem.seconds(schedule)
+    changed = True
+    while changed:
+        changed = False
+        places = sorted(again_at(schedule),
+                        key=lambda place: -problem.tasks[schedule[place]].seconds)
+        for place in places:
+            shorter = keep(problem, schedule, place)
+            if not effort.spend(shorter):
+                return schedule
+            time = problem.seconds(shorter)
+            if time <= seconds and max(usage(problem, shorter)) <= limit:
+                schedule, seconds, changed = shorter, time, True
+                break
+    return schedule
