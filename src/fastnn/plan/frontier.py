@@ -12,14 +12,14 @@ from functools import lru_cache
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
 from fastnn.plan.edit import prune
-from fastnn.plan.improve import Effort, reduce, refill
+from fastnn.plan.improve import Effort, exchange, reduce, refill
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.simulate import peak
 
 CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices, many finer ones
 RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
 LEVELS = 24  # limits for which schedules are improved
-EFFORT = 150_000  # steps simulated in all
+EFFORT = 200_000  # steps simulated in all
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
     whole = archive.add(problem.everything)
     effort = Effort(EFFORT)
     _from_chains(problem, archive, whole.bytes, effort)
-    _improve(problem, archive, whole, effort)
+    _descend(problem, archive, effort.share(3))
+    _improve(problem, archive, effort)
     return tuple(archive.points())
 
 
@@ -90,24 +91,35 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
                 archive.add(order)
 
 
-def _improve(problem: Problem, archive: Archive, whole: Point, effort: Effort) -> None:
+def _descend(problem: Problem, archive: Archive, effort: Effort) -> None:
+    """Go below the least memory found so far, as long as that works."""
+    step = 0.9
+    while step < 0.995:
+        least = archive.points()[0]
+        for start in (least.schedule, archive.points()[-1].schedule):
+            order = reduce(problem, start, int(least.bytes * step), effort)
+            if order is not None:
+                archive.add(order)
+                break
+        else:
+            step = 1 - (1 - step) / 2
+
+
+def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
     """Local improvement at limits between the least and the most, the largest first."""
-    lowest = archive.points()[0].bytes
-    before = whole.schedule
-    for level in range(LEVELS):
-        share = effort.share(LEVELS - level)
-        limit = round(whole.bytes * (lowest / whole.bytes) ** ((level + 1) / LEVELS))
-        starts = [before]
-        best = archive.best(limit)
-        if best is not None:
-            starts.append(best.schedule)
-        for start in starts:
+    points = archive.points()
+    least, most, whole = points[0].bytes, points[-1].bytes, points[-1].schedule
+    before = whole
+    for level in range(1, LEVELS + 1):
+        share = effort.share(LEVELS + 1 - level)
+        limit = round(most * (least / most) ** (level / LEVELS))
+        found = archive.best(limit)
+        starts = (before, *([found.schedule] if found is not None else []), whole,
+                  points[0].schedule)
+        for start in dict.fromkeys(starts):
             order = reduce(problem, start, limit, share)
-            if order is None:
-                continue
-            order = refill(problem, order, limit, share)
-            archive.add(order)
+            if order is not None:
+                archive.add(refill(problem, order, limit, share))
         found = archive.best(limit)
         if found is not None:
-            before = found.schedule
-
+            before = archive.add(exchange(problem, found.schedule, limit, share)).schedule

@@ -34,25 +34,38 @@ class Effort:
         return Effort(part)
 
 
-def overshoot(used: list[int], limit: int) -> int:
-    """Bytes above a limit, summed over the steps."""
-    return sum(size - limit for size in used if size > limit)
+def overshoot(schedule: Schedule, used: list[int], limit: int) -> int:
+    """Bytes above a limit, summed over stages: a task's first run and the replays before it.
+
+    Stages, not steps: a replay adds steps, and must not seem to do harm by their number.
+    """
+    total = worst = 0
+    next_first = 0
+    for number, size in zip(schedule, used, strict=True):
+        worst = max(worst, size - limit)
+        if number == next_first:
+            total += worst
+            worst, next_first = 0, next_first + 1
+    return total
 
 
 def reduce(
-    problem: Problem, schedule: Schedule, limit: int, effort: Effort
+    problem: Problem, schedule: Schedule, limit: int, effort: Effort, spared: int = -1
 ) -> Schedule | None:
-    """A schedule within the limit, from one that is not; None if no move helps any more."""
+    """A schedule within the limit, from one that is not; None if no move helps any more.
+
+    spared: a task whose values are not forgotten.
+    """
     used = usage(problem, schedule)
-    excess = overshoot(used, limit)
+    excess = overshoot(schedule, used, limit)
     seconds = problem.seconds(schedule)
     while excess:
         best: tuple[float, int, float, Schedule] | None = None
-        for gap in _promising(problem, schedule, used, limit):
+        for gap in _promising(problem, schedule, used, limit, spared):
             changed = forget(problem, schedule, gap)
             if not effort.spend(changed):
                 return None
-            left = overshoot(usage(problem, changed), limit)
+            left = overshoot(changed, usage(problem, changed), limit)
             cost = problem.seconds(changed) - seconds
             if left < excess:
                 gain = (excess - left) / max(cost, 1e-12)
@@ -66,7 +79,7 @@ def reduce(
 
 
 def _promising(
-    problem: Problem, schedule: Schedule, used: list[int], limit: int
+    problem: Problem, schedule: Schedule, used: list[int], limit: int, spared: int
 ) -> list[Gap]:
     """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
     top = max(range(len(used)), key=used.__getitem__)
@@ -79,7 +92,9 @@ def _promising(
         length = above[gap.end] - above[gap.start + 1]
         return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
 
-    return sorted(gaps_at(problem, schedule, top), key=merit, reverse=True)[:TRIED]
+    gaps = (gap for gap in gaps_at(problem, schedule, top)
+            if problem.producer[gap.value] != spared)
+    return sorted(gaps, key=merit, reverse=True)[:TRIED]
 
 
 def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
@@ -97,5 +112,28 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
             time = problem.seconds(shorter)
             if time <= seconds and max(usage(problem, shorter)) <= limit:
                 schedule, seconds, changed = shorter, time, True
+                break
+    return schedule
+
+
+def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
+    """The schedule with second runs given up for cheaper ones, while that saves time.
+
+    To give one up goes beyond the limit; `reduce` then finds what else can be forgotten.
+    """
+    seconds = problem.seconds(schedule)
+    changed = True
+    while changed and effort.steps > 0:
+        changed = False
+        for place in sorted(again_at(schedule),
+                            key=lambda place: -problem.tasks[schedule[place]].seconds):
+            other = reduce(problem, keep(problem, schedule, place), limit, effort,
+                           schedule[place])
+            if other is None:
+                continue
+            other = refill(problem, other, limit, effort)
+            time = problem.seconds(other)
+            if time < seconds - 1e-12:
+                schedule, seconds, changed = other, time, True
                 break
     return schedule
