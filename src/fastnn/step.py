@@ -15,7 +15,7 @@ import numpy as np
 
 from fastnn._kernels.checks import all_finite
 from fastnn.autodiff import gradients
-from fastnn.compiled import Budget, Compiled, NonFiniteError, PlanCache, modes
+from fastnn.compiled import Budget, Compiled, NonFiniteError, PlanCache, memory_limit, modes
 from fastnn.graph import (
     FLOAT,
     Graph,
@@ -32,6 +32,7 @@ from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
 from fastnn.plan.plan import Plan
 from fastnn.runtime.random import next_step, streams
+from fastnn.runtime.shared import free_arena
 from fastnn.trace import flat, like, trace
 
 
@@ -107,18 +108,19 @@ class TrainStep:
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         results = (loss, *(outputs if self.keep_output else ()))
         graph = Graph.trace(inputs, results, updates, forward)
-        return Compiled(graph, self.memory_budget, specs)
+        return Compiled(graph, self.memory_budget, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
         compiled = self._cache.bind((x, y), ("x", "y"), self._make, self.memory_budget)
-        compiled.executor.compute()
-        loss = compiled.first()
-        if not isfinite(loss):
-            raise NonFiniteError(f"the loss is {loss}; "
-                                 f"{_first_non_finite(compiled, self.model)}; "
-                                 "no parameter was changed")
-        self.optimizer.advance()
-        compiled.executor.update()
+        with compiled.turn():
+            compiled.executor.compute()
+            loss = compiled.first()
+            if not isfinite(loss):
+                raise NonFiniteError(f"the loss is {loss}; "
+                                     f"{_first_non_finite(compiled, self.model)}; "
+                                     "no parameter was changed")
+            self.optimizer.advance()
+            compiled.executor.update()
         if compiled.draws:
             next_step()
         self._compiled = compiled
@@ -126,9 +128,15 @@ class TrainStep:
 
     @property
     def output(self) -> np.ndarray:
-        """The model's output in the last step (with keep_output=True); a copy."""
+        """The model's output in the last step (with keep_output=True); a copy.
+
+        Raises RuntimeError once another plan of this thread has run: they share their memory.
+        """
         if self._compiled is None or not self.keep_output:
             raise RuntimeError("no output is kept: use keep_output=True and make a step first")
+        executor = self._compiled.executor
+        if not executor.arena.is_owner(executor):
+            raise RuntimeError("the output is gone: read it before another model or step runs")
         return self._compiled.read(1)
 
     def plan(self, x: Any, y: Any = None) -> Plan:
@@ -174,21 +182,14 @@ def _as_spec(value: Any, like: Any = None) -> Any:
 
 
 def _first_non_finite(compiled: Compiled, model: Module) -> str:
-    """Run the forward nodes again, keeping all values, and name the first that is not finite."""
-    graph = compiled.graph
+    """Where the first value comes from that is not finite."""
     for name, parameter in model.named_parameters():
         if not all_finite(parameter.memory):
             return f"the parameter {name} is not finite"
-    nodes = graph.nodes[:graph.forward_nodes]
-    outputs = tuple(t for node in nodes for t in node.outputs if t.dtype == FLOAT)
-    probe = Compiled(Graph(nodes, graph.inputs, outputs, len(nodes), len(nodes)))
-    probe.executor.bind(compiled.executor.inputs)
-    probe.executor.compute()
-    for position, tensor in enumerate(outputs):
-        if not np.isfinite(probe.read(position)).all():
-            node = tensor.node
-            return (f"the first value that is not finite comes from {node.scope or 'the model'} "
-                    f"({node.op.name})")
+    node = compiled.first_non_finite()
+    if node is not None:
+        return (f"the first value that is not finite comes from {node.scope or 'the model'} "
+                f"({node.op.name})")
     return "all values before it are finite"
 
 
@@ -205,13 +206,15 @@ def value_and_grad(
         inputs, outputs, value, _ = _loss_graph(model, loss, *specs, layout)
         wanted = [p.__tensor__() for p in _trainable(model, loss).values()]
         grads = gradients(value, wanted)
-        return Compiled(Graph.trace(inputs, (value, *grads), (), [value, *outputs]), specs=specs)
+        graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
+        return Compiled(graph, specs=specs, arena=free_arena())
 
     def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
         compiled = cache.bind((x, y), ("x", "y"), make)
-        compiled.executor.compute()
         names = _trainable(model, loss)
-        return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
+        with compiled.turn():
+            compiled.executor.compute()
+            return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
 
     return compute
 
@@ -232,15 +235,16 @@ def run_module(model: Module, inputs: Sequence[Any]) -> Any:
         traced = trace(model, specs)
         outputs = tuple(flat(traced.output))
         graph = Graph.trace(traced.inputs, outputs, traced.updates, outputs)
-        return Compiled(graph, specs=specs, nesting=traced.output)
+        return Compiled(graph, memory_limit(), specs, traced.output, free_arena())
 
     names = [f"input {i}" for i in range(len(inputs))]
-    compiled = _cache_of(model).bind(tuple(inputs), names, make)
-    compiled.executor.compute()
-    compiled.executor.update()
+    compiled = _cache_of(model).bind(tuple(inputs), names, make, memory_limit())
+    with compiled.turn():
+        compiled.executor.compute()
+        compiled.executor.update()
+        results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
     if compiled.draws:
         next_step()
-    results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
     return like(compiled.nesting, results)
 
 

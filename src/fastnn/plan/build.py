@@ -88,8 +88,13 @@ class Planner:
         return best
 
 
-def build(graph: Graph, threads: int, memory_budget: int | str | None = None) -> Plan:
-    """The plan for a graph; MemoryBudgetError if no schedule fits into the budget."""
+def build(
+    graph: Graph, threads: int, memory_budget: int | str | None = None, held: int = 0
+) -> Plan:
+    """The plan for a graph; MemoryBudgetError if no schedule fits into the budget.
+
+    held: bytes of an arena in memory whose place the plan's own will take.
+    """
     limit = None if memory_budget is None else parse_bytes(memory_budget)
     fused = fuse(graph)
     planner = Planner(fused, team_size(fused, threads))
@@ -97,10 +102,10 @@ def build(graph: Graph, threads: int, memory_budget: int | str | None = None) ->
 
     def finished(planned: Planned) -> Plan:
         return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
-                    planned.recomputed, resident_bytes(), lambda: planner.smallest_arena)
+                    planned.recomputed, resident_bytes() - held, lambda: planner.smallest_arena)
 
     def room(limit: int) -> int:
-        return limit - resident_bytes() - batch - RUNNING
+        return limit - (resident_bytes() - held) - batch - RUNNING
 
     if limit is None or planner.whole.layout.arena_bytes <= room(limit):
         return finished(planner.whole)
@@ -112,4 +117,4 @@ def build(graph: Graph, threads: int, memory_budget: int | str | None = None) ->
     raise MemoryBudgetError(
         f"a memory budget of {format_bytes(limit)} is too small: this step needs at least "
         f"{format_bytes(smallest)} ({smallest} bytes), of which the process holds "
-        f"{format_bytes(resident_bytes())} already", smallest)
+        f"{format_bytes(resident_bytes() - held)} already", smallest)
