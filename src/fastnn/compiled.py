@@ -220,6 +220,11 @@ class PlanCache:
         self._last = (settings, compiled, specs)
         return compiled
 
+    def clear(self) -> None:
+        """Forget all plans and give back their memory."""
+        self._kept.clear()
+        self._last = None
+
     def _key(self, specs: Any, settings: Settings) -> tuple[Any, ...]:
         (structure, _), *others = settings
         return structure, specs, *others, self._modes()

@@ -31,6 +31,7 @@ from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
 from fastnn.plan.plan import Plan
+from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.random import next_step, streams
 from fastnn.runtime.shared import free_arena
 from fastnn.trace import flat, like, trace
@@ -73,9 +74,10 @@ class TrainStep:
     """One forward pass, backward pass and update, planned once for each shape.
 
     model: a Module. loss: a module or function of (output, target) that gives a scalar.
-    optimizer: over the model's parameters. memory_budget: bytes of the process, or text like
-    "512MiB"; None for no limit. layout: "NCHW", or "NHWC" for channels-last images. Calling it
-    with (x, y) returns the loss as a float; several inputs or targets are tuples.
+    optimizer: over the model's parameters. memory_budget: bytes of the process, text like
+    "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit.
+    layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
+    a float; several inputs or targets are tuples.
 
     A steady step (same shapes, modes and threads as the step before) takes no memory: every value,
     gradient and workspace lies in one arena, and neither the allocator nor a fresh page is asked
@@ -91,9 +93,34 @@ class TrainStep:
         layout: str = "NCHW", keep_output: bool = False,
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.memory_budget, self.layout, self.keep_output = memory_budget, layout, keep_output
+        self.layout, self.keep_output = layout, keep_output
         self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
+        self._watch = BudgetWatch(memory_budget)
+
+    @property
+    def memory_budget(self) -> Budget:
+        """The budget as it was given; another one may be set between steps, with the same bits.
+
+        "auto" follows the limit of the process's cgroup.
+        """
+        return self._watch.budget
+
+    @memory_budget.setter
+    def memory_budget(self, budget: Budget) -> None:
+        self._watch = BudgetWatch(budget)
+        self._replan()
+
+    def _replan(self) -> None:
+        self._compiled = None
+        self._cache.clear()
+        free_arena().renew()
+
+    def _limit(self) -> int | None:
+        """The budget in bytes; plans that no longer keep to it are forgotten."""
+        if self._watch.is_broken():
+            self._replan()
+        return self._watch.limit
 
     def _modes(self) -> tuple[bool, ...]:
         trained = (p for group in self.optimizer.param_groups for p in group["params"])
@@ -108,10 +135,10 @@ class TrainStep:
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         results = (loss, *(outputs if self.keep_output else ()))
         graph = Graph.trace(inputs, results, updates, forward)
-        return Compiled(graph, self.memory_budget, specs, arena=free_arena())
+        return Compiled(graph, self._watch.limit, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
-        compiled = self._cache.bind((x, y), ("x", "y"), self._make, self.memory_budget)
+        compiled = self._cache.bind((x, y), ("x", "y"), self._make, self._limit())
         with compiled.turn():
             compiled.executor.compute()
             loss = compiled.first()
@@ -149,7 +176,7 @@ class TrainStep:
                        self.layout).output
         expected = target_spec(self.loss, output, self.layout)
         specs = (x_spec, expected if y is None else _as_spec(y, expected))
-        return self._cache.get(specs, self._make, self.memory_budget).plan
+        return self._cache.get(specs, self._make, self._limit()).plan
 
 
 def optimizer_nodes(optimizer: Any, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,8 +12,7 @@ from fastnn.plan.budget import (
     RUNNING,
     MemoryBudgetError,
     format_bytes,
-    parse_bytes,
-    resident_bytes,
+    resolve,
 )
 from fastnn.plan.cost import team_size
 from fastnn.plan.frontier import frontier
@@ -23,6 +22,10 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.problem import Problem, Schedule, pose
 from fastnn.plan.replay import repeated, replay
 from fastnn.plan.select import Step, select
+from fastnn.plan.simulate import usage
+from fastnn.runtime.process_memory import resident_bytes
+
+ATTEMPTS = 4  # at a plan that still fits once it is made
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,18 @@ class Planner:
                 return planned
         return None
 
+    def fitting(self, room: Callable[[], int]) -> Planned | None:
+        """The fastest plan whose arena has room, also after what planning it has taken."""
+        if max(usage(self.problem, self.problem.everything)) <= room() and (
+                self.whole.layout.arena_bytes <= room()):
+            return self.whole
+        frontier(self.problem)
+        for _ in range(ATTEMPTS):
+            planned = self.fastest(room())
+            if planned is None or planned.layout.arena_bytes <= room():
+                return planned
+        return None
+
     def packed(self) -> Iterator[tuple[int, float]]:
         """(bytes of the arena, seconds) of the frontier, from the least memory."""
         for point in frontier(self.problem):
@@ -95,26 +110,27 @@ def build(
 
     held: bytes of an arena in memory whose place the plan's own will take.
     """
-    limit = None if memory_budget is None else parse_bytes(memory_budget)
+    limit = None if memory_budget is None else resolve(memory_budget)
     fused = fuse(graph)
     planner = Planner(fused, team_size(fused, threads))
     batch = sum(tensor.bytes for tensor in graph.inputs)
 
-    def finished(planned: Planned) -> Plan:
-        return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
-                    planned.recomputed, resident_bytes() - held, lambda: planner.smallest_arena)
+    def baseline() -> int:
+        return resident_bytes() - held
 
-    def room(limit: int) -> int:
-        return limit - (resident_bytes() - held) - batch - RUNNING
+    def room() -> int:
+        """What is left for an arena; planning itself leaves something in memory too."""
+        assert limit is not None
+        return limit - baseline() - batch - RUNNING
 
-    if limit is None or planner.whole.layout.arena_bytes <= room(limit):
-        return finished(planner.whole)
-    frontier(planner.problem)  # what planning leaves in memory counts too
-    planned = planner.fastest(room(limit))
-    if planned is not None:
-        return finished(planned)
-    smallest = limit - room(limit) + planner.smallest_arena + GROWTH
-    raise MemoryBudgetError(
-        f"a memory budget of {format_bytes(limit)} is too small: this step needs at least "
-        f"{format_bytes(smallest)} ({smallest} bytes), of which the process holds "
-        f"{format_bytes(resident_bytes() - held)} already", smallest)
+    planned: Planned | None = planner.whole
+    if limit is not None:
+        planned = planner.fitting(room)
+    if planned is None:
+        smallest = baseline() + batch + RUNNING + planner.smallest_arena + GROWTH
+        raise MemoryBudgetError(
+            f"a memory budget of {format_bytes(limit or 0)} is too small: this step needs at "
+            f"least {format_bytes(smallest)} ({smallest} bytes), of which the process holds "
+            f"{format_bytes(baseline())} already", smallest)
+    return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
+                planned.recomputed, baseline(), lambda: planner.smallest_arena)
