@@ -84,6 +84,6 @@ def test_the_simulator_counts_as_the_layout_does(seed):
         steps = select(again, 1)
         laid_out = layout(again, steps)
         every = {id(s): s for s in (*laid_out.storages.values(), *laid_out.workspaces.values())}
-        assert usage(problem, schedule) == [
+        assert usage(problem, schedule).tolist() == [
             sum(s.reserved for s in every.values() if s.first <= i <= s.last)
             for i in range(len(steps))]

@@ -8,6 +8,7 @@ from fastnn.plan import build as building
 from fastnn.plan.edit import forget, gaps_at
 from fastnn.plan.frontier import Point
 from fastnn.plan.fuse import fuse
+from fastnn.plan.lives import Lives
 from fastnn.plan.problem import pose
 from fastnn.plan.replay import repeated, replay
 from fastnn.plan.select import select
@@ -21,9 +22,10 @@ def random_schedule(problem, rng, edits):
     """Keep everything, then forget random values over random gaps."""
     schedule = problem.everything
     for _ in range(edits):
-        gaps = list(gaps_at(problem, schedule, int(rng.integers(len(schedule)))))
+        lives = Lives(problem, schedule)
+        gaps = gaps_at(lives, int(rng.integers(len(schedule))))
         if gaps:
-            schedule = forget(problem, schedule, gaps[rng.integers(len(gaps))])
+            schedule = forget(problem, schedule, lives, gaps[rng.integers(len(gaps))])
     return schedule
 
 
@@ -59,11 +61,11 @@ def _check(name, schedule, monkeypatch, expected):
 def test_each_gap_alone(name, monkeypatch):
     expected = _train(name, None, monkeypatch)
     problem = _problem(expected[2])
-    gaps = {gap for step in range(len(problem.tasks))
-            for gap in gaps_at(problem, problem.everything, step)}
+    lives = Lives(problem, problem.everything)
+    gaps = {gap for step in range(len(problem.tasks)) for gap in gaps_at(lives, step)}
     assert len(gaps) > 5
     for gap in sorted(gaps, key=lambda gap: (gap.value, gap.start)):
-        schedule = forget(problem, problem.everything, gap)
+        schedule = forget(problem, problem.everything, lives, gap)
         plan = _check(name, schedule, monkeypatch, expected)
         assert len(plan.recomputed) == len(repeated(schedule)) >= 1
 

@@ -22,7 +22,7 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.problem import Problem, Schedule, pose
 from fastnn.plan.replay import repeated, replay
 from fastnn.plan.select import Step, select
-from fastnn.plan.simulate import usage
+from fastnn.plan.simulate import peak
 from fastnn.runtime.process_memory import resident_bytes
 
 ATTEMPTS = 4  # at a plan that still fits once it is made
@@ -77,7 +77,7 @@ class Planner:
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
         """The fastest plan whose arena has room, also after what planning it has taken."""
-        if max(usage(self.problem, self.problem.everything)) <= room() and (
+        if peak(self.problem, self.problem.everything) <= room() and (
                 self.whole.layout.arena_bytes <= room()):
             return self.whole
         frontier(self.problem)

@@ -6,9 +6,11 @@ for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
 
 
@@ -21,34 +23,25 @@ class Gap:
     end: int
 
 
-def gaps_at(problem: Problem, schedule: Schedule, step: int) -> Iterator[Gap]:
+def gaps_at(lives: Lives, step: int) -> list[Gap]:
     """Gaps around a step, of values that may be made again."""
-    latest: dict[int, int] = {}  # the last step so far that made or read the value
-    for position in range(min(step, len(schedule))):
-        task = problem.tasks[schedule[position]]
-        for value in (*task.inputs, *task.outputs):
-            latest[value] = position
-    open_ = {value for value in latest if problem.tasks[problem.producer[value]].again}
-    for value in problem.tasks[schedule[step]].inputs:
-        open_.discard(value)
-    for position in range(step, len(schedule)):
-        task = problem.tasks[schedule[position]]
-        for value in task.inputs:
-            if value in open_:
-                open_.discard(value)
-                yield Gap(value, latest[value], position)
-        open_.difference_update(task.outputs)
-        if not open_:
-            return
+    after = lives.read_at >= step
+    start = lives.made.copy()
+    np.maximum.at(start, lives.read[~after], lives.read_at[~after])
+    end = np.full(lives.value.size, lives.steps)
+    np.minimum.at(end, lives.read[after], lives.read_at[after])
+    open_ = (lives.made < step) & (step < end) & (end < lives.steps)
+    open_ &= lives.tables.again[lives.tables.maker[lives.value]]
+    return [Gap(int(lives.value[i]), int(start[i]), int(end[i])) for i in np.flatnonzero(open_)]
 
 
-def forget(problem: Problem, schedule: Schedule, gap: Gap) -> Schedule:
+def forget(problem: Problem, schedule: Schedule, lives: Lives, gap: Gap) -> Schedule:
     """The schedule that makes the value again at the end of the gap.
 
-    What that needs and is not held there is made again too.
+    What that needs and is not held there is made again too. `lives` are those of the schedule.
     """
-    held = _held(problem, schedule, gap.end) - {gap.value}
-    chain: list[int] = []
+    held = set(lives.value[(lives.made < gap.end) & (lives.last_read >= gap.end)].tolist())
+    held.discard(gap.value)
     pending = [problem.producer[gap.value]]
     found: set[int] = set()
     while pending:
@@ -56,12 +49,9 @@ def forget(problem: Problem, schedule: Schedule, gap: Gap) -> Schedule:
         if number in found:
             continue
         found.add(number)
-        chain.append(number)
-        for value in problem.tasks[number].inputs:
-            maker = problem.producer[value]
-            if value not in held and problem.tasks[maker].again:
-                pending.append(maker)
-    return prune(problem, (*schedule[:gap.end], *sorted(chain), *schedule[gap.end:]))
+        pending += [problem.producer[v] for v in problem.tasks[number].inputs
+                    if v not in held and problem.tasks[problem.producer[v]].again]
+    return prune(problem, (*schedule[:gap.end], *sorted(found), *schedule[gap.end:]))
 
 
 def keep(problem: Problem, schedule: Schedule, position: int) -> Schedule:
@@ -86,26 +76,10 @@ def again_at(schedule: Schedule) -> list[int]:
 
 def prune(problem: Problem, schedule: Schedule) -> Schedule:
     """The schedule without second runs whose values nobody reads."""
-    again = set(again_at(schedule))
-    wanted: set[int] = set()
-    kept = []
-    for position in range(len(schedule) - 1, -1, -1):
-        task = problem.tasks[schedule[position]]
-        if position in again and wanted.isdisjoint(task.outputs):
-            continue
-        wanted.difference_update(task.outputs)
-        wanted.update(task.inputs)
-        kept.append(schedule[position])
-    return tuple(reversed(kept))
-
-
-def _held(problem: Problem, schedule: Schedule, step: int) -> set[int]:
-    """Values in memory before a step that it or a later one reads (or that are kept)."""
-    made = {v for number in schedule[:step] for v in problem.tasks[number].outputs}
-    read: set[int] = set()
-    fresh: set[int] = set()
-    for number in schedule[step:]:
-        task = problem.tasks[number]
-        read.update(value for value in task.inputs if value not in fresh)
-        fresh.update(task.outputs)
-    return made & (read | problem.results)
+    while True:
+        lives = Lives(problem, schedule)
+        useful = lives.first_runs.copy()
+        useful[lives.made[lives.read]] = True
+        if useful.all():
+            return schedule
+        schedule = tuple(lives.order[useful].tolist())

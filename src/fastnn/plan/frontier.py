@@ -84,7 +84,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
         for share in RANGES:
             table = solve(chain, top // share)
             limits = table.limits()
-            most_tried = max(8, effort.steps // (20 * len(problem.tasks)))
+            most_tried = max(4, effort.steps // (20 * len(problem.tasks)))
             for limit in limits[::-(-len(limits) // most_tried) or 1]:
                 order = prune(problem, schedule(problem, table, limit))
                 effort.spend(order)

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from fastnn.plan.edit import Gap, again_at, forget, gaps_at, keep
+from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
-from fastnn.plan.simulate import usage
+from fastnn.plan.simulate import peak, usage_of
+from fastnn.plan.tables import Ints
 
 TRIED = 8  # moves simulated before the best of them is made
 
@@ -34,19 +38,13 @@ class Effort:
         return Effort(part)
 
 
-def overshoot(schedule: Schedule, used: list[int], limit: int) -> int:
+def overshoot(lives: Lives, used: Ints, limit: int) -> int:
     """Bytes above a limit, summed over stages: a task's first run and the replays before it.
 
     Stages, not steps: a replay adds steps, and must not seem to do harm by their number.
     """
-    total = worst = 0
-    next_first = 0
-    for number, size in zip(schedule, used, strict=True):
-        worst = max(worst, size - limit)
-        if number == next_first:
-            total += worst
-            worst, next_first = 0, next_first + 1
-    return total
+    starts = np.concatenate([[0], np.flatnonzero(lives.first_runs)[:-1] + 1])
+    return int(np.maximum.reduceat(np.maximum(used - limit, 0), starts).sum())
 
 
 def reduce(
@@ -56,43 +54,42 @@ def reduce(
 
     spared: a task whose values are not forgotten.
     """
-    used = usage(problem, schedule)
-    excess = overshoot(schedule, used, limit)
+    lives = Lives(problem, schedule)
+    used = usage_of(lives)
+    excess = overshoot(lives, used, limit)
     seconds = problem.seconds(schedule)
     while excess:
-        best: tuple[float, int, float, Schedule] | None = None
-        for gap in _promising(problem, schedule, used, limit, spared):
-            changed = forget(problem, schedule, gap)
+        best: tuple[float, int, float, Schedule, Lives, Ints] | None = None
+        for gap in _promising(problem, lives, used, limit, spared):
+            changed = forget(problem, schedule, lives, gap)
             if not effort.spend(changed):
                 return None
-            left = overshoot(changed, usage(problem, changed), limit)
+            after = Lives(problem, changed)
+            now_used = usage_of(after)
+            left = overshoot(after, now_used, limit)
             cost = problem.seconds(changed) - seconds
             if left < excess:
                 gain = (excess - left) / max(cost, 1e-12)
                 if best is None or gain > best[0]:
-                    best = gain, left, seconds + cost, changed
+                    best = gain, left, seconds + cost, changed, after, now_used
         if best is None:
             return None
-        _, excess, seconds, schedule = best
-        used = usage(problem, schedule)
+        _, excess, seconds, schedule, lives, used = best
     return schedule
 
 
 def _promising(
-    problem: Problem, schedule: Schedule, used: list[int], limit: int, spared: int
+    problem: Problem, lives: Lives, used: Ints, limit: int, spared: int
 ) -> list[Gap]:
     """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
-    top = max(range(len(used)), key=used.__getitem__)
-    above = [0]
-    for size in used:
-        above.append(above[-1] + (size > limit))
+    above = np.concatenate([[0], np.cumsum(used > limit)])
 
     def merit(gap: Gap) -> float:
         task = problem.tasks[problem.producer[gap.value]]
-        length = above[gap.end] - above[gap.start + 1]
+        length = int(above[gap.end] - above[gap.start + 1])
         return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
 
-    gaps = (gap for gap in gaps_at(problem, schedule, top)
+    gaps = (gap for gap in gaps_at(lives, int(used.argmax()))
             if problem.producer[gap.value] != spared)
     return sorted(gaps, key=merit, reverse=True)[:TRIED]
 
@@ -110,7 +107,7 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
             if not effort.spend(shorter):
                 return schedule
             time = problem.seconds(shorter)
-            if time <= seconds and max(usage(problem, shorter)) <= limit:
+            if time <= seconds and peak(problem, shorter) <= limit:
                 schedule, seconds, changed = shorter, time, True
                 break
     return schedule

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.plan.cost import node_seconds
 from fastnn.plan.memory import reserved_bytes
 from fastnn.plan.select import Step
+from fastnn.plan.tables import LEAF, Tables
 
 Schedule = tuple[int, ...]
-LEAF = -1  # what a view of a parameter or of the batch looks at
 
 # A value below this share of what was read to make it is kept: to make it again would hold its
 # inputs for next to nothing. So batch norm's statistics are those of the first pass.
@@ -70,6 +72,11 @@ class Problem:
                 last[value] = number
         return tuple(last)
 
+    @cached_property
+    def tables(self) -> Tables:
+        """The same in whole arrays."""
+        return Tables(self.tasks, self.sizes, self.reserved, self.results, self.producer)
+
     @property
     def everything(self) -> Schedule:
         """The schedule that keeps every value."""
@@ -77,7 +84,7 @@ class Problem:
 
     def seconds(self, schedule: Schedule) -> float:
         """Time of all tasks of a schedule."""
-        return sum(self.tasks[number].seconds for number in schedule)
+        return float(self.tables.seconds[np.array(schedule, np.int64)].sum())
 
 
 def pose(graph: Graph, steps: Sequence[Step], pinned: frozenset[Tensor] = frozenset()) -> Problem:
