@@ -19,7 +19,7 @@ from fastnn.plan.simulate import peak
 CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices, many finer ones
 RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
 LEVELS = 24  # limits for which schedules are improved
-EFFORT = 200_000  # steps simulated in all
+EFFORT = 1_500_000  # steps simulated in all
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
         for share in RANGES:
             table = solve(chain, top // share)
             limits = table.limits()
-            most_tried = max(4, effort.steps // (20 * len(problem.tasks)))
+            most_tried = max(4, effort.steps // (100 * len(problem.tasks)))
             for limit in limits[::-(-len(limits) // most_tried) or 1]:
                 order = prune(problem, schedule(problem, table, limit))
                 effort.spend(order)

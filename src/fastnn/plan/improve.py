@@ -17,18 +17,19 @@ from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.simulate import peak, usage_of
 from fastnn.plan.tables import Ints
 
+OVERHEAD = 600
 TRIED = 8  # moves simulated before the best of them is made
 
 
 @dataclass
 class Effort:
-    """How many more steps may be simulated."""
+    """How many more steps may be simulated; each simulation counts as OVERHEAD steps more."""
 
     steps: int
 
     def spend(self, schedule: Schedule) -> bool:
         """Whether there was enough left for one more simulation."""
-        self.steps -= len(schedule)
+        self.steps -= len(schedule) + OVERHEAD
         return self.steps >= 0
 
     def share(self, parts: int) -> Effort:
