@@ -14,7 +14,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 
 RUNNING = 1 << 20  # code, stacks of threads and small objects that a first step touches
 AUTO_SHARE = 0.95  # of what is available: others grow too
-GROWTH = 2 << 20  # what a process may gain between a refusal and the next attempt
+GROWTH = 4 << 20  # what a process may gain between a refusal and the next attempt
 
 
 class MemoryBudgetError(MemoryError):
