@@ -44,7 +44,7 @@ def test_several_shapes_take_the_memory_of_the_largest():
     model.eval()(batch(1000)[0])
     assert len(set(used)) == 3
     assert len({id(executor.memory(None)) for executor in used}) == 1
-    assert used[0].memory(None).nbytes == max(executor.arena_bytes for executor in used)
+    assert used[0].memory(None).nbytes >= max(executor.arena_bytes for executor in used)
 
 
 def test_an_output_is_not_read_after_another_plan_ran():
