@@ -5,12 +5,12 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan import build as building
-from fastnn.plan.edit import forget, gaps_at
+from fastnn.plan.edit import again_at, forget, gaps_at
 from fastnn.plan.frontier import Point
 from fastnn.plan.fuse import fuse
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import pose
-from fastnn.plan.replay import repeated, replay
+from fastnn.plan.replay import replay
 from fastnn.plan.select import select
 from tests.harness import run, same_bits
 from tests.nets import NETS, batch_for, make
@@ -50,7 +50,7 @@ def _problem(step):
 
 def _check(name, schedule, monkeypatch, expected):
     losses, state, step = _train(name, lambda problem: schedule, monkeypatch)
-    again = repeated(schedule)
+    again = again_at(schedule)
     assert losses.tobytes() == expected[0].tobytes(), f"{name}: losses with {again} again"
     assert same_bits(expected[1], state), f"{name}: state with {again} again"
     verify(step._compiled.plan)
@@ -67,7 +67,7 @@ def test_each_gap_alone(name, monkeypatch):
     for gap in sorted(gaps, key=lambda gap: (gap.value, gap.start)):
         schedule = forget(problem, problem.everything, lives, gap)
         plan = _check(name, schedule, monkeypatch, expected)
-        assert len(plan.recomputed) == len(repeated(schedule)) >= 1
+        assert len(plan.recomputed) == len(again_at(schedule)) >= 1
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -110,7 +110,7 @@ def test_statistics_and_user_functions_run_once():
     graph = fn.graph.Graph.trace([x], fn.autodiff.gradients(loss, [x]), (), [loss])
     problem = pose(graph, select(graph, 1))
     schedule = random_schedule(problem, np.random.default_rng(0), 30)
-    assert repeated(schedule)
+    assert again_at(schedule)
     run(replay(graph, problem, schedule), [np.ones((4, 3), np.float32)], fused=False)
     assert len(calls) == 1
     model = make("residual")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,13 +14,14 @@ from fastnn.plan.budget import (
     format_bytes,
     resolve,
 )
-from fastnn.plan.cost import team_size
+from fastnn.plan.cost import seconds, team_size
+from fastnn.plan.edit import again_at
 from fastnn.plan.frontier import frontier
 from fastnn.plan.fuse import fuse
 from fastnn.plan.memory import Layout, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.problem import Problem, Schedule, pose
-from fastnn.plan.replay import repeated, replay
+from fastnn.plan.replay import replay
 from fastnn.plan.select import Step, select
 from fastnn.plan.simulate import peak
 from fastnn.runtime.process_memory import resident_bytes
@@ -35,7 +36,7 @@ class Planned:
     graph: Graph
     steps: tuple[Step, ...]
     layout: Layout
-    recomputed: tuple[str, ...]
+    again: tuple[int, ...]  # steps whose node ran before
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,13 @@ class Planner:
     @cached_property
     def problem(self) -> Problem:
         """The graph as tasks with bytes and seconds."""
-        return pose(self.graph, select(self.graph, self.threads))
+        return pose(self.graph, select(self.graph, self.threads), self.threads)
 
     def lay_out(self, schedule: Schedule) -> Planned:
         """A schedule with kernels and places."""
         graph = replay(self.graph, self.problem, schedule)
         steps = select(graph, self.threads)
-        again = [self.graph.nodes[number] for number in repeated(schedule)]
-        names = tuple(f"{node.scope}:{node.op.name}" for node in again)
-        return Planned(graph, steps, layout(graph, steps), names)
+        return Planned(graph, steps, layout(graph, steps), tuple(again_at(schedule)))
 
     @cached_property
     def whole(self) -> Planned:
@@ -87,10 +86,16 @@ class Planner:
                 return planned
         return None
 
-    def packed(self) -> Iterator[tuple[int, float]]:
-        """(bytes of the arena, seconds) of the frontier, from the least memory."""
-        for point in frontier(self.problem):
-            yield self.lay_out(point.schedule).layout.arena_bytes, point.seconds
+    def packed(self) -> list[tuple[int, float]]:
+        """(bytes of the arena, seconds of a step) of the frontier, from the least memory."""
+        found: list[tuple[int, float]] = []
+        for point in reversed(frontier(self.problem)):
+            planned = self.lay_out(point.schedule)
+            size = planned.layout.arena_bytes
+            if not found or size < found[-1][0]:
+                time = seconds((step.node for step in planned.steps), self.threads)
+                found.append((size, time))
+        return found[::-1]
 
     @cached_property
     def smallest_arena(self) -> int:
@@ -133,4 +138,5 @@ def build(
             f"least {format_bytes(smallest)} ({smallest} bytes), of which the process holds "
             f"{format_bytes(baseline())} already", smallest)
     return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
-                planned.recomputed, baseline(), lambda: planner.smallest_arena)
+                planned.again, baseline(), lambda: planner.smallest_arena,
+                planner.packed)

@@ -21,17 +21,20 @@ def node_seconds(node: Node) -> float:
     return max(node.op.flops(node) / FLOPS_PER_SECOND, moved / BYTES_PER_SECOND)
 
 
-def seconds(nodes: Iterable[Node], threads: int) -> float:
-    """Time of a step on so many threads: a node is shared where that is faster.
+def team_seconds(node: Node, threads: int) -> float:
+    """Time of one node on so many threads: it is shared where that is faster.
 
     With START_SECONDS = s, a node that takes t alone takes min(t, t / threads + s): nothing jumps
     as t grows, and what a team saves only grows with t.
     """
-    alone = [node_seconds(node) for node in nodes]
-    if threads == 1:
-        return sum(alone)
-    shared = sum(min(time, time / threads + START_SECONDS) for time in alone)
-    return shared + STARTS_PER_STEP * START_SECONDS
+    alone = node_seconds(node)
+    return alone if threads == 1 else min(alone, alone / threads + START_SECONDS)
+
+
+def seconds(nodes: Iterable[Node], threads: int) -> float:
+    """Time of a step on so many threads."""
+    starts = 0.0 if threads == 1 else STARTS_PER_STEP * START_SECONDS
+    return sum(team_seconds(node, threads) for node in nodes) + starts
 
 
 def team_size(graph: Graph, threads: int) -> int:

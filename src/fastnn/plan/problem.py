@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from fastnn.graph import Graph, Leaf, Node, Tensor
-from fastnn.plan.cost import node_seconds
+from fastnn.plan.cost import team_seconds
 from fastnn.plan.memory import reserved_bytes
 from fastnn.plan.select import Step
 from fastnn.plan.tables import LEAF, Tables
@@ -87,21 +87,21 @@ class Problem:
         return float(self.tables.seconds[np.array(schedule, np.int64)].sum())
 
 
-def pose(graph: Graph, steps: Sequence[Step], pinned: frozenset[Tensor] = frozenset()) -> Problem:
-    """The problem that a graph with its kernels is; `pinned` values are never made again."""
+def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
+    """The problem that a graph with its kernels is, on so many threads."""
     number: dict[Tensor, int] = {}
     for node in graph.nodes:
         for tensor in node.outputs:
             number[tensor] = len(number)
     read_at_end = {t for node in graph.nodes[graph.first_update:] for t in node.inputs}
-    kept = read_at_end | set(graph.outputs) | pinned
+    kept = read_at_end | set(graph.outputs)
     tasks = []
     for position, (node, step) in enumerate(zip(graph.nodes, steps, strict=True)):
         viewed = node.op.view_of(node)
         tasks.append(Task(
             inputs=tuple(number[t] for t in node.inputs if t in number),
             outputs=tuple(number[t] for t in node.outputs),
-            seconds=node_seconds(node),
+            seconds=team_seconds(node, threads),
             workspace=reserved_bytes(step.workspace_bytes),
             view=None if viewed is None else number.get(node.inputs[viewed], LEAF),
             over=tuple(number[node.inputs[i]] for i in node.op.overwrites(node)

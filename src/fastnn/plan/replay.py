@@ -31,17 +31,3 @@ def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:
     return Graph(tuple(nodes), graph.inputs, tuple(latest.get(t, t) for t in graph.outputs),
                  len(nodes) - updates, backward[0] if backward else len(nodes))
 
-
-def repeated(schedule: Schedule) -> list[int]:
-    """The tasks of a schedule that run again, in order, each as often as it does.
-
-    >>> repeated((0, 1, 2, 1, 3))
-    [1]
-    """
-    seen: set[int] = set()
-    again = []
-    for number in schedule:
-        if number in seen:
-            again.append(number)
-        seen.add(number)
-    return again
