@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from fastnn.graph import Graph, Node
 
-# Rates of one modest core, until a machine's own are measured.
-FLOPS_PER_SECOND, BYTES_PER_SECOND = 40e9, 10e9
+# Rates of one core with wide vectors, as convolutions and passes over memory reach them in a step.
+# Their ratio decides what is cheap to compute again: convolutions were 3 to 5 times as fast as the
+# 40e9 assumed at first, and plans ran batch norm and pooling again where a convolution cost less.
+FLOPS_PER_SECOND, BYTES_PER_SECOND = 150e9, 10e9
 # Handing work to a team and waiting for its end: for each node that is shared, and some times in
 # each step to set the workers' floating-point state and to put it back.
 START_SECONDS, STARTS_PER_STEP = 5e-6, 4
