@@ -33,7 +33,7 @@ from fastnn.ops.softmax import log_softmax, softmax
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.runtime.threads import get_num_threads, set_num_threads
-from fastnn.step import TrainStep, value_and_grad
+from fastnn.step import TrainStep, memory_frontier, value_and_grad
 from fastnn.training import CheckpointError, Trainer, load, save
 
 globals().update(_FUNCTIONS)  # relu, sigmoid, ...: the rows of the pointwise table

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from fastnn._kernels.checks import all_finite, index_range
 from fastnn._kernels.inputs import Input, Inputs
-from fastnn.graph import FLOAT, INDEX, Graph, Leaf, ShapeError, Spec
+from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, ShapeError, Spec
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter, versions
 from fastnn.ops.conv_algorithm import get_conv_algorithm
@@ -22,12 +24,33 @@ from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
 from fastnn.runtime.random import random_key
+from fastnn.runtime.shared import Arena, free_arena
 from fastnn.runtime.threads import get_num_threads
 from fastnn.trace import flat
 
 PLANS_KEPT = 8
 Budget = int | str | None
 Settings = tuple[tuple[int, int], int, str, Budget]
+_limit: ContextVar[Budget] = ContextVar("memory_limit", default=None)
+
+
+def memory_limit() -> Budget:
+    """The budget for models that are called on arrays; see `within`."""
+    return _limit.get()
+
+
+@contextmanager
+def within(memory_budget: Budget) -> Iterator[None]:
+    """Inside, calling a model on arrays keeps the process within a budget, or raises.
+
+    memory_budget: bytes, text like "512MiB", or None. Raises MemoryBudgetError when a model is
+    called that needs more, before it runs.
+    """
+    token = _limit.set(memory_budget)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
 
 
 class NonFiniteError(FloatingPointError):
@@ -67,18 +90,20 @@ class Compiled:
     """A plan with its program and memory.
 
     specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
-    outputs.
+    outputs. arena: memory shared with others, or None for its own; then each use is a `turn`.
     """
 
     def __init__(
-        self, graph: Graph, memory_budget: Budget = None, specs: Any = (), nesting: Any = None
+        self, graph: Graph, memory_budget: Budget = None, specs: Any = (), nesting: Any = None,
+        arena: Arena | None = None,
     ) -> None:
         self.graph, self.nesting = graph, nesting
-        self.plan: Plan = build(graph, get_num_threads(), memory_budget)
+        held = 0 if arena is None else arena.resident_bytes
+        self.plan: Plan = build(graph, get_num_threads(), memory_budget, held)
         calls, split = self.plan.calls()
         places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
         self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
-                                 self.plan.graph.inputs, self.plan.threads)
+                                 self.plan.graph.inputs, self.plan.threads, arena)
         self.draws = random_key() in graph.leaves()
         self.class_checks = [
             (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
@@ -99,6 +124,26 @@ class Compiled:
         limits = [(classes, ignored) for source, classes, ignored in self.class_checks
                   if source == number]
         return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Inside, the memory shared with other plans of this thread is this one's."""
+        arena = free_arena()
+        self.executor.use(arena)
+        with arena.turn(self.executor):
+            yield
+
+    def first_non_finite(self) -> Node | None:
+        """Run the forward nodes again, and stop at the first with a value that is not finite."""
+        done = 0
+        for step in self.plan.steps[:self.plan.graph.forward_nodes]:
+            self.executor.run(done, done + len(step.calls))
+            done += len(step.calls)
+            for tensor in step.node.outputs:
+                if tensor.dtype == FLOAT and not np.isfinite(
+                        self.executor.view(tensor, self.plan.place(tensor))).all():
+                    return step.node
+        return None
 
     def read(self, position: int) -> np.ndarray:
         """A copy of the graph's output `position`."""
@@ -174,6 +219,11 @@ class PlanCache:
             self._kept.popitem(last=False)
         self._last = (settings, compiled, specs)
         return compiled
+
+    def clear(self) -> None:
+        """Forget all plans and give back their memory."""
+        self._kept.clear()
+        self._last = None
 
     def _key(self, specs: Any, settings: Settings) -> tuple[Any, ...]:
         (structure, _), *others = settings

@@ -87,10 +87,12 @@ class Op:
     """One operation; subclasses are frozen dataclasses whose fields are its arguments.
 
     `flops` and the bytes of inputs and outputs are its cost. An operation that changes state
-    (running statistics, an optimizer's update) has no outputs and sets `effect`.
+    (running statistics, an optimizer's update) has no outputs and sets `effect`. One whose result
+    may differ from run to run says that it is not `replayable`.
     """
 
     effect: ClassVar[bool] = False
+    replayable: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

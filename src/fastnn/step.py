@@ -15,7 +15,7 @@ import numpy as np
 
 from fastnn._kernels.checks import all_finite
 from fastnn.autodiff import gradients
-from fastnn.compiled import Budget, Compiled, NonFiniteError, PlanCache, modes
+from fastnn.compiled import Budget, Compiled, NonFiniteError, PlanCache, memory_limit, modes
 from fastnn.graph import (
     FLOAT,
     Graph,
@@ -31,7 +31,9 @@ from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
 from fastnn.plan.plan import Plan
+from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.random import next_step, streams
+from fastnn.runtime.shared import free_arena
 from fastnn.trace import flat, like, trace
 
 
@@ -72,9 +74,10 @@ class TrainStep:
     """One forward pass, backward pass and update, planned once for each shape.
 
     model: a Module. loss: a module or function of (output, target) that gives a scalar.
-    optimizer: over the model's parameters. memory_budget: bytes of the process, or text like
-    "512MiB"; None for no limit. layout: "NCHW", or "NHWC" for channels-last images. Calling it
-    with (x, y) returns the loss as a float; several inputs or targets are tuples.
+    optimizer: over the model's parameters. memory_budget: bytes of the process, text like
+    "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit.
+    layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
+    a float; several inputs or targets are tuples.
 
     A steady step (same shapes, modes and threads as the step before) takes no memory: every value,
     gradient and workspace lies in one arena, and neither the allocator nor a fresh page is asked
@@ -90,9 +93,34 @@ class TrainStep:
         layout: str = "NCHW", keep_output: bool = False,
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.memory_budget, self.layout, self.keep_output = memory_budget, layout, keep_output
+        self.layout, self.keep_output = layout, keep_output
         self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
+        self._watch = BudgetWatch(memory_budget)
+
+    @property
+    def memory_budget(self) -> Budget:
+        """The budget as it was given; another one may be set between steps, with the same bits.
+
+        "auto" follows the limit of the process's cgroup.
+        """
+        return self._watch.budget
+
+    @memory_budget.setter
+    def memory_budget(self, budget: Budget) -> None:
+        self._watch = BudgetWatch(budget)
+        self._replan()
+
+    def _replan(self) -> None:
+        self._compiled = None
+        self._cache.clear()
+        free_arena().renew()
+
+    def _limit(self) -> int | None:
+        """The budget in bytes; plans that no longer keep to it are forgotten."""
+        if self._watch.is_broken():
+            self._replan()
+        return self._watch.limit
 
     def _modes(self) -> tuple[bool, ...]:
         trained = (p for group in self.optimizer.param_groups for p in group["params"])
@@ -107,18 +135,19 @@ class TrainStep:
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         results = (loss, *(outputs if self.keep_output else ()))
         graph = Graph.trace(inputs, results, updates, forward)
-        return Compiled(graph, self.memory_budget, specs)
+        return Compiled(graph, self._watch.limit, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
-        compiled = self._cache.bind((x, y), ("x", "y"), self._make, self.memory_budget)
-        compiled.executor.compute()
-        loss = compiled.first()
-        if not isfinite(loss):
-            raise NonFiniteError(f"the loss is {loss}; "
-                                 f"{_first_non_finite(compiled, self.model)}; "
-                                 "no parameter was changed")
-        self.optimizer.advance()
-        compiled.executor.update()
+        compiled = self._cache.bind((x, y), ("x", "y"), self._make, self._limit())
+        with compiled.turn():
+            compiled.executor.compute()
+            loss = compiled.first()
+            if not isfinite(loss):
+                raise NonFiniteError(f"the loss is {loss}; "
+                                     f"{_first_non_finite(compiled, self.model)}; "
+                                     "no parameter was changed")
+            self.optimizer.advance()
+            compiled.executor.update()
         if compiled.draws:
             next_step()
         self._compiled = compiled
@@ -126,9 +155,15 @@ class TrainStep:
 
     @property
     def output(self) -> np.ndarray:
-        """The model's output in the last step (with keep_output=True); a copy."""
+        """The model's output in the last step (with keep_output=True); a copy.
+
+        Raises RuntimeError once another plan of this thread has run: they share their memory.
+        """
         if self._compiled is None or not self.keep_output:
             raise RuntimeError("no output is kept: use keep_output=True and make a step first")
+        executor = self._compiled.executor
+        if not executor.arena.is_owner(executor):
+            raise RuntimeError("the output is gone: read it before another model or step runs")
         return self._compiled.read(1)
 
     def plan(self, x: Any, y: Any = None) -> Plan:
@@ -141,7 +176,26 @@ class TrainStep:
                        self.layout).output
         expected = target_spec(self.loss, output, self.layout)
         specs = (x_spec, expected if y is None else _as_spec(y, expected))
-        return self._cache.get(specs, self._make, self.memory_budget).plan
+        return self._cache.get(specs, self._make, self._limit()).plan
+
+
+def memory_frontier(
+    model: Module, loss: Any, optimizer: Any, x: Any, y: Any = None
+) -> list[tuple[int, float]]:
+    """What each memory budget costs: [(bytes of the process, predicted seconds of a step)].
+
+    model, loss, optimizer: as for `TrainStep`. x, y: shapes, as for `TrainStep.plan`. The list goes
+    from the least memory to the least time; a budget gets the last entry that fits into it. Time is
+    traded for bytes by computing activations again (Chen et al., 2016; Beaumont et al., 2019).
+
+    >>> import fastnn as fn
+    >>> model = fn.nn.Sequential(*[fn.nn.Linear(64, 64) for _ in range(12)])
+    >>> optimizer = fn.optim.SGD(model.parameters(), lr=0.1)
+    >>> frontier = fn.memory_frontier(model, fn.nn.MSELoss(), optimizer, (4096, 64))
+    >>> len(frontier) > 3 and frontier == sorted(frontier, key=lambda entry: -entry[1])
+    True
+    """
+    return TrainStep(model, loss, optimizer).plan(x, y).frontier()
 
 
 def optimizer_nodes(optimizer: Any, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
@@ -174,21 +228,14 @@ def _as_spec(value: Any, like: Any = None) -> Any:
 
 
 def _first_non_finite(compiled: Compiled, model: Module) -> str:
-    """Run the forward nodes again, keeping all values, and name the first that is not finite."""
-    graph = compiled.graph
+    """Where the first value comes from that is not finite."""
     for name, parameter in model.named_parameters():
         if not all_finite(parameter.memory):
             return f"the parameter {name} is not finite"
-    nodes = graph.nodes[:graph.forward_nodes]
-    outputs = tuple(t for node in nodes for t in node.outputs if t.dtype == FLOAT)
-    probe = Compiled(Graph(nodes, graph.inputs, outputs, len(nodes), len(nodes)))
-    probe.executor.bind(compiled.executor.inputs)
-    probe.executor.compute()
-    for position, tensor in enumerate(outputs):
-        if not np.isfinite(probe.read(position)).all():
-            node = tensor.node
-            return (f"the first value that is not finite comes from {node.scope or 'the model'} "
-                    f"({node.op.name})")
+    node = compiled.first_non_finite()
+    if node is not None:
+        return (f"the first value that is not finite comes from {node.scope or 'the model'} "
+                f"({node.op.name})")
     return "all values before it are finite"
 
 
@@ -205,13 +252,15 @@ def value_and_grad(
         inputs, outputs, value, _ = _loss_graph(model, loss, *specs, layout)
         wanted = [p.__tensor__() for p in _trainable(model, loss).values()]
         grads = gradients(value, wanted)
-        return Compiled(Graph.trace(inputs, (value, *grads), (), [value, *outputs]), specs=specs)
+        graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
+        return Compiled(graph, specs=specs, arena=free_arena())
 
     def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
         compiled = cache.bind((x, y), ("x", "y"), make)
-        compiled.executor.compute()
         names = _trainable(model, loss)
-        return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
+        with compiled.turn():
+            compiled.executor.compute()
+            return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
 
     return compute
 
@@ -232,15 +281,16 @@ def run_module(model: Module, inputs: Sequence[Any]) -> Any:
         traced = trace(model, specs)
         outputs = tuple(flat(traced.output))
         graph = Graph.trace(traced.inputs, outputs, traced.updates, outputs)
-        return Compiled(graph, specs=specs, nesting=traced.output)
+        return Compiled(graph, memory_limit(), specs, traced.output, free_arena())
 
     names = [f"input {i}" for i in range(len(inputs))]
-    compiled = _cache_of(model).bind(tuple(inputs), names, make)
-    compiled.executor.compute()
-    compiled.executor.update()
+    compiled = _cache_of(model).bind(tuple(inputs), names, make, memory_limit())
+    with compiled.turn():
+        compiled.executor.compute()
+        compiled.executor.update()
+        results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
     if compiled.draws:
         next_step()
-    results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
     return like(compiled.nesting, results)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import fastnn as fn
-from fastnn.plan.budget import format_bytes, parse_bytes, resident_bytes
+from fastnn.plan.budget import format_bytes, parse_bytes, resolve
 from fastnn.runtime.arena import aligned_bytes
+from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, resident_bytes
 from tests.nets import make
 
 
@@ -87,3 +88,95 @@ def test_printing_a_plan():
     _, step = _step(None)
     text = str(step.plan((4, 2, 8, 8)))
     assert "<- peak" in text and "block.conv1" in text and "recomputed: 0" in text
+
+
+def test_auto_is_what_is_left_less_a_margin():
+    assert 0.5 * available_bytes() < resolve("auto") < available_bytes()
+    assert resolve(" Auto ") > resident_bytes()
+
+
+def test_limits_of_cgroups(tmp_path):
+    """The smallest of the group's own limit and those around it; "max" is none."""
+    process, mount = tmp_path / "self", tmp_path / "cgroup"
+    (mount / "jobs" / "one").mkdir(parents=True)
+    process.mkdir()
+    (process / "cgroup").write_text("0::/jobs/one\n")
+    (process / "mountinfo").write_text(f"30 20 0:26 / {mount} rw - cgroup2 cgroup rw\n")
+    assert cgroup_bytes(process) == float("inf")
+    (mount / "jobs" / "one" / "memory.max").write_text("max\n")
+    (mount / "jobs" / "memory.max").write_text("1000000\n")
+    assert cgroup_bytes(process) == available_bytes(process) == 1_000_000
+    (mount / "jobs" / "one" / "memory.max").write_text("400000\n")
+    assert cgroup_bytes(process) == 400_000
+
+
+def test_a_budget_above_the_machines_memory_is_said():
+    with pytest.warns(UserWarning, match="more than this machine has"):
+        assert resolve("900TiB") == 900 << 40
+
+
+@pytest.mark.parametrize("budget", ["nonsense", 0, -1, "0 MiB"])
+def test_nonsense_is_refused_before_the_first_step(budget):
+    with pytest.raises(ValueError, match="memory budget"):
+        _step(budget)
+
+
+def _state(model):
+    return {name: value.tobytes() for name, value in model.state_dict().items()}
+
+
+def test_a_budget_may_change_between_steps():
+    """More, less, none: the same bits, and memory is given back."""
+    batches = [_batch() for _ in range(4)]
+    model, step = _step(None)
+    losses = [step(*batch) for batch in batches]
+    needed = step.plan(batches[0][0].shape)
+    fn.manual_seed(0)
+    other, elastic = _step(None)
+    found = [elastic(*batches[0])]
+    before = resident_bytes()
+    elastic.memory_budget = elastic.plan(batches[0][0].shape).min_bytes
+    found.append(elastic(*batches[1]))
+    assert elastic.plan(batches[0][0].shape).recomputed
+    assert resident_bytes() < before
+    elastic.memory_budget = "auto"
+    found.append(elastic(*batches[2]))
+    assert elastic.plan(batches[0][0].shape).layout.arena_bytes == needed.layout.arena_bytes
+    with pytest.raises(fn.MemoryBudgetError):
+        elastic.memory_budget = "2MiB"
+        elastic(*batches[3])
+    elastic.memory_budget = None
+    found.append(elastic(*batches[3]))
+    assert found == losses and _state(model) == _state(other)
+
+
+def test_memory_that_others_take_leads_to_another_plan_or_an_error(monkeypatch):
+    monkeypatch.setattr("fastnn.plan.watch.SECONDS", 0.0)
+    x, y = _batch(16384)
+    _, step = _step(None)
+    step(x, y)
+    least, whole = step.plan(x.shape).min_bytes, step.plan(x.shape).peak_bytes
+    step.memory_budget = resident_bytes() + x.nbytes + (8 << 20)
+    step(x, y)
+    assert not step.plan(x.shape).recomputed
+    other = aligned_bytes((whole - least) // 2 + x.nbytes + (8 << 20))
+    other[:] = 1
+    step(x, y)
+    assert step.plan(x.shape).recomputed
+    more = aligned_bytes(whole)
+    more[:] = 1
+    with pytest.raises(fn.MemoryBudgetError, match="too small"):
+        step(x, y)
+
+
+def test_evaluation_keeps_to_the_budget():
+    model = make("residual")
+    x, y = _batch()
+    optimizer = fn.optim.SGD(model.parameters(), lr=0.1)
+    trainer = fn.Trainer(model, fn.nn.CrossEntropyLoss(), optimizer, memory_budget="1GiB")
+    free = trainer.evaluate((x, y), batch_size=512)
+    trainer.train_step.memory_budget = "20MiB"
+    with pytest.raises(fn.MemoryBudgetError):
+        trainer.evaluate((x, y), batch_size=512)
+    trainer.train_step.memory_budget = None
+    assert trainer.evaluate((x, y), batch_size=512) == free

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from fastnn.graph import Call, Node, Op, Shape, ShapeError, Spec, Tensor, apply_
 @dataclass(frozen=True, eq=False)
 class PythonOp(Op):
     """Runs `run(arrays) -> arrays`; the executor calls it between kernels."""
+
+    replayable: ClassVar[bool] = False  # a function of the user's may differ from call to call
 
     label: str
     specs: tuple[Spec, ...]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
-from pathlib import Path
+import warnings
 from typing import SupportsIndex
+
+from fastnn.runtime.process_memory import available_bytes, machine_bytes
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
-GROWTH = 4 << 20  # what planning itself adds to the process between one call and the next
+RUNNING = 1 << 20  # code, stacks of threads and small objects that a first step touches
+AUTO_SHARE = 0.95  # of what is available: others grow too
+GROWTH = 4 << 20  # what a process may gain between a refusal and the next attempt
 
 
 class MemoryBudgetError(MemoryError):
@@ -39,15 +44,24 @@ def parse_bytes(budget: SupportsIndex | str) -> int:
     return value
 
 
-def resident_bytes() -> int:
-    """Resident memory of this process, as the operating system counts it."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * 4096
-    except OSError:
-        import resource
+def resolve(budget: SupportsIndex | str) -> int:
+    """Bytes of a budget; of "auto", what the process can hold now, less a margin.
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    That is the limit of its cgroup, or what is free on the machine beside what it holds already.
+    Warns of a budget above the machine's memory. Raises ValueError or TypeError for nonsense, and
+    for "auto" where the system says nothing.
+    """
+    if isinstance(budget, str) and budget.strip().lower() == "auto":
+        available = available_bytes()
+        if available == math.inf:
+            raise ValueError("memory budget 'auto': this system does not say how much memory "
+                             "there is; name the bytes")
+        return int(available * AUTO_SHARE)
+    limit, machine = parse_bytes(budget), machine_bytes()
+    if limit > machine:
+        warnings.warn(f"a memory budget of {format_bytes(limit)} is more than this machine has, "
+                      f"{format_bytes(machine)}", stacklevel=2)
+    return limit
 
 
 def format_bytes(count: float) -> str:

@@ -1,57 +1,142 @@
-"""From a graph to a plan: fuse, recompute if the budget asks for it, choose kernels, lay out."""
+"""From a graph to a plan: fuse, choose kernels, recompute if the budget asks for it, lay out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
-from fastnn.graph import Graph, Tensor
+from fastnn.graph import Graph
 from fastnn.plan.budget import (
     GROWTH,
+    RUNNING,
     MemoryBudgetError,
     format_bytes,
-    parse_bytes,
-    resident_bytes,
+    resolve,
 )
-from fastnn.plan.cost import team_size
+from fastnn.plan.cost import seconds, team_size
+from fastnn.plan.edit import again_at
+from fastnn.plan.frontier import frontier
 from fastnn.plan.fuse import fuse
 from fastnn.plan.memory import Layout, layout
 from fastnn.plan.plan import Plan
-from fastnn.plan.recompute import candidates, drop
+from fastnn.plan.problem import Problem, Schedule, pose
+from fastnn.plan.replay import replay
 from fastnn.plan.select import Step, select
+from fastnn.plan.simulate import peak
+from fastnn.runtime.process_memory import resident_bytes
+
+ATTEMPTS = 4  # at a plan that still fits once it is made
 
 
-def _laid_out(graph: Graph, threads: int) -> tuple[Graph, tuple[Step, ...], Layout]:
-    steps = select(graph, threads)
-    return graph, steps, layout(graph, steps)
+@dataclass(frozen=True)
+class Planned:
+    """A schedule as a graph, with kernels and places."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    layout: Layout
+    again: tuple[int, ...]  # steps whose node ran before
 
 
-def build(graph: Graph, threads: int, memory_budget: int | str | None = None) -> Plan:
-    """The plan for a graph; MemoryBudgetError if no schedule fits into the budget."""
-    graph = fuse(graph)
-    threads = team_size(graph, threads)
-    baseline = resident_bytes()
-    outside = baseline + sum(tensor.bytes for tensor in graph.inputs)
-    limit = None if memory_budget is None else parse_bytes(memory_budget)
-    for dropped in candidates(graph):
-        parts = _laid_out(drop(graph, dropped), threads)
-        if limit is None or outside + parts[2].arena_bytes <= limit:
-            names = _names(sorted(dropped, key=lambda tensor: tensor.node.order))
-            return Plan(*parts, threads, names, baseline,
-                        partial(smallest_arena, graph, threads))
-    smallest = outside + smallest_arena(graph, threads) + GROWTH
-    assert limit is not None
-    raise MemoryBudgetError(
-        f"a memory budget of {format_bytes(limit)} is too small: this step needs at least "
-        f"{format_bytes(smallest)} ({smallest} bytes), of which the process holds "
-        f"{format_bytes(baseline)} already", smallest)
+@dataclass(frozen=True)
+class Planner:
+    """All plans of one fused graph for a number of threads."""
+
+    graph: Graph
+    threads: int
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The graph as tasks with bytes and seconds."""
+        return pose(self.graph, select(self.graph, self.threads), self.threads)
+
+    def lay_out(self, schedule: Schedule) -> Planned:
+        """A schedule with kernels and places."""
+        graph = replay(self.graph, self.problem, schedule)
+        steps = select(graph, self.threads)
+        return Planned(graph, steps, layout(graph, steps), tuple(again_at(schedule)))
+
+    @cached_property
+    def whole(self) -> Planned:
+        """The plan that keeps every value."""
+        return self.lay_out(self.problem.everything)
+
+    def fastest(self, arena_bytes: int) -> Planned | None:
+        """The fastest plan whose arena has at most so many bytes.
+
+        Packing may need a little more than is in use at once: then the next smaller one is tried.
+        """
+        points = [p for p in frontier(self.problem) if p.bytes <= arena_bytes]
+        for point in reversed(points):
+            planned = self.lay_out(point.schedule)
+            if planned.layout.arena_bytes <= arena_bytes:
+                return planned
+        return None
+
+    def fitting(self, room: Callable[[], int]) -> Planned | None:
+        """The fastest plan whose arena has room, also after what planning it has taken."""
+        if peak(self.problem, self.problem.everything) <= room() and (
+                self.whole.layout.arena_bytes <= room()):
+            return self.whole
+        frontier(self.problem)
+        for _ in range(ATTEMPTS):
+            planned = self.fastest(room())
+            if planned is None or planned.layout.arena_bytes <= room():
+                return planned
+        return None
+
+    def packed(self) -> list[tuple[int, float]]:
+        """(bytes of the arena, seconds of a step) of the frontier, from the least memory."""
+        found: list[tuple[int, float]] = []
+        for point in reversed(frontier(self.problem)):
+            planned = self.lay_out(point.schedule)
+            size = planned.layout.arena_bytes
+            if not found or size < found[-1][0]:
+                time = seconds((step.node for step in planned.steps), self.threads)
+                found.append((size, time))
+        return found[::-1]
+
+    @cached_property
+    def smallest_arena(self) -> int:
+        """Bytes of the smallest arena that there is a plan for."""
+        best = self.whole.layout.arena_bytes
+        for point in frontier(self.problem):
+            if point.bytes >= best:
+                break
+            best = min(best, self.lay_out(point.schedule).layout.arena_bytes)
+        return best
 
 
-def smallest_arena(graph: Graph, threads: int) -> int:
-    """Bytes of the smallest arena that any schedule needs."""
-    return min(_laid_out(drop(graph, dropped), threads)[2].arena_bytes
-               for dropped in candidates(graph))
+def build(
+    graph: Graph, threads: int, memory_budget: int | str | None = None, held: int = 0
+) -> Plan:
+    """The plan for a graph; MemoryBudgetError if no schedule fits into the budget.
 
+    held: bytes of an arena in memory whose place the plan's own will take.
+    """
+    limit = None if memory_budget is None else resolve(memory_budget)
+    fused = fuse(graph)
+    planner = Planner(fused, team_size(fused, threads))
+    batch = sum(tensor.bytes for tensor in graph.inputs)
 
-def _names(tensors: Sequence[Tensor]) -> tuple[str, ...]:
-    return tuple(f"{t.node.scope}:{t.node.op.name}" for t in tensors)
+    def baseline() -> int:
+        return resident_bytes() - held
+
+    def room() -> int:
+        """What is left for an arena; planning itself leaves something in memory too."""
+        assert limit is not None
+        return limit - baseline() - batch - RUNNING
+
+    planned: Planned | None = planner.whole
+    if limit is not None:
+        planned = planner.fitting(room)
+    if planned is None:
+        smallest = baseline() + batch + RUNNING + planner.smallest_arena + GROWTH
+        raise MemoryBudgetError(
+            f"a memory budget of {format_bytes(limit or 0)} is too small: this step needs at "
+            f"least {format_bytes(smallest)} ({smallest} bytes), of which the process holds "
+            f"{format_bytes(baseline())} already", smallest)
+    return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
+                planned.again, baseline(), lambda: planner.smallest_arena,
+                planner.packed)

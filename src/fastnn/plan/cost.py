@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from fastnn.graph import Graph, Node
 
-# Rates of one modest core, until a machine's own are measured.
-FLOPS_PER_SECOND, BYTES_PER_SECOND = 40e9, 10e9
+# Rates of one core with wide vectors, as convolutions and passes over memory reach them in a step.
+# Their ratio decides what is cheap to compute again: convolutions were 3 to 5 times as fast as the
+# 40e9 assumed at first, and plans ran batch norm and pooling again where a convolution cost less.
+FLOPS_PER_SECOND, BYTES_PER_SECOND = 150e9, 10e9
 # Handing work to a team and waiting for its end: for each node that is shared, and some times in
 # each step to set the workers' floating-point state and to put it back.
 START_SECONDS, STARTS_PER_STEP = 5e-6, 4
@@ -21,17 +23,20 @@ def node_seconds(node: Node) -> float:
     return max(node.op.flops(node) / FLOPS_PER_SECOND, moved / BYTES_PER_SECOND)
 
 
-def seconds(nodes: Iterable[Node], threads: int) -> float:
-    """Time of a step on so many threads: a node is shared where that is faster.
+def team_seconds(node: Node, threads: int) -> float:
+    """Time of one node on so many threads: it is shared where that is faster.
 
     With START_SECONDS = s, a node that takes t alone takes min(t, t / threads + s): nothing jumps
     as t grows, and what a team saves only grows with t.
     """
-    alone = [node_seconds(node) for node in nodes]
-    if threads == 1:
-        return sum(alone)
-    shared = sum(min(time, time / threads + START_SECONDS) for time in alone)
-    return shared + STARTS_PER_STEP * START_SECONDS
+    alone = node_seconds(node)
+    return alone if threads == 1 else min(alone, alone / threads + START_SECONDS)
+
+
+def seconds(nodes: Iterable[Node], threads: int) -> float:
+    """Time of a step on so many threads."""
+    starts = 0.0 if threads == 1 else STARTS_PER_STEP * START_SECONDS
+    return sum(team_seconds(node, threads) for node in nodes) + starts
 
 
 def team_size(graph: Graph, threads: int) -> int:

@@ -9,10 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+
+import numpy as np
 
 from fastnn.graph import Graph, Leaf, Tensor
 from fastnn.plan.select import Step
 from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED, stagger
+
+
+def reserved_bytes(size: int) -> int:
+    """What a buffer of a size takes in the arena: a large one can begin anywhere in its first page.
+
+    >>> [reserved_bytes(size) for size in (0, 1, 64, 65536)]
+    [0, 64, 64, 69568]
+    """
+    slack = PAGE - ALIGNMENT if size >= STAGGERED else 0
+    return -(-(size + slack) // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass
@@ -27,9 +40,8 @@ class Storage:
 
     @property
     def reserved(self) -> int:
-        """Bytes that it takes in the arena: a large one can begin anywhere in its first page."""
-        slack = PAGE - ALIGNMENT if self.bytes >= STAGGERED else 0
-        return -(-(self.bytes + slack) // ALIGNMENT) * ALIGNMENT
+        """Bytes that it takes in the arena."""
+        return reserved_bytes(self.bytes)
 
 
 @dataclass(frozen=True)
@@ -116,15 +128,21 @@ def _overwritten(
 
 
 def place(storages: Sequence[Storage]) -> int:
-    """Give each storage an offset; returns the bytes of the arena. Tries two orders."""
+    """Give each storage an offset; returns the bytes of the arena.
+
+    Tries two orders, the second only if the first leaves holes at the peak.
+    """
     by_size = sorted(storages, key=lambda s: (-s.bytes, s.first))
     by_life = sorted(storages, key=lambda s: (-(s.last - s.first), -s.bytes, s.first))
     best: tuple[int, dict[int, int]] | None = None
+    least = _most_at_once(storages)
     for order in (by_size, by_life):
         offsets = _first_fit(order)
         total = max((offsets[id(s)] + s.reserved for s in order), default=0)
         if best is None or total < best[0]:
             best = total, offsets
+        if best[0] == least:
+            break
     assert best is not None
     for storage in storages:
         storage.offset = best[1][id(storage)]
@@ -134,18 +152,30 @@ def place(storages: Sequence[Storage]) -> int:
     return best[0]
 
 
+def _most_at_once(storages: Sequence[Storage]) -> int:
+    """The bytes that no packing can do without."""
+    change = [0] * (max((s.last for s in storages), default=0) + 2)
+    for storage in storages:
+        change[storage.first] += storage.reserved
+        change[storage.last + 1] -= storage.reserved
+    return max(accumulate(change))
+
+
 def _first_fit(order: Sequence[Storage]) -> dict[int, int]:
-    placed: list[tuple[int, Storage]] = []
+    """The lowest free offset for each storage, in this order."""
+    # Columns are the storages placed so far, by offset; a numpy scan for each new one.
+    placed = np.empty((4, len(order)), np.int64)
     offsets: dict[int, int] = {}
-    for storage in order:
-        offset = 0
-        for start, other in placed:  # by offset
-            if other.last < storage.first or storage.last < other.first:
-                continue
-            if start >= offset + storage.reserved:
-                break
-            offset = max(offset, start + other.reserved)
+    for count, storage in enumerate(order):
+        size, first, last = storage.reserved, storage.first, storage.last
+        starts, ends, firsts, lasts = placed[:, :count]
+        together = np.flatnonzero((firsts <= last) & (lasts >= first))
+        # Below each neighbour in time lies a gap, from the end of all under it.
+        floors = np.maximum.accumulate(np.concatenate([[0], ends[together]]))
+        fits = np.flatnonzero(starts[together] >= floors[:-1] + size)
+        offset = int(floors[fits[0]] if fits.size else floors[-1])
+        where = int(np.searchsorted(starts, offset))
+        placed[:, where + 1:count + 1] = placed[:, where:count]
+        placed[:, where] = offset, offset + size, first, last
         offsets[id(storage)] = offset
-        placed.append((offset, storage))
-        placed.sort(key=lambda pair: pair[0])
     return offsets

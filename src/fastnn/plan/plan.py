@@ -8,7 +8,7 @@ from functools import cached_property
 
 from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
-from fastnn.plan.budget import GROWTH, format_bytes
+from fastnn.plan.budget import GROWTH, RUNNING, format_bytes
 from fastnn.plan.cost import seconds
 from fastnn.plan.memory import Layout
 from fastnn.plan.select import Step
@@ -17,8 +17,9 @@ from fastnn.runtime.executor import Place, PlacedCall
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step will do: steps in order, memory, recomputed values, and a prediction.
+    """What a step will do: steps in order, memory, what runs again, and a prediction.
 
+    again: positions of the steps whose operation ran before, in the forward pass.
     `baseline_bytes` is what the process held when the plan was made, with parameters and the
     optimizer's state; `peak_bytes` adds to it the arena and the batch.
     """
@@ -27,9 +28,16 @@ class Plan:
     steps: tuple[Step, ...]
     layout: Layout
     threads: int
-    recomputed: tuple[str, ...]
+    again: tuple[int, ...]
     baseline_bytes: int
     smallest_arena: Callable[[], int]
+    packed: Callable[[], list[tuple[int, float]]] = list
+
+    @property
+    def recomputed(self) -> tuple[str, ...]:
+        """"layer:operation" of every step that runs again."""
+        nodes = [self.steps[i].node for i in self.again]
+        return tuple(f"{node.scope}:{node.op.name}" for node in nodes)
 
     @property
     def batch_bytes(self) -> int:
@@ -37,12 +45,21 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes
+        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes + RUNNING
 
     @cached_property
     def min_bytes(self) -> int:
         """The smallest memory budget for which there is a plan."""
-        return self.baseline_bytes + self.smallest_arena() + self.batch_bytes + GROWTH
+        return (self.baseline_bytes + self.smallest_arena() + self.batch_bytes + RUNNING
+                + GROWTH)
+
+    def frontier(self) -> list[tuple[int, float]]:
+        """(bytes of the process, predicted seconds of a step): what each budget costs.
+
+        From the least memory to the least time; between two of them the first one holds.
+        """
+        beside = self.baseline_bytes + self.batch_bytes + RUNNING
+        return [(beside + arena, time) for arena, time in self.packed()]
 
     @property
     def seconds(self) -> float:
@@ -81,10 +98,11 @@ class Plan:
         live = [self.layout.live_bytes(i) for i in range(len(self.steps))]
         peak = max(range(len(live)), key=live.__getitem__, default=0)
         rows = []
+        again = set(self.again)
         for i, step in enumerate(self.steps):
             node = step.node
             shape = "x".join(map(str, node.outputs[0].shape)) if node.outputs else "-"
-            part = ("forward" if i < self.graph.forward_nodes else
+            part = ("again" if i in again else "forward" if i < self.graph.forward_nodes else
                     "backward" if i < self.graph.first_update else "update")
             kernels = ",".join(call.kernel for call in step.calls) or "(view)"
             mark = "  <- peak" if i == peak else ""

@@ -38,13 +38,21 @@ def aligned_bytes(size: int) -> np.ndarray:
             block = mmap.mmap(-1, size + HUGE_PAGE)
         except (OSError, OverflowError):
             raise MemoryError(f"the system has no {size:,} bytes of memory to give") from None
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            block.madvise(mmap.MADV_HUGEPAGE)
         memory, alignment = np.frombuffer(block, np.uint8), HUGE_PAGE
+        _advise(block, -memory.ctypes.data % HUGE_PAGE, size)
     else:
         memory, alignment = np.zeros(size + ALIGNMENT, np.uint8), ALIGNMENT
     start = -memory.ctypes.data % alignment
     return memory[start:start + size]
+
+
+def _advise(block: mmap.mmap, start: int, size: int) -> None:
+    """Ask for huge pages, but not for one that reaches beyond the end: all of it would count."""
+    whole = size // HUGE_PAGE * HUGE_PAGE
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        block.madvise(mmap.MADV_HUGEPAGE, start, whole)
+        if whole < size:
+            block.madvise(mmap.MADV_NOHUGEPAGE, start + whole, size - whole)
 
 
 def aligned_array(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:

@@ -37,13 +37,13 @@ def cpu_quota(process: str | Path = "/proc/self") -> float:
 
     A group is bound by its own quota and by those of all groups around it.
     """
-    return min((quota for folder in _groups(Path(process))
+    return min((quota for folder in groups(Path(process), "cpu")
                 for quota in (_quota_v2(folder), _quota_v1(folder)) if quota is not None),
                default=math.inf)
 
 
-def _groups(process: Path) -> Iterator[Path]:
-    """Folders of the CPU controller for this process: its own group, then those around it."""
+def groups(process: Path, controller: str) -> Iterator[Path]:
+    """Folders of a controller of cgroups for a process: its own group, then those around it."""
     try:
         memberships = (process / "cgroup").read_text().splitlines()
         mounts = (process / "mountinfo").read_text().splitlines()
@@ -54,12 +54,12 @@ def _groups(process: Path) -> Iterator[Path]:
         _, controllers, path = line.split(":", 2)
         if not controllers:
             paths["cgroup2"] = path
-        elif "cpu" in controllers.split(","):
+        elif controller in controllers.split(","):
             paths["cgroup"] = path
     for line in mounts:
         place, _, source = line.partition(" - ")
         kind, _, options = source.split(" ", 2)
-        if kind not in paths or (kind == "cgroup" and "cpu" not in options.split(",")):
+        if kind not in paths or (kind == "cgroup" and controller not in options.split(",")):
             continue
         inside, mounted = place.split(" ")[3:5]
         group = _below(paths[kind], inside)

@@ -11,8 +11,8 @@ import numpy as np
 from fastnn._kernels.program import Program
 from fastnn._kernels.registry import kernel
 from fastnn.graph import Leaf, Tensor, logical_view, storage_shape
-from fastnn.runtime.arena import aligned_bytes
 from fastnn.runtime.blas import one_blas_thread
+from fastnn.runtime.shared import Arena
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,10 @@ class PlacedCall:
 
 
 class Executor:
-    """A frozen program with its memory. `split` is the number of calls before state changes."""
+    """A frozen program with its memory. `split` is the number of calls before state changes.
+
+    arena: the memory it shares with others, or None for one of its own.
+    """
 
     def __init__(
         self,
@@ -48,8 +51,10 @@ class Executor:
         places: Mapping[Tensor, Place],
         inputs: Sequence[Tensor],
         threads: int,
+        arena: Arena | None = None,
     ) -> None:
         self.program = Program(threads)
+        self.arena_bytes = arena_bytes
         self.places = places
         self.split, self.count = split, len(calls)
         self._uses_blas = any(call.kernel.startswith("blas_") for call in calls)
@@ -62,7 +67,8 @@ class Executor:
         for call in calls:
             self._add(call)
         self.program.freeze()
-        self.program.bind(0, aligned_bytes(arena_bytes))
+        self.arena = Arena() if arena is None else arena
+        self.arena.join(self, arena_bytes)
         for owner, slot in self._slots.items():
             if owner is not None and owner.node.op.name != "input":
                 self.program.bind(slot, leaf_memory(owner))
@@ -76,7 +82,7 @@ class Executor:
         self.program.add(kernel(call.kernel), buffers, call.d, call.s)
 
     def _run_python(self, call: PlacedCall) -> None:
-        arrays = [self._view(tensor, place)
+        arrays = [self.view(tensor, place)
                   for tensor, place in zip(call.tensors, call.buffers, strict=True)]
         inputs, outputs = arrays[:-call.outputs], arrays[-call.outputs:]
         for array in inputs:
@@ -85,11 +91,23 @@ class Executor:
         for output, value in zip(outputs, call.python(*inputs), strict=True):
             output[...] = value
 
+    def move(self, memory: np.ndarray) -> None:
+        """Let the arena lie here from now on."""
+        self.program.bind(0, memory)
+
+    def use(self, arena: Arena) -> None:
+        """Take turns in another arena."""
+        if arena is not self.arena:
+            self.arena.leave(self)
+            self.arena = arena
+            arena.join(self, self.arena_bytes)
+
     def memory(self, owner: Tensor | None) -> np.ndarray:
         """The arena (None), or the memory of a leaf."""
         return self.program.array(self._slots[owner])  # type: ignore[no-any-return]
 
-    def _view(self, tensor: Tensor, place: Place) -> np.ndarray:
+    def view(self, tensor: Tensor, place: Place) -> np.ndarray:
+        """A value where it lies, with its logical axes."""
         memory = self.memory(place.memory).reshape(-1).view(np.uint8)
         flat = memory[place.offset:place.offset + tensor.bytes].view(tensor.dtype)
         return logical_view(flat, tensor.shape)
@@ -122,7 +140,7 @@ class Executor:
 
     def read(self, tensor: Tensor) -> np.ndarray:
         """A copy of a value that the plan keeps until the end, as a contiguous array."""
-        return np.array(self._view(tensor, self.places[tensor]), order="C")
+        return np.array(self.view(tensor, self.places[tensor]), order="C")
 
     def locate(self, tensor: Tensor) -> tuple[int, int]:
         """Slot and offset, for `program.number`, of a value that the plan keeps until the end."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastnn.compiled import NonFiniteError
+from fastnn.compiled import Budget, NonFiniteError, within
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import mode_changed
 from fastnn.runtime.random import get_rng_state, set_rng_state
@@ -27,10 +27,13 @@ class Evaluation(Module):
         output = self.model(*inputs)
         return output, self.loss(output, y)
 
-    def measure(self, data: Source) -> dict[str, float]:
-        """{"loss": ..., "accuracy": ...} over all batches, each example counting the same."""
+    def measure(self, data: Source, memory_budget: Budget = None) -> dict[str, float]:
+        """{"loss": ..., "accuracy": ...} over all batches, each example counting the same.
+
+        Raises MemoryBudgetError if a batch does not fit.
+        """
         averages = Averages()
-        with in_use(self):
+        with in_use(self), within(memory_budget):
             for number, (x, y) in enumerate(data.epoch(0)):
                 try:
                     output, loss = self(x, y)

@@ -1,0 +1,72 @@
+"""Pictures of a plan: memory over a step, and time against bytes. Matplotlib is imported late."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn.plan.plan import Plan
+
+MIB = 2**20
+
+
+def draw(plan: Plan, path: Path) -> None:
+    """Write both pictures side by side to a file.
+
+    Left: bytes of the arena in use at each operation, steps that run again shaded. Right: predicted
+    time of a step for each memory budget, this plan marked. Raises ImportError without Matplotlib.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    memory, frontier = figure.subplots(1, 2)
+    _memory(memory, plan)
+    _frontier(frontier, plan)
+    figure.savefig(path, dpi=120)
+
+
+def _memory(axes: Any, plan: Plan) -> None:
+    live = np.array([plan.layout.live_bytes(i) for i in range(len(plan.steps))]) / MIB
+    kept, made_again, workspace = _parts(plan)
+    steps = np.arange(len(live))
+    axes.stackplot(
+        steps, kept / MIB, made_again / MIB, workspace / MIB, step="mid", linewidth=0,
+        labels=("kept", "computed again", "workspace"), colors=("#4878a8", "#e0904a", "#c8c8c8"))
+    peak = int(live.argmax())
+    axes.plot([peak], [live[peak]], "kv", markersize=5,
+              label=f"peak {live[peak]:.0f} MiB")
+    axes.axvline(plan.graph.first_update, color="0.6", linewidth=0.8)
+    axes.set(xlabel="operation", ylabel="MiB of the arena",
+             title=f"memory over a step, {len(plan.recomputed)} operations run again")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _parts(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bytes at each step of values made once, of values made again, and of workspace."""
+    count = len(plan.steps)
+    kept, made_again, workspace = (np.zeros(count + 1) for _ in range(3))
+    again = set(plan.again)
+    storages = {id(s): s for s in plan.layout.storages.values()}.values()
+    for storage in storages:
+        into = made_again if storage.first in again else kept
+        into[storage.first:min(storage.last, count - 1) + 1] += storage.bytes
+    for storage in plan.layout.workspaces.values():
+        workspace[storage.first] += storage.bytes
+    return kept[:count], made_again[:count], workspace[:count]
+
+
+def _frontier(axes: Any, plan: Plan) -> None:
+    points = plan.frontier()
+    fastest = points[-1][1]
+    axes.step([size / MIB for size, _ in points],
+              [time / fastest for _, time in points], where="post", color="#4878a8")
+    axes.plot([plan.peak_bytes / MIB], [plan.seconds / fastest], "o",
+              color="#e0904a", label="this plan")
+    axes.set(xlabel="memory budget, MiB of the process",
+             ylabel="time of a step, keeping everything = 1", title="what a budget costs")
+    axes.legend(frameon=False, fontsize=8)

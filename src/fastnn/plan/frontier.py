@@ -1,0 +1,125 @@
+"""All schedules worth having: time against bytes, from keeping everything to the least memory.
+
+It depends on the problem alone. A budget only picks from it, so that a smaller one can neither
+raise the peak nor shorten the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fastnn.plan.blocks import blocks
+from fastnn.plan.chain import make_chain, schedule, solve
+from fastnn.plan.edit import prune
+from fastnn.plan.improve import Effort, exchange, reduce, refill
+from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.simulate import peak
+
+CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices, many finer ones
+RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
+LEVELS = 24  # limits for which schedules are improved
+EFFORT = 1_500_000  # steps simulated in all
+
+
+@dataclass(frozen=True)
+class Point:
+    """A schedule with its peak (bytes in use, before packing) and time."""
+
+    bytes: int
+    seconds: float
+    schedule: Schedule
+
+
+class Archive:
+    """Schedules of which none is both larger and slower than another."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._points: dict[Schedule, Point] = {}
+
+    def add(self, order: Schedule) -> Point:
+        """Measure a schedule and take it in."""
+        point = self._points.get(order)
+        if point is None:
+            point = Point(peak(self._problem, order), self._problem.seconds(order), order)
+            self._points[order] = point
+        return point
+
+    def best(self, limit: int) -> Point | None:
+        """The fastest within a limit."""
+        fitting = [point for point in self._points.values() if point.bytes <= limit]
+        return min(fitting, key=lambda point: (point.seconds, point.bytes), default=None)
+
+    def points(self) -> list[Point]:
+        """From the least memory to the least time."""
+        result: list[Point] = []
+        for point in sorted(self._points.values(), key=lambda p: (p.bytes, p.seconds)):
+            if not result or point.seconds < result[-1].seconds:
+                result.append(point)
+        return result
+
+
+@lru_cache(maxsize=4)  # a new budget, or the same net traced again, asks for the same one
+def frontier(problem: Problem) -> tuple[Point, ...]:
+    """The schedules found, from the least memory to the least time."""
+    archive = Archive(problem)
+    whole = archive.add(problem.everything)
+    effort = Effort(EFFORT)
+    _from_chains(problem, archive, whole.bytes, effort)
+    _descend(problem, archive, effort.share(3))
+    _improve(problem, archive, effort)
+    return tuple(archive.points())
+
+
+def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -> None:
+    """Every schedule of the chains' tables, thinned out where simulating all would take long."""
+    done = set()
+    for most in CHAINS:
+        parts = blocks(problem, most)
+        if len(parts) in done or len(parts) < 2:
+            continue
+        done.add(len(parts))
+        chain = make_chain(problem, parts)
+        for share in RANGES:
+            table = solve(chain, top // share)
+            limits = table.limits()
+            most_tried = max(4, effort.steps // (100 * len(problem.tasks)))
+            for limit in limits[::-(-len(limits) // most_tried) or 1]:
+                order = prune(problem, schedule(problem, table, limit))
+                effort.spend(order)
+                archive.add(order)
+
+
+def _descend(problem: Problem, archive: Archive, effort: Effort) -> None:
+    """Go below the least memory found so far, as long as that works."""
+    step = 0.9
+    while step < 0.995:
+        least = archive.points()[0]
+        for start in (least.schedule, archive.points()[-1].schedule):
+            order = reduce(problem, start, int(least.bytes * step), effort)
+            if order is not None:
+                archive.add(order)
+                break
+        else:
+            step = 1 - (1 - step) / 2
+
+
+def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
+    """Local improvement at limits between the least and the most, the largest first."""
+    points = archive.points()
+    least, most, whole = points[0].bytes, points[-1].bytes, points[-1].schedule
+    before = whole
+    for level in range(1, LEVELS + 1):
+        share = effort.share(LEVELS + 1 - level)
+        limit = round(most * (least / most) ** (level / LEVELS))
+        found = archive.best(limit)
+        starts = (before, *([found.schedule] if found is not None else []), whole,
+                  points[0].schedule)
+        for start in dict.fromkeys(starts):
+            order = reduce(problem, start, limit, share)
+            if order is not None:
+                archive.add(refill(problem, order, limit, share))
+        found = archive.best(limit)
+        if found is not None:
+            before = archive.add(exchange(problem, found.schedule, limit, share)).schedule

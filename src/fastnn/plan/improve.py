@@ -1,0 +1,137 @@
+"""Local improvement on the exact simulator: forget values until a limit holds, then use the slack.
+
+Forgetting goes by the best ratio of overshoot removed (bytes above the limit, summed over steps)
+to seconds spent; keeping again by the seconds it saves. The work is bounded by a number of
+simulated steps and never by a clock, so that the same problem gives the same plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastnn.plan.edit import Gap, again_at, forget, gaps_at, keep
+from fastnn.plan.lives import Lives
+from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.simulate import peak, usage_of
+from fastnn.plan.tables import Ints
+
+OVERHEAD = 600
+TRIED = 8  # moves simulated before the best of them is made
+
+
+@dataclass
+class Effort:
+    """How many more steps may be simulated; each simulation counts as OVERHEAD steps more."""
+
+    steps: int
+
+    def spend(self, schedule: Schedule) -> bool:
+        """Whether there was enough left for one more simulation."""
+        self.steps -= len(schedule) + OVERHEAD
+        return self.steps >= 0
+
+    def share(self, parts: int) -> Effort:
+        """One of so many parts of what is left, taken from it."""
+        part = max(self.steps // parts, 0)
+        self.steps -= part
+        return Effort(part)
+
+
+def overshoot(lives: Lives, used: Ints, limit: int) -> int:
+    """Bytes above a limit, summed over stages: a task's first run and the replays before it.
+
+    Stages, not steps: a replay adds steps, and must not seem to do harm by their number.
+    """
+    starts = np.concatenate([[0], np.flatnonzero(lives.first_runs)[:-1] + 1])
+    return int(np.maximum.reduceat(np.maximum(used - limit, 0), starts).sum())
+
+
+def reduce(
+    problem: Problem, schedule: Schedule, limit: int, effort: Effort, spared: int = -1
+) -> Schedule | None:
+    """A schedule within the limit, from one that is not; None if no move helps any more.
+
+    spared: a task whose values are not forgotten.
+    """
+    lives = Lives(problem, schedule)
+    used = usage_of(lives)
+    excess = overshoot(lives, used, limit)
+    seconds = problem.seconds(schedule)
+    while excess:
+        best: tuple[float, int, float, Schedule, Lives, Ints] | None = None
+        for gap in _promising(problem, lives, used, limit, spared):
+            changed = forget(problem, schedule, lives, gap)
+            if not effort.spend(changed):
+                return None
+            after = Lives(problem, changed)
+            now_used = usage_of(after)
+            left = overshoot(after, now_used, limit)
+            cost = problem.seconds(changed) - seconds
+            if left < excess:
+                gain = (excess - left) / max(cost, 1e-12)
+                if best is None or gain > best[0]:
+                    best = gain, left, seconds + cost, changed, after, now_used
+        if best is None:
+            return None
+        _, excess, seconds, schedule, lives, used = best
+    return schedule
+
+
+def _promising(
+    problem: Problem, lives: Lives, used: Ints, limit: int, spared: int
+) -> list[Gap]:
+    """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
+    above = np.concatenate([[0], np.cumsum(used > limit)])
+
+    def merit(gap: Gap) -> float:
+        task = problem.tasks[problem.producer[gap.value]]
+        length = int(above[gap.end] - above[gap.start + 1])
+        return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
+
+    gaps = (gap for gap in gaps_at(lives, int(used.argmax()))
+            if problem.producer[gap.value] != spared)
+    return sorted(gaps, key=merit, reverse=True)[:TRIED]
+
+
+def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
+    """The schedule with whatever second runs left out that the limit does not need."""
+    seconds = problem.seconds(schedule)
+    changed = True
+    while changed:
+        changed = False
+        places = sorted(again_at(schedule),
+                        key=lambda place: -problem.tasks[schedule[place]].seconds)
+        for place in places:
+            shorter = keep(problem, schedule, place)
+            if not effort.spend(shorter):
+                return schedule
+            time = problem.seconds(shorter)
+            if time <= seconds and peak(problem, shorter) <= limit:
+                schedule, seconds, changed = shorter, time, True
+                break
+    return schedule
+
+
+def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
+    """The schedule with second runs given up for cheaper ones, while that saves time.
+
+    To give one up goes beyond the limit; `reduce` then finds what else can be forgotten.
+    """
+    seconds = problem.seconds(schedule)
+    changed = True
+    while changed and effort.steps > 0:
+        changed = False
+        for place in sorted(again_at(schedule),
+                            key=lambda place: -problem.tasks[schedule[place]].seconds):
+            other = reduce(problem, keep(problem, schedule, place), limit, effort,
+                           schedule[place])
+            if other is None:
+                continue
+            other = refill(problem, other, limit, effort)
+            time = problem.seconds(other)
+            if time < seconds - 1e-12:
+                schedule, seconds, changed = other, time, True
+                break
+    return schedule

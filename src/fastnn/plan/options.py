@@ -1,0 +1,106 @@
+"""What a block may keep for its backward pass: everything, nothing, or what is dear to make again.
+
+Values are ordered by the seconds that a byte of them costs to make again, and each option forgets
+those below some place in that order: batch norm, ReLU, sums and pooling first, convolutions last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastnn.plan.blocks import Block
+from fastnn.plan.problem import Problem
+
+MOST_OPTIONS = 6
+
+
+@dataclass(frozen=True)
+class Option:
+    """Values kept by a block, and its backward tasks with the forward ones that run again.
+
+    seconds: of the tasks that run again. inner_bytes: of values kept that no later block reads.
+    forward_peak, backward_peak: bytes of the block's own at most, above what crosses into it (and,
+    backward, above the gradients that arrive).
+    """
+
+    kept: frozenset[int]
+    backward: tuple[int, ...]
+    seconds: float
+    inner_bytes: int
+    forward_peak: int
+    backward_peak: int
+
+
+def options(problem: Problem, block: Block) -> list[Option]:
+    """The options of a block, the one that keeps most first."""
+    inside = {value for number in range(block.first, block.end)
+              for value in problem.tasks[number].outputs if problem.tasks[number].again}
+    read = {v for number in block.backward for v in problem.tasks[number].inputs} & inside
+
+    def dearness(value: int) -> float:
+        return problem.tasks[problem.producer[value]].seconds / problem.sizes[value]
+
+    ordered = sorted(read, key=lambda value: (dearness(value), value))
+    levels = sorted({dearness(value) for value in ordered})
+    step = max(1, -(-len(levels) // (MOST_OPTIONS - 1)))
+    bounds = [-1.0, *levels[step - 1::step], *levels[-1:]]
+    found = []
+    for bound in dict.fromkeys(bounds):
+        kept = frozenset(value for value in ordered if dearness(value) > bound)
+        found.append(_option(problem, block, inside, kept))
+    return found
+
+
+def _option(problem: Problem, block: Block, inside: set[int], kept: frozenset[int]) -> Option:
+    backward, again = _with_replays(problem, block, inside, set(kept))
+    forward = tuple(range(block.first, block.end))
+    later = {value for value in inside if problem.last_forward[value] >= block.end}
+    return Option(kept, backward, sum(problem.tasks[number].seconds for number in again),
+                  sum(problem.reserved[value] for value in kept - later),
+                  peak_inside(problem, forward, kept | later),
+                  peak_inside(problem, backward, frozenset())
+                  + sum(problem.reserved[value] for value in kept))
+
+
+def _with_replays(
+    problem: Problem, block: Block, inside: set[int], held: set[int]
+) -> tuple[tuple[int, ...], list[int]]:
+    """The block's backward tasks, each after those that make what it reads and is not held."""
+    order: list[int] = []
+    again: list[int] = []
+    for number in block.backward:
+        chain: set[int] = set()
+        pending = [v for v in problem.tasks[number].inputs if v in inside and v not in held]
+        while pending:
+            maker = problem.producer[pending.pop()]
+            if maker not in chain:
+                chain.add(maker)
+                pending.extend(v for v in problem.tasks[maker].inputs
+                               if v in inside and v not in held)
+        order.extend((*sorted(chain), number))
+        again.extend(chain)
+        held.update(v for maker in chain for v in problem.tasks[maker].outputs)
+    return tuple(order), again
+
+
+def peak_inside(problem: Problem, order: tuple[int, ...], kept: frozenset[int]) -> int:
+    """Bytes at most of what a run of tasks makes, where `kept` and what it never reads stay."""
+    last: dict[int, int] = {}
+    for position, number in enumerate(order):
+        for value in problem.tasks[number].inputs:
+            last[value] = position
+    live = top = 0
+    made: set[int] = set()
+    for position, number in enumerate(order):
+        task = problem.tasks[number]
+        gone = {v for v in task.inputs
+                if v in made and last[v] == position and v not in kept}
+        new = 0 if task.view is not None else sum(
+            problem.reserved[value] for value in task.outputs)
+        taken = next((problem.reserved[v] for v in task.over if v in gone
+                      and problem.sizes[v] == problem.sizes[task.outputs[0]]), 0)
+        top = max(top, live + new - taken + task.workspace)
+        live += new - sum(problem.reserved[v] for v in gone)
+        made.update(task.outputs)
+        made -= gone
+    return top

@@ -1,0 +1,60 @@
+"""Memory of this process: what it holds, and what the machine and its cgroup leave to it."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from fastnn.runtime.cores import groups
+
+# v2 and v1 of the kernel's interface; v1 writes "no limit" as a number near 2**63.
+LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
+NO_LIMIT = 2**60
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, as the operating system counts it."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def cgroup_bytes(process: str | Path = "/proc/self") -> float:
+    """The memory limit of this process's cgroup and all around it; infinity if there is none."""
+    limits = [math.inf]
+    for folder in groups(Path(process), "memory"):
+        for name in LIMIT_FILES:
+            try:
+                limit = int((folder / name).read_text())
+            except (OSError, ValueError):  # not there, or "max"
+                continue
+            if limit < NO_LIMIT:
+                limits.append(limit)
+    return min(limits)
+
+
+def machine_bytes(meminfo: str | Path = "/proc/meminfo") -> float:
+    """Memory of the machine; infinity if the system does not say."""
+    return _meminfo("MemTotal", meminfo)
+
+
+def available_bytes(
+    process: str | Path = "/proc/self", meminfo: str | Path = "/proc/meminfo"
+) -> float:
+    """What this process can hold in all: its cgroup's limit, or its own and all free memory."""
+    limit = cgroup_bytes(process)
+    return min(limit, _meminfo("MemAvailable", meminfo) + resident_bytes())
+
+
+def _meminfo(name: str, path: str | Path) -> float:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return math.inf
+    return next((int(line.split()[1]) * 1024.0 for line in lines if line.startswith(name + ":")),
+                math.inf)

@@ -1,0 +1,87 @@
+"""One arena for all plans that take turns: as large as the largest of them needs.
+
+What a plan leaves in the arena lasts until another one runs, so a plan's results are read in its
+turn. Plans of different threads never share, nor do two of which one runs inside the other (a
+Python function of the user's that calls a model).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+from fastnn.runtime.arena import aligned_bytes
+
+
+class Arena:
+    """Memory that its users take turns in. A user is told where it is whenever that changes.
+
+    It lives as long as a user does, and shrinks when the largest of them is gone and another
+    joins.
+    """
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.touched = 0  # bytes of the memory that have been used: those are resident
+        self._memory: Callable[[], np.ndarray | None] = lambda: None
+        self._sizes: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._owner: Callable[[], Any] = lambda: None
+
+    @property
+    def resident_bytes(self) -> int:
+        """What it takes of the process's memory now."""
+        return 0 if self._memory() is None else self.touched
+
+    def join(self, user: Any, size: int) -> None:
+        """Let `user`, which has a method `move(memory)`, be one that needs so many bytes."""
+        self._sizes[user] = size
+        largest = max(self._sizes.values())
+        memory = self._memory()
+        if memory is not None and memory.nbytes == largest:
+            user.move(memory)
+            return
+        memory = aligned_bytes(largest)
+        for each in list(self._sizes):
+            each.move(memory)
+        self._memory, self.touched = ref(memory), 0
+
+    def leave(self, user: Any) -> None:
+        """Forget a user."""
+        self._sizes.pop(user, None)
+
+    def renew(self) -> None:
+        """Give back what is resident; users go on in fresh memory."""
+        if self._sizes:
+            self._memory, self.touched = (lambda: None), 0
+            user, size = next(iter(self._sizes.items()))
+            self.join(user, size)
+
+    def is_owner(self, user: Any) -> bool:
+        """Whether nobody else had a turn since this user's last one."""
+        return self._owner() is user
+
+    @contextmanager
+    def turn(self, user: Any) -> Iterator[None]:
+        """Inside, the memory is this user's."""
+        self.busy, self._owner = True, ref(user)
+        self.touched = max(self.touched, self._sizes[user])
+        try:
+            yield
+        finally:
+            self.busy = False
+
+
+_threads = threading.local()
+
+
+def free_arena() -> Arena:
+    """This thread's arena, or a new one while a plan of the thread is running."""
+    arena: Arena | None = getattr(_threads, "arena", None)
+    if arena is None:
+        arena = _threads.arena = Arena()
+    return Arena() if arena.busy else arena

@@ -1,0 +1,122 @@
+"""Replays: whatever runs again, losses, gradients, statistics and weights have the same bits."""
+
+import numpy as np
+import pytest
+
+import fastnn as fn
+from fastnn.plan import build as building
+from fastnn.plan.edit import again_at, forget, gaps_at
+from fastnn.plan.frontier import Point
+from fastnn.plan.fuse import fuse
+from fastnn.plan.lives import Lives
+from fastnn.plan.problem import pose
+from fastnn.plan.replay import replay
+from fastnn.plan.select import select
+from tests.harness import run, same_bits
+from tests.nets import NETS, batch_for, make
+from tests.plan.random_graphs import random_graph
+from tests.plan.verify import verify
+
+
+def random_schedule(problem, rng, edits):
+    """Keep everything, then forget random values over random gaps."""
+    schedule = problem.everything
+    for _ in range(edits):
+        lives = Lives(problem, schedule)
+        gaps = gaps_at(lives, int(rng.integers(len(schedule))))
+        if gaps:
+            schedule = forget(problem, schedule, lives, gaps[rng.integers(len(gaps))])
+    return schedule
+
+
+def _train(name, choose, monkeypatch, steps=2):
+    """Losses and state after some steps by the schedule that `choose(problem)` gives."""
+    if choose is not None:
+        monkeypatch.setattr(building, "frontier", lambda problem: [
+            Point(0, 0.0, choose(problem))])
+        monkeypatch.setattr(building.Planner, "whole", property(
+            lambda planner: planner.lay_out(choose(planner.problem))))
+    model = make(name)
+    step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(label_smoothing=0.1),
+                        fn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9))
+    losses = [step(*batch_for(name, seed=i)) for i in range(steps)]
+    return np.array(losses), [v.copy() for v in model.state_dict().values()], step
+
+
+def _problem(step):
+    graph = fuse(step._compiled.graph)
+    return pose(graph, select(graph, 1))
+
+
+def _check(name, schedule, monkeypatch, expected):
+    losses, state, step = _train(name, lambda problem: schedule, monkeypatch)
+    again = again_at(schedule)
+    assert losses.tobytes() == expected[0].tobytes(), f"{name}: losses with {again} again"
+    assert same_bits(expected[1], state), f"{name}: state with {again} again"
+    verify(step._compiled.plan)
+    return step._compiled.plan
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_each_gap_alone(name, monkeypatch):
+    expected = _train(name, None, monkeypatch)
+    problem = _problem(expected[2])
+    lives = Lives(problem, problem.everything)
+    gaps = {gap for step in range(len(problem.tasks)) for gap in gaps_at(lives, step)}
+    assert len(gaps) > 5
+    for gap in sorted(gaps, key=lambda gap: (gap.value, gap.start)):
+        schedule = forget(problem, problem.everything, lives, gap)
+        plan = _check(name, schedule, monkeypatch, expected)
+        assert len(plan.recomputed) == len(again_at(schedule)) >= 1
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_random_schedules(name, monkeypatch):
+    expected = _train(name, None, monkeypatch)
+    problem = _problem(expected[2])
+    rng = np.random.default_rng(5)
+    for edits in (2, 4, 8, 16, 32, 64):
+        schedule = random_schedule(problem, rng, edits)
+        _check(name, schedule, monkeypatch, expected)
+
+
+@pytest.mark.parametrize("seed", range(200, 220))
+def test_random_graphs(seed):
+    graph, arrays = random_graph(seed)
+    expected = run(graph, arrays)
+    fused = fuse(graph)
+    problem = pose(fused, select(fused, 1))
+    rng = np.random.default_rng(seed)
+    for edits in (3, 10, 40):
+        again = replay(fused, problem, random_schedule(problem, rng, edits))
+        assert same_bits(expected, run(again, arrays, fused=False))
+
+
+def test_statistics_and_user_functions_run_once():
+    calls = []
+
+    class Count(fn.Function):
+        @staticmethod
+        def forward(ctx, x):
+            calls.append(1)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy * 2
+
+    x = fn.graph.leaf("input", 0, fn.graph.Spec((4, 3)))
+    loss = fn.tanh(fn.tanh(Count.apply(fn.tanh(x)))).sum()
+    graph = fn.graph.Graph.trace([x], fn.autodiff.gradients(loss, [x]), (), [loss])
+    problem = pose(graph, select(graph, 1))
+    schedule = random_schedule(problem, np.random.default_rng(0), 30)
+    assert again_at(schedule)
+    run(replay(graph, problem, schedule), [np.ones((4, 3), np.float32)], fused=False)
+    assert len(calls) == 1
+    model = make("residual")
+    step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters()))
+    nodes = [node for node in fuse(step.plan((64, 2, 8, 8)).graph).nodes]
+    problem = pose(step.plan((64, 2, 8, 8)).graph, step.plan((64, 2, 8, 8)).steps)
+    statistics = [task for task, node in zip(problem.tasks, nodes, strict=True)
+                  if node.op.name == "batch_norm_stats"]
+    assert len(statistics) == 4 and not any(task.again for task in statistics)
