@@ -1,7 +1,9 @@
 /* Batch norm over blocks of rows: moments, apply, and the two passes of the gradient.
  *
- * Rows go four at a time, so that the per-column values are read once for four rows. Sums are in
- * float within SUM_FLOATS values of cache-resident rows and in double across them.
+ * What sums takes four rows at a time, so that sums are read and written once for four rows; they
+ * are in float within SUM_FLOATS values of cache-resident rows and in double across them. What writes
+ * a value for each value goes row by row: memory is then read and written in order, which is worth
+ * more (1.2 to 1.3 times on Zen 4) than reading the values of columns less often.
  */
 enum { SUM_FLOATS = 8192, SUM_ROWS_MIN = 16, SUM_ROWS_MAX = 256 };
 
@@ -87,51 +89,34 @@ static void norm_moments(int64_t rows, int64_t width, int64_t stride, const floa
 /* The one arithmetic of the value: the ReLU mask of the backward must agree to the bit. */
 INLINE vf norm_value(vf centered, vf scale, vf bias) { return vfma(centered, scale, bias); }
 
-INLINE void apply_rows(int count, int64_t width, int64_t stride, const float *x,
-                       const norm_columns *v, float *y, int relu) {
+INLINE void apply_row(int64_t width, const float *x, const norm_columns *v, float *y, int relu) {
     const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
 #define PART(lanes, j)                                                                            \
-    const vf m = load_n(mean + j, lanes), a = load_n(scale + j, lanes);                           \
-    const vf b = load_n(bias + j, lanes);                                                         \
-    for (int i = 0; i < count; i++) {                                                             \
-        vf value = norm_value(load_n(x + i * stride + j, lanes) - m, a, b);                       \
-        if (relu) value = vmax((vf){0}, value);                                                   \
-        store_n(y + i * stride + j, value, lanes);                                                \
-    }
+    vf value = norm_value(load_n(x + j, lanes) - load_n(mean + j, lanes),                          \
+                          load_n(scale + j, lanes), load_n(bias + j, lanes));                     \
+    if (relu) value = vmax((vf){0}, value);                                                       \
+    store_n(y + j, value, lanes)
     OVER_COLUMNS(width, PART);
 #undef PART
 }
 
 static void norm_apply(int64_t rows, int64_t width, int64_t stride, const float *x,
                        const norm_columns *v, float *y, int relu) {
-#define PART(count) apply_rows(count, width, stride, x + r * stride, v, y + r * stride, 1)
-    if (relu) OVER_ROWS(rows, PART);
-#undef PART
-#define PART(count) apply_rows(count, width, stride, x + r * stride, v, y + r * stride, 0)
-    if (!relu) OVER_ROWS(rows, PART);
-#undef PART
-}
-
-INLINE void add_relu_rows(int count, int64_t width, int64_t stride, const float *x,
-                          const float *shortcut, const norm_columns *v, float *y) {
-    const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
-#define PART(lanes, j)                                                                            \
-    const vf m = load_n(mean + j, lanes), a = load_n(scale + j, lanes);                           \
-    const vf b = load_n(bias + j, lanes);                                                         \
-    for (int i = 0; i < count; i++) {                                                             \
-        vf value = norm_value(load_n(x + i * stride + j, lanes) - m, a, b);                       \
-        value += load_n(shortcut + i * stride + j, lanes);                                        \
-        store_n(y + i * stride + j, vmax((vf){0}, value), lanes);                                 \
-    }
-    OVER_COLUMNS(width, PART);
-#undef PART
+    if (relu)
+        for (int64_t r = 0; r < rows; r++) apply_row(width, x + r * stride, v, y + r * stride, 1);
+    else
+        for (int64_t r = 0; r < rows; r++) apply_row(width, x + r * stride, v, y + r * stride, 0);
 }
 
 static void norm_apply_add_relu(int64_t rows, int64_t width, int64_t stride, const float *x,
                                 const float *shortcut, const norm_columns *v, float *y) {
-#define PART(count)                                                                               \
-    add_relu_rows(count, width, stride, x + r * stride, shortcut + r * stride, v, y + r * stride)
-    OVER_ROWS(rows, PART);
+    const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
+#define PART(lanes, j)                                                                            \
+    const vf value = norm_value(load_n(x + j, lanes) - load_n(mean + j, lanes),                   \
+                                load_n(scale + j, lanes), load_n(bias + j, lanes));               \
+    store_n(y + j, vmax((vf){0}, value + load_n(shortcut + j, lanes)), lanes)
+    for (int64_t r = 0; r < rows; r++, x += stride, shortcut += stride, y += stride)
+        OVER_COLUMNS(width, PART);
 #undef PART
 }
 
@@ -189,9 +174,8 @@ static void norm_sums(int64_t rows, int64_t width, int64_t stride, const float *
     }
 }
 
-INLINE void backward_rows(int count, int64_t width, int64_t stride, const float *dy,
-                          const float *x, const norm_columns *v, float *dx, int relu,
-                          int constant) {
+INLINE void backward_row(int64_t width, const float *dy, const float *x, const norm_columns *v,
+                         float *dx, int relu, int constant) {
     const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
     const float *slope = v->slope, *offset = v->offset;
 #define PART(lanes, j)                                                                            \
@@ -199,11 +183,9 @@ INLINE void backward_rows(int count, int64_t width, int64_t stride, const float 
     const vf b = relu ? load_n(bias + j, lanes) : m;                                              \
     const vf k = constant ? m : load_n(slope + j, lanes);                                         \
     const vf e = constant ? m : load_n(offset + j, lanes);                                        \
-    for (int i = 0; i < count; i++) {                                                             \
-        const vf d = load_n(x + i * stride + j, lanes) - m;                                       \
-        const vf g = masked(load_n(dy + i * stride + j, lanes), d, a, b, relu);                   \
-        store_n(dx + i * stride + j, constant ? g * a : vfma(g, a, vfma(d, k, e)), lanes);        \
-    }
+    const vf d = load_n(x + j, lanes) - m;                                                        \
+    const vf g = masked(load_n(dy + j, lanes), d, a, b, relu);                                    \
+    store_n(dx + j, constant ? g * a : vfma(g, a, vfma(d, k, e)), lanes)
     OVER_COLUMNS(width, PART);
 #undef PART
 }
@@ -211,22 +193,14 @@ INLINE void backward_rows(int count, int64_t width, int64_t stride, const float 
 static void norm_backward(int64_t rows, int64_t width, int64_t stride, const float *dy,
                           const float *x, const norm_columns *v, float *dx, int relu,
                           int constant_statistics) {
-#define PART_OF(count, relu, constant)                                                            \
-    backward_rows(count, width, stride, dy + r * stride, x + r * stride, v, dx + r * stride,      \
-                  relu, constant)
-#define PART(count) PART_OF(count, 0, 0)
-    if (!relu && !constant_statistics) OVER_ROWS(rows, PART);
-#undef PART
-#define PART(count) PART_OF(count, 1, 0)
-    if (relu && !constant_statistics) OVER_ROWS(rows, PART);
-#undef PART
-#define PART(count) PART_OF(count, 0, 1)
-    if (!relu && constant_statistics) OVER_ROWS(rows, PART);
-#undef PART
-#define PART(count) PART_OF(count, 1, 1)
-    if (relu && constant_statistics) OVER_ROWS(rows, PART);
-#undef PART
-#undef PART_OF
+#define ROWS(relu, constant)                                                                      \
+    for (int64_t r = 0; r < rows; r++, dy += stride, x += stride, dx += stride)                   \
+        backward_row(width, dy, x, v, dx, relu, constant)
+    if (relu && constant_statistics) ROWS(1, 1);
+    else if (relu) ROWS(1, 0);
+    else if (constant_statistics) ROWS(0, 1);
+    else ROWS(0, 0);
+#undef ROWS
 }
 
 #define NORM_KERNELS {norm_moments, norm_apply, norm_apply_add_relu, norm_sums, norm_backward}
