@@ -43,7 +43,7 @@ def _memory(axes: Any, plan: Plan) -> None:
     axes.axvline(plan.graph.first_update, color="0.6", linewidth=0.8)
     axes.set(xlabel="operation", ylabel="MiB of the arena",
              title=f"memory over a step, {len(plan.recomputed)} operations run again")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(loc="upper right", framealpha=0.9, edgecolor="none", fontsize=8)
 
 
 def _parts(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
