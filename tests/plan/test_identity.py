@@ -42,7 +42,7 @@ def test_the_same_hash_for_every_plan(name, monkeypatch):
     expected, step = _train(name)
     graph = fuse(step._compiled.graph)
     points = frontier(pose(graph, select(graph, 1)))
-    assert len(points) > 3
+    assert len(points) > 2  # of the MLP there are three at some levels
     for number, point in enumerate(points):
         with monkeypatch.context() as patch:
             patch.setattr(building.Planner, "whole", property(
