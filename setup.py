@@ -22,7 +22,7 @@ X86 = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-ma
        "-mavx512bw", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]}
 ARM = {"neon": []}
 LEVELS = X86 if platform.machine().lower() in ("x86_64", "amd64") else ARM
-FLAGS = ["-O3", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math",
+FLAGS = ["-O3", "-g0", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math",
          "-fvisibility=hidden", "-Wno-psabi", "-Wno-unused-function"]
 # In our modules a parallel region of one thread is a plain call (simd/team.c).
 WRAP = ["-Wl,--wrap=GOMP_parallel"] if sys.platform.startswith("linux") else []

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import fastnn as fn
+from fastnn.plan import watch
 from fastnn.plan.budget import format_bytes, parse_bytes, resolve
 from fastnn.runtime.arena import aligned_bytes
 from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, resident_bytes
+from tests.fresh import in_a_fresh_process
 from tests.nets import make
 
 
@@ -35,6 +37,7 @@ def test_format():
         "0 B", "1023 B", "1.0 KiB", "3.0 GiB"]
 
 
+@in_a_fresh_process
 def test_resident_bytes_grow_with_memory():
     before = resident_bytes()
     block = aligned_bytes(32 << 20)  # fresh pages: malloc might hand out memory held already
@@ -42,6 +45,7 @@ def test_resident_bytes_grow_with_memory():
     assert resident_bytes() - before > 0.8 * block.nbytes
 
 
+@in_a_fresh_process
 def test_a_plan_counts_the_state_of_the_optimizer():
     """It must be touched before the plan, which counts what the process holds."""
     parameter = fn.nn.Parameter(aligned_bytes(32 << 20).view(np.float32))
@@ -61,6 +65,7 @@ def _batch(count=2048):
     return rng.standard_normal((count, 2, 8, 8)).astype(np.float32), rng.integers(0, 4, count)
 
 
+@in_a_fresh_process
 def test_an_impossible_budget_names_one_that_works():
     x, y = _batch(6144)  # so that recomputation gives more than the margins at every level
     model, step = _step("1MiB")
@@ -125,6 +130,7 @@ def _state(model):
     return {name: value.tobytes() for name, value in model.state_dict().items()}
 
 
+@in_a_fresh_process
 def test_a_budget_may_change_between_steps():
     """More, less, none: the same bits, and memory is given back."""
     batches = [_batch() for _ in range(4)]
@@ -150,8 +156,9 @@ def test_a_budget_may_change_between_steps():
     assert found == losses and _state(model) == _state(other)
 
 
-def test_memory_that_others_take_leads_to_another_plan_or_an_error(monkeypatch):
-    monkeypatch.setattr("fastnn.plan.watch.SECONDS", 0.0)
+@in_a_fresh_process
+def test_memory_that_others_take_leads_to_another_plan_or_an_error():
+    watch.SECONDS = 0.0
     x, y = _batch(16384)
     _, step = _step(None)
     step(x, y)
