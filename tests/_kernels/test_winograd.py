@@ -132,20 +132,23 @@ def test_statistics_of_a_large_mean(offset):
     np.testing.assert_allclose(var, expected_var, rtol=2e-6)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("layer", LAYERS)
-def test_layers(layer):
+def test_layers(layer, stride):
     size, pad, has_bias, relu = LAYERS[layer]
-    check(sizes(*size, (3, 3), pad=pad, has_bias=has_bias, relu=relu), call_all_threads)
+    check(sizes(*size, (3, 3), (stride, stride), pad, has_bias=has_bias, relu=relu),
+          call_all_threads)
 
 
 @st.composite
 def arguments(draw, channels):
-    """Any image and padding that leave at least one output pixel."""
+    """Any image, padding and stride that leave at least one output pixel."""
+    stride = draw(st.integers(1, 2))
     pad = tuple(draw(st.integers(0, 3)) for _ in range(4))
     h = draw(st.integers(max(1, 3 - pad[0] - pad[2]), 13))
     w = draw(st.integers(max(1, 3 - pad[1] - pad[3]), 13))
     n, c, k = draw(st.integers(1, 3)), draw(channels), draw(channels)
-    return sizes(n, h, w, c, k, (3, 3), pad=pad, has_bias=draw(st.integers(0, 1)),
+    return sizes(n, h, w, c, k, (3, 3), (stride, stride), pad, has_bias=draw(st.integers(0, 1)),
                  relu=draw(st.integers(0, 1)))
 
 

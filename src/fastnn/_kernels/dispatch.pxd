@@ -172,7 +172,6 @@ cdef extern from "simd/table.h":
                       int64_t end, float *dw, char *scratch) noexcept nogil
 
     # winograd_table.h
-    enum: POSITIONS
     ctypedef struct tile_grid:
         int64_t height, width, channels, rows, columns, top, left
     ctypedef struct tile_values:
@@ -186,38 +185,38 @@ cdef extern from "simd/table.h":
         float *pivot
         float *sum
         float *product
+    ctypedef struct product_sizes:
+        int64_t tiles, depth, columns, v_plane, packed_plane, m_plane
+    ctypedef void (*read_tiles_fn)(const tile_grid *g, const float *x, const norm_columns *norm,
+                                   int64_t channels, int64_t first, int64_t count, int64_t at,
+                                   const tile_values *to) noexcept nogil
+    ctypedef void (*write_tiles_fn)(const tile_grid *g, const tile_values *source,
+                                    int64_t channels, int64_t first, int64_t count, int64_t at,
+                                    const float *bias, int relu, float *y) noexcept nogil
+    ctypedef void (*product_fn)(const product_sizes *g, const float **v, const float *packed,
+                                float **m, int64_t number, int64_t first,
+                                int64_t end) noexcept nogil
     ctypedef struct winograd_table:
-        void (*read_6x6)(const tile_grid *g, const float *x, const norm_columns *norm,
-                         int64_t channels, int64_t first, int64_t count, int64_t at,
-                         const tile_values *to) noexcept nogil
-        void (*read_normed_6x6)(const tile_grid *g, const float *x, const norm_columns *norm,
-                                int64_t channels, int64_t first, int64_t count, int64_t at,
-                                const tile_values *to) noexcept nogil
-        void (*read_4x4)(const tile_grid *g, const float *y, const norm_columns *norm,
-                         int64_t channels, int64_t first, int64_t count, int64_t at,
-                         const tile_values *to) noexcept nogil
-        void (*write_4x4)(const tile_grid *g, const tile_values *source, int64_t channels,
-                          int64_t first, int64_t count, int64_t at, const float *bias, int relu,
-                          float *y) noexcept nogil
+        int64_t planes, positions, terms
+        int64_t *term_planes
+        read_tiles_fn read_x, read_normed_x, read_dy, read_outer_dy
+        write_tiles_fn write_y, write_dx
+        product_fn multiply, multiply_back
         void (*write_moments)(const tile_grid *g, const tile_values *source, int64_t channels,
                               int64_t first, int64_t count, int64_t at, const float *bias,
                               int relu, float *y, const tile_sums *s) noexcept nogil
         void (*write_gradient)(const tile_grid *g, const tile_values *source, int64_t channels,
                                int64_t first, int64_t count, int64_t at, float *y,
                                const tile_sums *s) noexcept nogil
+        void (*outer)(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,
+                      int64_t depth, int64_t plane, float *sums, int accumulate,
+                      const float **columns) noexcept nogil
+        void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t first,
+                             int64_t end, int accumulate, float *dw) noexcept nogil
         void (*pack_forward)(const float *w, int64_t depth, int64_t first, int64_t columns,
                              int64_t plane, float *packed, float *scratch) noexcept nogil
         void (*pack_backward)(const float *w, int64_t depth, int64_t channels, int64_t first,
                               int64_t columns, int64_t plane, float *packed) noexcept nogil
-        void (*product)(int64_t tiles, int64_t depth, int64_t columns, const float **v,
-                        int64_t v_plane, const float *packed, int64_t packed_plane, float **m,
-                        int64_t m_plane, int64_t position, int64_t first,
-                        int64_t end) noexcept nogil
-        void (*outer)(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,
-                      int64_t depth, int64_t position, float *sums, int64_t sums_plane,
-                      int accumulate, const float **columns) noexcept nogil
-        void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t first,
-                             int64_t end, int accumulate, float *dw) noexcept nogil
 
     ctypedef struct simd_table:
         pool_kernels pool
@@ -251,6 +250,6 @@ cdef extern from "simd/table.h":
         inner_table inner
         lines_table lines
         planar_table planar
-        winograd_table winograd
+        winograd_table winograd, winograd_strided
 
 cdef const simd_table *simd

@@ -1,7 +1,7 @@
-"""3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): forward and input gradient.
+"""3x3 convolutions of stride 1 or 2 by Winograd's minimal filtering: forward and input gradient.
 
 A block of tiles of all images at a time, in three parts: transform the tiles that are read, one
-product for each of the 36 positions of a tile, transform the tiles that are written. Many blocks
+product for each value of a tile, transform the tiles that are written. Many blocks
 are spread over the threads; few are done one after the other by all threads together. Weights that
 would not stay in the last cache go in bands (winograd_bands.pyx). Each output is the same sum
 every way. Sizes `d` are those of conv2d.pyx.
@@ -11,11 +11,11 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
-from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, whole
+from fastnn._kernels.dispatch cimport larger, simd, smaller, whole
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (
-    Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, pack_panel, pack_scratch,
-    packed_plane, pass_of, read_tiles, read_winograd, spread, write_tiles)
+    Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, multiply, pack_panel,
+    pack_scratch, packed_plane, pass_of, read_tiles, read_winograd, spread, write_tiles)
 
 # A pass with all of its packed weights at hand.
 cdef struct Whole:
@@ -30,9 +30,9 @@ cdef Whole cut_whole(const Pass *g) noexcept nogil:
     job.panels = (g.columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
     job.part_panels = smaller(job.panels, 8)
     job.plane = packed_plane(g.depth, g.columns)
-    job.packs_at = whole(4 * POSITIONS * job.plane, 64)
-    job.blocks = cut_blocks(g.tiles, whole(g.depth, simd.lanes), whole(g.columns, simd.lanes),
-                            fits_cache(g.depth, g.columns))
+    job.packs_at = whole(4 * g.w.planes * job.plane, 64)
+    job.blocks = cut_blocks(g.tiles, g.terms, g.v_planes, whole(g.depth, simd.lanes), g.m_planes,
+                            whole(g.columns, simd.lanes), fits_cache(g))
     return job
 
 
@@ -57,17 +57,14 @@ cdef void pack(const Whole *job, int64_t panel, char *scratch) noexcept nogil:
 cdef void read_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Pass *g = &(<const Whole *> whole_job).g
     cdef int64_t at = chunk * CHUNK_TILES
-    read_tiles(&g.source, g.x, g.norm, g.depth, block.first + at,
-               smaller(CHUNK_TILES, block.count - at), at, &block.v)
+    read_tiles(g, block.first + at, smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
 cdef void multiply_part(const void *whole_job, const Block *block, int64_t part) noexcept nogil:
     cdef const Whole *job = <const Whole *> whole_job
-    cdef int64_t first = part // POSITIONS * job.part_panels
-    simd.winograd.product(
-        block.count, job.g.depth, job.g.columns, block.v_tiles, block.v.plane,
-        <const float *> job.g.workspace, job.plane, block.m_tiles,
-        block.m.plane, part % POSITIONS, first, smaller(job.panels, first + job.part_panels))
+    cdef int64_t first = part // job.g.m_planes * job.part_panels
+    multiply(&job.g, job.g.columns, block, <const float *> job.g.workspace, job.plane,
+             part % job.g.m_planes, first, smaller(job.panels, first + job.part_panels))
 
 
 cdef void write_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
@@ -78,11 +75,11 @@ cdef void write_chunk(const void *whole_job, const Block *block, int64_t chunk) 
 
 
 cdef void run_block(const Whole *job, int64_t number, char *memory, int threads) noexcept nogil:
-    cdef Block block = block_of(&job.blocks, number, memory, job.blocks.v.panel)
+    cdef Block block = block_of(&job.blocks, number, memory, job.g.w, job.g.terms)
     cdef int64_t chunks = (block.count + CHUNK_TILES - 1) // CHUNK_TILES
     spread(read_chunk, job, &block, chunks, threads)
     spread(multiply_part, job, &block,
-           POSITIONS * ((job.panels + job.part_panels - 1) // job.part_panels), threads)
+           job.g.m_planes * ((job.panels + job.part_panels - 1) // job.part_panels), threads)
     spread(write_chunk, job, &block, chunks, threads)
 
 
@@ -103,7 +100,7 @@ cdef void run_whole(const Pass *g, int threads) noexcept nogil:
 
 cdef bint by_bands(const Pass *g, int threads) noexcept nogil:
     """Whether the weights are packed a band at a time: each thread needs one to itself."""
-    return not fits_cache(g.depth, g.columns) and band_count(g.columns) >= threads
+    return not fits_cache(g) and band_count(g.columns) >= threads
 
 
 cdef void run_pass(const Pass *g, int threads) noexcept nogil:
@@ -120,7 +117,7 @@ cdef int64_t pass_bytes(const Pass *g, int threads) noexcept nogil:
 
 cdef void winograd_forward(char **p, const int64_t *d, const double *s,
                            int threads) noexcept nogil:
-    """conv2d_forward for 3x3 filters of stride and dilation 1 in one group; overwritten.
+    """conv2d_forward for 3x3 filters of stride 1 or 2, dilation 1, in one group; overwritten.
 
     p: x[n,h,w,c], weight[k,3,3,c], bias[k], y[n,oh,ow,k], workspace.  y overlaps nothing.
     """

@@ -6,7 +6,7 @@ from fastnn._kernels.winograd_tiles cimport Pass
 cdef struct Tiles:
     int64_t tiles, size, count
 
-cdef Tiles cut_tiles(int64_t tiles, int64_t channels) noexcept nogil
+cdef Tiles cut_tiles(int64_t tiles, int64_t floats) noexcept nogil
 cdef int64_t band_count(int64_t columns) noexcept nogil
 cdef int64_t bands_bytes(const Pass *g, int threads) noexcept nogil
 cdef void run_bands(const Pass *g, int threads) noexcept nogil

@@ -8,10 +8,10 @@ no more than a band of transformed weights a thread is ever whole, and it stays 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.dispatch cimport POSITIONS, larger, simd, smaller, tile_values, whole
+from fastnn._kernels.dispatch cimport larger, simd, smaller, tile_values, whole
 from fastnn._kernels.winograd_tiles cimport (
-    Block, CHUNK_TILES, Pass, pack_panel, pack_scratch, packed_plane, plane_of, read_tiles,
-    spread, write_tiles)
+    Block, CHUNK_TILES, Pass, multiply, pack_panel, pack_scratch, packed_plane, plane_of,
+    point_to, read_tiles, spread, write_tiles)
 
 cdef enum:
     BAND_COLUMNS = 64          # whole panels of every level
@@ -27,12 +27,12 @@ cdef struct Bands:
     tile_values v, m
 
 
-cdef Tiles cut_tiles(int64_t tiles, int64_t channels) noexcept nogil:
-    """Blocks of about equal size; channels: of what is transformed, in whole panels."""
+cdef Tiles cut_tiles(int64_t tiles, int64_t floats) noexcept nogil:
+    """Blocks of about equal size; floats: of a transformed tile."""
     cdef Tiles cut
-    cdef int64_t most = larger(LEAST_TILES, TILES_BYTES // (4 * POSITIONS * channels))
+    cdef int64_t most = larger(LEAST_TILES, TILES_BYTES // (4 * floats))
     cut.tiles = tiles
-    cut.count = (tiles + most - 1) // most
+    cut.count = larger(1, (tiles + most // 2) // most)
     cut.size = smaller(tiles, whole((tiles + cut.count - 1) // cut.count, CHUNK_TILES))
     cut.count = (tiles + cut.size - 1) // cut.size
     return cut
@@ -47,18 +47,18 @@ cdef Bands cut_bands(const Pass *g) noexcept nogil:
     cdef int64_t width = smaller(BAND_COLUMNS, whole(g.columns, simd.lanes))
     job.g = g[0]
     job.bands = band_count(g.columns)
-    job.cut = cut_tiles(g.tiles, whole(g.depth, simd.lanes))
+    job.cut = cut_tiles(g.tiles, g.v_planes * whole(g.depth, simd.lanes))
     job.v.tiles = job.m.tiles = job.cut.size
     job.v.panel, job.m.panel = whole(g.depth, simd.lanes), width
     job.v.plane = plane_of(job.cut.size, job.v.panel)
     job.m.plane = plane_of(job.cut.size, job.m.panel)
     job.v.data = job.m.data = NULL
     job.plane = packed_plane(g.depth, width)
-    job.v_at = whole(8 * job.cut.size, 64)
-    job.slots_at = job.v_at + 4 * POSITIONS * job.v.plane
+    job.v_at = whole(8 * g.terms * job.cut.size, 64)
+    job.slots_at = job.v_at + 4 * g.v_planes * job.v.plane
     job.m_at = whole(8 * job.cut.size, 64)
-    job.packed_at = job.m_at + larger(pack_scratch(), 4 * POSITIONS * job.m.plane)
-    job.slot_bytes = job.packed_at + whole(4 * POSITIONS * job.plane, 64)
+    job.packed_at = job.m_at + larger(pack_scratch(), 4 * g.m_planes * job.m.plane)
+    job.slot_bytes = job.packed_at + whole(4 * g.w.planes * job.plane, 64)
     return job
 
 
@@ -70,21 +70,18 @@ cdef int64_t bands_bytes(const Pass *g, int threads) noexcept nogil:
 cdef void read_chunk(const void *bands, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Pass *g = &(<const Bands *> bands).g
     cdef int64_t at = chunk * CHUNK_TILES
-    read_tiles(&g.source, g.x, g.norm, g.depth, block.first + at,
-               smaller(CHUNK_TILES, block.count - at), at, &block.v)
+    read_tiles(g, block.first + at, smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
 cdef Block block_of(const Bands *job, int64_t number) noexcept nogil:
     cdef Block block
-    cdef int64_t t
     block.first = number * job.cut.size
     block.count = smaller(job.cut.size, job.cut.tiles - block.first)
     block.v, block.m = job.v, job.m
     block.v.data = <float *> (job.g.workspace + job.v_at)
     block.v_tiles = <const float **> job.g.workspace
     block.m_tiles = NULL
-    for t in range(block.count):
-        block.v_tiles[t] = block.v.data + t * job.v.panel
+    point_to(block.v_tiles, block.count, &block.v, job.g.w, job.g.terms)
     return block
 
 
@@ -104,9 +101,8 @@ cdef void run_band(const Bands *job, const Block *tiles, int64_t band, char *slo
     for panel in range(panels):
         pack_panel(&g, panel * step, smaller(step, columns - panel * step), packed, job.plane,
                    slot + job.m_at)
-    for t in range(POSITIONS):
-        simd.winograd.product(block.count, g.depth, columns, block.v_tiles, block.v.plane, packed,
-                              job.plane, block.m_tiles, block.m.plane, t, 0, panels)
+    for t in range(g.m_planes):
+        multiply(&g, columns, &block, packed, job.plane, t, 0, panels)
     for chunk in range((block.count + CHUNK_TILES - 1) // CHUNK_TILES):
         t = chunk * CHUNK_TILES
         write_tiles(&job.g, &block.m, block.first + t, smaller(CHUNK_TILES, block.count - t), t,

@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv_sizes cimport Conv
-from fastnn._kernels.dispatch cimport norm_columns, tile_grid, tile_values
+from fastnn._kernels.dispatch cimport norm_columns, tile_grid, tile_values, winograd_table
 
 cdef enum:
     CHUNK_TILES = 24  # one part of a transform; a multiple of every tile_rows
@@ -13,8 +13,10 @@ cdef enum Sums:
 
 # A layer forward, or back to its input: y[tiles][columns] = x[tiles][depth] * weight.
 cdef struct Pass:
+    const winograd_table *w
     tile_grid source, target
     int64_t tiles, depth, columns
+    int64_t v_planes, m_planes, terms  # values of a tile that is read and written; of w.terms
     const float *x
     const norm_columns *norm  # behind which a ReLU x is read, or NULL
     const float *weight
@@ -31,7 +33,7 @@ cdef struct Pass:
 
 # How tiles are cut into blocks, and where in its memory a block keeps pointers and values.
 cdef struct Blocks:
-    int64_t tiles, size, count, v_at, m_at, bytes
+    int64_t tiles, size, count, m_tiles_at, v_at, m_at, bytes
     tile_values v, m
 
 # One block: tiles [first, first + count), what is read and what is written, a pointer each.
@@ -43,20 +45,26 @@ cdef struct Block:
 
 ctypedef void (*block_fn)(const void *job, const Block *block, int64_t part) noexcept nogil
 
+cdef const winograd_table *table_of(const Conv *v) noexcept nogil
 cdef tile_grid grid(int64_t height, int64_t width, int64_t channels, int64_t rows,
                     int64_t columns, int64_t top, int64_t left) noexcept nogil
+cdef tile_grid forward_source(const Conv *v) noexcept nogil
+cdef tile_grid forward_target(const Conv *v) noexcept nogil
 cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil
 cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil
-cdef bint fits_cache(int64_t depth, int64_t columns) noexcept nogil
-cdef Blocks cut_blocks(int64_t tiles, int64_t v_channels, int64_t m_channels,
-                       bint cached) noexcept nogil
-cdef Block block_of(const Blocks *blocks, int64_t number, char *memory,
-                    int64_t v_step) noexcept nogil
+cdef bint fits_cache(const Pass *g) noexcept nogil
+cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v_channels,
+                       int64_t m_planes, int64_t m_channels, bint cached) noexcept nogil
+cdef void point_to(const float **tiles, int64_t count, const tile_values *v,
+                   const winograd_table *w, int64_t terms) noexcept nogil
+cdef Block block_of(const Blocks *blocks, int64_t number, char *memory, const winograd_table *w,
+                    int64_t terms) noexcept nogil
 cdef void spread(block_fn run, const void *job, const Block *block, int64_t parts,
                  int threads) noexcept nogil
-cdef void read_tiles(const tile_grid *g, const float *x, const norm_columns *norm,
-                     int64_t channels, int64_t first, int64_t count, int64_t at,
+cdef void read_tiles(const Pass *g, int64_t first, int64_t count, int64_t at,
                      const tile_values *to) noexcept nogil
+cdef void multiply(const Pass *g, int64_t columns, const Block *block, const float *packed,
+                   int64_t packed_plane, int64_t number, int64_t first, int64_t end) noexcept nogil
 cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_t count,
                       int64_t at, int64_t column, int64_t columns) noexcept nogil
 cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil

@@ -1,6 +1,7 @@
-"""What the ways of Winograd's F(4x4, 3x3) share: tiles of images, blocks of them, packed weights.
+"""What Winograd's ways share: tables, tiles of images, blocks of them, packed weights.
 
-Sizes `d` are those of conv2d.pyx.
+F(4x4, 3x3) for stride 1, and its kin for stride 2 (simd/winograd_strided.h), where every second
+pixel is a layer of its own. Sizes `d` are those of conv2d.pyx.
 """
 
 from cython.parallel cimport prange
@@ -8,34 +9,71 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv_sizes cimport Conv, read_sizes
 from fastnn._kernels.dispatch cimport (
-    POSITIONS, larger, norm_columns, simd, smaller, tile_grid, tile_sums, tile_values, whole)
+    larger, product_sizes, simd, smaller, tile_grid, tile_sums, tile_values, whole,
+    winograd_table, write_tiles_fn)
 
 cdef enum:
     BLOCK_BYTES = 640 << 10    # of transformed tiles: they stay in the second cache
     WEIGHT_BYTES = 16 << 20    # of transformed weights that stay in the last cache;
     LEAST_TILES = 96           # more of them are read anew for so many tiles at once
-    PACK_DEPTH = 16            # as in winograd.h
+    PACK_DEPTH = 16            # as in winograd_tiles.h
+
+
+cdef const winograd_table *table_of(const Conv *v) noexcept nogil:
+    return &simd.winograd if v.stride_h == 1 else &simd.winograd_strided
 
 
 cdef tile_grid grid(int64_t height, int64_t width, int64_t channels, int64_t rows,
                     int64_t columns, int64_t top, int64_t left) noexcept nogil:
-    """The tiles of images that are `rows` x `columns` pixels where they are written."""
+    """rows x columns tiles an image; the first begins `top` and `left` pixels outside of it."""
     cdef tile_grid g
     g.height, g.width, g.channels, g.top, g.left = height, width, channels, top, left
-    g.rows, g.columns = (rows + 3) // 4, (columns + 3) // 4
+    g.rows, g.columns = rows, columns
     return g
+
+
+cdef tile_grid forward_source(const Conv *v) noexcept nogil:
+    return grid(v.h, v.w, v.c, (v.oh + 3) // 4, (v.ow + 3) // 4, v.pad_top, v.pad_left)
+
+
+cdef tile_grid forward_target(const Conv *v) noexcept nogil:
+    return grid(v.oh, v.ow, v.k, (v.oh + 3) // 4, (v.ow + 3) // 4, 0, 0)
+
+
+cdef int64_t first_row(int64_t pad) noexcept nogil:
+    """Of padded dx that a tile of 8x8 begins with: it must be odd, and not behind the padding."""
+    return pad if pad % 2 else pad - 1
+
+
+cdef void place_backward(const Conv *v, Pass *g) noexcept nogil:
+    """dx in tiles; stride 2: rows r of padded dx take r // 2 of dy, even ones that before it too.
+
+    So the 8 rows from an odd r on take 5 rows of dy from (r - 1) / 2 on.
+    """
+    cdef int64_t row, column, top, left
+    if v.stride_h == 1:
+        g.target = grid(v.h, v.w, v.c, (v.h + 3) // 4, (v.w + 3) // 4, 0, 0)
+        g.source = grid(v.oh, v.ow, v.k, g.target.rows, g.target.columns, 2 - v.pad_top,
+                        2 - v.pad_left)
+        return
+    row, column = first_row(v.pad_top), first_row(v.pad_left)
+    top, left = v.pad_top - row, v.pad_left - column
+    g.target = grid(v.h, v.w, v.c, (v.h + top + 7) // 8, (v.w + left + 7) // 8, top, left)
+    g.source = grid(v.oh, v.ow, v.k, g.target.rows, g.target.columns, (1 - row) // 2,
+                    (1 - column) // 2)
 
 
 cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
     """Where x and y have their tiles; backward: x is dy, y is dx. Pointers are for the caller."""
     cdef Pass g
+    g.w = table_of(v)
     g.backward, g.relu = backward, v.relu and not backward
     if backward:
-        g.source = grid(v.oh, v.ow, v.k, v.h, v.w, 2 - v.pad_top, 2 - v.pad_left)
-        g.target = grid(v.h, v.w, v.c, v.h, v.w, 0, 0)
+        place_backward(v, &g)
+        g.v_planes, g.m_planes, g.terms = g.w.positions, g.w.planes, 1
     else:
-        g.source = grid(v.h, v.w, v.c, v.oh, v.ow, v.pad_top, v.pad_left)
-        g.target = grid(v.oh, v.ow, v.k, v.oh, v.ow, 0, 0)
+        g.source, g.target = forward_source(v), forward_target(v)
+        g.v_planes, g.m_planes, g.terms = g.w.planes, g.w.positions, g.w.terms
     g.depth, g.columns = g.source.channels, g.target.channels
     g.tiles = v.n * g.target.rows * g.target.columns
     g.x = g.weight = g.bias = NULL
@@ -47,21 +85,25 @@ cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
 
 
 cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil:
-    """Floats of one position; 36 of them must not fall on the same lines of a cache."""
+    """Floats of one plane; many of them must not fall on the same lines of a cache."""
     return whole(tiles * channels, 16) + 16
 
 
-cdef bint fits_cache(int64_t depth, int64_t columns) noexcept nogil:
-    """Whether the last cache holds the transformed weights, or their sums, of all positions."""
-    return 4 * POSITIONS * depth * columns <= WEIGHT_BYTES
+cdef bint fits_cache(const Pass *g) noexcept nogil:
+    """Whether the last cache holds the transformed weights."""
+    return 4 * g.w.planes * g.depth * g.columns <= WEIGHT_BYTES
 
 
-cdef Blocks cut_blocks(int64_t tiles, int64_t v_channels, int64_t m_channels,
-                       bint cached) noexcept nogil:
-    """v_channels, m_channels: in whole panels. cached: whether the weights are."""
+cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v_channels,
+                       int64_t m_planes, int64_t m_channels, bint cached) noexcept nogil:
+    """v_channels, m_channels: in whole panels. cached: whether the weights are.
+
+    terms: pointers to each tile that is read.
+    """
     cdef Blocks blocks
     cdef int64_t most = larger(CHUNK_TILES if cached else LEAST_TILES,
-                               BLOCK_BYTES // (4 * POSITIONS * (v_channels + m_channels)))
+                               BLOCK_BYTES // (4 * (v_planes * v_channels +
+                                                    m_planes * m_channels)))
     blocks.tiles = tiles
     blocks.count = larger(1, (tiles + most - 1) // most)
     blocks.size = whole((tiles + blocks.count - 1) // blocks.count, CHUNK_TILES)
@@ -71,15 +113,25 @@ cdef Blocks cut_blocks(int64_t tiles, int64_t v_channels, int64_t m_channels,
     blocks.v.plane = plane_of(blocks.size, v_channels)
     blocks.m.plane = plane_of(blocks.size, m_channels)
     blocks.v.data = blocks.m.data = NULL
-    blocks.v_at = 2 * whole(8 * blocks.size, 64)
-    blocks.m_at = blocks.v_at + 4 * POSITIONS * blocks.v.plane
-    blocks.bytes = blocks.m_at + 4 * POSITIONS * blocks.m.plane
+    blocks.m_tiles_at = terms * whole(8 * blocks.size, 64)
+    blocks.v_at = blocks.m_tiles_at + whole(8 * blocks.size, 64)
+    blocks.m_at = blocks.v_at + 4 * v_planes * blocks.v.plane
+    blocks.bytes = blocks.m_at + 4 * m_planes * blocks.m.plane
     return blocks
 
 
-cdef Block block_of(const Blocks *blocks, int64_t number, char *memory,
-                    int64_t v_step) noexcept nogil:
-    """Block `number`, in memory of `blocks.bytes`; v_step: floats from tile to tile of v."""
+cdef void point_to(const float **tiles, int64_t count, const tile_values *v,
+                   const winograd_table *w, int64_t terms) noexcept nogil:
+    """A pointer to each tile at position 0, for each term that is read there."""
+    cdef int64_t t, term
+    for term in range(terms):
+        for t in range(count):
+            tiles[term * count + t] = v.data + w.term_planes[term] * v.plane + t * v.panel
+
+
+cdef Block block_of(const Blocks *blocks, int64_t number, char *memory, const winograd_table *w,
+                    int64_t terms) noexcept nogil:
+    """Block `number`, in memory of `blocks.bytes`."""
     cdef Block block
     cdef int64_t t
     block.first = number * blocks.size
@@ -88,9 +140,9 @@ cdef Block block_of(const Blocks *blocks, int64_t number, char *memory,
     block.v.data = <float *> (memory + blocks.v_at)
     block.m.data = <float *> (memory + blocks.m_at)
     block.v_tiles = <const float **> memory
-    block.m_tiles = <float **> (memory + blocks.v_at // 2)
+    block.m_tiles = <float **> (memory + blocks.m_tiles_at)
+    point_to(block.v_tiles, block.count, &block.v, w, terms)
     for t in range(block.count):
-        block.v_tiles[t] = block.v.data + t * v_step
         block.m_tiles[t] = block.m.data + t * blocks.m.panel
     return block
 
@@ -107,14 +159,27 @@ cdef void spread(block_fn run, const void *job, const Block *block, int64_t part
             run(job, block, part)
 
 
-cdef void read_tiles(const tile_grid *g, const float *x, const norm_columns *norm,
-                     int64_t channels, int64_t first, int64_t count, int64_t at,
+cdef void read_tiles(const Pass *g, int64_t first, int64_t count, int64_t at,
                      const tile_values *to) noexcept nogil:
-    """6x6 tiles of x, or of max(0, norm(x))."""
-    if norm == NULL:
-        simd.winograd.read_6x6(g, x, NULL, channels, first, count, at, to)
+    """Tiles of x, or of max(0, norm(x)); backward: of dy."""
+    if g.backward:
+        g.w.read_dy(&g.source, g.x, NULL, g.depth, first, count, at, to)
+    elif g.norm == NULL:
+        g.w.read_x(&g.source, g.x, NULL, g.depth, first, count, at, to)
     else:
-        simd.winograd.read_normed_6x6(g, x, norm, channels, first, count, at, to)
+        g.w.read_normed_x(&g.source, g.x, g.norm, g.depth, first, count, at, to)
+
+
+cdef void multiply(const Pass *g, int64_t columns, const Block *block, const float *packed,
+                   int64_t packed_plane, int64_t number, int64_t first, int64_t end) noexcept nogil:
+    """Product `number` of g.m_planes for panels first .. end of so many columns."""
+    cdef product_sizes sizes
+    sizes.tiles, sizes.depth, sizes.columns = block.count, g.depth, columns
+    sizes.v_plane, sizes.packed_plane, sizes.m_plane = block.v.plane, packed_plane, block.m.plane
+    if g.backward:
+        g.w.multiply_back(&sizes, block.v_tiles, packed, block.m_tiles, number, first, end)
+    else:
+        g.w.multiply(&sizes, block.v_tiles, packed, block.m_tiles, number, first, end)
 
 
 cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_t count,
@@ -124,47 +189,46 @@ cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_
     cdef int64_t width = whole(g.columns, simd.lanes)
     cdef float *partial = g.partials + first // CHUNK_TILES * 3 * width + column
     cdef tile_sums s
+    cdef write_tiles_fn write
     if g.sums == NOTHING:
-        simd.winograd.write_4x4(&g.target, m, columns, first, count, at, bias, g.relu,
-                                g.y + column)
+        write = g.w.write_dx if g.backward else g.w.write_y
+        write(&g.target, m, columns, first, count, at, bias, g.relu, g.y + column)
         return
     s.pivot, s.sum, s.product = partial, partial + width, partial + 2 * width
     s.x, s.mean, s.scale, s.bias = NULL, NULL, NULL, NULL
     if g.sums == MOMENTS:
-        simd.winograd.write_moments(&g.target, m, columns, first, count, at, bias, g.relu,
-                                    g.y + column, &s)
+        g.w.write_moments(&g.target, m, columns, first, count, at, bias, g.relu, g.y + column, &s)
         return
     s.x, s.mean = g.norm_x + column, g.norm_mean + column
     if g.norm_scale != NULL:
         s.scale, s.bias = g.norm_scale + column, g.norm_bias + column
-    simd.winograd.write_gradient(&g.target, m, columns, first, count, at, g.y + column, &s)
+    g.w.write_gradient(&g.target, m, columns, first, count, at, g.y + column, &s)
 
 
 cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil:
-    """Floats of the packed weights of one position."""
+    """Floats of the packed weights of one plane."""
     return depth * whole(columns, simd.lanes) + 16
 
 
 cdef int64_t pack_scratch() noexcept nogil:
     """Bytes that pack_panel needs."""
-    return 4 * POSITIONS * PACK_DEPTH * simd.gemm.tile_columns
+    return 4 * 9 * PACK_DEPTH * simd.gemm.tile_columns
 
 
 cdef void pack_panel(const Pass *g, int64_t first, int64_t columns, float *packed,
                      int64_t plane, char *scratch) noexcept nogil:
     """Columns [first, first + columns) of the transformed weights, at most a panel of them."""
     if g.backward:
-        simd.winograd.pack_backward(g.weight, g.depth, g.columns, first, columns, plane, packed)
+        g.w.pack_backward(g.weight, g.depth, g.columns, first, columns, plane, packed)
     else:
-        simd.winograd.pack_forward(g.weight, g.depth, first, columns, plane, packed,
-                                   <float *> scratch)
+        g.w.pack_forward(g.weight, g.depth, first, columns, plane, packed, <float *> scratch)
 
 
 cdef Conv read_winograd(d) except *:
     """d, checked; raises ValueError for a convolution that is none of Winograd's."""
     cdef Conv v = read_sizes(d)
-    if v.n < 1 or (v.kh, v.kw, v.stride_h, v.stride_w, v.dilation_h, v.dilation_w, v.groups) != (
-            3, 3, 1, 1, 1, 1, 1):
-        raise ValueError(f"winograd is for 3x3 filters of stride 1 and dilation 1 in one group, "
-                         f"not {tuple(d)}")
+    if (v.n < 1 or (v.kh, v.kw, v.dilation_h, v.dilation_w, v.groups) != (3, 3, 1, 1, 1)
+            or (v.stride_h, v.stride_w) not in ((1, 1), (2, 2))):
+        raise ValueError(f"winograd is for 3x3 filters of stride 1 or 2 and dilation 1 in one "
+                         f"group, not {tuple(d)}")
     return v

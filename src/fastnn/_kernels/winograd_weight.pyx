@@ -1,4 +1,4 @@
-"""Weight gradient by Winograd: G^T (sum over tiles of (A dy A^T) (B^T x B)) G, at each position.
+"""Weight gradient by Winograd: G^T (sum over tiles of (A dy A^T) (B^T x B)) G, at each value of x.
 
 Tiles fall into ranges that have a sum of their own; blocks of a range are added in order, then the
 ranges. As many ranges as there are threads are done side by side, else one after the other by all
@@ -11,10 +11,11 @@ from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport (
-    POSITIONS, norm_columns, simd, smaller, tile_grid, whole)
+    norm_columns, read_tiles_fn, simd, smaller, tile_grid, whole, winograd_table)
 from fastnn._kernels.outer cimport add_sums
 from fastnn._kernels.winograd_tiles cimport (
-    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, grid, read_tiles, read_winograd, spread)
+    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, forward_source, forward_target,
+    read_winograd, spread, table_of)
 from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_bands_bytes
 
 cdef enum:
@@ -22,10 +23,11 @@ cdef enum:
     RANGE_BLOCKS = 4           # at least, in a range
     RANGES_BYTES = 10 << 20    # at most so much memory for sums beside the first
     OUTER_ROWS = 48            # channels of dy side by side: whole tiles of rows, whole vectors
-    SUMS_BYTES = 6 << 20       # of all positions; more of them go in bands
+    SUMS_BYTES = 6 << 20       # of all planes; more of them go in bands
     WEIGHT_ROWS = 8            # filters in one part of the last transform
 
 cdef struct Weights:
+    const winograd_table *w
     tile_grid source, target
     int64_t c, k, plane, ranges, rest_at
     Blocks blocks
@@ -41,14 +43,14 @@ cdef struct Weights:
 cdef Weights cut_weights(const Conv *v) noexcept nogil:
     cdef Weights g
     cdef int64_t sums_bytes
-    g.c, g.k = v.c, v.k
-    g.source = grid(v.h, v.w, v.c, v.oh, v.ow, v.pad_top, v.pad_left)
-    g.target = grid(v.oh, v.ow, v.k, v.oh, v.ow, 0, 0)
+    g.w, g.c, g.k = table_of(v), v.c, v.k
+    g.source, g.target = forward_source(v), forward_target(v)
     g.plane = v.k * whole(v.c, simd.lanes) + 16
-    g.blocks = cut_blocks(v.n * g.target.rows * g.target.columns,
-                          whole(v.c, simd.gemm.tile_columns), whole(v.k, OUTER_ROWS), True)
+    g.blocks = cut_blocks(v.n * g.target.rows * g.target.columns, 1, g.w.planes,
+                          whole(v.c, simd.gemm.tile_columns), g.w.positions,
+                          whole(v.k, OUTER_ROWS), True)
     g.blocks.v.panel, g.blocks.m.panel = simd.gemm.tile_columns, OUTER_ROWS
-    sums_bytes = 4 * POSITIONS * g.plane
+    sums_bytes = 4 * g.w.planes * g.plane
     g.ranges = RANGES
     while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
                             (g.ranges - 1) * sums_bytes > RANGES_BYTES):
@@ -68,14 +70,16 @@ cdef bint by_ranges(const Weights *g, int threads) noexcept nogil:
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const Weights *g = <const Weights *> job
     cdef int64_t at = chunk * CHUNK_TILES, count = smaller(CHUNK_TILES, block.count - at)
-    read_tiles(&g.source, g.x, g.norm, g.c, block.first + at, count, at, &block.v)
-    simd.winograd.read_4x4(&g.target, g.dy, NULL, g.k, block.first + at, count, at, &block.m)
+    cdef read_tiles_fn read
+    read = g.w.read_x if g.norm == NULL else g.w.read_normed_x
+    read(&g.source, g.x, g.norm, g.c, block.first + at, count, at, &block.v)
+    g.w.read_outer_dy(&g.target, g.dy, NULL, g.k, block.first + at, count, at, &block.m)
 
 
-cdef void add_position(const void *job, const Block *block, int64_t position) noexcept nogil:
+cdef void add_plane(const void *job, const Block *block, int64_t plane) noexcept nogil:
     cdef const Weights *g = <const Weights *> job
-    simd.winograd.outer(&block.m, &block.v, block.count, g.k, g.c, position, g.sums, g.plane,
-                        g.accumulate, block.v_tiles)
+    g.w.outer(&block.m, &block.v, block.count, g.k, g.c, plane, g.sums + plane * g.plane,
+              g.accumulate, block.v_tiles)
 
 
 cdef void run_range(const Weights *whole_job, int64_t number, char *memory,
@@ -83,24 +87,23 @@ cdef void run_range(const Weights *whole_job, int64_t number, char *memory,
     cdef Weights g = whole_job[0]
     cdef Block block
     cdef int64_t first = g.blocks.count * number // g.ranges, i
-    g.sums = <float *> g.workspace + number * POSITIONS * g.plane
+    g.sums = <float *> g.workspace + number * g.w.planes * g.plane
     for i in range(first, g.blocks.count * (number + 1) // g.ranges):
         g.accumulate = i > first
-        block = block_of(&g.blocks, i, memory, g.blocks.v.panel)
+        block = block_of(&g.blocks, i, memory, g.w, 1)
         spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        spread(add_position, &g, &block, POSITIONS, threads)
+        spread(add_plane, &g, &block, g.w.planes, threads)
 
 
 cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
-    simd.winograd.write_weight(<const float *> g.workspace, g.plane, g.c,
-                               chunk * WEIGHT_ROWS, smaller(g.k, (chunk + 1) * WEIGHT_ROWS), 0,
-                               g.dw)
+    g.w.write_weight(<const float *> g.workspace, g.plane, g.c, chunk * WEIGHT_ROWS,
+                     smaller(g.k, (chunk + 1) * WEIGHT_ROWS), 0, g.dw)
 
 
 cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, const float *dy,
                      float *dw, char *workspace, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
-    cdef int64_t number, chunk, floats = POSITIONS * g.plane
+    cdef int64_t number, chunk, floats = g.w.planes * g.plane
     cdef char *rest = workspace + g.rest_at
     cdef float *sums = <float *> workspace
     g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
@@ -117,8 +120,8 @@ cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, co
 
 
 cdef bint sums_fit(const Conv *v) noexcept nogil:
-    """Whether the sums of all positions stay near: each block of tiles reads and writes them."""
-    return 4 * POSITIONS * v.c * v.k <= SUMS_BYTES
+    """Whether the sums of all values stay near: each block of tiles reads and writes them."""
+    return 4 * table_of(v).planes * v.c * v.k <= SUMS_BYTES
 
 
 cdef int64_t weights_bytes(const Conv *v, int threads) noexcept nogil:
@@ -139,7 +142,7 @@ cdef void run_weights(const Conv *v, const float *x, const norm_columns *norm, c
 
 cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
                                int threads) noexcept nogil:
-    """conv2d_grad_weight for 3x3 filters of stride and dilation 1 in one group; overwritten.
+    """conv2d_grad_weight for 3x3 filters of stride 1 or 2, dilation 1, in one group; overwritten.
 
     p: x[n,h,w,c], dy[n,oh,ow,k], dw[k,3,3,c], workspace.  dw overlaps nothing.
     """

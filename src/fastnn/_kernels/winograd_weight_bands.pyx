@@ -1,7 +1,7 @@
-"""Winograd's weight gradient where the last cache does not hold the sums of all positions.
+"""Winograd's weight gradient where the last cache does not hold the sums of all planes.
 
 A large block of tiles of x is transformed once. Then each thread takes bands of rows of dw: it
-transforms the band's channels of dy, sums at each position, and adds the band's rows to dw. Blocks
+transforms the band's channels of dy, sums at each value, and adds the band's rows to dw. Blocks
 come one after the other, so the sums are the same for any number of threads.
 """
 
@@ -10,16 +10,17 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv_sizes cimport Conv
 from fastnn._kernels.dispatch cimport (
-    POSITIONS, norm_columns, simd, smaller, tile_grid, tile_values, whole)
+    norm_columns, read_tiles_fn, simd, smaller, tile_grid, tile_values, whole, winograd_table)
 from fastnn._kernels.winograd_bands cimport Tiles, cut_tiles
 from fastnn._kernels.winograd_tiles cimport (
-    Block, CHUNK_TILES, grid, plane_of, read_tiles, spread)
+    Block, CHUNK_TILES, forward_source, forward_target, plane_of, point_to, spread, table_of)
 
 cdef enum:
     BAND_ROWS = 48  # channels of dy side by side: whole tiles of rows, whole vectors
 
 # Memory: pointers to tiles of x, those tiles; then each thread's tiles of dy and sums.
 cdef struct WeightBands:
+    const winograd_table *w
     tile_grid source, target
     Tiles cut
     int64_t c, k, bands, plane, v_at, slots_at, sums_at, slot_bytes
@@ -33,10 +34,10 @@ cdef struct WeightBands:
 
 cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
     cdef WeightBands g
-    g.c, g.k = v.c, v.k
-    g.source = grid(v.h, v.w, v.c, v.oh, v.ow, v.pad_top, v.pad_left)
-    g.target = grid(v.oh, v.ow, v.k, v.oh, v.ow, 0, 0)
-    g.cut = cut_tiles(v.n * g.target.rows * g.target.columns, whole(v.c, simd.gemm.tile_columns))
+    g.w, g.c, g.k = table_of(v), v.c, v.k
+    g.source, g.target = forward_source(v), forward_target(v)
+    g.cut = cut_tiles(v.n * g.target.rows * g.target.columns,
+                      g.w.planes * whole(v.c, simd.gemm.tile_columns))
     g.bands = (v.k + BAND_ROWS - 1) // BAND_ROWS
     g.v.tiles = g.m.tiles = g.cut.size
     g.v.panel, g.m.panel = simd.gemm.tile_columns, BAND_ROWS
@@ -45,9 +46,9 @@ cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
     g.v.data = g.m.data = NULL
     g.plane = smaller(v.k, BAND_ROWS) * whole(v.c, simd.lanes) + 16
     g.v_at = whole(8 * g.cut.size, 64)
-    g.slots_at = g.v_at + 4 * POSITIONS * g.v.plane
-    g.sums_at = 4 * POSITIONS * g.m.plane
-    g.slot_bytes = g.sums_at + whole(4 * POSITIONS * g.plane, 64)
+    g.slots_at = g.v_at + 4 * g.w.planes * g.v.plane
+    g.sums_at = 4 * g.w.positions * g.m.plane
+    g.slot_bytes = g.sums_at + whole(4 * g.w.planes * g.plane, 64)
     g.x = g.dy = NULL
     g.norm = NULL
     g.dw, g.workspace = NULL, NULL
@@ -62,21 +63,21 @@ cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil:
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
     cdef const WeightBands *g = <const WeightBands *> job
     cdef int64_t at = chunk * CHUNK_TILES
-    read_tiles(&g.source, g.x, g.norm, g.c, block.first + at,
-               smaller(CHUNK_TILES, block.count - at), at, &block.v)
+    cdef read_tiles_fn read
+    read = g.w.read_x if g.norm == NULL else g.w.read_normed_x
+    read(&g.source, g.x, g.norm, g.c, block.first + at, smaller(CHUNK_TILES, block.count - at), at,
+         &block.v)
 
 
 cdef Block block_of(const WeightBands *g, int64_t number) noexcept nogil:
     cdef Block block
-    cdef int64_t t
     block.first = number * g.cut.size
     block.count = smaller(g.cut.size, g.cut.tiles - block.first)
     block.v, block.m = g.v, g.m
     block.v.data = <float *> (g.workspace + g.v_at)
     block.v_tiles = <const float **> g.workspace
     block.m_tiles = NULL
-    for t in range(block.count):
-        block.v_tiles[t] = block.v.data + t * g.v.panel
+    point_to(block.v_tiles, block.count, &block.v, g.w, 1)
     return block
 
 
@@ -84,15 +85,14 @@ cdef void run_band(const WeightBands *g, const Block *block, int64_t band,
                    char *slot) noexcept nogil:
     """Rows of dw (+)= the band's channels of dy times a block of tiles of x."""
     cdef tile_values dy = g.m
-    cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), position
+    cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), plane
     cdef float *sums = <float *> (slot + g.sums_at)
     dy.data = <float *> slot
-    simd.winograd.read_4x4(&g.target, g.dy + first, NULL, rows, block.first, block.count, 0, &dy)
-    for position in range(POSITIONS):
-        simd.winograd.outer(&dy, &block.v, block.count, rows, g.c, position, sums, g.plane, 0,
-                            block.v_tiles)
-    simd.winograd.write_weight(sums, g.plane, g.c, 0, rows, block.first > 0,
-                               g.dw + first * 9 * g.c)
+    g.w.read_outer_dy(&g.target, g.dy + first, NULL, rows, block.first, block.count, 0, &dy)
+    for plane in range(g.w.planes):
+        g.w.outer(&dy, &block.v, block.count, rows, g.c, plane, sums + plane * g.plane, 0,
+                  block.v_tiles)
+    g.w.write_weight(sums, g.plane, g.c, 0, rows, block.first > 0, g.dw + first * 9 * g.c)
 
 
 cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *norm,

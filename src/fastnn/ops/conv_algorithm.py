@@ -15,9 +15,10 @@ def set_conv_algorithm(algorithm: str) -> None:
     """Choose how convolutions are computed, from the next plan on.
 
     "auto": by a fixed rule of the shape, never by timing, so that a run can be repeated.
-    "winograd": F(4x4, 3x3) (Lavin & Gray 2016) wherever it applies: 3x3 filters of stride 1 and
-    dilation 1 in one group; it rounds three to six times as coarsely as "direct", which computes
-    the sum as it is written. Where an algorithm does not apply, direct is used.
+    "winograd": F(4x4, 3x3) (Lavin & Gray 2016) or its kin for stride 2, wherever it applies: 3x3
+    filters of stride 1 or 2 and dilation 1 in one group; it rounds three to six times as coarsely
+    as "direct" (stride 2: twice), which computes the sum as it is written. Where an algorithm does
+    not apply, direct is used.
     "blas": products of matrices by SciPy's BLAS, for every convolution; one that a processor's
     maker tuned may be faster than our kernels where those are not. "auto" never picks it: its
     speed and its bits are those of a library that differs from machine to machine.
@@ -41,17 +42,22 @@ def get_conv_algorithm() -> str:
     return _chosen
 
 
-def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int) -> float:
-    """Products saved per output, less what the transforms of few channels take of it.
+def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, stride: int) -> float:
+    """Products saved per output, less what the transforms take of it.
 
-    36 products instead of 144 for a whole tile of 4x4 outputs; transforms take as long as the
-    products of about 40 channels.
+    rows, columns: of y, or of every stride-th pixel of dx.
+    36 products (stride 2: 81) instead of 144 for a whole tile of 4x4 outputs. Transforms of tiles
+    take as long as the products of 40 channels (10 beside 81), those of weights as long as the
+    products of 40 tiles, which the first rule leaves to LEAST_TILES.
     """
     tiles = -(-rows // 4) * -(-columns // 4)
     if images * tiles < LEAST_TILES:
         return 0.0
+    whole = rows * columns / (16 * tiles)
     channels = 2 * inputs * outputs / (inputs + outputs)
-    return 4 * rows * columns / (16 * tiles) * channels / (channels + 40)
+    if stride == 1:
+        return 144 / 36 * whole * channels / (channels + 40)
+    return 144 / 81 * whole / (1 + 10 / channels + 40 / (images * tiles))
 
 
 def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
@@ -73,9 +79,11 @@ def conv_kernel(d: Sequence[int], part: str) -> str:
         return f"blas_{part}"
     n, h, w, c, k, kh, kw, stride_h, stride_w, _, _, dilation_h, dilation_w, groups, oh, ow = d[:16]
     shape = (kh, kw, stride_h, stride_w, dilation_h, dilation_w, groups)
-    if _chosen != "direct" and shape == (3, 3, 1, 1, 1, 1, 1):
-        rows, columns = (h, w) if part == "grad_input" else (oh, ow)
-        if _chosen == "winograd" or _gain(n, rows, columns, c, k) >= LEAST_GAIN:
+    if _chosen != "direct" and shape in ((3, 3, 1, 1, 1, 1, 1), (3, 3, 2, 2, 1, 1, 1)):
+        rows, columns = oh, ow
+        if part == "grad_input":
+            rows, columns = -(-h // stride_h), -(-w // stride_w)
+        if _chosen == "winograd" or _gain(n, rows, columns, c, k, stride_h) >= LEAST_GAIN:
             return f"winograd_{part}"
     if shape[2:] == (1, 1, 1, 1, 1) and kh * kw > 1:
         sides = (w, k, c) if part == "grad_input" else (ow, c, k)

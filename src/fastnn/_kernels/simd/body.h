@@ -19,7 +19,9 @@
 #include "depthwise.h"
 #include "depthwise_lines.h"
 #include "planar.h"
+#include "winograd_tiles.h"
 #include "winograd.h"
+#include "winograd_strided.h"
 #include "peak.h"
 
 #define TABLE_NAME_(level) simd_table_##level
@@ -54,4 +56,5 @@ const simd_table TABLE_NAME(LEVEL) = {
     .lines = LINES_TABLE,
     .planar = PLANAR_TABLE,
     .winograd = WINOGRAD_TABLE,
+    .winograd_strided = WINOGRAD_STRIDED_TABLE,
 };

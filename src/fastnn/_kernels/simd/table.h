@@ -148,7 +148,7 @@ typedef struct {
     inner_table inner;
     lines_table lines;
     planar_table planar;
-    winograd_table winograd;
+    winograd_table winograd, winograd_strided;
 } simd_table;
 
 #if defined(__x86_64__)
