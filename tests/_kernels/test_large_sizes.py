@@ -53,6 +53,9 @@ CASES = {
     "winograd_grad_input_sums": (
         WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C, *[F * C] * 4, F * PLACES * C,
                    F * C, F * C)),
+    "winograd_grad_input_shortcut": (
+        WINOGRAD, (F * PLACES * K, F * K * 9 * C, *[F * PLACES * C] * 3, F * C, F * C,
+                   F * PLACES * C, F * C, F * C)),
     "winograd_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
     "planar_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "planar_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),

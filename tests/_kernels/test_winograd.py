@@ -59,6 +59,7 @@ def check(d, run):
     assert_close(dw, reference.conv2d_grad_weight(x, dy, d))
     check_statistics(d, run, x, weight, bias, y)
     check_gradient_sums(d, run, dy, weight, dx)
+    check_shortcut(d, run, dy, weight, dx)
     check_normed(d, run, x, weight, bias, dy)
 
 
@@ -93,6 +94,25 @@ def check_gradient_sums(d, run, dy, filters, expected):
         terms = np.sqrt(m * np.mean(expected.astype(np.float64)**2)) * np.ones(1)
         test_batch_norm.close(dweight, sums[0], 1e-6, terms)
         test_batch_norm.close(dbias, sums[1], 1e-6, terms)
+
+
+def check_shortcut(d, run, dy, filters, without):
+    """The bits of adding the shortcut to dx and masking the sum, and the gradients of a norm."""
+    m, c = without[..., 0].size, without.shape[3]
+    x, shortcut, _, _ = test_batch_norm.problem(m, c)
+    mean, var = test_batch_norm.statistics(x)
+    out = np.maximum(np.roll(shortcut, 1), 0)
+    expected = np.where(out.reshape(without.shape) > 0, without + shortcut.reshape(without.shape),
+                        np.float32(0))
+    dx, (dweight, dbias) = blank_like(expected), blank((2, c))
+    run("winograd_grad_input_shortcut",
+        [dy, filters, shortcut, out, x, mean, var, dx, dweight, dbias], d, [test_batch_norm.EPS])
+    np.testing.assert_array_equal(dx, expected)
+    _, *sums = norm_reference.backward(expected.reshape(m, c), x, mean, var, np.ones(c),
+                                       test_batch_norm.EPS, 1.0)
+    terms = np.sqrt(m * np.mean(expected.astype(np.float64)**2)) * np.ones(1)
+    test_batch_norm.close(dweight, sums[0], 1e-6, terms)
+    test_batch_norm.close(dbias, sums[1], 1e-6, terms)
 
 
 def check_normed(d, run, x, filters, bias, dy):
@@ -153,8 +173,8 @@ def arguments(draw, channels):
 
 
 @covers("winograd_forward", "winograd_grad_input", "winograd_grad_weight",
-        "winograd_forward_stats", "winograd_grad_input_sums", "winograd_forward_normed",
-        "winograd_forward_normed_stats", "winograd_grad_weight_normed")
+        "winograd_forward_stats", "winograd_grad_input_sums", "winograd_grad_input_shortcut",
+        "winograd_forward_normed", "winograd_forward_normed_stats", "winograd_grad_weight_normed")
 @given(arguments(st.integers(1, 70)))
 def test_random_arguments(d):
     check(d, call)

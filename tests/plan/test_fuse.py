@@ -7,7 +7,17 @@ import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, constant
 from fastnn.ops.boundary import array_input
-from fastnn.plan.fuse import EXACT, SUMMING, batch_norm_relu, fuse, norm_as_it_is_read
+from fastnn.plan.fuse import (
+    EXACT,
+    batch_norm_add_relu,
+    batch_norm_relu,
+    conv_statistics,
+    fuse,
+    gradient_sums,
+    norm_as_it_is_read,
+    shortcut_gradient,
+    sum_gradient,
+)
 from fastnn.runtime.random import streams
 from tests.cases import CASES
 from tests.harness import run, same_bits, trace_case
@@ -30,12 +40,29 @@ def test_each_rewrite_keeps_all_bits(rewrite):
 
 
 @pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize("rewrite", SUMMING, ids=lambda rewrite: rewrite.__name__)
+@pytest.mark.parametrize("rewrite", [conv_statistics, gradient_sums])
 def test_sums_of_a_producer(rewrite, relu):
     """The unfused graph but for rounding: two Winograd layers with a norm between and behind."""
     graph, arrays = _norms_between_convolutions(relu)
     after = rewrite(batch_norm_relu(graph))
-    assert any(n.op.name.startswith(("conv2d_stats", "conv2d_grad_input_and")) for n in after.nodes)
+    assert any(n.op.name.startswith(("conv2d_stats", "conv2d_grad_input_and"))
+               for n in after.nodes)
+    _same_but_for_rounding(graph, after, arrays)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_seam_of_two_blocks(stride):
+    """The shortcut joins the gradient in the convolution, first or second term of the sum."""
+    graph, arrays = _blocks(stride)
+    before = sum_gradient(batch_norm_add_relu(batch_norm_relu(graph)))
+    after = shortcut_gradient(before)
+    count = [sum(n.op.name == name for n in after.nodes) for name in (
+        "conv2d_grad_input_add_relu_and_batch_norm_sums", "add_n_relu_backward")]
+    assert count == [2, 0]
+    _same_but_for_rounding(graph, after, arrays)
+
+
+def _same_but_for_rounding(graph, after, arrays):
     before = run(graph, arrays, fused=False)
     for got, expected in zip(run(after, arrays, fused=False), before, strict=True):
         scale = np.sqrt(np.mean(expected.astype(np.float64) ** 2))
@@ -67,6 +94,27 @@ def _norms_between_convolutions(relu):
         loss = fn.mean(y * _weight(rng, *y.shape))
     results = [loss, y, *gradients(loss, [x, *weights])]
     return Graph.trace([leaf], results, (), [loss]), arrays
+
+
+def _blocks(stride):
+    """Three residual blocks; the second one strides and projects its shortcut."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((64, 24, 16, 16)).astype(np.float32)]
+    leaf, x = array_input(0, Spec(arrays[0].shape), "NCHW")
+    weights = []
+
+    def layer(y, k, size, step):
+        weights.append(constant(_weight(rng, k, y.shape[1], size, size)))
+        y = fn.conv2d(y, weights[-1], stride=step, padding=size // 2)
+        return fn.batch_norm(y, None, None, 1 + _weight(rng, k), _weight(rng, k), training=True)
+
+    y = x
+    with streams():
+        for k, step in ((24, 1), (32, stride), (32, 1)):
+            short = y if (k, step) == (y.shape[1], 1) else layer(y, k, 1, step)
+            y = fn.relu(layer(fn.relu(layer(y, k, 3, step)), k, 3, 1) + short)
+        loss = fn.mean(y * _weight(rng, *y.shape))
+    return Graph.trace([leaf], [loss, y, *gradients(loss, [x, *weights])], (), [loss]), arrays
 
 
 def _names(name, training=True):

@@ -182,6 +182,8 @@ cdef extern from "simd/table.h":
         const float *mean
         const float *scale
         const float *bias
+        const float *shortcut
+        const float *gate
         float *pivot
         float *sum
         float *product
@@ -206,6 +208,9 @@ cdef extern from "simd/table.h":
                               int64_t first, int64_t count, int64_t at, const float *bias,
                               int relu, float *y, const tile_sums *s) noexcept nogil
         void (*write_gradient)(const tile_grid *g, const tile_values *source, int64_t channels,
+                               int64_t first, int64_t count, int64_t at, float *y,
+                               const tile_sums *s) noexcept nogil
+        void (*write_shortcut)(const tile_grid *g, const tile_values *source, int64_t channels,
                                int64_t first, int64_t count, int64_t at, float *y,
                                const tile_sums *s) noexcept nogil
         void (*outer)(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,

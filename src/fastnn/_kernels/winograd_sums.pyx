@@ -1,9 +1,10 @@
 """Winograd's passes that add up, as they write, what a batch norm beside them needs.
 
 Forward: the moments of each channel of y, for the norm that reads it. Input gradient: the sums of
-the gradient of the norm whose output the convolution reads. So neither makes a pass over memory of
-its own. A chunk of tiles has sums of its own, and they are merged in order: the same bits for any
-number of threads. Sizes `d` are those of conv2d.pyx.
+the gradient of the norm whose output the convolution reads; at the seam of two residual blocks the
+shortcut's gradient is added on the way. So none of these makes a pass over memory of its own. A
+chunk of tiles has sums of its own, and they are merged in order: the same bits for any number of
+threads. Sizes `d` are those of conv2d.pyx.
 """
 
 from cython.parallel cimport prange
@@ -15,7 +16,7 @@ from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport simd, smaller, tile_grid, whole
 from fastnn._kernels.winograd cimport pass_bytes, run_pass
 from fastnn._kernels.winograd_tiles cimport (
-    CHUNK_TILES, GRADIENT, MOMENTS, Pass, pass_of, read_winograd)
+    CHUNK_TILES, GRADIENT, MOMENTS, SHORTCUT, Pass, pass_of, read_winograd)
 
 
 cdef int64_t chunks_of(const Pass *g) noexcept nogil:
@@ -114,6 +115,17 @@ cdef void winograd_forward_stats(char **p, const int64_t *d, const double *s,
     run_with_moments(&g, <float *> p[4], <float *> p[5], threads)
 
 
+cdef void run_with_gradients(Pass *g, const float *var, double eps, float *dweight, float *dbias,
+                             int threads) noexcept nogil:
+    """The pass to dx, and the gradients of the norm behind x; a workspace of sums_bytes."""
+    cdef int64_t task, tasks = (g.columns + MERGE - 1) // MERGE
+    run_pass(g, threads)
+    for task in prange(tasks, num_threads=threads, schedule="static",
+                       use_threads_if=threads > 1 and tasks > 1):
+        merge_gradients(g, task * MERGE, smaller(g.columns, (task + 1) * MERGE), var, eps,
+                        dweight, dbias)
+
+
 cdef void winograd_grad_input_sums(char **p, const int64_t *d, const double *s,
                                    int threads) noexcept nogil:
     """winograd_grad_input, and the gradients of the norm whose output it is the gradient of.
@@ -125,10 +137,7 @@ cdef void winograd_grad_input_sums(char **p, const int64_t *d, const double *s,
     """
     cdef const Conv *v = <const Conv *> d
     cdef Pass g = pass_of(v, True)
-    cdef int64_t task, tasks = (g.columns + MERGE - 1) // MERGE
     cdef const float *var = <const float *> p[4]
-    cdef float *dweight = <float *> p[8]
-    cdef float *dbias = <float *> p[9]
     cdef float *scale
     g.x, g.weight, g.y, g.workspace = <float *> p[0], <float *> p[1], <float *> p[7], p[10]
     g.sums = GRADIENT
@@ -138,11 +147,25 @@ cdef void winograd_grad_input_sums(char **p, const int64_t *d, const double *s,
         scale = g.partials - whole(g.columns, simd.lanes)
         scale_columns(g.columns, g.columns, 0, var, <const float *> p[5], s[0], scale)
         g.norm_scale, g.norm_bias = scale, <const float *> p[6]
-    run_pass(&g, threads)
-    for task in prange(tasks, num_threads=threads, schedule="static",
-                       use_threads_if=threads > 1 and tasks > 1):
-        merge_gradients(&g, task * MERGE, smaller(g.columns, (task + 1) * MERGE), var, s[0],
-                        dweight, dbias)
+    run_with_gradients(&g, var, s[0], <float *> p[8], <float *> p[9], threads)
+
+
+cdef void winograd_grad_input_shortcut(char **p, const int64_t *d, const double *s,
+                                       int threads) noexcept nogil:
+    """Where a residual block begins and the one before it ends with a ReLU: its whole gradient.
+
+    With g = winograd_grad_input + shortcut where out > 0, else 0:  dx = g, dbias[c] = sum of g,
+    dweight[c] = sum of g (x - mean) / sqrt(var + eps): of the norm of x in front of the ReLU.
+    p: dy[n,oh,ow,k], filters[k,3,3,c], shortcut[n,h,w,c], out[n,h,w,c], x[n,h,w,c], mean, var,
+    dx[n,h,w,c], dweight, dbias, workspace.  s: eps.  All overwritten; dx may be shortcut.
+    """
+    cdef Pass g = pass_of(<const Conv *> d, True)
+    g.x, g.weight, g.y, g.workspace = <float *> p[0], <float *> p[1], <float *> p[7], p[10]
+    g.sums = SHORTCUT
+    g.shortcut, g.gate = <const float *> p[2], <const float *> p[3]
+    g.norm_x, g.norm_mean = <const float *> p[4], <const float *> p[5]
+    place_sums(&g, threads)
+    run_with_gradients(&g, <const float *> p[6], s[0], <float *> p[8], <float *> p[9], threads)
 
 
 def _forward_extents(d, threads):
@@ -158,7 +181,15 @@ def _grad_input_extents(d, threads):
     return y, weight, x, *(4 * v.c,) * 4, x, 4 * v.c, 4 * v.c, sums_bytes(&g, threads)
 
 
+def _shortcut_extents(d, threads):
+    cdef Conv v = read_winograd(d)
+    cdef Pass g = pass_of(&v, True)
+    x, weight, _, y = sizes_bytes(&v)
+    return y, weight, x, x, x, 4 * v.c, 4 * v.c, x, 4 * v.c, 4 * v.c, sums_bytes(&g, threads)
+
+
 KERNELS = {
     "winograd_forward_stats": (<uintptr_t> &winograd_forward_stats, _forward_extents),
     "winograd_grad_input_sums": (<uintptr_t> &winograd_grad_input_sums, _grad_input_extents),
+    "winograd_grad_input_shortcut": (<uintptr_t> &winograd_grad_input_shortcut, _shortcut_extents),
 }

@@ -6,10 +6,11 @@ from fastnn._kernels.dispatch cimport norm_columns, tile_grid, tile_values, wino
 cdef enum:
     CHUNK_TILES = 24  # one part of a transform; a multiple of every tile_rows
 
-# What is added up of y while it is written: nothing; the moments of each channel; or, where y is
-# the gradient of a batch norm's output, the sums that the norm's gradient needs.
+# What is added up of y while it is written: nothing; the moments of each channel; where y is the
+# gradient of a batch norm's output, the sums that the norm's gradient needs; or those of what y and
+# a shortcut give together behind a ReLU.
 cdef enum Sums:
-    NOTHING, MOMENTS, GRADIENT
+    NOTHING, MOMENTS, GRADIENT, SHORTCUT
 
 # A layer forward, or back to its input: y[tiles][columns] = x[tiles][depth] * weight.
 cdef struct Pass:
@@ -30,6 +31,8 @@ cdef struct Pass:
     const float *norm_mean
     const float *norm_scale  # NULL without a ReLU behind the norm
     const float *norm_bias
+    const float *shortcut  # gradient that meets y
+    const float *gate      # what the ReLU returned
 
 # How tiles are cut into blocks, and where in its memory a block keeps pointers and values.
 cdef struct Blocks:

@@ -13,7 +13,7 @@ from fastnn._kernels.dispatch cimport (
     winograd_table, write_tiles_fn)
 
 cdef enum:
-    BLOCK_BYTES = 640 << 10    # of transformed tiles: they stay in the second cache
+    BLOCK_BYTES = 384 << 10    # of transformed tiles: they stay in the second cache
     WEIGHT_BYTES = 16 << 20    # of transformed weights that stay in the last cache;
     LEAST_TILES = 96           # more of them are read anew for so many tiles at once
     PACK_DEPTH = 16            # as in winograd_tiles.h
@@ -80,7 +80,7 @@ cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
     g.norm = NULL
     g.y, g.workspace = NULL, NULL
     g.sums, g.partials = NOTHING, NULL
-    g.norm_x = g.norm_mean = g.norm_scale = g.norm_bias = NULL
+    g.norm_x = g.norm_mean = g.norm_scale = g.norm_bias = g.shortcut = g.gate = NULL
     return g
 
 
@@ -195,14 +195,18 @@ cdef void write_tiles(const Pass *g, const tile_values *m, int64_t first, int64_
         write(&g.target, m, columns, first, count, at, bias, g.relu, g.y + column)
         return
     s.pivot, s.sum, s.product = partial, partial + width, partial + 2 * width
-    s.x, s.mean, s.scale, s.bias = NULL, NULL, NULL, NULL
+    s.x = s.mean = s.scale = s.bias = s.shortcut = s.gate = NULL
     if g.sums == MOMENTS:
         g.w.write_moments(&g.target, m, columns, first, count, at, bias, g.relu, g.y + column, &s)
         return
     s.x, s.mean = g.norm_x + column, g.norm_mean + column
     if g.norm_scale != NULL:
         s.scale, s.bias = g.norm_scale + column, g.norm_bias + column
-    g.w.write_gradient(&g.target, m, columns, first, count, at, g.y + column, &s)
+    if g.sums == SHORTCUT:
+        s.shortcut, s.gate = g.shortcut + column, g.gate + column
+        g.w.write_shortcut(&g.target, m, columns, first, count, at, g.y + column, &s)
+    else:
+        g.w.write_gradient(&g.target, m, columns, first, count, at, g.y + column, &s)
 
 
 cdef int64_t packed_plane(int64_t depth, int64_t columns) noexcept nogil:

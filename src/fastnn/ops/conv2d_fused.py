@@ -1,11 +1,13 @@
 """Winograd convolutions with a batch norm beside them; only the plan makes them (plan/fuse.py).
 
 A convolution may read its input through a norm and a ReLU, and add up the statistics of the norm
-that reads its output; its input gradient may add up what the norm's gradient needs.
+that reads its output; its input gradient may add up what the norm's gradient needs, and take in
+the gradient of a shortcut.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastnn.graph import Call, Node, Op, Spec, Tensor
@@ -123,6 +125,38 @@ class Conv2dGradInputSums(Op):
 
     def flops(self, node: Node) -> float:
         return _flops(node.inputs[1], node.inputs[0]) + 4.0 * node.outputs[0].size
+
+
+@dataclass(frozen=True)
+class Conv2dGradInputShortcut(Op):
+    """dx = (the transposed convolution of dy with w + shortcut) where out > 0, and dweight, dbias.
+
+    The seam of two residual blocks: out = max(0, norm(x) + ...) is what the second one reads.
+    Inputs dy, w, shortcut, out, then x, mean, var of that norm.
+    """
+
+    window: Window
+    shape: tuple[int, ...]
+    eps: float
+
+    @property
+    def name(self) -> str:
+        return "conv2d_grad_input_add_relu_and_batch_norm_sums"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape), inputs[5], inputs[6])
+
+    def lower(self, node: Node) -> list[Call]:
+        dy, weight = node.inputs[:2]
+        d = _sizes(self.window, node.outputs[0], weight, dy)
+        return [Call("winograd_grad_input_shortcut", (*node.inputs, *node.outputs), d,
+                     (self.eps,))]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (2,)
+
+    def flops(self, node: Node) -> float:
+        return _flops(node.inputs[1], node.inputs[0]) + 6.0 * node.outputs[0].size
 
 
 def _sizes(

@@ -22,6 +22,7 @@ from fastnn.ops.batch_norm import (
 from fastnn.ops.binary import Binary
 from fastnn.ops.conv2d import Conv2d, Conv2dGradInput, Conv2dGradWeight
 from fastnn.ops.conv2d_fused import (
+    Conv2dGradInputShortcut,
     Conv2dGradInputSums,
     Conv2dStats,
     NormConv2d,
@@ -200,6 +201,47 @@ def gradient_sums(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
+def shortcut_gradient(graph: Graph) -> Graph:
+    """At the seam of two residual blocks, Winograd's input gradient takes in the shortcut's.
+
+    It masks the sum by the ReLU at the first block's end, and adds up what the norm there needs.
+    """
+    readers = _readers(graph)
+    norms = {node.inputs[0]: node for node in graph.nodes
+             if isinstance(node.op, BatchNormGrad) and node.op.training and not node.op.relu}
+    seams: dict[Tensor, int] = {}  # the gradient behind the ReLU: which of its terms to fuse
+    for node in graph.nodes:
+        if (isinstance(node.op, UnaryGradOfSum) and node.op.row == "relu"
+                and len(node.inputs) == 3 and node.outputs[0] in norms):
+            for i in (1, 2):
+                term = node.inputs[i].node
+                if (isinstance(term.op, Conv2dGradInput) and readers[node.inputs[i]] == 1
+                        and _by_winograd(term)):
+                    seams[node.outputs[0]] = i
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if node.outputs and node.outputs[0] in seams:
+            i = seams[node.outputs[0]]
+            term, norm = inputs[i].node, norms[node.outputs[0]]
+            assert isinstance(term.op, Conv2dGradInput) and isinstance(norm.op, BatchNormGrad)
+            op = Conv2dGradInputShortcut(term.op.window, term.op.shape, norm.op.eps)
+            values = norm.inputs[1:4]  # of the forward pass, which this rewrite leaves alone
+            specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
+            return Node(op, (*term.inputs, inputs[3 - i], inputs[0], *values), specs,
+                        term.scope).outputs[:1]
+        if isinstance(node.op, BatchNormGrad) and norms.get(node.inputs[0]) is node:
+            seam = inputs[0].node
+            if isinstance(seam.op, Conv2dGradInputShortcut):
+                bias = inputs[4]  # not read; any vector of channels
+                op_input = BatchNormGradInput(node.op.eps, False)
+                dx = Node(op_input, (*inputs, bias, *seam.outputs[1:]), [node.outputs[0].spec],
+                          node.scope).outputs[0]
+                return (dx, *seam.outputs[1:])
+        return None
+
+    return graph.rewrite(rule)
+
+
 def norm_as_it_is_read(graph: Graph) -> Graph:
     """Batch norm and ReLU in front of Winograd's layers alone: applied to what they read.
 
@@ -232,7 +274,8 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
 EXACT: tuple[Callable[[Graph], Graph], ...] = (
     batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places,
     norm_as_it_is_read)
-SUMMING: tuple[Callable[[Graph], Graph], ...] = (conv_statistics, gradient_sums)
+SUMMING: tuple[Callable[[Graph], Graph], ...] = (
+    conv_statistics, gradient_sums, shortcut_gradient)
 REWRITES = (*EXACT[:-1], *SUMMING, norm_as_it_is_read)
 
 

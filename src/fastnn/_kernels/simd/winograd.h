@@ -68,7 +68,8 @@ READ_TILES(read_tiles_4x4, 4, 4, 6, transform_4, GET_WHOLE, GET_PART)
 WRITE_TILES(write_tiles, 6, 4, inverse_6)
 WRITE_PLAIN(write_tiles_4x4, write_tiles)
 WRITE_MOMENTS(write_tiles_moments, write_tiles)
-WRITE_GRADIENT(write_tiles_gradient, write_tiles)
+WRITE_GRADIENT(write_tiles_gradient, write_tiles, SUM_GRADIENT)
+WRITE_GRADIENT(write_tiles_shortcut, write_tiles, SUM_SHORTCUT)
 PACK_FORWARD(pack_weights_forward, 6, transform_3)
 PACK_BACKWARD(pack_weights_backward, 6, transform_3)
 WRITE_WEIGHT(write_weight, 6, inverse_3)
@@ -93,7 +94,8 @@ static void outer_products(const tile_values *dy, const tile_values *x, int64_t 
      .write_y = write_tiles_4x4, .write_moments = write_tiles_moments,                            \
      .multiply = tile_product,                                                                    \
      .read_dy = read_tiles_6x6, .write_dx = write_tiles_4x4,                                      \
-     .write_gradient = write_tiles_gradient, .multiply_back = tile_product,                       \
+     .write_gradient = write_tiles_gradient, .write_shortcut = write_tiles_shortcut,              \
+     .multiply_back = tile_product,                                                               \
      .read_outer_dy = read_tiles_4x4,                                                             \
      .outer = outer_products, .write_weight = write_weight,                                       \
      .pack_forward = pack_weights_forward, .pack_backward = pack_weights_backward}

@@ -91,7 +91,8 @@ WRITE_PLAIN(write_strided, write_from_5x5)
 WRITE_MOMENTS(write_strided_moments, write_from_5x5)
 WRITE_TILES(write_from_9x9, 9, 8, inverse_9)
 WRITE_PLAIN(write_8x8, write_from_9x9)
-WRITE_GRADIENT(write_8x8_gradient, write_from_9x9)
+WRITE_GRADIENT(write_8x8_gradient, write_from_9x9, SUM_GRADIENT)
+WRITE_GRADIENT(write_8x8_shortcut, write_from_9x9, SUM_SHORTCUT)
 PACK_FORWARD(pack_strided_forward, 9, transform_3_at_9)
 PACK_BACKWARD(pack_strided_backward, 9, transform_3_at_9)
 WRITE_WEIGHT(write_strided_weight, 9, inverse_9_at_3)
@@ -135,7 +136,8 @@ static void strided_outer(const tile_values *dy, const tile_values *x, int64_t t
      .read_x = read_tiles_9x9, .read_normed_x = read_normed_9x9,                                  \
      .write_y = write_strided, .write_moments = write_strided_moments,                            \
      .multiply = strided_product,                                                                 \
-     .read_dy = read_tiles_5x5, .write_dx = write_8x8, .write_gradient = write_8x8_gradient,      \
+     .read_dy = read_tiles_5x5, .write_dx = write_8x8,                                            \
+     .write_gradient = write_8x8_gradient, .write_shortcut = write_8x8_shortcut,                  \
      .multiply_back = strided_product_back,                                                       \
      .read_outer_dy = read_4x4_at_5, .outer = strided_outer, .write_weight = write_strided_weight,\
      .pack_forward = pack_strided_forward, .pack_backward = pack_strided_backward}

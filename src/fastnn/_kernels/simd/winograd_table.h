@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     const float *x; /* the input of the norm, where y is the gradient of its output */
     const float *mean, *scale, *bias; /* of that norm; scale is NULL without a ReLU behind it */
+    const float *shortcut, *gate; /* of write_shortcut */
     float *pivot, *sum, *product;
 } tile_sums;
 
@@ -61,11 +62,15 @@ typedef struct {
                           int64_t first, int64_t count, int64_t at, const float *bias, int relu,
                           float *y, const tile_sums *s);
     /* Input gradient, by planes: dy to dx; write_gradient also sets sum = sum of dx and
-     * product = sum of dx (x - mean), without the pixels where the ReLU passed nothing. */
+     * product = sum of dx (x - mean), without the pixels where the ReLU passed nothing;
+     * write_shortcut does so of dx + shortcut where gate > 0 and 0 elsewhere, which it writes. */
     read_tiles_fn read_dy;
     product_fn multiply_back;
     write_tiles_fn write_dx;
     void (*write_gradient)(const tile_grid *g, const tile_values *from, int64_t channels,
+                           int64_t first, int64_t count, int64_t at, float *y,
+                           const tile_sums *s);
+    void (*write_shortcut)(const tile_grid *g, const tile_values *from, int64_t channels,
                            int64_t first, int64_t count, int64_t at, float *y,
                            const tile_sums *s);
     /* Weight gradient, by planes: sums[row][depth] (+)= sum over tiles of dy[tile][row]

@@ -112,19 +112,25 @@ enum { AHEAD = 8 };
     }
 
 /* What a write of tiles adds up of the values that it writes. */
-enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT };
+enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT, SUM_SHORTCUT };
 
 #define PUT_OUTPUT(i, j, v)                                                                       \
     do {                                                                                          \
-        const vf moved = (v) + shift, value = relu ? vmax(zero, moved) : moved;                   \
+        const vf moved = (v) + shift;                                                             \
+        vf value = relu ? vmax(zero, moved) : moved;                                              \
         float *at_pixel = AT(i, j);                                                               \
         if (HAS_COLUMN(j)) {                                                                      \
+            if (sums == SUM_SHORTCUT) {                                                           \
+                const vf gate = load_part(s->gate + (at_pixel - y), n);                           \
+                value = where(gate > zero, value + load_part(s->shortcut + (at_pixel - y), n),    \
+                              zero);                                                              \
+            }                                                                                     \
             store_part(at_pixel, value, n);                                                       \
             if (sums == SUM_MOMENTS) {                                                            \
                 const vf d = value - pivot;                                                       \
                 sum += d, product = vfma(d, d, product);                                          \
             }                                                                                     \
-            if (sums == SUM_GRADIENT) {                                                           \
+            if (sums == SUM_GRADIENT || sums == SUM_SHORTCUT) {                                   \
                 const vf d = load_part(s->x + (at_pixel - y), n) - pivot;                         \
                 const vf passed = masked(value, d, scale, bias_of_norm, s->scale != NULL);        \
                 sum += passed, product = vfma(passed, d, product);                                \
@@ -152,8 +158,7 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT };
                 FETCH_AHEAD(SIDE, SIDE, 1)                                                        \
                 GET_VALUES(along, IN, SIDE)                                                       \
                 if (sums != SUM_NOTHING)                                                          \
-                    pivot = sums == SUM_GRADIENT ? load_part(s->mean + c, n)                      \
-                                                 : load(s->pivot + c);                            \
+                    pivot = sums == SUM_MOMENTS ? load(s->pivot + c) : load_part(s->mean + c, n); \
                 if (sums == SUM_MOMENTS && t == 0) {                                              \
                     pivot = zero;                                                                 \
                     SECOND_AXIS(along, IN, SIDE, tile.top, tile.bottom, ADD_OUTPUT)               \
@@ -195,10 +200,10 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT };
                      float *y, const tile_sums *s) {                                              \
         write(g, from, channels, first, count, at, bias, relu, y, s, SUM_MOMENTS);                \
     }
-#define WRITE_GRADIENT(name, write)                                                               \
+#define WRITE_GRADIENT(name, write, sums)                                                         \
     static void name(const tile_grid *g, const tile_values *from, int64_t channels,               \
                      int64_t first, int64_t count, int64_t at, float *y, const tile_sums *s) {    \
-        write(g, from, channels, first, count, at, NULL, 0, y, s, SUM_GRADIENT);                  \
+        write(g, from, channels, first, count, at, NULL, 0, y, s, sums);                          \
     }
 
 enum { PACK_DEPTH = 16 }; /* depth that is turned before it is transformed: it stays in L1 */
