@@ -91,7 +91,7 @@ cdef void run_whole(const Pass *g, int threads) noexcept nogil:
                         use_threads_if=threads > 1):
         pack(&job, panel, rest + threadid() * pack_scratch())
     if by_blocks(&job.blocks, threads):
-        for number in prange(job.blocks.count, num_threads=threads, schedule="static"):
+        for number in prange(job.blocks.count, num_threads=threads, schedule="dynamic"):
             run_block(&job, number, rest + threadid() * job.blocks.bytes, 1)
     else:
         for number in range(job.blocks.count):

@@ -118,6 +118,6 @@ cdef void run_bands(const Pass *g, int threads) noexcept nogil:
     for number in range(job.cut.count):
         block = block_of(&job, number)
         spread(read_chunk, &job, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        for band in prange(job.bands, num_threads=threads, schedule="static",
+        for band in prange(job.bands, num_threads=threads, schedule="dynamic",
                            use_threads_if=threads > 1):
             run_band(&job, &block, band, slots + threadid() * job.slot_bytes)

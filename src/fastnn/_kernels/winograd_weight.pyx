@@ -108,7 +108,7 @@ cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, co
     cdef float *sums = <float *> workspace
     g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
     if by_ranges(&g, threads):
-        for number in prange(g.ranges, num_threads=threads, schedule="static"):
+        for number in prange(g.ranges, num_threads=threads, schedule="dynamic"):
             run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)
     else:
         for number in range(g.ranges):

@@ -108,6 +108,6 @@ cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *no
     for number in range(g.cut.count):
         block = block_of(&g, number)
         spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        for band in prange(g.bands, num_threads=team, schedule="static",
+        for band in prange(g.bands, num_threads=team, schedule="dynamic",
                            use_threads_if=team > 1):
             run_band(&g, &block, band, slots + threadid() * g.slot_bytes)
