@@ -9,53 +9,57 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport (
-    conv_tap, linear_product, linear_scratch, outer_product, simd, smaller, whole)
+    conv_tap, larger, linear_product, linear_scratch, outer_product, simd, smaller, whole)
 from fastnn._kernels.outer cimport outer_plan, plan_outer, run_outer
 
 cdef enum:
-    ROWS = 384       # rows of x in a block: times 256 columns they stay in L2
-    CHUNKS = 16
+    ROWS = 384       # rows of x in a block, at most: times 512 columns they stay in L2
     SERIAL = 500000  # multiply-adds: below, starting threads costs more than it gives
 
 
+# Blocks of rows times parts of columns; both in whole tiles, as even as those allow.
 cdef struct Cut:
-    int64_t blocks, block_rows, panels, parts, part_panels, scratch_bytes
+    int64_t tiles, blocks, panels, parts, scratch_bytes
 
 
-cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns) noexcept nogil:
+cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns, int threads) noexcept nogil:
+    """Each thread has panels of its own, packed once; or rows, where those are more even."""
     cdef Cut cut
-    cut.blocks = (rows + ROWS - 1) // ROWS
-    if cut.blocks > 4:
-        cut.blocks = whole(cut.blocks, 4)
-    cut.block_rows = whole((rows + cut.blocks - 1) // cut.blocks if rows else 1,
-                           simd.gemm.tile_rows)
+    cdef int64_t unit = simd.gemm.tile_rows
+    cut.tiles = (rows + unit - 1) // unit
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
+    cut.blocks = (rows + ROWS - 1) // ROWS
     cut.parts = 1
-    if cut.blocks < CHUNKS and rows * depth * columns >= SERIAL:
-        cut.parts = smaller(cut.panels, CHUNKS // cut.blocks)
-    cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
-    cut.scratch_bytes = linear_scratch(smaller(rows, cut.block_rows), simd.gemm.tile_columns)
+    if threads > 1 and rows * depth * columns >= SERIAL:
+        if (10 * whole(cut.panels, threads) * cut.tiles >
+                11 * whole(cut.tiles, threads) * cut.panels):
+            cut.blocks = whole(cut.blocks, threads)
+        else:
+            cut.parts = smaller(cut.panels, threads)
+    cut.scratch_bytes = linear_scratch(
+        smaller(rows, unit * (cut.tiles // larger(1, cut.blocks) + 1)), simd.gemm.tile_columns)
     return cut
 
 
 cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns,
                                int threads) noexcept nogil:
     """Bytes of scratch for linear_forward and linear_grad_input."""
-    return threads * cut_product(rows, depth, columns).scratch_bytes
+    return threads * cut_product(rows, depth, columns, threads).scratch_bytes
 
 
 cdef void product_chunk(const linear_product *g, const Cut *cut, int64_t chunk, int64_t rows,
                         char *scratch) noexcept nogil:
-    cdef int64_t row = chunk % cut.blocks * cut.block_rows
-    cdef int64_t panel = chunk // cut.blocks * cut.part_panels
-    if row < rows:
-        simd.gemm.linear(g, row, smaller(cut.block_rows, rows - row), panel,
-                         smaller(cut.panels, panel + cut.part_panels), scratch)
+    cdef int64_t block = chunk % cut.blocks, part = chunk // cut.blocks
+    cdef int64_t row = cut.tiles * block // cut.blocks * simd.gemm.tile_rows
+    cdef int64_t end = smaller(rows, cut.tiles * (block + 1) // cut.blocks * simd.gemm.tile_rows)
+    if row < end:
+        simd.gemm.linear(g, row, end - row, cut.panels * part // cut.parts,
+                         cut.panels * (part + 1) // cut.parts, scratch)
 
 
 cdef void run_product(const linear_product *g, int64_t rows, char *workspace,
                       int threads) noexcept nogil:
-    cdef Cut cut = cut_product(rows, g.depth, g.columns)
+    cdef Cut cut = cut_product(rows, g.depth, g.columns, threads)
     cdef int64_t chunk, chunks = cut.blocks * cut.parts
     if chunks == 1:  # even a team of one costs more than a tiny product
         product_chunk(g, &cut, 0, rows, workspace)

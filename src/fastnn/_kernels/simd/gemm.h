@@ -160,21 +160,20 @@ INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width
     *(v4_unaligned *)(to + 3 * width) = ZIP_HIGH(ac2, bd2);
 }
 
-/* out[depth][width] = w[columns][depth]^T, zeros to the right. */
+/* out[depth][width] = w[columns][depth]^T, zeros to the right. A cache line of each row at a time:
+ * rows that lie a power of two apart push each other out of the cache. */
 static void pack_columns(const float *__restrict w, int64_t stride, int64_t depth,
                          int64_t columns, float *__restrict out) {
-    int64_t width = whole(columns, LANES), c = 0;
-    for (; c + 4 <= depth; c += 4) {
-        int64_t j = 0;
-        for (; j + 4 <= columns; j += 4)
-            turn_4x4(w + j * stride + c, stride, out + c * width + j, width);
-        for (; j < width; j++)
-            for (int64_t i = c; i < c + 4; i++)
+    int64_t width = whole(columns, LANES);
+    for (int64_t c = 0; c < depth; c += 16) {
+        int64_t end = smaller(depth, c + 16), even = c + (end - c) / 4 * 4;
+        for (int64_t j = 0; j + 4 <= columns; j += 4)
+            for (int64_t i = c; i < even; i += 4)
+                turn_4x4(w + j * stride + i, stride, out + i * width + j, width);
+        for (int64_t i = c; i < end; i++)
+            for (int64_t j = i < even ? columns / 4 * 4 : 0; j < width; j++)
                 out[i * width + j] = j < columns ? w[j * stride + i] : 0;
     }
-    for (; c < depth; c++)
-        for (int64_t j = 0; j < width; j++)
-            out[c * width + j] = j < columns ? w[j * stride + c] : 0;
 }
 
 /* out[depth][width] = w[depth][columns], zeros to the right. */
