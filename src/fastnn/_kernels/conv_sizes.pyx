@@ -6,7 +6,7 @@ Nothing here computes a convolution; conv2d.pyx and all other algorithms start f
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.dispatch cimport (
-    block_pixels, conv_tap, larger, padded_image, pixel_grid, simd, smaller, whole)
+    block_pixels, conv_tap, is_inner, larger, padded_image, pixel_grid, simd, smaller)
 
 cdef enum:
     FEW = 16             # input channels: below, a tap alone is too short a sum
@@ -71,15 +71,11 @@ cdef int64_t taps_inside(int64_t size, int64_t outputs, int64_t kernel, int64_t 
 cdef Way pass_way(const Conv *v, bint backward) noexcept nogil:
     """way_of for one pass; INNER where vectors of the depth are better filled than of columns."""
     cdef Way way = way_of(v)
-    cdef int64_t depth = (v.k if backward else v.c) // v.groups, lanes = simd.lanes
+    cdef int64_t depth = (v.k if backward else v.c) // v.groups
     cdef int64_t columns = (v.c if backward else v.k) // v.groups
     if way == PADDED and backward:
         way = GENERAL
-    if (way == GENERAL and 2 * columns <= lanes and
-            v.kh * v.kw * depth >= 8 * lanes and  # enough to add up, for one sum over the lanes
-            3 * depth * lanes > 4 * columns * whole(depth, lanes)):
-        return INNER
-    return way
+    return INNER if way == GENERAL and is_inner(v.kh * v.kw, depth, columns, simd.lanes) else way
 
 
 cdef bint by_lines(const Conv *v, bint backward) noexcept nogil:

@@ -2,7 +2,7 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.dispatch cimport outer_product
 
-# How a sum over pixels is cut: `sums` ranges of pixels with a sum of their own, `parts` ranges of its
+# How a sum over pixels is cut: `sums` ranges of pixels with a sum of their own, `parts` ranges of
 # rows, in tiles.
 cdef struct outer_plan:
     int64_t sums, tiles, parts, partial_bytes, scratch_bytes

@@ -187,24 +187,34 @@ static void pack_rows(const float *__restrict w, int64_t stride, int64_t depth, 
     }
 }
 
-/* Scratch: pointers to rows of x and of y, then one packed panel of one block of depth. */
+/* Rows a page apart share their places in the first cache: a tile of twelve would push out its own
+ * lines. So they are copied, a line more than a page apart. */
+static void copy_rows(const float *x, int64_t stride, int64_t rows, int64_t depth, float *out) {
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(out + r * COPY_STRIDE, x + r * stride, (size_t)depth * 4);
+}
+
+/* Scratch: pointers to rows of x and of y, then one packed panel of one block of depth, then rows of
+ * x where they are copied. */
 static void linear_block(const linear_product *g, int64_t row, int64_t rows, int64_t panel,
                          int64_t end, char *scratch) {
-    const float **a = (const float **)scratch;
+    const float **a = (const float **)scratch, *x = g->x + row * g->depth;
     float **y = (float **)(a + rows);
-    float *packed = (float *)(scratch + whole(rows * 16, 64));
+    float *packed = (float *)(scratch + whole(rows * 16, 64)), *copy = packed + LINEAR_DEPTH * NR;
+    int copies = copies_rows(g->depth);
     int64_t step = even_part(g->depth, LINEAR_DEPTH, 8);
     tile_job job = {.rows = rows, .taps = 1, .a = a, .a_stride = rows, .b = packed, .y = y};
     for (int64_t r = 0; r < rows; r++) {
-        a[r] = g->x + (row + r) * g->depth;
+        a[r] = copies ? copy + r * COPY_STRIDE : x + r * g->depth;
         y[r] = g->y + (row + r) * g->columns;
     }
     for (int64_t c = 0; c < g->depth; c += step) {
         int last = c + step >= g->depth;
         job.depth = smaller(step, g->depth - c);
-        job.a_offset = c;
+        job.a_offset = copies ? 0 : c;
         job.accumulate = c > 0;
         job.relu = last && g->relu;
+        if (copies) copy_rows(x + c, g->depth, rows, job.depth, copy);
         for (int64_t q = panel; q < end; q++) {
             int64_t first = q * NR;
             job.columns = smaller(NR, g->columns - first);

@@ -59,7 +59,7 @@ typedef struct {
 enum { BLOCK_DEPTH = 256 };
 /* The same for matrix products: rows are near and few, so a panel may come from L2, and longer sums
  * are stored less often. */
-enum { LINEAR_DEPTH = 512 };
+enum { LINEAR_DEPTH = 512, COPY_STRIDE = LINEAR_DEPTH + 16 };
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -82,8 +82,11 @@ static inline int64_t block_pixels(int64_t taps, int64_t depth) {
 }
 
 /* Bytes of scratch that each function of the table below needs for one call. */
-static inline int64_t linear_scratch(int64_t rows, int64_t tile_columns) {
-    return whole(16 * rows, 64) + 4 * LINEAR_DEPTH * tile_columns;
+/* Whether rows of x lie whole pages apart. */
+static inline int copies_rows(int64_t depth) { return depth % 1024 == 0; }
+static inline int64_t linear_scratch(int64_t rows, int64_t depth, int64_t tile_columns) {
+    int64_t copy = copies_rows(depth) ? 4 * rows * COPY_STRIDE : 0;
+    return whole(16 * rows, 64) + 4 * LINEAR_DEPTH * tile_columns + copy;
 }
 static inline int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) {
     return whole(8 * pixels * (most_taps(taps, depth) + 1), 64);
