@@ -98,8 +98,9 @@ cdef extern from "simd/table.h":
         const float *bias
         float *y
     ctypedef struct outer_product:
-        pixel_grid source
-        int64_t taps, depth, dy_stride, dw_stride, accumulate, spread
+        pixel_grid source, target
+        int64_t taps, depth, dy_stride, dw_stride, accumulate, apart, spread
+        conv_tap place
         const conv_tap *tap
         const float *x
         const float *zero

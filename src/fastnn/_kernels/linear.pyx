@@ -143,7 +143,7 @@ cdef void outer_matrix(const float *a, int64_t rows, const float *b, int64_t col
     g.tap = &tap
     g.dy_stride = rows
     g.dw_stride = columns
-    g.accumulate = 0
+    g.accumulate = g.apart = 0
     g.dy = a
     g.x = g.zero = b
     run_outer(&g, &plan, m, rows, 1, y, workspace, threads)

@@ -41,9 +41,11 @@ typedef struct {
 /* dw[row * dw_stride + tap's slice * depth + c] (+)= sum over pixels of
  * dy[pixel][row] * x[tap's pixel][c], c < depth. */
 typedef struct {
-    pixel_grid source;
+    pixel_grid source, target;
     int64_t taps, depth, dy_stride, dw_stride, accumulate;
+    int64_t apart;  /* dy's pixels are those of the target, from place on; else one after another */
     int64_t spread; /* depthwise: depth per channel of x */
+    conv_tap place;
     const conv_tap *tap;
     const float *x, *zero, *dy; /* dy: the first column of the group */
 } outer_product;
@@ -99,7 +101,7 @@ static inline int64_t conv_padded_scratch(const padded_image *v, int64_t lines) 
     return 4 * padded_floats(v, lines) + conv_scratch(v->kh, v->kw * v->c, lines * v->ow);
 }
 static inline int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) {
-    return whole(16 * pixels, 64) + 4 * pixels * (tile_columns + whole(rows + 11, 16));
+    return whole(24 * pixels, 64) + 4 * pixels * (tile_columns + whole(rows + 11, 16));
 }
 static inline int64_t outer_padded_scratch(const padded_image *v, int64_t lines) {
     int64_t pixels = lines * v->ow, terms = whole(v->kh * v->kw * v->c, 16);

@@ -95,27 +95,28 @@ static void pack_pixels(const float *const *x, int64_t offset, int64_t pixels, i
 
 /* out[tile][pixels][MR]: rows of dy as tiles read them. In place, pixels that lie a power of two
  * apart would push each other out of the caches. */
-static void pack_tiles(const float *dy, int64_t stride, int64_t pixels, int64_t rows,
+static void pack_tiles(const float *const *dy, int64_t offset, int64_t pixels, int64_t rows,
                        float *__restrict out) {
     for (int64_t row = 0; row < rows; row += MR) {
-        const float *from = dy + row;
         int64_t n = smaller(MR, rows - row);
-        for (int64_t p = 0; p < pixels; p++, from += stride, out += MR) {
+        for (int64_t p = 0; p < pixels; p++, out += MR) {
+            const float *from = dy[p] + offset + row;
             if (n == MR) memcpy(out, from, MR * 4);
             else for (int64_t r = 0; r < n; r++) out[r] = from[r];
         }
     }
 }
 
-/* Scratch: pointers to the pixels of a tap, pointers to a packed panel of them, that panel, and
- * the tiles of dy. */
+/* Scratch: pointers to the pixels of a tap, to a packed panel of them, and to pixels of dy; that
+ * panel, and the tiles of dy. */
 static void outer_block(const outer_product *g, int64_t first, int64_t count, int64_t row,
                         int64_t end, float *dw, char *scratch) {
     int64_t most = smaller(count, OUTER_PIXELS);
-    const float **x = (const float **)scratch, **panel = x + most;
-    float *packed = (float *)(scratch + whole(16 * most, 64));
+    const float **x = (const float **)scratch, **panel = x + most, **dy = panel + most;
+    float *packed = (float *)(scratch + whole(24 * most, 64));
     outer_job job = {.y_stride = g->dw_stride, .dy_stride = g->dy_stride, .dy_rows = MR};
-    float *tiles = g->dy_stride > 2 * NR && g->taps * g->depth > 2 * NR ? packed + most * NR : NULL;
+    int tiled = g->apart || (g->dy_stride > 2 * NR && g->taps * g->depth > 2 * NR);
+    float *tiles = packed + most * NR;
     /* Copying pays when rows enough read the copy; a panel of part vectors must be copied. */
     int copy = g->depth % LANES != 0 || (end - row > 4 * MR && g->depth > NR);
     if (count <= 0 && !g->accumulate)
@@ -127,8 +128,14 @@ static void outer_block(const outer_product *g, int64_t first, int64_t count, in
         job.pixels = smaller(most, count - p);
         job.dy = g->dy + (first + p) * g->dy_stride + row;
         job.accumulate = p > 0 || g->accumulate;
-        if (tiles) {
-            pack_tiles(job.dy, g->dy_stride, job.pixels, end - row, tiles);
+        if (tiled) {
+            if (g->apart)
+                find_pixels(&g->target, g->dy, g->dy, g->place.offset_h, g->place.offset_w,
+                            first + p, job.pixels, dy);
+            else
+                for (int64_t i = 0; i < job.pixels; i++)
+                    dy[i] = g->dy + (first + p + i) * g->dy_stride;
+            pack_tiles(dy, row, job.pixels, end - row, tiles);
             job.dy = tiles;
             job.dy_stride = MR;
             job.dy_rows = job.pixels * MR;
