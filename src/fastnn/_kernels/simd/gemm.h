@@ -149,10 +149,10 @@ typedef int32_t i4 __attribute__((vector_size(16)));
 #define ZIP_HIGH(a, b) __builtin_shuffle(a, b, (i4){2, 6, 3, 7})
 #endif
 
-INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width) {
-    v4 a = *(const v4_unaligned *)from, b = *(const v4_unaligned *)(from + stride);
-    v4 c = *(const v4_unaligned *)(from + 2 * stride);
-    v4 d = *(const v4_unaligned *)(from + 3 * stride);
+INLINE void turn_rows(const float *row0, const float *row1, const float *row2, const float *row3,
+                      float *to, int64_t width) {
+    v4 a = *(const v4_unaligned *)row0, b = *(const v4_unaligned *)row1;
+    v4 c = *(const v4_unaligned *)row2, d = *(const v4_unaligned *)row3;
     v4 ac = ZIP_LOW(a, c), bd = ZIP_LOW(b, d), ac2 = ZIP_HIGH(a, c), bd2 = ZIP_HIGH(b, d);
     *(v4_unaligned *)to = ZIP_LOW(ac, bd);
     *(v4_unaligned *)(to + width) = ZIP_HIGH(ac, bd);
@@ -160,20 +160,26 @@ INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width
     *(v4_unaligned *)(to + 3 * width) = ZIP_HIGH(ac2, bd2);
 }
 
+INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width) {
+    turn_rows(from, from + stride, from + 2 * stride, from + 3 * stride, to, width);
+}
+
 /* out[depth][width] = w[columns][depth]^T, zeros to the right. A cache line of each row at a time:
  * rows that lie a power of two apart push each other out of the cache. */
 static void pack_columns(const float *__restrict w, int64_t stride, int64_t depth,
                          int64_t columns, float *__restrict out) {
-    int64_t width = whole(columns, LANES);
-    for (int64_t c = 0; c < depth; c += 16) {
-        int64_t end = smaller(depth, c + 16), even = c + (end - c) / 4 * 4;
-        for (int64_t j = 0; j + 4 <= columns; j += 4)
-            for (int64_t i = c; i < even; i += 4)
-                turn_4x4(w + j * stride + i, stride, out + i * width + j, width);
-        for (int64_t i = c; i < end; i++)
-            for (int64_t j = i < even ? columns / 4 * 4 : 0; j < width; j++)
-                out[i * width + j] = j < columns ? w[j * stride + i] : 0;
-    }
+    static const float zeros[16];
+    int64_t width = whole(columns, LANES), even = depth / 4 * 4;
+    for (int64_t c = 0; c < even; c += 16)
+        for (int64_t j = 0; j < width; j += 4) {
+            const float *row[4];
+            for (int k = 0; k < 4; k++) row[k] = j + k < columns ? w + (j + k) * stride + c : zeros;
+            for (int64_t i = 0; i < smaller(16, even - c); i += 4)
+                turn_rows(row[0] + i, row[1] + i, row[2] + i, row[3] + i, out + (c + i) * width + j,
+                          width);
+        }
+    for (int64_t c = even; c < depth; c++)
+        for (int64_t j = 0; j < width; j++) out[c * width + j] = j < columns ? w[j * stride + c] : 0;
 }
 
 /* out[depth][width] = w[depth][columns], zeros to the right. */
