@@ -125,13 +125,11 @@ class Compiled:
                   if source == number]
         return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Inside, the memory shared with other plans of this thread is this one's."""
+    def turn(self) -> Arena:
+        """A context in which the memory shared with other plans of this thread is this one's."""
         arena = free_arena()
         self.executor.use(arena)
-        with arena.turn(self.executor):
-            yield
+        return arena.turn(self.executor)
 
     def first_non_finite(self) -> Node | None:
         """Run the forward nodes again, and stop at the first with a value that is not finite."""

@@ -61,6 +61,14 @@ LAYERS = {
     "few inputs, strided": sizes(3, 12, 13, 7, 40, (5, 5), (2, 2), (2, 2, 2, 2)),
     "sums of their own": sizes(16, 32, 32, 16, 16, (3, 3), pad=SAME),
     "depthwise sums of their own": sizes(8, 32, 32, 16, 16, (3, 3), pad=SAME, groups=16),
+    "regions of a border": sizes(3, 11, 9, 20, 40, (5, 5), pad=(3, 3, 3, 3), has_bias=1, relu=1),
+    "regions of groups": sizes(5, 7, 6, 40, 66, (3, 3), pad=(2, 2, 2, 2), dilation=(2, 2),
+                               groups=2),
+    "regions and phases": sizes(4, 9, 8, 24, 35, (5, 4), (2, 3), (4, 3, 4, 3), has_bias=1),
+    "regions without taps": sizes(2, 4, 3, 18, 34, (3, 3), pad=(5, 6, 7, 5), has_bias=1),
+    "regions of few outputs": sizes(6, 7, 7, 150, 3, (5, 5), pad=(4, 4, 4, 4), has_bias=1),
+    "regions of ranges of images": sizes(70, 8, 8, 17, 12, (3, 3), pad=(2, 2, 2, 2),
+                                         dilation=(2, 2)),
     "by position": sizes(37, 2, 2, 20, 33, (3, 3), pad=SAME, has_bias=1, relu=1),
     "by position, strided": sizes(33, 4, 3, 16, 24, (3, 3), (2, 2), SAME),
     "by position, depth in blocks": sizes(140, 2, 3, 300, 40, (3, 3), pad=SAME),
@@ -118,7 +126,7 @@ def arguments(draw):
         least = max(1, (kernel - 1) * dilation + 1 - before - after)
         axes.append((kernel, stride, dilation, before, after, least + integer(0, 9)))
     kernel, stride, dilation, before, after, size = zip(*axes, strict=True)
-    images = integer(0, 3) if max(size) > 4 else draw(st.sampled_from([0, 1, 3, 32, 45]))
+    images = integer(0, 5) if max(size) > 4 else draw(st.sampled_from([0, 1, 3, 32, 45]))
     return sizes(images, *size, c, k, kernel, stride, before + after, dilation, groups,
                  integer(0, 1), integer(0, 1))
 

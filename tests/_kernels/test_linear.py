@@ -15,6 +15,9 @@ SIZES = [
     (1, 1, 1), (2, 3, 5), (5, 8, 8), (6, 16, 16), (7, 17, 15), (13, 33, 31), (32, 10, 46),
     (32, 46, 10), (64, 400, 120), (25, 255, 33), (24, 257, 32), (64, 120, 84), (3, 1025, 65),
     (383, 40, 17), (385, 40, 48), (1000, 64, 64), (2100, 70, 130),
+    # few rows of a long sum; few columns; rows a page apart; a thin gradient of the weights
+    (1, 130, 33), (8, 1024, 520), (15, 700, 49), (32, 1030, 70), (30, 300, 3), (250, 513, 1),
+    (26, 2048, 34), (300, 1, 70), (129, 7, 33), (500, 3, 401),
 ]
 
 
@@ -60,6 +63,12 @@ def test_any_size(m, k, n, has_bias, relu):
     check(m, k, n, has_bias, relu, run=call)
 
 
+@given(st.integers(1, 33), st.integers(100, 1100), st.integers(1, 70), st.integers(0, 1),
+       st.integers(0, 1))
+def test_few_rows_or_columns(m, k, n, has_bias, relu):
+    check(m, k, n, has_bias, relu, run=call)
+
+
 def test_long_sum_keeps_its_digits():
     """Positive terms do not cancel: a plain float32 sum of 200,000 loses 4 digits here."""
     rng = np.random.default_rng(0)
@@ -69,11 +78,12 @@ def test_long_sum_keeps_its_digits():
     np.testing.assert_allclose(dw, reference.linear_grad_weight(dy, x), rtol=3e-6)
 
 
-def test_nan_passes_through_relu():
-    x, w, y = np.ones((3, 4), np.float32), np.ones((2, 4), np.float32), blank((3, 2))
+@pytest.mark.parametrize("m, k, n", [(3, 4, 2), (3, 200, 33), (50, 200, 2)])
+def test_nan_passes_through_relu(m, k, n):
+    x, w, y = np.ones((m, k), np.float32), np.ones((n, k), np.float32), blank((m, n))
     x[1, 2] = np.nan
-    call("linear_forward", [x, w, blank(0), y], [3, 4, 2, 0, 1])
-    assert np.isnan(y[1]).all() and (y[[0, 2]] == 4).all()
+    call("linear_forward", [x, w, blank(0), y], [m, k, n, 0, 1])
+    assert np.isnan(y[1]).all() and (np.delete(y, 1, axis=0) == k).all()
 
 
 @pytest.mark.parametrize("d", [(-1, 2, 3, 0, 0), (1, 0, 3, 0, 0), (1, 2, 0, 0, 0)])

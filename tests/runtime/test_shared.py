@@ -25,6 +25,8 @@ def test_it_is_as_large_as_the_largest_user_needs_and_dies_with_the_last():
     with arena.turn(large):
         pass
     assert arena.resident_bytes == 5000 and not arena.is_owner(small)
+    arena.join(User(), 9000)
+    assert large.memory.nbytes == 9000 and not arena.is_owner(large)
     arena.leave(large)
     del large
     arena.join(small, 100)

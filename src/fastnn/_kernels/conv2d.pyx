@@ -1,20 +1,21 @@
 """Direct convolution on channels-last images: forward and input gradient, for all arguments.
 
-Each is tiles of outputs whose input pixels are found through pointers. Six ways, chosen
+Each is tiles of outputs whose input pixels are found through pointers. Five ways, chosen
 by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
-lines (a kernel row is one tap); small maps, where many taps read only padding, position by position
-without those taps; few outputs by inner products; all else with a tap per kernel element. Work is
-cut by shape alone, and each output is the same sum in the same order wherever the cuts are.
+lines (a kernel row is one tap); few outputs by inner products; all else with a tap per kernel
+element. The last two go region by region (conv_regions.pyx) where much of a map is padding. Work
+is cut by shape alone, and each output is the same sum in the same order wherever the cuts are.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
+from fastnn._kernels.conv_regions cimport (
+    Regions, Run, count_regions, list_regions, place_region, region_pixels)
 from fastnn._kernels.conv_sizes cimport (
-    BY_POSITION, Conv, DEPTHWISE, INNER, LINEAR, PADDED, Way, by_lines, list_all_positions,
-    list_rows, list_taps, multiply_adds, padded, padded_lines, pass_way, place_images, read_sizes,
-    sizes_bytes, way_of)
+    Conv, DEPTHWISE, GENERAL, INNER, LINEAR, PADDED, Way, by_lines, list_rows, multiply_adds,
+    padded, padded_lines, pass_way, read_sizes, sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
     inner_floats, lane_depth, larger, lines_pixels, lines_scratch, padded_image, simd, smaller,
@@ -28,61 +29,53 @@ cdef enum:
 
 # How a forward or input-gradient pass is cut, and where things are in its workspace.
 cdef struct Cut:
-    int64_t phases, blocks, pixels, panels, parts, part_panels, group_floats
-    int64_t taps_at, zero_at, zero_bytes, packed_at, scratch_at, scratch_bytes
+    Way way
+    Regions regions
+    int64_t most, panels, group_floats, taps_bytes
+    int64_t starts_at, zero_at, zero_bytes, packed_at, scratch_at, scratch_bytes
 
 
-cdef Cut cut_pass(const Conv *v, bint backward, int threads) noexcept nogil:
-    """backward: from dy to dx, a phase per pixel position modulo stride.
-
-    By position, each position of the map that is written is a phase.
-    """
+cdef Cut cut_pass(const Conv *v, bint backward) noexcept nogil:
     cdef Cut cut
-    cdef Way way = pass_way(v, backward)
     cdef padded_image image = padded(v)
     cdef int64_t taps = v.kh * v.kw
     cdef int64_t depth = (v.k if backward else v.c) // v.groups
     cdef int64_t columns = (v.c if backward else v.k) // v.groups
-    cdef int64_t most, pixels = v.n * v.oh * v.ow
-    cut.phases = v.stride_h * v.stride_w if backward else 1
-    if backward:
-        pixels = (v.n * ((v.h + v.stride_h - 1) // v.stride_h) *
-                  ((v.w + v.stride_w - 1) // v.stride_w))
-    if way == BY_POSITION:
-        cut.phases = v.h * v.w if backward else v.oh * v.ow
-        pixels = v.n
-    cdef int64_t reach = lane_depth(depth) if way == INNER else depth
-    most = block_pixels(taps, 1) // 4 if way == DEPTHWISE else block_pixels(taps, reach)
-    if way == DEPTHWISE and by_lines(v, backward):
-        most = lines_pixels(v.k)
-    cut.blocks = (pixels + most - 1) // most
-    if cut.blocks > 4:
-        cut.blocks = whole(cut.blocks, 4)
-    cut.pixels = whole((pixels + cut.blocks - 1) // cut.blocks if pixels else 1,
-                       simd.gemm.tile_rows)
+    cut.way = pass_way(v, backward)
+    cut.regions = count_regions(v, backward, cut.way == GENERAL or cut.way == INNER)
+    cdef int64_t reach = lane_depth(depth) if cut.way == INNER else depth
+    cut.most = block_pixels(taps, 1) // 4 if cut.way == DEPTHWISE else block_pixels(taps, reach)
+    if cut.way == DEPTHWISE and by_lines(v, backward):
+        cut.most = lines_pixels(v.k)
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
-    cut.parts = 1
-    if pixels and multiply_adds(v) >= SERIAL and way != DEPTHWISE and way != INNER:
-        cut.parts = larger(1, smaller(cut.panels, CHUNKS // (cut.blocks * cut.phases * v.groups)))
-    cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
     cut.group_floats = taps * depth * whole(columns, simd.lanes)
-    if way == INNER:
+    if cut.way == INNER:
         cut.group_floats = inner_floats(taps, depth, columns, simd.lanes)
-    cut.taps_at = whole(8 * (cut.phases + 1), 64)
-    cut.zero_at = cut.taps_at + whole(
-        taps * (cut.phases if way == BY_POSITION else 1) * sizeof(conv_tap), 64)
-    cut.zero_bytes = 4 * (v.k if way == DEPTHWISE else depth)
+    cut.starts_at = whole((cut.regions.runs_h + cut.regions.runs_w) * sizeof(Run), 64)
+    cut.zero_at = cut.starts_at + whole(8 * (cut.regions.count + 1), 64)
+    cut.zero_bytes = 4 * (v.k if cut.way == DEPTHWISE else depth)
     cut.packed_at = cut.zero_at + whole(cut.zero_bytes, 64)
     cut.scratch_at = cut.packed_at + whole(
-        4 * (taps * v.k if way == DEPTHWISE else v.groups * cut.group_floats), 64)
-    if way == DEPTHWISE:
+        4 * (taps * v.k if cut.way == DEPTHWISE else v.groups * cut.group_floats), 64)
+    cut.taps_bytes = whole(taps * sizeof(conv_tap), 64)
+    cdef int64_t pixels = whole(cut.most, simd.gemm.tile_rows)
+    if cut.way == DEPTHWISE:
         cut.scratch_bytes = (lines_scratch(taps) if by_lines(v, backward) else
-                             depthwise_scratch(taps, cut.pixels, v.k))
-    elif way == PADDED:
+                             depthwise_scratch(taps, pixels, v.k))
+    elif cut.way == PADDED:
         cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
     else:
-        cut.scratch_bytes = conv_scratch(taps, reach, cut.pixels)
+        cut.scratch_bytes = conv_scratch(taps, reach, pixels)
+    cut.scratch_bytes += cut.taps_bytes
     return cut
+
+
+cdef int64_t block_size(const Cut *cut, int64_t pixels) noexcept nogil:
+    """Pixels in each block of so many."""
+    cdef int64_t blocks = (pixels + cut.most - 1) // cut.most
+    if blocks > 4:
+        blocks = whole(blocks, 4)
+    return whole((pixels + blocks - 1) // blocks if pixels else 1, simd.gemm.tile_rows)
 
 
 cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept nogil:
@@ -90,7 +83,7 @@ cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept 
     if way_of(v) == LINEAR:
         return product_workspace(v.n * v.h * v.w, v.k if backward else v.c,
                                  v.c if backward else v.k, threads)
-    cut = cut_pass(v, backward, threads)
+    cut = cut_pass(v, backward)
     return cut.scratch_at + threads * cut.scratch_bytes
 
 
@@ -121,33 +114,45 @@ cdef void pack_depthwise(const Conv *v, const float *weight, float *packed) noex
             packed[tap * v.k + k] = weight[k * taps + tap]
 
 
+# How the chunks of a pass follow each other: parts of the panels outside or inside of all else;
+# then regions and their blocks, one way or the other; the groups of a block together, as they
+# share pixels. By turns, neighbouring chunks go to different threads.
+cdef struct Order:
+    int64_t blocks, groups, parts
+    bint parts_outside, by_turns
+    const int64_t *starts  # of each region's blocks; NULL if all have as many
+
+
 cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
-                     int64_t chunk, char *workspace, char *scratch) noexcept nogil:
-    cdef int64_t phase = chunk % cut.phases, block = chunk // cut.phases % cut.blocks
-    cdef int64_t group = chunk // cut.phases // cut.blocks % v.groups, first, count
-    cdef int64_t panel = chunk // cut.phases // cut.blocks // v.groups * cut.part_panels
-    cdef int64_t images = v.n
-    cdef const int64_t *start = <const int64_t *> workspace
+                     const Order *order, int64_t chunk, char *scratch) noexcept nogil:
+    """A block of pixels of a region, for the panels of one part in one group."""
+    cdef int64_t part, region = 0, block, pixels, first, count, group
     cdef conv_product g = whole_pass[0]
-    if way_of(v) == BY_POSITION:
-        place_images(&g.source, v.n, v.oh * v.ow if backward else v.h * v.w)
-        place_images(&g.target, v.n, v.h * v.w if backward else v.oh * v.ow)
-        g.place.offset_w = phase
-        images = 1
-    elif backward:
-        g.place.offset_h = phase // v.stride_w
-        g.place.offset_w = phase % v.stride_w
-        if g.place.offset_h >= v.h or g.place.offset_w >= v.w:
-            return
-        g.source.rows = g.target.rows = (v.h - g.place.offset_h - 1) // v.stride_h + 1
-        g.source.columns = g.target.columns = (v.w - g.place.offset_w - 1) // v.stride_w + 1
-    first = block * cut.pixels
-    count = smaller(cut.pixels, images * g.source.rows * g.source.columns - first)
+    if order.parts_outside:
+        part = chunk // (order.blocks * order.groups)
+        chunk %= order.blocks * order.groups
+    else:
+        part = chunk % order.parts
+        chunk //= order.parts
+    group = chunk % order.groups
+    block = chunk // order.groups
+    if order.starts == NULL:
+        region = block % cut.regions.count
+        block //= cut.regions.count
+    else:
+        while order.starts[region + 1] <= block:
+            region += 1
+        block -= order.starts[region]
+    pixels = region_pixels(v, &cut.regions, region)
+    first = block * block_size(cut, pixels)
+    count = smaller(block_size(cut, pixels), pixels - first)
     if count <= 0:
         return
-    g.tap += start[phase]
-    g.taps = start[phase + 1] - start[phase]
-    if way_of(v) == DEPTHWISE:
+    g.tap = <const conv_tap *> scratch
+    g.taps = place_region(v, &cut.regions, region, &g.source, &g.target, &g.place,
+                          <conv_tap *> scratch)
+    scratch += cut.taps_bytes
+    if cut.way == DEPTHWISE:
         if by_lines(v, backward):
             simd.lines.conv(&g, first, count, scratch)
         else:
@@ -158,10 +163,11 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
     g.packed += group * cut.group_floats
     if g.bias != NULL:
         g.bias += group * g.columns
-    if pass_way(v, backward) == INNER:
+    if cut.way == INNER:
         simd.inner.conv(&g, first, count, scratch)
         return
-    simd.gemm.conv(&g, first, count, panel, smaller(cut.panels, panel + cut.part_panels), scratch)
+    simd.gemm.conv(&g, first, count, cut.panels * part // order.parts,
+                   cut.panels * (part + 1) // order.parts, scratch)
 
 
 cdef void padded_chunk(const Conv *v, const conv_product *whole_pass, const padded_image *image,
@@ -178,56 +184,102 @@ cdef void padded_chunk(const Conv *v, const conv_product *whole_pass, const padd
                           smaller(v.oh, line + lines), scratch)
 
 
+cdef void run_padded(const Conv *v, const Cut *cut, conv_product *g, char *workspace,
+                     int threads) noexcept nogil:
+    cdef padded_image image = padded(v)
+    cdef char *scratch = workspace + cut.scratch_at
+    cdef int64_t lines = padded_lines(v), chunk
+    cdef conv_tap *rows = <conv_tap *> scratch  # before the scratch of the first thread
+    list_rows(v, rows)
+    g.tap = rows
+    g.taps = g.slices = v.kh
+    g.depth = v.kw * image.c
+    g.target.rows = g.target.height = v.oh
+    g.target.columns = g.target.width = v.ow
+    g.target.step_h = g.target.step_w = 1
+    g.place.offset_h = g.place.offset_w = 0
+    scratch += cut.taps_bytes
+    for chunk in prange(v.n * v.groups * ((v.oh + lines - 1) // lines), num_threads=threads,
+                        schedule="static", use_threads_if=threads > 1):
+        padded_chunk(v, g, &image, cut.group_floats, chunk,
+                     scratch + threadid() * cut.scratch_bytes)
+
+
+cdef Order order_chunks(const Conv *v, const Cut *cut, int64_t *starts,
+                        int threads) noexcept nogil:
+    cdef Order order
+    cdef int64_t region, pixels, size, most = 0
+    starts[0] = 0
+    for region in range(cut.regions.count):
+        pixels = region_pixels(v, &cut.regions, region)
+        size = block_size(cut, pixels)
+        most = larger(most, (pixels + size - 1) // size)
+        starts[region + 1] = starts[region] + (pixels + size - 1) // size
+    order.starts = starts if cut.regions.apart else NULL
+    order.blocks = starts[cut.regions.count] if cut.regions.apart else most * cut.regions.count
+    order.groups = 1 if cut.way == DEPTHWISE else v.groups
+    order.parts = 1
+    # borders read less than the middle of a map, but their neighbours are alike
+    order.parts_outside = order.by_turns = cut.regions.apart
+    if cut.way == GENERAL and threads > 1 and 0 < order.blocks * v.groups < CHUNKS:
+        order.parts = smaller(cut.panels, CHUNKS // (order.blocks * v.groups))
+        if 10 * whole(cut.panels, threads) <= 11 * cut.panels:  # the weights are split evenly
+            order.parts = threads
+            order.parts_outside, order.by_turns = True, False
+    return order
+
+
+cdef void pack_weights(const Conv *v, const Cut *cut, bint backward, const float *weight,
+                       float *packed, int threads) noexcept nogil:
+    cdef int64_t chunk, taps = v.kh * v.kw, panels = v.groups * cut.panels
+    cdef int64_t depth = v.c // v.groups, columns = v.k // v.groups
+    if cut.way == DEPTHWISE:
+        pack_depthwise(v, weight, packed)
+    elif cut.way == INNER:
+        for chunk in range(v.groups):
+            simd.inner.pack(weight + chunk * taps * depth * columns, taps,
+                            columns if backward else depth, depth if backward else columns,
+                            backward, packed + chunk * cut.group_floats)
+    else:
+        for chunk in prange(panels, num_threads=threads, schedule="static",
+                            use_threads_if=threads > 1 and panels > 1 and
+                            v.groups * cut.group_floats > PACK_SERIAL):
+            pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
+
+
 cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
                    char *workspace, int threads) noexcept nogil:
-    cdef Cut cut = cut_pass(v, backward, threads)
-    cdef Way way = pass_way(v, backward)
-    cdef padded_image image = padded(v)
-    cdef float *packed = <float *> (workspace + cut.packed_at)
+    cdef Cut cut = cut_pass(v, backward)
+    cdef Order order
     cdef char *scratch = workspace + cut.scratch_at
-    cdef bint many = threads > 1 and multiply_adds(v) >= SERIAL
-    cdef int64_t chunk, chunks, lines, taps = v.kh * v.kw, panels = v.groups * cut.panels
-    if way == BY_POSITION:
-        list_all_positions(v, backward, cut.phases, <int64_t *> workspace,
-                           <conv_tap *> (workspace + cut.taps_at))
-    else:
-        list_taps(v, backward, cut.phases, <int64_t *> workspace,
-                  <conv_tap *> (workspace + cut.taps_at))
+    cdef int64_t chunk, chunks
+    if multiply_adds(v) < SERIAL:
+        threads = 1
     memset(workspace + cut.zero_at, 0, cut.zero_bytes)
-    g.tap = <const conv_tap *> (workspace + cut.taps_at)
-    g.taps = g.slices = taps
+    g.slices = v.kh * v.kw
     g.zero = <const float *> (workspace + cut.zero_at)
-    g.packed = packed
-    g.place.offset_h = g.place.offset_w = 0
-    if way == DEPTHWISE:
+    g.packed = <const float *> (workspace + cut.packed_at)
+    pack_weights(v, &cut, backward, weight, <float *> (workspace + cut.packed_at), threads)
+    if cut.way == PADDED:
+        run_padded(v, &cut, g, workspace, threads)
+        return
+    if cut.way == DEPTHWISE:
         g.depth = 1
         g.columns = v.k
         g.spread = 1 if backward else v.k // v.c
         g.fold = v.k // v.c if backward else 1
-        pack_depthwise(v, weight, packed)
-    elif way == INNER:
-        for chunk in range(v.groups):
-            simd.inner.pack(weight + chunk * (v.k // v.groups) * taps * (v.c // v.groups), taps,
-                            g.depth, g.columns, backward, packed + chunk * cut.group_floats)
-    else:
-        for chunk in prange(panels, num_threads=threads, schedule="static",
-                            use_threads_if=many and panels > 1 and
-                            v.groups * cut.group_floats > PACK_SERIAL):
-            pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
-    if way == PADDED:
-        list_rows(v, <conv_tap *> (workspace + cut.taps_at))
-        g.taps = g.slices = v.kh
-        g.depth = v.kw * image.c
-        lines = padded_lines(v)
-        chunks = v.n * v.groups * ((v.oh + lines - 1) // lines)
-        for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
-            padded_chunk(v, g, &image, cut.group_floats, chunk,
-                         scratch + threadid() * cut.scratch_bytes)
+    list_regions(v, &cut.regions, <Run *> workspace)
+    order = order_chunks(v, &cut, <int64_t *> (workspace + cut.starts_at), threads)
+    chunks = order.blocks * order.groups * order.parts
+    if order.by_turns:
+        for chunk in prange(chunks, num_threads=threads, schedule="static", chunksize=1,
+                            use_threads_if=threads > 1):
+            pass_chunk(v, &cut, g, backward, &order, chunk,
+                       scratch + threadid() * cut.scratch_bytes)
         return
-    chunks = cut.phases * cut.blocks * cut.parts * (1 if way == DEPTHWISE else v.groups)
-    for chunk in prange(chunks, num_threads=threads, schedule="static", use_threads_if=many):
-        pass_chunk(v, &cut, g, backward, chunk, workspace,
-                   scratch + threadid() * cut.scratch_bytes)
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
+        pass_chunk(v, &cut, g, backward, &order, chunk, scratch + threadid() * cut.scratch_bytes)
 
 
 cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -245,12 +297,7 @@ cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int thread
         sizes[3], sizes[4] = v.has_bias, v.relu
         linear_forward(p, sizes, s, threads)
         return
-    g.source.rows = g.target.rows = g.target.height = v.oh
-    g.source.columns = g.target.columns = g.target.width = v.ow
-    g.source.height, g.source.width, g.source.channels = v.h, v.w, v.c
-    g.source.step_h, g.source.step_w = v.stride_h, v.stride_w
-    g.target.step_h = g.target.step_w = 1
-    g.target.channels = v.k
+    g.source.channels, g.target.channels = v.c, v.k
     g.depth = v.c // v.groups
     g.columns = v.k // v.groups
     g.relu = v.relu
@@ -274,10 +321,7 @@ cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
         sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
         linear_grad_input(p, sizes, s, threads)
         return
-    g.source.height, g.source.width, g.source.channels = v.oh, v.ow, v.k
-    g.source.step_h = g.source.step_w = 1
-    g.target.height, g.target.width, g.target.channels = v.h, v.w, v.c
-    g.target.step_h, g.target.step_w = v.stride_h, v.stride_w
+    g.source.channels, g.target.channels = v.k, v.c
     g.depth = v.k // v.groups
     g.columns = v.c // v.groups
     g.relu = 0

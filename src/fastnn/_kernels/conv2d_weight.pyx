@@ -4,17 +4,20 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
+from fastnn._kernels.conv_regions cimport (
+    Regions, Run, count_regions, list_regions, place_region)
 from fastnn._kernels.conv_sizes cimport (
-    BY_POSITION, Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, by_lines, list_position_taps, list_taps,
-    multiply_adds, padded, place_images, read_sizes, sizes_bytes, way_of)
+    Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, by_lines, multiply_adds, padded, read_sizes,
+    sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
     conv_tap, depthwise_scratch, larger, lines_scratch, outer_padded_scratch, outer_product,
-    outer_scratch, padded_image, simd, smaller, whole)
+    padded_image, simd, smaller, whole)
 from fastnn._kernels.linear cimport gradient_workspace, linear_grad_weight
 from fastnn._kernels.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
 
 cdef enum:
-    POSITION_ROWS = 64  # filters of dw in one part of the work by position, at least
+    REGION_ROWS = 64  # filters of dw that take one region after another, at least
+    SERIAL = 500000   # multiply-adds: below, starting threads costs more than it gives
 
 
 # How a weight gradient is cut in the ways PADDED and DEPTHWISE: sums of their own, scratch.
@@ -45,17 +48,30 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
 cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
     cdef Sums sums
     cdef outer_plan plan
-    cdef int64_t taps_bytes = whole(v.kh * v.kw * sizeof(conv_tap), 64) + whole(4 * v.c, 64)
+    cdef Regions regions
+    cdef int64_t bytes = taps_bytes(v) + whole(4 * v.c, 64)
     if way_of(v) == LINEAR:
         return gradient_workspace(v.n * v.h * v.w, v.c, v.k, threads)
-    if way_of(v) == BY_POSITION:
-        return taps_bytes + threads * position_scratch(v)
     if way_of(v) == GENERAL:
-        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, v.kh * v.kw * (v.c // v.groups),
-                          v.groups, threads)
-        return taps_bytes + plan.partial_bytes + threads * plan.scratch_bytes
+        regions = count_regions(v, False, True)
+        plan = plan_weight(v, threads)
+        return bytes + runs_bytes(&regions) + plan.partial_bytes + threads * (
+            plan.scratch_bytes + taps_bytes(v))
     sums = cut_sums(v)
-    return taps_bytes + sums.partial_bytes + threads * sums.scratch_bytes
+    return bytes + sums.partial_bytes + threads * sums.scratch_bytes
+
+
+cdef int64_t taps_bytes(const Conv *v) noexcept nogil:
+    return whole(v.kh * v.kw * sizeof(conv_tap), 64)
+
+
+cdef int64_t runs_bytes(const Regions *regions) noexcept nogil:
+    return whole((regions.runs_h + regions.runs_w) * sizeof(Run), 64)
+
+
+cdef outer_plan plan_weight(const Conv *v, int threads) noexcept nogil:
+    return plan_outer(v.n * v.oh * v.ow, v.k // v.groups, v.kh * v.kw * (v.c // v.groups),
+                      v.groups, threads)
 
 
 cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
@@ -103,40 +119,50 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
             dw[k * taps + tap] = partial[tap * v.k + k]
 
 
-cdef int64_t position_rows(const Conv *v) noexcept nogil:
-    return smaller(v.k, whole(POSITION_ROWS, simd.gemm.tile_rows))
+cdef void region_chunk(const Conv *v, const Regions *regions, const outer_product *product,
+                       const outer_plan *plan, int64_t chunk, float *dw, float *partial,
+                       char *scratch) noexcept nogil:
+    """Filters of a group, from a range of images: the regions of y one after the other."""
+    cdef int64_t rows = v.k // v.groups, unit = simd.gemm.tile_rows, next, region, pixels
+    cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % v.groups
+    cdef int64_t total = chunk // plan.parts // v.groups
+    cdef int64_t first = v.n * total // plan.sums, images = v.n * (total + 1) // plan.sums - first
+    cdef int64_t row = plan.tiles * part // plan.parts * unit
+    cdef int64_t end = smaller(rows, plan.tiles * (part + 1) // plan.parts * unit)
+    cdef outer_product g = product[0]
+    if total > 0:
+        dw = partial + (total - 1) * v.k * g.dw_stride
+    dw += group * rows * g.dw_stride
+    g.x += group * g.depth
+    g.dy += group * rows
+    g.tap = <const conv_tap *> scratch
+    while row < end:
+        next = smaller(end, row + whole(REGION_ROWS, unit))
+        memset(dw + row * g.dw_stride, 0, 4 * (next - row) * g.dw_stride)
+        for region in range(regions.count):
+            g.taps = place_region(v, regions, region, &g.source, &g.target, &g.place,
+                                  <conv_tap *> scratch)
+            pixels = g.source.rows * g.source.columns
+            simd.gemm.outer(&g, first * pixels, images * pixels, row, next, dw,
+                            scratch + taps_bytes(v))
+        row = next
 
 
-cdef int64_t position_scratch(const Conv *v) noexcept nogil:
-    """The taps of a position, then what an outer product needs."""
-    return whole(v.kh * v.kw * sizeof(conv_tap), 64) + outer_scratch(
-        simd.gemm.outer_pixels, position_rows(v), simd.gemm.tile_columns)
-
-
-cdef void position_part(const Conv *v, const outer_product *whole_product, int64_t row,
-                        float *dw, char *scratch) noexcept nogil:
-    """Filters of dw: the positions of y one after the other, each with the taps that read x."""
-    cdef outer_product g = whole_product[0]
-    cdef int64_t position, end = smaller(v.k, row + position_rows(v))
-    cdef conv_tap *tap = <conv_tap *> scratch
-    scratch += whole(v.kh * v.kw * sizeof(conv_tap), 64)
-    memset(dw + row * g.dw_stride, 0, 4 * (end - row) * g.dw_stride)
-    g.tap = tap
-    for position in range(v.oh * v.ow):
-        g.taps = list_position_taps(v, False, position, tap)
-        g.dy = whole_product.dy + position * v.k
-        simd.gemm.outer(&g, 0, v.n, row, end, dw, scratch)
-
-
-cdef void run_positions(const Conv *v, outer_product *g, float *dw, char *workspace,
-                        int threads) noexcept nogil:
-    cdef int64_t part, rows = position_rows(v)
-    place_images(&g.source, v.n, v.h * v.w)
-    g.dy_stride = v.oh * v.ow * v.k
-    g.accumulate = 1
-    for part in prange((v.k + rows - 1) // rows, num_threads=threads, schedule="static",
-                       use_threads_if=threads > 1):
-        position_part(v, g, part * rows, dw, workspace + threadid() * position_scratch(v))
+cdef void run_regions(const Conv *v, outer_product *g, float *dw, char *workspace,
+                      int threads) noexcept nogil:
+    cdef Regions regions = count_regions(v, False, True)
+    cdef outer_plan plan = plan_weight(v, threads)
+    cdef float *partial = <float *> (workspace + runs_bytes(&regions))
+    cdef char *scratch = <char *> partial + plan.partial_bytes
+    cdef int64_t chunk
+    list_regions(v, &regions, <Run *> workspace)
+    g.apart = g.accumulate = 1
+    for chunk in prange(plan.sums * v.groups * plan.parts, num_threads=threads,
+                        schedule="static",
+                        use_threads_if=threads > 1 and multiply_adds(v) >= SERIAL):
+        region_chunk(v, &regions, g, &plan, chunk, dw, partial,
+                     scratch + threadid() * (plan.scratch_bytes + taps_bytes(v)))
+    add_sums(dw, partial, v.k * g.dw_stride, plan.sums - 1, threads)
 
 
 cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
@@ -148,10 +174,9 @@ cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
     cdef const Conv *v = <const Conv *> d
     cdef outer_product g
     cdef outer_plan plan
+    cdef Regions one = count_regions(v, False, False)
+    cdef Run runs[2]
     cdef int64_t sizes[3]
-    cdef int64_t start[2]
-    cdef int64_t taps = v.kh * v.kw, zero_at = whole(taps * sizeof(conv_tap), 64)
-    cdef int64_t partial_at = zero_at + whole(4 * v.c, 64)
     cdef char *workspace = p[3]
     cdef char *swapped[4]
     if way_of(v) == LINEAR:
@@ -159,32 +184,30 @@ cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
         swapped[0], swapped[1], swapped[2], swapped[3] = p[1], p[0], p[2], p[3]
         linear_grad_weight(swapped, sizes, s, threads)
         return
-    list_taps(v, False, 1, start, <conv_tap *> workspace)
-    memset(workspace + zero_at, 0, 4 * v.c)
-    g.source.rows, g.source.columns = v.oh, v.ow
-    g.source.height, g.source.width, g.source.channels = v.h, v.w, v.c
-    g.source.step_h, g.source.step_w = v.stride_h, v.stride_w
-    g.taps = taps
+    list_regions(v, &one, runs)
     g.tap = <const conv_tap *> workspace
-    g.zero = <const float *> (workspace + zero_at)
+    g.taps = place_region(v, &one, 0, &g.source, &g.target, &g.place, <conv_tap *> workspace)
+    g.zero = <const float *> (workspace + taps_bytes(v))
+    memset(workspace + taps_bytes(v), 0, 4 * v.c)
+    workspace += taps_bytes(v) + whole(4 * v.c, 64)
+    g.source.channels, g.target.channels = v.c, v.k
     g.x = <const float *> p[0]
     g.dy = <const float *> p[1]
     g.dy_stride = v.k
     g.depth = v.c // v.groups
-    g.dw_stride = taps * g.depth
-    g.accumulate = 0
-    if way_of(v) == BY_POSITION:
-        run_positions(v, &g, <float *> p[2], workspace + partial_at, threads)
-        return
+    g.dw_stride = g.taps * g.depth
+    g.accumulate = g.apart = 0
     if way_of(v) == GENERAL:
-        plan = plan_outer(v.n * v.oh * v.ow, v.k // v.groups, taps * g.depth, v.groups,
-                          threads)
+        if count_regions(v, False, True).apart:
+            run_regions(v, &g, <float *> p[2], workspace, threads)
+            return
+        plan = plan_weight(v, threads)
         run_outer(&g, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],
-                  workspace + partial_at, threads)
+                  workspace, threads)
         return
     g.depth = v.k if way_of(v) == DEPTHWISE else v.c
     g.spread = v.k // v.c
-    run_sums(v, &g, <float *> p[2], workspace + partial_at, threads)
+    run_sums(v, &g, <float *> p[2], workspace, threads)
 
 
 def _extents(d, threads):

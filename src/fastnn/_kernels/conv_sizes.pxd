@@ -1,9 +1,9 @@
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.dispatch cimport conv_tap, padded_image, pixel_grid
+from fastnn._kernels.dispatch cimport conv_tap, padded_image
 
 cdef enum Way:
-    LINEAR, DEPTHWISE, PADDED, BY_POSITION, INNER, GENERAL
+    LINEAR, DEPTHWISE, PADDED, INNER, GENERAL
 
 # The sizes of one convolution, in the order of d.
 cdef struct Conv:
@@ -17,13 +17,6 @@ cdef bint by_lines(const Conv *v, bint backward) noexcept nogil
 cdef int64_t multiply_adds(const Conv *v) noexcept nogil
 cdef padded_image padded(const Conv *v) noexcept nogil
 cdef int64_t padded_lines(const Conv *v) noexcept nogil
-cdef void list_taps(const Conv *v, bint backward, int64_t phases, int64_t *start,
-                    conv_tap *tap) noexcept nogil
-cdef int64_t list_position_taps(const Conv *v, bint backward, int64_t position,
-                                conv_tap *tap) noexcept nogil
-cdef void list_all_positions(const Conv *v, bint backward, int64_t positions, int64_t *start,
-                             conv_tap *tap) noexcept nogil
 cdef void list_rows(const Conv *v, conv_tap *tap) noexcept nogil
-cdef void place_images(pixel_grid *grid, int64_t images, int64_t pixels) noexcept nogil
 cdef Conv read_sizes(d) except *
 cdef tuple sizes_bytes(const Conv *v)

@@ -98,8 +98,9 @@ cdef extern from "simd/table.h":
         const float *bias
         float *y
     ctypedef struct outer_product:
-        pixel_grid source
-        int64_t taps, depth, dy_stride, dw_stride, accumulate, spread
+        pixel_grid source, target
+        int64_t taps, depth, dy_stride, dw_stride, accumulate, apart, spread
+        conv_tap place
         const conv_tap *tap
         const float *x
         const float *zero
@@ -111,7 +112,7 @@ cdef extern from "simd/table.h":
     int64_t larger(int64_t a, int64_t b) noexcept nogil
     int64_t whole(int64_t n, int64_t unit) noexcept nogil
     int64_t block_pixels(int64_t taps, int64_t depth) noexcept nogil
-    int64_t linear_scratch(int64_t rows, int64_t tile_columns) noexcept nogil
+    int64_t linear_scratch(int64_t rows, int64_t depth, int64_t tile_columns) noexcept nogil
     int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) noexcept nogil
     int64_t conv_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
     int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) noexcept nogil
@@ -140,6 +141,7 @@ cdef extern from "simd/table.h":
 
     # inner_table.h
     int64_t lane_depth(int64_t depth) noexcept nogil
+    bint is_inner(int64_t taps, int64_t depth, int64_t columns, int64_t lanes) noexcept nogil
     int64_t inner_floats(int64_t taps, int64_t depth, int64_t columns, int64_t lanes) noexcept nogil
     ctypedef struct inner_table:
         void (*pack)(const float *w, int64_t slices, int64_t depth, int64_t columns, int turned,

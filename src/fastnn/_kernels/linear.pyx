@@ -9,54 +9,70 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport (
-    conv_tap, linear_product, linear_scratch, outer_product, simd, smaller, whole)
+    conv_tap, larger, linear_product, linear_scratch, outer_product, simd, smaller, whole)
+from fastnn._kernels.linear_few cimport (
+    few_columns, few_rows, few_workspace, run_few_columns, run_few_rows)
 from fastnn._kernels.outer cimport outer_plan, plan_outer, run_outer
 
 cdef enum:
-    ROWS = 384       # rows of x in a block: times 256 columns they stay in L2
-    CHUNKS = 16
+    ROWS = 384       # rows of x in a block, at most: times 512 columns they stay in L2
     SERIAL = 500000  # multiply-adds: below, starting threads costs more than it gives
 
 
+# Blocks of rows times parts of columns; both in whole tiles, as even as those allow.
 cdef struct Cut:
-    int64_t blocks, block_rows, panels, parts, part_panels, scratch_bytes
+    int64_t tiles, blocks, panels, parts, scratch_bytes
 
 
-cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns) noexcept nogil:
+cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns, int threads) noexcept nogil:
+    """Each thread has panels of its own, packed once; or rows, where those are more even."""
     cdef Cut cut
-    cut.blocks = (rows + ROWS - 1) // ROWS
-    if cut.blocks > 4:
-        cut.blocks = whole(cut.blocks, 4)
-    cut.block_rows = whole((rows + cut.blocks - 1) // cut.blocks if rows else 1,
-                           simd.gemm.tile_rows)
+    cdef int64_t unit = simd.gemm.tile_rows
+    cut.tiles = (rows + unit - 1) // unit
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
+    cut.blocks = (rows + ROWS - 1) // ROWS
     cut.parts = 1
-    if cut.blocks < CHUNKS and rows * depth * columns >= SERIAL:
-        cut.parts = smaller(cut.panels, CHUNKS // cut.blocks)
-    cut.part_panels = (cut.panels + cut.parts - 1) // cut.parts
-    cut.scratch_bytes = linear_scratch(smaller(rows, cut.block_rows), simd.gemm.tile_columns)
+    if threads > 1 and rows * depth * columns >= SERIAL:
+        if (10 * whole(cut.panels, threads) * cut.tiles >
+                11 * whole(cut.tiles, threads) * cut.panels):
+            cut.blocks = whole(cut.blocks, threads)
+        else:
+            cut.parts = smaller(cut.panels, threads)
+    cut.scratch_bytes = linear_scratch(
+        smaller(rows, unit * (cut.tiles // larger(1, cut.blocks) + 1)), depth,
+        simd.gemm.tile_columns)
     return cut
 
 
 cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns,
                                int threads) noexcept nogil:
     """Bytes of scratch for linear_forward and linear_grad_input."""
-    return threads * cut_product(rows, depth, columns).scratch_bytes
+    cdef int64_t bytes = threads * cut_product(rows, depth, columns, threads).scratch_bytes
+    if few_columns(depth, columns) or few_rows(rows, depth, columns):
+        return larger(bytes, few_workspace(rows, depth, columns, threads))
+    return bytes
 
 
 cdef void product_chunk(const linear_product *g, const Cut *cut, int64_t chunk, int64_t rows,
                         char *scratch) noexcept nogil:
-    cdef int64_t row = chunk % cut.blocks * cut.block_rows
-    cdef int64_t panel = chunk // cut.blocks * cut.part_panels
-    if row < rows:
-        simd.gemm.linear(g, row, smaller(cut.block_rows, rows - row), panel,
-                         smaller(cut.panels, panel + cut.part_panels), scratch)
+    cdef int64_t block = chunk % cut.blocks, part = chunk // cut.blocks
+    cdef int64_t row = cut.tiles * block // cut.blocks * simd.gemm.tile_rows
+    cdef int64_t end = smaller(rows, cut.tiles * (block + 1) // cut.blocks * simd.gemm.tile_rows)
+    if row < end:
+        simd.gemm.linear(g, row, end - row, cut.panels * part // cut.parts,
+                         cut.panels * (part + 1) // cut.parts, scratch)
 
 
 cdef void run_product(const linear_product *g, int64_t rows, char *workspace,
                       int threads) noexcept nogil:
-    cdef Cut cut = cut_product(rows, g.depth, g.columns)
+    cdef Cut cut = cut_product(rows, g.depth, g.columns, threads)
     cdef int64_t chunk, chunks = cut.blocks * cut.parts
+    if few_columns(g.depth, g.columns):
+        run_few_columns(g, rows, workspace, threads)
+        return
+    if not g.transposed and few_rows(rows, g.depth, g.columns):
+        run_few_rows(g, rows, workspace, threads)
+        return
     if chunks == 1:  # even a team of one costs more than a tiny product
         product_chunk(g, &cut, 0, rows, workspace)
         return
@@ -100,10 +116,37 @@ cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
     run_product(&g, d[0], p[3], threads)
 
 
+cdef bint turns(int64_t k, int64_t n) noexcept nogil:
+    """Whether dw[n,k] is computed as its transpose, as vectors along k would be half empty."""
+    return 2 * k <= simd.lanes <= n
+
+
 cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, int threads) noexcept nogil:
     """Bytes of workspace for linear_grad_weight."""
-    cdef outer_plan plan = plan_outer(m, n, k, 1, threads)
-    return plan.partial_bytes + threads * plan.scratch_bytes
+    cdef outer_plan plan = plan_outer(m, k, n, 1, threads) if turns(k, n) else plan_outer(
+        m, n, k, 1, threads)
+    return (whole(4 * n * k, 64) if turns(k, n) else 0) + (
+        plan.partial_bytes + threads * plan.scratch_bytes)
+
+
+cdef void outer_matrix(const float *a, int64_t rows, const float *b, int64_t columns, int64_t m,
+                       float *y, char *workspace, int threads) noexcept nogil:
+    """y[rows,columns] = a[m,rows]^T b[m,columns]."""
+    cdef outer_plan plan = plan_outer(m, rows, columns, 1, threads)
+    cdef outer_product g
+    cdef conv_tap tap
+    tap.offset_h = tap.offset_w = tap.slice = 0
+    g.source.rows = g.source.height = g.source.step_h = g.source.step_w = 1
+    g.source.columns = g.source.width = m
+    g.source.channels = g.depth = columns
+    g.taps = 1
+    g.tap = &tap
+    g.dy_stride = rows
+    g.dw_stride = columns
+    g.accumulate = g.apart = 0
+    g.dy = a
+    g.x = g.zero = b
+    run_outer(&g, &plan, m, rows, 1, y, workspace, threads)
 
 
 cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
@@ -112,21 +155,18 @@ cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
 
     dw overlaps nothing.
     """
-    cdef outer_plan plan = plan_outer(d[0], d[2], d[1], 1, threads)
-    cdef outer_product g
-    cdef conv_tap tap
-    tap.offset_h = tap.offset_w = tap.slice = 0
-    g.source.rows = g.source.height = g.source.step_h = g.source.step_w = 1
-    g.source.columns = g.source.width = d[0]
-    g.source.channels = g.depth = d[1]
-    g.taps = 1
-    g.tap = &tap
-    g.dy_stride = d[2]
-    g.dw_stride = d[1]
-    g.accumulate = 0
-    g.dy = <const float *> p[0]
-    g.x = g.zero = <const float *> p[1]
-    run_outer(&g, &plan, d[0], d[2], 1, <float *> p[2], p[3], threads)
+    cdef int64_t m = d[0], k = d[1], n = d[2], row, column
+    cdef const float *dy = <const float *> p[0]
+    cdef const float *x = <const float *> p[1]
+    cdef float *dw = <float *> p[2]
+    cdef float *turned = <float *> p[3]
+    if not turns(k, n):
+        outer_matrix(dy, n, x, k, m, dw, p[3], threads)
+        return
+    outer_matrix(x, k, dy, n, m, turned, p[3] + whole(4 * n * k, 64), threads)
+    for row in range(n):
+        for column in range(k):
+            dw[row * k + column] = turned[column * n + row]
 
 
 def _sizes(d):

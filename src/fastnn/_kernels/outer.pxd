@@ -2,9 +2,10 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.dispatch cimport outer_product
 
-# How a sum over pixels is cut: `sums` ranges of pixels with a sum of their own, `parts` row ranges.
+# How a sum over pixels is cut: `sums` ranges of pixels with a sum of their own, `parts` ranges of
+# rows, in tiles.
 cdef struct outer_plan:
-    int64_t sums, parts, part_rows, partial_bytes, scratch_bytes
+    int64_t sums, tiles, parts, partial_bytes, scratch_bytes
 
 cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
                            int64_t groups, int threads) noexcept nogil

@@ -3,11 +3,11 @@
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.dispatch cimport larger, outer_scratch, simd, smaller, whole
+from fastnn._kernels.dispatch cimport outer_scratch, simd, smaller, whole
 
 cdef enum:
     RANGES = 16              # enough for the cores of a small server, and even for 2
-    PARTS = 4                # of the rows for each thread
+    PART_ROWS = 512          # of dw in one part, at most: their tiles of dy stay in L2
     SERIAL = 500000          # multiply-adds: below, starting threads costs more than it gives
     PARTIAL_BYTES = 8 << 20  # at most so much memory for sums beside dw
     CHUNK = 2048
@@ -25,16 +25,19 @@ cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept no
 
 cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
                            int64_t groups, int threads) noexcept nogil:
+    """Where rows are cut changes no sum: each part packs the pixels again, so parts are few."""
     cdef outer_plan plan
-    cdef int64_t floats = groups * rows * row_floats, parts = 1
+    cdef int64_t floats = groups * rows * row_floats, unit = simd.gemm.tile_rows, count
     plan.sums = count_sums(pixels, pixels * floats, 4 * floats)
-    if pixels * floats >= SERIAL:  # where rows are cut changes no sum
-        parts = larger(1, PARTS * threads // (plan.sums * groups))
-    plan.part_rows = whole(larger(64, (rows + parts - 1) // parts), simd.gemm.tile_rows)
-    plan.parts = (rows + plan.part_rows - 1) // plan.part_rows
+    plan.tiles = (rows + unit - 1) // unit
+    plan.parts = (rows + PART_ROWS - 1) // PART_ROWS
+    count = plan.sums * groups * plan.parts
+    if pixels * floats >= SERIAL and 8 * whole(count, threads) > 9 * count:
+        plan.parts = smaller(plan.tiles, whole(plan.parts, threads))
     plan.partial_bytes = whole(4 * floats * (plan.sums - 1), 64)
-    plan.scratch_bytes = outer_scratch(simd.gemm.outer_pixels, smaller(rows, plan.part_rows),
-                                       simd.gemm.tile_columns)
+    plan.scratch_bytes = outer_scratch(
+        simd.gemm.outer_pixels, smaller(rows, unit * (plan.tiles // plan.parts + 1)),
+        simd.gemm.tile_columns)
     return plan
 
 
@@ -44,14 +47,15 @@ cdef void outer_chunk(const outer_product *g, const outer_plan *plan, int64_t ch
     cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % groups
     cdef int64_t total = chunk // plan.parts // groups, row_floats = g.taps * g.depth
     cdef int64_t first = pixels * total // plan.sums
+    cdef int64_t unit = simd.gemm.tile_rows, row = plan.tiles * part // plan.parts * unit
+    cdef int64_t end = smaller(rows, plan.tiles * (part + 1) // plan.parts * unit)
     cdef outer_product local = g[0]
     if total > 0:
         dw = partial + (total - 1) * groups * rows * row_floats
     local.x = g.x + group * g.depth
     local.dy = g.dy + group * rows
     simd.gemm.outer(&local, first, pixels * (total + 1) // plan.sums - first,
-                    part * plan.part_rows, smaller(rows, (part + 1) * plan.part_rows),
-                    dw + group * rows * row_floats, scratch)
+                    row, end, dw + group * rows * row_floats, scratch)
 
 
 cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixels, int64_t rows,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,10 @@ class Executor:
         self.arena_bytes = arena_bytes
         self.places = places
         self.split, self.count = split, len(calls)
-        self._uses_blas = any(call.kernel.startswith("blas_") for call in calls)
+        uses_blas = any(call.kernel.startswith("blas_") for call in calls)
+        # run(first, last): calls first .. last - 1
+        self.run: Callable[[int, int], None] = (
+            partial(_run_with_blas, self.program) if uses_blas else self.program.run)
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
         leaves |= {place.memory for place in places.values()}
@@ -122,14 +126,6 @@ class Executor:
         """The arrays that the inputs are."""
         return [self.program.array(slot) for slot in self.input_slots]
 
-    def run(self, first: int, last: int) -> None:
-        """Calls first .. last - 1."""
-        if not self._uses_blas:
-            self.program.run(first, last)
-            return
-        with one_blas_thread():
-            self.program.run(first, last)
-
     def compute(self) -> None:
         """Everything before state changes."""
         self.run(0, self.split)
@@ -146,6 +142,11 @@ class Executor:
         """Slot and offset, for `program.number`, of a value that the plan keeps until the end."""
         place = self.places[tensor]
         return self._slots[place.memory], place.offset
+
+
+def _run_with_blas(program: Program, first: int, last: int) -> None:
+    with one_blas_thread():
+        program.run(first, last)
 
 
 def leaf_memory(tensor: Tensor) -> np.ndarray:

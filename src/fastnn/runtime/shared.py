@@ -8,8 +8,7 @@ Python function of the user's that calls a model).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -21,8 +20,9 @@ from fastnn.runtime.arena import aligned_bytes
 class Arena:
     """Memory that its users take turns in. A user is told where it is whenever that changes.
 
-    It lives as long as a user does, and shrinks when the largest of them is gone and another
-    joins.
+    A turn is a `with` statement of the arena itself: a generator would cost a small step a fifth
+    of its time. The memory lives as long as a user does, and shrinks when the largest of them is
+    gone and another joins.
     """
 
     def __init__(self) -> None:
@@ -49,6 +49,7 @@ class Arena:
         for each in list(self._sizes):
             each.move(memory)
         self._memory, self.touched = ref(memory), 0
+        self._owner = lambda: None
 
     def leave(self, user: Any) -> None:
         """Forget a user."""
@@ -62,18 +63,21 @@ class Arena:
             self.join(user, size)
 
     def is_owner(self, user: Any) -> bool:
-        """Whether nobody else had a turn since this user's last one."""
+        """Whether the memory is as this user's last turn left it."""
         return self._owner() is user
 
-    @contextmanager
-    def turn(self, user: Any) -> Iterator[None]:
-        """Inside, the memory is this user's."""
-        self.busy, self._owner = True, ref(user)
-        self.touched = max(self.touched, self._sizes[user])
-        try:
-            yield
-        finally:
-            self.busy = False
+    def turn(self, user: Any) -> Arena:
+        """A context in which the memory is this user's."""
+        if self._owner() is not user:
+            self._owner = ref(user)
+            self.touched = max(self.touched, self._sizes[user])
+        return self
+
+    def __enter__(self) -> None:
+        self.busy = True
+
+    def __exit__(self, *error: object) -> None:
+        self.busy = False
 
 
 _threads = threading.local()

@@ -149,10 +149,10 @@ typedef int32_t i4 __attribute__((vector_size(16)));
 #define ZIP_HIGH(a, b) __builtin_shuffle(a, b, (i4){2, 6, 3, 7})
 #endif
 
-INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width) {
-    v4 a = *(const v4_unaligned *)from, b = *(const v4_unaligned *)(from + stride);
-    v4 c = *(const v4_unaligned *)(from + 2 * stride);
-    v4 d = *(const v4_unaligned *)(from + 3 * stride);
+INLINE void turn_rows(const float *row0, const float *row1, const float *row2, const float *row3,
+                      float *to, int64_t width) {
+    v4 a = *(const v4_unaligned *)row0, b = *(const v4_unaligned *)row1;
+    v4 c = *(const v4_unaligned *)row2, d = *(const v4_unaligned *)row3;
     v4 ac = ZIP_LOW(a, c), bd = ZIP_LOW(b, d), ac2 = ZIP_HIGH(a, c), bd2 = ZIP_HIGH(b, d);
     *(v4_unaligned *)to = ZIP_LOW(ac, bd);
     *(v4_unaligned *)(to + width) = ZIP_HIGH(ac, bd);
@@ -160,21 +160,26 @@ INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width
     *(v4_unaligned *)(to + 3 * width) = ZIP_HIGH(ac2, bd2);
 }
 
-/* out[depth][width] = w[columns][depth]^T, zeros to the right. */
+INLINE void turn_4x4(const float *from, int64_t stride, float *to, int64_t width) {
+    turn_rows(from, from + stride, from + 2 * stride, from + 3 * stride, to, width);
+}
+
+/* out[depth][width] = w[columns][depth]^T, zeros to the right. A cache line of each row at a time:
+ * rows that lie a power of two apart push each other out of the cache. */
 static void pack_columns(const float *__restrict w, int64_t stride, int64_t depth,
                          int64_t columns, float *__restrict out) {
-    int64_t width = whole(columns, LANES), c = 0;
-    for (; c + 4 <= depth; c += 4) {
-        int64_t j = 0;
-        for (; j + 4 <= columns; j += 4)
-            turn_4x4(w + j * stride + c, stride, out + c * width + j, width);
-        for (; j < width; j++)
-            for (int64_t i = c; i < c + 4; i++)
-                out[i * width + j] = j < columns ? w[j * stride + i] : 0;
-    }
-    for (; c < depth; c++)
-        for (int64_t j = 0; j < width; j++)
-            out[c * width + j] = j < columns ? w[j * stride + c] : 0;
+    static const float zeros[16];
+    int64_t width = whole(columns, LANES), even = depth / 4 * 4;
+    for (int64_t c = 0; c < even; c += 16)
+        for (int64_t j = 0; j < width; j += 4) {
+            const float *row[4];
+            for (int k = 0; k < 4; k++) row[k] = j + k < columns ? w + (j + k) * stride + c : zeros;
+            for (int64_t i = 0; i < smaller(16, even - c); i += 4)
+                turn_rows(row[0] + i, row[1] + i, row[2] + i, row[3] + i, out + (c + i) * width + j,
+                          width);
+        }
+    for (int64_t c = even; c < depth; c++)
+        for (int64_t j = 0; j < width; j++) out[c * width + j] = j < columns ? w[j * stride + c] : 0;
 }
 
 /* out[depth][width] = w[depth][columns], zeros to the right. */
@@ -188,24 +193,34 @@ static void pack_rows(const float *__restrict w, int64_t stride, int64_t depth, 
     }
 }
 
-/* Scratch: pointers to rows of x and of y, then one packed panel of one block of depth. */
+/* Rows a page apart share their places in the first cache: a tile of twelve would push out its own
+ * lines. So they are copied, a line more than a page apart. */
+static void copy_rows(const float *x, int64_t stride, int64_t rows, int64_t depth, float *out) {
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(out + r * COPY_STRIDE, x + r * stride, (size_t)depth * 4);
+}
+
+/* Scratch: pointers to rows of x and of y, then one packed panel of one block of depth, then rows of
+ * x where they are copied. */
 static void linear_block(const linear_product *g, int64_t row, int64_t rows, int64_t panel,
                          int64_t end, char *scratch) {
-    const float **a = (const float **)scratch;
+    const float **a = (const float **)scratch, *x = g->x + row * g->depth;
     float **y = (float **)(a + rows);
-    float *packed = (float *)(scratch + whole(rows * 16, 64));
+    float *packed = (float *)(scratch + whole(rows * 16, 64)), *copy = packed + LINEAR_DEPTH * NR;
+    int copies = copies_rows(g->depth);
     int64_t step = even_part(g->depth, LINEAR_DEPTH, 8);
     tile_job job = {.rows = rows, .taps = 1, .a = a, .a_stride = rows, .b = packed, .y = y};
     for (int64_t r = 0; r < rows; r++) {
-        a[r] = g->x + (row + r) * g->depth;
+        a[r] = copies ? copy + r * COPY_STRIDE : x + r * g->depth;
         y[r] = g->y + (row + r) * g->columns;
     }
     for (int64_t c = 0; c < g->depth; c += step) {
         int last = c + step >= g->depth;
         job.depth = smaller(step, g->depth - c);
-        job.a_offset = c;
+        job.a_offset = copies ? 0 : c;
         job.accumulate = c > 0;
         job.relu = last && g->relu;
+        if (copies) copy_rows(x + c, g->depth, rows, job.depth, copy);
         for (int64_t q = panel; q < end; q++) {
             int64_t first = q * NR;
             job.columns = smaller(NR, g->columns - first);

@@ -41,9 +41,11 @@ typedef struct {
 /* dw[row * dw_stride + tap's slice * depth + c] (+)= sum over pixels of
  * dy[pixel][row] * x[tap's pixel][c], c < depth. */
 typedef struct {
-    pixel_grid source;
+    pixel_grid source, target;
     int64_t taps, depth, dy_stride, dw_stride, accumulate;
+    int64_t apart;  /* dy's pixels are those of the target, from place on; else one after another */
     int64_t spread; /* depthwise: depth per channel of x */
+    conv_tap place;
     const conv_tap *tap;
     const float *x, *zero, *dy; /* dy: the first column of the group */
 } outer_product;
@@ -59,7 +61,7 @@ typedef struct {
 enum { BLOCK_DEPTH = 256 };
 /* The same for matrix products: rows are near and few, so a panel may come from L2, and longer sums
  * are stored less often. */
-enum { LINEAR_DEPTH = 512 };
+enum { LINEAR_DEPTH = 512, COPY_STRIDE = LINEAR_DEPTH + 16 };
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -82,8 +84,11 @@ static inline int64_t block_pixels(int64_t taps, int64_t depth) {
 }
 
 /* Bytes of scratch that each function of the table below needs for one call. */
-static inline int64_t linear_scratch(int64_t rows, int64_t tile_columns) {
-    return whole(16 * rows, 64) + 4 * LINEAR_DEPTH * tile_columns;
+/* Whether rows of x lie whole pages apart. */
+static inline int copies_rows(int64_t depth) { return depth % 1024 == 0; }
+static inline int64_t linear_scratch(int64_t rows, int64_t depth, int64_t tile_columns) {
+    int64_t copy = copies_rows(depth) ? 4 * rows * COPY_STRIDE : 0;
+    return whole(16 * rows, 64) + 4 * LINEAR_DEPTH * tile_columns + copy;
 }
 static inline int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) {
     return whole(8 * pixels * (most_taps(taps, depth) + 1), 64);
@@ -96,7 +101,7 @@ static inline int64_t conv_padded_scratch(const padded_image *v, int64_t lines) 
     return 4 * padded_floats(v, lines) + conv_scratch(v->kh, v->kw * v->c, lines * v->ow);
 }
 static inline int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) {
-    return whole(16 * pixels, 64) + 4 * pixels * (tile_columns + whole(rows + 11, 16));
+    return whole(24 * pixels, 64) + 4 * pixels * (tile_columns + whole(rows + 11, 16));
 }
 static inline int64_t outer_padded_scratch(const padded_image *v, int64_t lines) {
     int64_t pixels = lines * v->ow, terms = whole(v->kh * v->kw * v->c, 16);

@@ -135,10 +135,11 @@ static void inner_pack(const float *w, int64_t slices, int64_t depth, int64_t co
     for (int64_t k = 0; k < columns; k += block)
         for (int64_t s = 0; s < slices; s++)
             for (int64_t c = 0; c < width; c += LANES)
-                for (int64_t j = k; j < smaller(columns, k + block); j++)
-                    for (int64_t i = c; i < c + LANES; i++)
-                        *out++ = i >= depth ? 0 : turned ? w[(i * slices + s) * columns + j]
-                                                         : w[(j * slices + s) * depth + i];
+                for (int64_t j = k; j < smaller(columns, k + block); j++, out += LANES)
+                    if (turned)
+                        for (int64_t i = 0; i < LANES; i++)
+                            out[i] = c + i < depth ? w[((c + i) * slices + s) * columns + j] : 0;
+                    else store(out, load_part(w + (j * slices + s) * depth + c, depth - c));
 }
 
 #define INNER_TABLE {inner_pack, inner_block}

@@ -15,6 +15,13 @@ static inline int64_t inner_columns(int64_t columns) {
  * block, the taps that are summed together, and the scratch: as for other convolutions. */
 static inline int64_t lane_depth(int64_t depth) { return larger(1, depth / 4); }
 
+/* Whether vectors of the depth are better filled than vectors of columns, and long enough for the
+ * one sum over lanes of each output. */
+static inline int is_inner(int64_t taps, int64_t depth, int64_t columns, int64_t lanes) {
+    return 2 * columns <= lanes && taps * depth >= 8 * lanes &&
+           3 * depth * lanes > 4 * columns * whole(depth, lanes);
+}
+
 /* Floats of the packed weights of one group. */
 static inline int64_t inner_floats(int64_t taps, int64_t depth, int64_t columns, int64_t lanes) {
     return taps * whole(depth, lanes) * columns;
