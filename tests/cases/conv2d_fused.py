@@ -22,7 +22,22 @@ def _case(name, relu):
     return Case(name, build, twin, SHAPES, tolerance=1e-4, reason=REASON)
 
 
+def _seam(x, filters, weight, bias, more):
+    """The end of one residual block and the beginning of the next."""
+    y = fn.batch_norm(fn.conv2d(x, filters, padding=1), None, None, weight, bias, training=True)
+    y = fn.relu(y + x)
+    return fn.conv2d(y, more, padding=1) + y
+
+
+def _seam_twin(x, filters, weight, bias, more):
+    y = (norm_twin(conv_twin(x, filters, padding=1), weight, bias) + x).clip(0)
+    return conv_twin(y, more, padding=1) + y
+
+
 CASES = [
+    Case("conv2d, batch_norm, add, relu, conv2d, add", _seam, _seam_twin,
+         ((7, 24, 12, 13), (24, 24, 3, 3), (24,), (24,), (24, 24, 3, 3)), tolerance=1e-4,
+         reason=REASON),
     _case("conv2d, batch_norm, relu, conv2d", True),
     _case("conv2d, batch_norm, conv2d", False),
 ]
