@@ -120,6 +120,13 @@ class Op:
         """Inputs whose memory the first output may take over, when nobody reads them later."""
         return ()
 
+    def again(self) -> Op:
+        """What makes the first outputs once more, bit for bit, from the same inputs.
+
+        Another operation where the others are known by then: statistics of a batch.
+        """
+        return self
+
     def flops(self, node: Node) -> float:
         """Floating-point operations."""
         return float(sum(tensor.size for tensor in node.outputs))
@@ -253,6 +260,11 @@ class Node:
         self.op, self.inputs, self.scope = op, inputs, scope
         self.order = next(_order)
         self.outputs = tuple(Tensor(self, i, spec) for i, spec in enumerate(specs))
+
+    def again(self, inputs: tuple[Tensor, ...]) -> Node:
+        """What makes the first outputs a second time, from inputs of the same bits."""
+        op = self.op.again()
+        return Node(op, inputs, op.infer(*(tensor.spec for tensor in inputs)), self.scope)
 
     def __repr__(self) -> str:
         return f"{self.op.name}({', '.join(str(x.shape) for x in self.inputs)})"

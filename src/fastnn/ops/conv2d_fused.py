@@ -6,7 +6,7 @@ that reads its output; its input gradient may add up what the norm's gradient ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastnn.graph import Call, Node, Op, Spec, Tensor
 from fastnn.ops.conv2d import Conv2d, Window
@@ -33,6 +33,9 @@ class Conv2dStats(Op):
         y, *moments = node.outputs
         d = _sizes(self.window, x, weight, y, len(bias))
         return [Call("winograd_forward_stats", (x, weight, *(bias or [weight]), y, *moments), d)]
+
+    def again(self) -> Op:
+        return Conv2d(self.window)
 
     def flops(self, node: Node) -> float:
         return _flops(node.inputs[1], node.outputs[0]) + 3.0 * node.outputs[0].size
@@ -63,6 +66,9 @@ class NormConv2d(Op):
         buffers = (*node.inputs[:NORM], weight, *(bias or [weight]), y, *moments)
         return [Call(f"winograd_forward_normed{'_stats' * self.stats}", buffers,
                      _sizes(self.window, x, weight, y, len(bias)), (self.eps,))]
+
+    def again(self) -> Op:
+        return replace(self, stats=False)
 
     def flops(self, node: Node) -> float:
         y = node.outputs[0]

@@ -86,7 +86,7 @@ def _promising(
     above = np.concatenate([[0], np.cumsum(used > limit)])
 
     def merit(gap: Gap) -> float:
-        task = problem.tasks[problem.producer[gap.value]]
+        task = problem.tasks[problem.producer[gap.value]].second
         length = int(above[gap.end] - above[gap.start + 1])
         return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
 
@@ -102,7 +102,7 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
     while changed:
         changed = False
         places = sorted(again_at(schedule),
-                        key=lambda place: -problem.tasks[schedule[place]].seconds)
+                        key=lambda place: -problem.tasks[schedule[place]].second.seconds)
         for place in places:
             shorter = keep(problem, schedule, place)
             if not effort.spend(shorter):
@@ -124,7 +124,7 @@ def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -
     while changed and effort.steps > 0:
         changed = False
         for place in sorted(again_at(schedule),
-                            key=lambda place: -problem.tasks[schedule[place]].seconds):
+                            key=lambda place: -problem.tasks[schedule[place]].second.seconds):
             other = reduce(problem, keep(problem, schedule, place), limit, effort,
                            schedule[place])
             if other is None:
