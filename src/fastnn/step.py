@@ -20,6 +20,7 @@ from fastnn.graph import (
     FLOAT,
     Graph,
     Node,
+    Origin,
     ShapeError,
     Spec,
     Tensor,
@@ -212,7 +213,7 @@ def optimizer_nodes(optimizer: Any, grads: Mapping[Tensor, Tensor]) -> tuple[Nod
                 tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
         if len(tensors) > 1:
             nodes.append(Node(Update(optimizer.kernel(group), 2 + len(names)), tuple(tensors), (),
-                              ""))
+                              Origin()))
     return tuple(nodes)
 
 

@@ -18,9 +18,9 @@ from tests.plan.random_graphs import random_graph
 from tests.plan.verify import verify
 
 
-def random_schedule(problem, rng, edits):
-    """Keep everything, then forget random values over random gaps."""
-    schedule = problem.everything
+def random_schedule(problem, rng, edits, start=None):
+    """Keep everything (or start elsewhere), then forget random values over random gaps."""
+    schedule = problem.everything if start is None else start
     for _ in range(edits):
         lives = Lives(problem, schedule)
         gaps = gaps_at(lives, int(rng.integers(len(schedule))))

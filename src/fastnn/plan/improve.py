@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.plan.edit import Gap, again_at, forget, gaps_at, keep
+from fastnn.plan.edit import Gap, forget, gaps_at, keep
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.settle import spare_at
 from fastnn.plan.simulate import peak, usage_of
 from fastnn.plan.tables import Ints
 
@@ -101,7 +102,7 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
     changed = True
     while changed:
         changed = False
-        places = sorted(again_at(schedule),
+        places = sorted(spare_at(problem, schedule),
                         key=lambda place: -problem.tasks[schedule[place]].second.seconds)
         for place in places:
             shorter = keep(problem, schedule, place)
@@ -123,7 +124,7 @@ def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -
     changed = True
     while changed and effort.steps > 0:
         changed = False
-        for place in sorted(again_at(schedule),
+        for place in sorted(spare_at(problem, schedule),
                             key=lambda place: -problem.tasks[schedule[place]].second.seconds):
             other = reduce(problem, keep(problem, schedule, place), limit, effort,
                            schedule[place])

@@ -37,6 +37,7 @@ def options(problem: Problem, block: Block) -> list[Option]:
     inside = {value for number in range(block.first, block.end)
               for value in problem.tasks[number].outputs if problem.renewable[value]}
     read = {v for number in block.backward for v in problem.tasks[number].inputs} & inside
+    read -= problem.dropped
 
     def dearness(value: int) -> float:
         return problem.tasks[problem.producer[value]].second.seconds / problem.sizes[value]

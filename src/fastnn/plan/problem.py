@@ -19,6 +19,7 @@ import numpy as np
 from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.plan.cost import team_seconds
 from fastnn.plan.memory import reserved_bytes
+from fastnn.plan.pins import dropped
 from fastnn.plan.select import Step, step_of
 from fastnn.plan.tables import LEAF, Tables
 
@@ -58,7 +59,7 @@ class Problem:
     """Tasks in order, of which the first `forward` are the forward pass.
 
     sizes: bytes of each value; reserved: what it takes in the arena. results: values kept to the
-    end.
+    end. dropped: values that the backward pass must not find held, but make again.
     """
 
     tasks: tuple[Task, ...]
@@ -66,6 +67,7 @@ class Problem:
     reserved: tuple[int, ...]
     forward: int
     results: frozenset[int] = frozenset()
+    dropped: frozenset[int] = frozenset()
 
     @cached_property
     def producer(self) -> tuple[int, ...]:
@@ -106,7 +108,10 @@ class Problem:
 
 
 def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
-    """The problem that a graph with its kernels is, on so many threads."""
+    """The problem that a graph with its kernels is, on so many threads.
+
+    Raises ValueError for a value that was to be dropped and cannot be.
+    """
     number: dict[Tensor, int] = {}
     for node in graph.nodes:
         for tensor in node.outputs:
@@ -116,12 +121,16 @@ def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
     tasks = []
     for position, step in enumerate(steps):
         task = _task(step, number, threads)
-        if position < graph.forward_nodes and step.node.op.replayable:
+        if (position < graph.forward_nodes and step.node.op.replayable
+                and step.node.origin.pin != "keep"):
             task = _with_second(task, step.node, number, kept, threads)
         tasks.append(task)
     sizes = tuple(max(tensor.bytes, 1) for tensor in number)
+    renewable = {tensor for node, task in zip(graph.nodes, tasks, strict=True) if task.again
+                 for tensor in node.outputs[:len(task.second.outputs)]}
     return Problem(tuple(tasks), sizes, tuple(map(reserved_bytes, sizes)), graph.forward_nodes,
-                   frozenset(number[t] for t in graph.outputs if t in number))
+                   frozenset(number[t] for t in graph.outputs if t in number),
+                   frozenset(number[t] for t in dropped(graph, kept, renewable)))
 
 
 def _task(step: Step, number: Mapping[Tensor, int], threads: int) -> Task:
@@ -145,7 +154,8 @@ def _with_second(
     same = dict(zip(second.outputs, node.outputs, strict=False))
     made = sum(tensor.bytes for tensor in same)
     read = sum(t.bytes for t in node.inputs if not isinstance(t.node.op, Leaf))
-    if not same or made < REDUCTION * read or not kept.isdisjoint(same.values()):
+    wanted = made >= REDUCTION * read or node.origin.pin == "drop"
+    if not same or not wanted or not kept.isdisjoint(same.values()):
         return task
     if second.op == node.op:
         return replace(task, again=True)

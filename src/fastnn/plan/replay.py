@@ -24,7 +24,7 @@ def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:
         if number in seen:
             node = node.again(inputs)
         elif inputs != node.inputs:
-            node = Node(node.op, inputs, [tensor.spec for tensor in node.outputs], node.scope)
+            node = Node(node.op, inputs, [tensor.spec for tensor in node.outputs], node.origin)
         latest.update(zip(graph.nodes[number].outputs, node.outputs, strict=False))
         seen.add(number)
         nodes.append(node)
