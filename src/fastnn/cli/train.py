@@ -34,6 +34,14 @@ share = click.FloatRange(0, 1, max_open=True)
 positive = click.IntRange(1)
 
 
+def _parts(context: click.Context, parameter: click.Parameter, value: str) -> int | str:
+    if value.isdecimal() and int(value) >= 1:
+        return int(value)
+    if value != "auto":
+        raise click.BadParameter(f"{value!r} is neither a number of parts nor 'auto'")
+    return value
+
+
 @click.command(context_settings={"show_default": True})
 @click.option("--data", default="fashion-mnist-small",
               help=f"{', '.join(DATASETS)}; an .npz file; or a folder with .npy files, idx files, "
@@ -60,6 +68,9 @@ positive = click.IntRange(1)
               help="[default: all processors; the results are the same]")
 @click.option("--memory-budget", default=None, show_default=False,
               help="Bytes the process may use, as 512MiB. [default: no limit]")
+@click.option("--accumulate", metavar="[INTEGER|auto]", default="1", callback=_parts,
+              help="Parts of each batch, whose gradients are added up; auto: the fewest that fit "
+                   "the memory budget, where the whole batch does not.")
 @click.option("--output", type=click.Path(file_okay=False), default=None, show_default=False,
               help="Folder of the run. [default: runs/<model>-<data>-<date>-<time>]")
 @click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10.0,

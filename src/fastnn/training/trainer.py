@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from fastnn.compiled import NonFiniteError
 from fastnn.nn.module import Module
@@ -29,7 +29,8 @@ class Trainer:
 
     model: a Module. loss: a module or function of (output, target). optimizer: over the model's
     parameters. schedule: a learning-rate schedule of `optim`, or None. memory_budget: bytes of
-    the process, or text such as "512MiB". callbacks: see `Callback`; called in order.
+    the process, or text such as "512MiB". callbacks: see `Callback`; called in order. accumulate:
+    the parts of each batch, or "auto"; see `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
     dict per epoch. After an interruption or an error, `fit` goes on where it stopped.
@@ -47,10 +48,12 @@ class Trainer:
     def __init__(
         self, model: Module, loss: Any, optimizer: Optimizer, schedule: LRScheduler | None = None,
         memory_budget: int | str | None = None, callbacks: Iterable[Callback] = (),
+        accumulate: int | Literal["auto"] = 1,
     ) -> None:
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
         self.callbacks = list(callbacks)
-        self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True)
+        self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True,
+                                    accumulate=accumulate)
         self._evaluation = Evaluation(model, loss)
         self.history: list[Record] = []
         self.epoch = self.batch = self.steps = 0
@@ -175,7 +178,8 @@ class Trainer:
             "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
             "batches": self.batches, "first_epoch": self._first_epoch,
             "unfinished": self._unfinished, "seconds": self.seconds,
-            "averages": self.averages.sums(), "schedule": schedule, "history": self.history})
+            "averages": self.averages.sums(), "schedule": schedule, "history": self.history,
+            "most_examples": self.train_step.most_examples})
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
@@ -189,6 +193,7 @@ class Trainer:
         self._unfinished = state["unfinished"]
         self.seconds, self.averages = state["seconds"], Averages(state["averages"])
         self.history = list(state["history"])
+        self.train_step.most_examples = state["most_examples"]
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
 
@@ -205,6 +210,9 @@ class Trainer:
             raise ValueError(f"{len(state['history'])} epochs of history, "
                              f"expected {state['epoch']}")
         Averages(state["averages"])
+        most = state["most_examples"]
+        if most is not None and (type(most) is not int or most < 1):
+            raise ValueError(f"most_examples is {most!r}, expected a count or none")
 
 
 __all__ = ["Batch", "CheckpointError", "Trainer"]
