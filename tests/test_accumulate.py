@@ -7,7 +7,8 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn, optim
-from fastnn.accumulate import shares, sizes
+from fastnn.accumulate import shares
+from fastnn.parts import sizes
 from fastnn.runtime.process_memory import resident_bytes
 from tests.fresh import in_a_fresh_process
 from tests.nets import Mlp, Residual, batch_for, make

@@ -8,6 +8,7 @@
 """
 
 from fastnn import data, models, nn, optim, plan, training
+from fastnn import inference as _inference  # runs modules that are called with arrays
 from fastnn.compiled import NonFiniteError
 from fastnn.graph import ShapeError, Tensor
 from fastnn.nn.checkpoint import checkpoint

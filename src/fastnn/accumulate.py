@@ -6,41 +6,26 @@ a gradient is added as soon as it is known.
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import accumulate as running_sums
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from fastnn.autodiff import gradients
 from fastnn.compiled import Compiled, PlanCache, specs_of
-from fastnn.graph import Graph, Leaf, Node, ShapeError, Spec, Tensor, leaf
+from fastnn.graph import Graph, Leaf, Node, Tensor, leaf
 from fastnn.nn.module import Module
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
-from fastnn.plan.budget import MemoryBudgetError
+from fastnn.parts import Parts, examples_in, pieces, sizes
 from fastnn.plan.plan import Plan
-from fastnn.plan.search import bracket
-from fastnn.runtime.process_memory import resident_bytes
 from fastnn.runtime.random import get_rng_state, next_step, set_rng_state
 from fastnn.runtime.shared import free_arena
-from fastnn.trace import flat, like
+from fastnn.trace import flat
 from fastnn.training_graph import check_finite, loss_graph, optimizer_nodes, trained
-
-
-def sizes(examples: int, parts: int) -> list[int]:
-    """Examples in each part, as equal as can be, the larger ones first.
-
-    >>> sizes(10, 4)
-    [3, 3, 2, 2]
-    """
-    least, more = divmod(examples, parts)
-    return [least + 1] * more + [least] * (parts - more)
 
 
 def shares(loss: Any, targets: Sequence[Any]) -> list[float]:
@@ -69,7 +54,7 @@ class MicroBatches:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.keep_output, self.limit = layout, keep_output, limit
         self.outputs: list[np.ndarray] = []
-        self._parts, self._updates = PlanCache(modes), PlanCache(modes)
+        self._parts, self._updates = Parts(self._make, modes), PlanCache(modes)
         self._warned = False
         self._share = np.ones(1, np.float32)
         self._sums: dict[Tensor, np.ndarray] = {}
@@ -79,65 +64,31 @@ class MicroBatches:
 
     def fits(self, specs: Any, parts: int) -> bool:
         """Whether every part of a batch fits the budget."""
-        try:
-            self.plan(specs, parts)
-        except MemoryBudgetError:
-            return False
-        return True
+        return self._parts.fit(specs, parts, self.limit)
 
     def plan(self, specs: Any, parts: int) -> Plan:
         """The plan of the largest part; MemoryBudgetError unless all parts fit.
 
         Raises ShapeError for parts that are too small for the net, or a batch that has no parts.
         """
-        return self._plans(specs, parts)[0]
-
-    def _plans(self, specs: Any, parts: int) -> list[Plan]:
-        counts = sizes(examples_in(specs), parts)
-        return [self._parts.get(_resized(specs, count), self._make, self.limit).plan
-                for count in dict.fromkeys(counts)]
+        return self._parts.all(specs, parts, self.limit)[0].plan
 
     def fewest(self, specs: Any) -> int:
-        """The fewest parts that fit the budget; one does not.
-
-        Raises MemoryBudgetError if not even parts of one example do (of two, where batch norm
-        needs them); its `min_bytes` is what those need.
-        """
-        most = examples = examples_in(specs)
-        try:
-            self.plan(specs, most)
-        except ShapeError:
-            most = examples // 2
-            self.plan(specs, most)
-        parts = min(bracket(lambda parts: self.fits(specs, min(parts, most)), 1)[1], most)
-        while not self._fits_still(specs, parts) and parts < most:
-            parts += 1
-        return parts
-
-    def _fits_still(self, specs: Any, parts: int) -> bool:
-        """Whether parts fit when planned anew, now that the search has left something in memory."""
-        self._parts.clear()
-        gc.collect()  # graphs, whose nodes refer to each other
-        if not self.fits(specs, parts):
-            return False
+        """The fewest parts that fit the budget; MemoryBudgetError if none do."""
         self._updates.get((), self._make_update)
-        held = resident_bytes() - free_arena().resident_bytes
-        return self.limit is None or all(
-            held + plan.peak_bytes - plan.baseline_bytes <= self.limit
-            for plan in self._plans(specs, parts))
+        return self._parts.fewest(specs, self.limit)
 
     def step(self, values: tuple[Any, Any], parts: int) -> float:
         """Loss of a batch, and the update that follows from it. On an error nothing has changed."""
-        ends = list(running_sums(sizes(examples_in(values), parts), initial=0))
-        pieces = [like(values, [array[a:b] for array in flat(values)]) for a, b in pairwise(ends)]
+        specs, cut = specs_of(values), pieces(values, parts)
         total, outputs = 0.0, list[np.ndarray]()
         if not self._warned:
-            self._warn(specs_of(values), parts)
+            self._warn(specs, parts)
         for array in self._sums.values():
             array[...] = 0
         with self._all_or_nothing():
-            for piece, share in zip(pieces, shares(self.loss, [y for _, y in pieces]), strict=True):
-                loss, output = self._add(piece, share)
+            for piece, share in zip(cut, shares(self.loss, [y for _, y in cut]), strict=True):
+                loss, output = self._add(specs, piece, share)
                 total += loss
                 outputs += output
             update = self._updates.get((), self._make_update)
@@ -150,7 +101,7 @@ class MicroBatches:
     def _warn(self, specs: Any, parts: int) -> None:
         """Say it once if batch norm takes its statistics from parts."""
         counts = sizes(examples_in(specs), parts)
-        made = self._parts.get(_resized(specs, counts[0]), self._make, self.limit)
+        made = self._parts.get(specs, counts[0], self.limit)
         self._warned = parts > 1 and any(
             isinstance(node.op, BatchNormStats) for node in made.graph.nodes)
         if self._warned:
@@ -160,9 +111,12 @@ class MicroBatches:
                 f"{parts} times, so that results differ from those of the whole batch",
                 stacklevel=4)
 
-    def _add(self, piece: tuple[Any, Any], share: float) -> tuple[float, list[np.ndarray]]:
+    def _add(
+        self, specs: Any, piece: tuple[Any, Any], share: float
+    ) -> tuple[float, list[np.ndarray]]:
         """Add the gradients of one part to the sums; (its share of the loss, its kept outputs)."""
-        compiled = self._parts.bind(piece, ("x", "y"), self._make, self.limit)
+        compiled = self._parts.get(specs, examples_in(piece), self.limit)
+        compiled.bind(flat(piece))
         if share == 0:  # nothing of it counts, and a mean over nothing is no number
             return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
                          if self.keep_output]
@@ -191,8 +145,9 @@ class MicroBatches:
             set_rng_state(state)
             raise
 
-    def _make(self, specs: tuple[Any, Any]) -> Compiled:
-        inputs, outputs, loss, updates = loss_graph(self.model, self.loss, *specs, self.layout)
+    def _make(self, whole: Any, specs: Any, limit: int | None) -> Compiled:
+        x, y = specs
+        inputs, outputs, loss, updates = loss_graph(self.model, self.loss, x, y, self.layout)
         seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)
         wanted = trained(self.optimizer)
         sums = [accumulate(self._sum_of(parameter), grad)
@@ -200,7 +155,7 @@ class MicroBatches:
                 if not isinstance(grad.node.op, Leaf)]  # zeros
         results = (loss, *(outputs if self.keep_output else ()), *sums)
         graph = Graph.trace(inputs, results, updates, [loss, *outputs])
-        return Compiled(_added_early(graph), self.limit, specs, arena=free_arena())
+        return Compiled(_added_early(graph), limit, specs, arena=free_arena())
 
     def _make_update(self, specs: Any) -> Compiled:
         sums = {parameter: self._sum_of(parameter) for parameter in trained(self.optimizer)}
@@ -220,17 +175,3 @@ def _added_early(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(
         each for node in graph.nodes if not isinstance(node.op, Accumulate)
         for each in (node, *adding.get(node, ()))))
-
-
-def examples_in(values: Any) -> int:
-    """The examples of arrays or specs, all of which begin with the axis of the batch."""
-    counts = {value.shape[0] if value.shape else 0 for value in flat(values)}
-    if len(counts) > 1 or 0 in counts:
-        raise ShapeError("a batch in parts needs inputs and targets with the examples as first "
-                         f"axis, got shapes {[value.shape for value in flat(values)]}")
-    return int(counts.pop())
-
-
-def _resized(specs: Any, examples: int) -> Any:
-    return like(specs, [Spec((examples, *spec.shape[1:]), spec.dtype) for spec in flat(specs)])
-

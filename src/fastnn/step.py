@@ -6,31 +6,30 @@ a module with arrays computes its output. Each keeps a few plans, one for each s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
-from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from fastnn.accumulate import MicroBatches, examples_in
+from fastnn.accumulate import MicroBatches
 from fastnn.autodiff import gradients
 from fastnn.compiled import (
     Budget,
     Compiled,
     PlanCache,
     as_inputs,
-    memory_limit,
     modes,
     specs_of,
 )
 from fastnn.graph import FLOAT, Graph, Spec
-from fastnn.nn.module import Module, set_runner
+from fastnn.nn.module import Module
+from fastnn.parts import examples_in
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
-from fastnn.trace import flat, like, trace
+from fastnn.trace import trace
 from fastnn.training_graph import (
     check_finite,
     loss_graph,
@@ -253,34 +252,3 @@ def value_and_grad(
 
     return compute
 
-
-_caches: WeakKeyDictionary[Module, PlanCache] = WeakKeyDictionary()  # values know no module
-
-
-def _cache_of(model: Module) -> PlanCache:
-    if model not in _caches:
-        known = ref(model)
-        _caches[model] = PlanCache(lambda: modes(known()))
-    return _caches[model]
-
-
-def run_module(model: Module, inputs: Sequence[Any]) -> Any:
-    """The output of a module for arrays; in training mode, running statistics move."""
-    def make(specs: tuple[Any, ...]) -> Compiled:
-        traced = trace(model, specs)
-        outputs = tuple(flat(traced.output))
-        graph = Graph.trace(traced.inputs, outputs, traced.updates, outputs)
-        return Compiled(graph, memory_limit(), specs, traced.output, free_arena())
-
-    names = [f"input {i}" for i in range(len(inputs))]
-    compiled = _cache_of(model).bind(tuple(inputs), names, make, memory_limit())
-    with compiled.turn():
-        compiled.executor.compute()
-        compiled.executor.update()
-        results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
-    if compiled.draws:
-        next_step()
-    return like(compiled.nesting, results)
-
-
-set_runner(run_module)

@@ -155,8 +155,8 @@ class Trainer:
         """{"loss": ..., "accuracy": ...} over all examples, with the model in eval mode.
 
         data: as for `fit`. Accuracy is left out for real targets. The model's modes and the
-        random state are as before. The memory budget holds here too: MemoryBudgetError if a batch
-        is too large for it.
+        random state are as before. The memory budget holds here too: a batch that is too large for
+        it is computed in parts, to the same bits; MemoryBudgetError if one example is too large.
         """
         return self._evaluation.measure(source(data, batch_size, False),
                                         self.train_step.memory_budget)
