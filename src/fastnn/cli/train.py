@@ -28,6 +28,7 @@ from fastnn.runtime.threads import get_num_threads, set_num_threads
 from fastnn.training import CheckpointCallback, History, ProgressBar, WeightsCallback, save
 from fastnn.training.curves import save_curves
 from fastnn.training.files import replacing
+from fastnn.training.interrupt import Terminated
 
 WITH_RESUME = {"resume", "threads", "as_json"}  # options that do not change a run's results
 share = click.FloatRange(0, 1, max_open=True)
@@ -162,12 +163,15 @@ def _fit(settings: Settings, job: Job, folder: Path) -> None:
     try:
         if left:
             trainer.fit(job.training, job.validation, settings.epochs)
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, Terminated) as interrupt:
         raise click.ClickException(
             f"stopped in epoch {trainer.epoch + 1} after batch {trainer.batch}, saved; "
             f"go on with: fastnn train --resume {folder}") from interrupt
-    except ArithmeticError as error:
-        raise ArithmeticError(f"{error}; the last checkpoint is {folder / CHECKPOINT}") from error
+    except (ArithmeticError, MemoryError) as error:
+        if not trainer.steps:
+            raise
+        raise click.ClickException(
+            f"{error}; the last checkpoint is {folder / CHECKPOINT}") from error
 
 
 def _finish(settings: Settings, job: Job, folder: Path) -> dict[str, Any]:

@@ -78,8 +78,9 @@ class Trainer:
         those that make no sense are left out. Training averages are over the epoch's batches, as
         the net changes and with augmentation and dropout.
 
-        Raises NonFiniteError with the place; KeyboardInterrupt on Ctrl-C, between two batches,
-        after the callbacks had a chance to save; ValueError for data that cannot be used.
+        Raises NonFiniteError with the place; KeyboardInterrupt on Ctrl-C and SystemExit on
+        SIGTERM, between two batches, after the callbacks had a chance to save; MemoryBudgetError
+        when a limit shrinks below what a step needs; ValueError for data that cannot be used.
         """
         if epochs < 1:
             raise ValueError(f"epochs must be 1 or more, got {epochs}")
@@ -112,9 +113,9 @@ class Trainer:
         for x, y in training.epoch(self.epoch, self.batch):
             self._step(x, y)
             self.seconds = before + time.perf_counter() - started
-            if interruption.requested:
+            if interruption.number is not None:
                 self._call("on_interrupt")
-                raise KeyboardInterrupt(
+                raise interruption.error(
                     f"stopped in epoch {self.epoch + 1} after batch {self.batch}; to go on, call "
                     "fit again, or resume from a checkpoint in a new process")
             self._call("on_batch_end")
