@@ -13,7 +13,7 @@ FLOORS = (  # from the top
     {"cli"},
     {"bench"},
     {"training"},
-    {"step"},
+    {"step", "accumulate", "inference", "parts", "training_graph"},
     {"compiled"},
     {"models", "trace", "plan"},
     {"nn", "autodiff"},

@@ -7,9 +7,11 @@
 >>> loss = step(np.ones((2, 4), np.float32), np.array([0, 2]))
 """
 
-from fastnn import data, models, nn, optim, training
+from fastnn import data, models, nn, optim, plan, training
+from fastnn import inference as _inference  # runs modules that are called with arrays
 from fastnn.compiled import NonFiniteError
 from fastnn.graph import ShapeError, Tensor
+from fastnn.nn.checkpoint import checkpoint
 from fastnn.ops import FUNCTIONS as _FUNCTIONS
 from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from fastnn.ops.avg_pool2d import avg_pool2d

@@ -74,15 +74,17 @@ def as_input(value: Any, name: str) -> np.ndarray:
     return array
 
 
-def _arrays(value: Any, name: str) -> Any:
+def as_inputs(value: Any, name: str) -> Any:
+    """`as_input` of one array or a tuple of several."""
     if isinstance(value, tuple):
-        return tuple(_arrays(part, f"{name}[{i}]") for i, part in enumerate(value))
+        return tuple(as_inputs(part, f"{name}[{i}]") for i, part in enumerate(value))
     return as_input(value, name)
 
 
-def _specs(value: Any) -> Any:
+def specs_of(value: Any) -> Any:
+    """The specs of one array or of those in tuples."""
     if isinstance(value, tuple):
-        return tuple(_specs(part) for part in value)
+        return tuple(specs_of(part) for part in value)
     return Spec(value.shape, value.dtype)
 
 
@@ -197,8 +199,8 @@ class PlanCache:
         last = self._last
         if last is not None and last[0] == _settings(budget) and last[1].take(values):
             return last[1]
-        arrays = tuple(map(_arrays, values, names))
-        compiled = self.get(_specs(arrays), make, budget)
+        arrays = tuple(map(as_inputs, values, names))
+        compiled = self.get(specs_of(arrays), make, budget)
         compiled.bind(flat(arrays))
         return compiled
 

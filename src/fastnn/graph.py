@@ -10,10 +10,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -120,29 +120,59 @@ class Op:
         """Inputs whose memory the first output may take over, when nobody reads them later."""
         return ()
 
+    def again(self) -> Op:
+        """What makes the first outputs once more, bit for bit, from the same inputs.
+
+        Another operation where the others are known by then: statistics of a batch.
+        """
+        return self
+
     def flops(self, node: Node) -> float:
         """Floating-point operations."""
         return float(sum(tensor.size for tensor in node.outputs))
 
 
-_order = itertools.count()
+@dataclass(frozen=True)
+class Origin:
+    """Where a node comes from, and what was asked for the memory of its values.
+
+    path: of its layer. region: the call of a module, marked by `checkpoint`, that it is part of.
+    pin: "keep" or "drop", set for this node alone.
+    """
+
+    path: str = ""
+    region: int | None = None
+    pin: Literal["keep", "drop"] | None = None
+
+
+_order, _regions = itertools.count(), itertools.count()
 _updates: ContextVar[list[Node] | None] = ContextVar("updates", default=None)
-_scope: ContextVar[str] = ContextVar("scope", default="")
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 (frozen)
 
 
 @contextmanager
-def scope(path: str) -> Iterator[None]:
-    """Nodes made inside carry the layer path `path`."""
-    token = _scope.set(path)
+def _from(origin: Origin) -> Iterator[None]:
+    token = _origin.set(origin)
     try:
         yield
     finally:
-        _scope.reset(token)
+        _origin.reset(token)
+
+
+def scope(path: str) -> AbstractContextManager[None]:
+    """Nodes made inside carry the layer path `path`."""
+    return _from(replace(_origin.get(), path=path))
+
+
+def region() -> AbstractContextManager[None]:
+    """Nodes made inside belong to one region, a new one unless this is inside another."""
+    origin = _origin.get()
+    return _from(origin if origin.region is not None else replace(origin, region=next(_regions)))
 
 
 def current_scope() -> str:
     """The layer path of the module whose forward is being traced."""
-    return _scope.get()
+    return _origin.get().path
 
 
 @contextmanager
@@ -166,7 +196,7 @@ def record_update(op: Op, *inputs: Any) -> None:
     collected = _updates.get()
     if collected is not None:
         collected.append(Node(op, tuple(as_tensor(value) for value in inputs), (),
-                              current_scope()))
+                              _origin.get()))
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {}
@@ -245,14 +275,24 @@ class Tensor(Operators):
 class Node:
     """One application of an operation."""
 
-    __slots__ = ("inputs", "op", "order", "outputs", "scope")
+    __slots__ = ("inputs", "op", "order", "origin", "outputs")
 
     def __init__(
-        self, op: Op, inputs: tuple[Tensor, ...], specs: Sequence[Spec], scope: str
+        self, op: Op, inputs: tuple[Tensor, ...], specs: Sequence[Spec], origin: Origin
     ) -> None:
-        self.op, self.inputs, self.scope = op, inputs, scope
+        self.op, self.inputs, self.origin = op, inputs, origin
         self.order = next(_order)
         self.outputs = tuple(Tensor(self, i, spec) for i, spec in enumerate(specs))
+
+    @property
+    def scope(self) -> str:
+        """The path of its layer."""
+        return self.origin.path
+
+    def again(self, inputs: tuple[Tensor, ...]) -> Node:
+        """What makes the first outputs a second time, from inputs of the same bits."""
+        op = self.op.again()
+        return Node(op, inputs, op.infer(*(tensor.spec for tensor in inputs)), self.origin)
 
     def __repr__(self) -> str:
         return f"{self.op.name}({', '.join(str(x.shape) for x in self.inputs)})"
@@ -282,7 +322,7 @@ class Leaf(Op):
 
 def leaf(kind: str, source: Any, spec: Spec) -> Tensor:
     """A new symbolic value that comes from outside."""
-    return Node(Leaf(kind, source, spec), (), (spec,), "").outputs[0]
+    return Node(Leaf(kind, source, spec), (), (spec,), Origin()).outputs[0]
 
 
 def constant(value: Any) -> Tensor:
@@ -306,7 +346,7 @@ def apply_all(op: Op, *inputs: Any) -> tuple[Tensor, ...]:
     """Add a node to the graph and return its outputs."""
     tensors = tuple(as_tensor(value) for value in inputs)
     specs = op.infer(*(tensor.spec for tensor in tensors))
-    return Node(op, tensors, specs, current_scope()).outputs
+    return Node(op, tensors, specs, _origin.get()).outputs
 
 
 def apply(op: Op, *inputs: Any) -> Tensor:
@@ -369,7 +409,7 @@ class Graph:
                 outputs = node.outputs
                 if inputs != node.inputs:
                     specs = [tensor.spec for tensor in node.outputs]
-                    node = Node(node.op, inputs, specs, node.scope)
+                    node = Node(node.op, inputs, specs, node.origin)
                     outputs = node.outputs
                 nodes[node] = None
             else:

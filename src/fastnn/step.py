@@ -6,68 +6,38 @@ a module with arrays computes its output. Each keeps a few plans, one for each s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
-from typing import Any
-from weakref import WeakKeyDictionary, ref
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 
-from fastnn._kernels.checks import all_finite
+from fastnn.accumulate import MicroBatches
 from fastnn.autodiff import gradients
-from fastnn.compiled import Budget, Compiled, NonFiniteError, PlanCache, memory_limit, modes
-from fastnn.graph import (
-    FLOAT,
-    Graph,
-    Node,
-    ShapeError,
-    Spec,
-    Tensor,
-    leaf,
-    scope,
-    storage_shape,
+from fastnn.compiled import (
+    Budget,
+    Compiled,
+    PlanCache,
+    as_inputs,
+    modes,
+    specs_of,
 )
-from fastnn.nn.module import Module, set_runner
-from fastnn.nn.parameter import Parameter
-from fastnn.ops.update import Update
+from fastnn.graph import FLOAT, Graph, Spec
+from fastnn.nn.module import Module
+from fastnn.parts import examples_in
+from fastnn.plan.budget import MemoryBudgetError
 from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
-from fastnn.runtime.random import next_step, streams
+from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
-from fastnn.trace import flat, like, trace
-
-
-def _trainable(model: Module, loss: Any) -> dict[str, Parameter]:
-    named = dict(model.named_parameters())
-    if isinstance(loss, Module):
-        named.update({f"loss.{name}": value for name, value in loss.named_parameters()})
-    return {name: value for name, value in named.items() if value.requires_grad}
-
-
-def _loss_graph(
-    model: Module, loss: Any, x_spec: Any, y_spec: Any, layout: str
-) -> tuple[tuple[Tensor, ...], list[Tensor], Tensor, tuple[Node, ...]]:
-    """(inputs, flat outputs of the model, scalar loss, state changes)."""
-    with streams():
-        traced = trace(model, x_spec if isinstance(x_spec, tuple) else (x_spec,), layout)
-
-        def loss_of(target: Any) -> Any:
-            return loss(traced.output, target)
-
-        with scope("loss"):
-            end = trace(loss_of, (y_spec,), layout, len(traced.inputs))
-    value = end.output
-    if not isinstance(value, Tensor) or value.size != 1 or value.dtype != FLOAT:
-        raise ShapeError(f"the loss must be a scalar tensor, got {value}")
-    return (*traced.inputs, *end.inputs), flat(traced.output), value, traced.updates + end.updates
-
-
-def target_spec(loss: Any, output: Any, layout: str) -> Any:
-    """The array that a loss takes as target: what the loss says, else like the output."""
-    if isinstance(output, (tuple, list)):
-        return tuple(target_spec(loss, part, layout) for part in output)
-    spec = loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
-    return Spec(storage_shape(spec.shape), spec.dtype) if layout == "NHWC" else spec
+from fastnn.trace import trace
+from fastnn.training_graph import (
+    check_finite,
+    loss_graph,
+    optimizer_nodes,
+    target_spec,
+    trainable,
+    trained,
+)
 
 
 class TrainStep:
@@ -78,6 +48,11 @@ class TrainStep:
     "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit.
     layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
     a float; several inputs or targets are tuples.
+    accumulate: the number of parts in which a batch is computed, whose gradients are added up for
+    one update; or "auto": one, or the fewest that fit where no plan of the whole batch fits the
+    budget. A loss counts as a mean over examples, or as it says itself (`reduction`, `count`): the
+    parts give the gradient of the whole batch, up to rounding, but batch norm sees each alone, of
+    which a warning tells.
 
     A steady step (same shapes, modes and threads as the step before) takes no memory: every value,
     gradient and workspace lies in one arena, and neither the allocator nor a fresh page is asked
@@ -90,12 +65,16 @@ class TrainStep:
 
     def __init__(
         self, model: Module, loss: Any, optimizer: Any, memory_budget: Budget = None,
-        layout: str = "NCHW", keep_output: bool = False,
+        layout: str = "NCHW", keep_output: bool = False, accumulate: int | Literal["auto"] = 1,
     ) -> None:
+        if accumulate != "auto" and (not isinstance(accumulate, int) or accumulate < 1):
+            raise ValueError(f"accumulate must be a number of parts or 'auto', got {accumulate!r}")
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.layout, self.keep_output = layout, keep_output
+        self.layout, self.keep_output, self.accumulate = layout, keep_output, accumulate
+        self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
         self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
+        self._micro: MicroBatches | None = None
         self._watch = BudgetWatch(memory_budget)
 
     @property
@@ -112,7 +91,7 @@ class TrainStep:
         self._replan()
 
     def _replan(self) -> None:
-        self._compiled = None
+        self._compiled = self._micro = self.most_examples = None
         self._cache.clear()
         free_arena().renew()
 
@@ -127,10 +106,9 @@ class TrainStep:
         return modes(self.model, self.loss, parameters=trained)
 
     def _make(self, specs: tuple[Any, Any]) -> Compiled:
-        inputs, outputs, loss, updates = _loss_graph(self.model, self.loss, *specs, self.layout)
+        inputs, outputs, loss, updates = loss_graph(self.model, self.loss, *specs, self.layout)
         forward = [loss, *outputs]
-        wanted = [p.__tensor__() for group in self.optimizer.param_groups
-                  for p in group["params"] if p.requires_grad]
+        wanted = trained(self.optimizer)
         grads = dict(zip(wanted, gradients(loss, wanted), strict=True))
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         results = (loss, *(outputs if self.keep_output else ()))
@@ -138,14 +116,23 @@ class TrainStep:
         return Compiled(graph, self._watch.limit, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
-        compiled = self._cache.bind((x, y), ("x", "y"), self._make, self._limit())
+        limit = self._limit()
+        if self.accumulate == 1 or self._may_be_whole():
+            try:
+                return self._whole(x, y, limit)
+            except MemoryBudgetError:
+                if self.accumulate == 1:
+                    raise
+        return self._in_parts(x, y)
+
+    def _may_be_whole(self) -> bool:
+        return self.accumulate == "auto" and self.most_examples is None
+
+    def _whole(self, x: Any, y: Any, limit: int | None) -> float:
+        compiled = self._cache.bind((x, y), ("x", "y"), self._make, limit)
         with compiled.turn():
             compiled.executor.compute()
-            loss = compiled.first()
-            if not isfinite(loss):
-                raise NonFiniteError(f"the loss is {loss}; "
-                                     f"{_first_non_finite(compiled, self.model)}; "
-                                     "no parameter was changed")
+            loss = check_finite(compiled, self.model)
             self.optimizer.advance()
             compiled.executor.update()
         if compiled.draws:
@@ -153,12 +140,35 @@ class TrainStep:
         self._compiled = compiled
         return loss
 
+    def _in_parts(self, x: Any, y: Any) -> float:
+        values = (as_inputs(x, "x"), as_inputs(y, "y"))
+        micro, parts = self._cut(specs_of(values))
+        self._compiled = None
+        return micro.step(values, parts)
+
+    def _cut(self, specs: Any) -> tuple[MicroBatches, int]:
+        """What computes batches in parts, and in how many a batch of these specs is."""
+        if self._micro is None:
+            self._micro = MicroBatches(self.model, self.loss, self.optimizer, self.layout,
+                                       self.keep_output, self._watch.limit, self._modes)
+        examples = examples_in(specs)
+        if self.accumulate != "auto":
+            return self._micro, min(self.accumulate, examples)
+        most = self.most_examples
+        parts = 1 if most is None else -(-examples // most)
+        if most is None or not self._micro.fits(specs, parts):
+            parts = self._micro.fewest(specs)
+            self.most_examples = -(-examples // parts)
+        return self._micro, parts
+
     @property
     def output(self) -> np.ndarray:
         """The model's output in the last step (with keep_output=True); a copy.
 
         Raises RuntimeError once another plan of this thread has run: they share their memory.
         """
+        if self._compiled is None and self._micro is not None and self._micro.outputs:
+            return np.concatenate(self._micro.outputs)
         if self._compiled is None or not self.keep_output:
             raise RuntimeError("no output is kept: use keep_output=True and make a step first")
         executor = self._compiled.executor
@@ -169,14 +179,22 @@ class TrainStep:
     def plan(self, x: Any, y: Any = None) -> Plan:
         """The plan for inputs of shape x (and targets of shape y); works before the first step.
 
-        x, y: a shape (or a Spec), or a tuple of several.
+        x, y: a shape (or a Spec), or a tuple of several. For a batch in parts, that of the largest.
         """
         x_spec = _as_spec(x)
         output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
                        self.layout).output
         expected = target_spec(self.loss, output, self.layout)
         specs = (x_spec, expected if y is None else _as_spec(y, expected))
-        return self._cache.get(specs, self._make, self._limit()).plan
+        limit = self._limit()
+        if self.accumulate == 1 or self._may_be_whole():
+            try:
+                return self._cache.get(specs, self._make, limit).plan
+            except MemoryBudgetError:
+                if self.accumulate == 1:
+                    raise
+        micro, parts = self._cut(specs)
+        return micro.plan(specs, parts)
 
 
 def memory_frontier(
@@ -198,24 +216,6 @@ def memory_frontier(
     return TrainStep(model, loss, optimizer).plan(x, y).frontier()
 
 
-def optimizer_nodes(optimizer: Any, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
-    """The optimizer's step as nodes, one for each group, from {parameter: gradient}."""
-    nodes = []
-    for group in optimizer.param_groups:
-        names, memory = optimizer.names(group), group.memory
-        tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))]
-        for parameter in group["params"]:
-            tensor = parameter.__tensor__()
-            if tensor in grads:
-                state = optimizer.state[id(parameter)]
-                tensors += [tensor, grads[tensor]]
-                tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
-        if len(tensors) > 1:
-            nodes.append(Node(Update(optimizer.kernel(group), 2 + len(names)), tuple(tensors), (),
-                              ""))
-    return tuple(nodes)
-
-
 def _as_spec(value: Any, like: Any = None) -> Any:
     """Specs from shapes; a shape alone has the dtype of its counterpart in `like`, or float32."""
     if isinstance(value, Spec):
@@ -225,18 +225,6 @@ def _as_spec(value: Any, like: Any = None) -> Any:
         return Spec(tuple(int(size) for size in value), dtype)
     parts = like if isinstance(like, tuple) and len(like) == len(value) else [None] * len(value)
     return tuple(_as_spec(part, other) for part, other in zip(value, parts, strict=True))
-
-
-def _first_non_finite(compiled: Compiled, model: Module) -> str:
-    """Where the first value comes from that is not finite."""
-    for name, parameter in model.named_parameters():
-        if not all_finite(parameter.memory):
-            return f"the parameter {name} is not finite"
-    node = compiled.first_non_finite()
-    if node is not None:
-        return (f"the first value that is not finite comes from {node.scope or 'the model'} "
-                f"({node.op.name})")
-    return "all values before it are finite"
 
 
 def value_and_grad(
@@ -249,49 +237,18 @@ def value_and_grad(
     cache = PlanCache(lambda: modes(model, loss))
 
     def make(specs: tuple[Any, Any]) -> Compiled:
-        inputs, outputs, value, _ = _loss_graph(model, loss, *specs, layout)
-        wanted = [p.__tensor__() for p in _trainable(model, loss).values()]
+        inputs, outputs, value, _ = loss_graph(model, loss, *specs, layout)
+        wanted = [p.__tensor__() for p in trainable(model, loss).values()]
         grads = gradients(value, wanted)
         graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
         return Compiled(graph, specs=specs, arena=free_arena())
 
     def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
         compiled = cache.bind((x, y), ("x", "y"), make)
-        names = _trainable(model, loss)
+        names = trainable(model, loss)
         with compiled.turn():
             compiled.executor.compute()
             return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
 
     return compute
 
-
-_caches: WeakKeyDictionary[Module, PlanCache] = WeakKeyDictionary()  # values know no module
-
-
-def _cache_of(model: Module) -> PlanCache:
-    if model not in _caches:
-        known = ref(model)
-        _caches[model] = PlanCache(lambda: modes(known()))
-    return _caches[model]
-
-
-def run_module(model: Module, inputs: Sequence[Any]) -> Any:
-    """The output of a module for arrays; in training mode, running statistics move."""
-    def make(specs: tuple[Any, ...]) -> Compiled:
-        traced = trace(model, specs)
-        outputs = tuple(flat(traced.output))
-        graph = Graph.trace(traced.inputs, outputs, traced.updates, outputs)
-        return Compiled(graph, memory_limit(), specs, traced.output, free_arena())
-
-    names = [f"input {i}" for i in range(len(inputs))]
-    compiled = _cache_of(model).bind(tuple(inputs), names, make, memory_limit())
-    with compiled.turn():
-        compiled.executor.compute()
-        compiled.executor.update()
-        results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
-    if compiled.draws:
-        next_step()
-    return like(compiled.nesting, results)
-
-
-set_runner(run_module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,10 @@ def flat(value: Any) -> list[Any]:
 
 def like(value: Any, items: Sequence[Any]) -> Any:
     """`items` in the nesting of `value`."""
-    rest = iter(items)
+    return _next_like(value, iter(items))
 
-    def build(part: Any) -> Any:
-        if isinstance(part, (tuple, list)):
-            return tuple(build(item) for item in part)
-        return next(rest)
 
-    return build(value)
+def _next_like(value: Any, rest: Iterator[Any]) -> Any:
+    if isinstance(value, (tuple, list)):
+        return tuple(_next_like(part, rest) for part in value)
+    return next(rest)

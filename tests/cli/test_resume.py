@@ -1,4 +1,4 @@
-"""Kill -9 in the middle of an epoch, Ctrl-C: the resumed run ends in the same bits."""
+"""Kill -9 in the middle of an epoch, Ctrl-C, SIGTERM: the resumed run ends in the same bits."""
 
 import hashlib
 import signal
@@ -55,7 +55,7 @@ def stop_inside_an_epoch(
     return folder, process.returncode, errors
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_resumes_to_the_same_bits(
     tmp_path: Path, options: list[object], number: signal.Signals
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -143,11 +144,35 @@ def test_mistakes_give_one_sentence(bad_folder: Path, case: str) -> None:
 @pytest.mark.parametrize("options", [
     ["train", "--epochs", "0"], ["train", "--epochs", "many"], ["train", "--optimizer", "sdg"],
     ["train", "--validation", "1"], ["train", "--unknown"], ["train", "--resume", "nowhere"],
-    ["plan", "--batch", "0"], ["fly"],
+    ["train", "--accumulate", "0"], ["train", "--accumulate", "some"], ["plan", "--batch", "0"],
+    ["fly"],
 ])
 def test_usage_errors_exit_with_2(tmp_path: Path, options: list[str]) -> None:
     code, _, errors = run(*options, folder=tmp_path)
     assert code == 2 and "Usage" in errors and "Traceback" not in errors
+
+
+def test_a_batch_in_parts(tmp_path: Path) -> None:
+    """Refused as a whole, trained in parts, the same weights for the same number of parts."""
+    generator = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", y_train=np.arange(256) % 3,
+             x_train=generator.integers(0, 256, (256, 32, 32), dtype=np.uint8))
+    (tmp_path / "net.py").write_text(NET.replace("nn.Flatten(), ", "").replace(
+        "nn.MaxPool2d(2)", "nn.AdaptiveAvgPool2d(4), nn.Flatten()"))
+    options = ("train", "--data", "data.npz", "--model", "net.py:make", "--batch-size", 256,
+               "--epochs", 2, "--no-augment", "--validation", 0)
+    code, _, errors = run(*options, "--memory-budget", "9MiB", "--output", "a", folder=tmp_path)
+    least = int(re.findall(r"\((\d+) bytes\)", errors)[0])
+    budget = ("--memory-budget", least - (8 << 20))
+    assert code == 1 and "too small" in errors
+    assert run(*options, *budget, "--output", "b", folder=tmp_path)[0] == 1
+    code, _, errors = run(*options, *budget, "--accumulate", "auto", "--output", "c",
+                          folder=tmp_path)
+    assert code == 0 and "parts: batch norm takes its statistics" in errors, errors
+    parts = re.findall(r"computed in (\d+) parts", errors)[0]
+    code, _, _ = run(*options, "--accumulate", parts, "--output", "d", folder=tmp_path)
+    weights = [(tmp_path / run / "weights.safetensors").read_bytes() for run in "cd"]
+    assert code == 0 and weights[0] == weights[1]
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_what_was_saved(tmp_path: Path) -> None:

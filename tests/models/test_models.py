@@ -65,6 +65,16 @@ def test_image_size_chooses_the_variant():
     assert len(models.create("vgg11", image_size=32).classifier) == 1
 
 
+def test_residual_nets_of_any_depth_have_a_name():
+    names = [models.FAMILIES["resnet"](number) for number in (1, 3, 18)]
+    assert names == ["resnet8", "resnet20", "resnet110"]
+    assert parameter_count(models.create("resnet20")) == parameter_count(models.resnet20())
+    assert len(models.create("resnet14").layer1) == 2
+    for name in ("resnet2", "resnet15", "resnet", "resnet-14"):
+        with pytest.raises(ValueError, match=f"unknown model '{name}'.* depth of 6 n"):
+            models.create(name)
+
+
 def test_unknown_name_lists_known_and_close_ones():
     with pytest.raises(ValueError, match="did you mean resnet18") as error:
         models.create("resnet81")

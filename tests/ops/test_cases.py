@@ -9,6 +9,7 @@ import pytest
 import fastnn as fn
 from fastnn.graph import Leaf, Op
 from fastnn.ops import binary, pointwise
+from fastnn.ops.accumulate import Accumulate
 from fastnn.ops.update import Update
 from fastnn.plan.fuse import EXACT, fuse
 from tests.cases import CASES
@@ -150,7 +151,8 @@ def test_every_operation_has_a_case():
     graphs = [trace_case(case).graph for case in CASES]
     graphs += [trace_case(case, gradient=False).graph for case in CASES]
     nodes = [node for graph in graphs for g in (graph, fuse(graph)) for node in g.nodes]
-    elsewhere = {Op, Leaf, Update}  # Update: tests/optim, for each optimizer's kernel
+    # Those that change memory: tests/optim, for each optimizer's kernel; tests/test_accumulate.py.
+    elsewhere = {Op, Leaf, Update, Accumulate}
     operations = {op for op in _subclasses(Op) if op.__module__.startswith("fastnn.")}
     missing = operations - {type(node.op) for node in nodes} - elsewhere
     assert not missing, f"operations without a case: {sorted(op.__name__ for op in missing)}"

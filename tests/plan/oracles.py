@@ -39,6 +39,7 @@ class LiveSets:
         self.count, self.steps = problem.forward, len(problem.tasks)
         self.sizes = [problem.sizes[task.outputs[0]] for task in problem.tasks[:self.count]]
         number = {task.outputs[0]: i for i, task in enumerate(problem.tasks[:self.count])}
+        self.kept = ~sum(1 << number[value] for value in problem.dropped)
         self.seconds = [task.seconds for task in problem.tasks]
         self.needs = [sum(1 << i for i in {number[v] for v in task.inputs if v in number})
                       for task in problem.tasks]
@@ -58,8 +59,9 @@ class LiveSets:
             if mask >> i & 1:
                 yield ran, mask & ~(1 << i), 0, 0.0
             elif self.needs[i] & ~mask == 0:
-                yield (max(ran, i + 1), mask | 1 << i, held + self.sizes[i] + self.before[ran],
-                       self.seconds[i])
+                turn = ran < i + 1 == self.count  # dropped values are forgotten at once
+                yield (max(ran, i + 1), (mask | 1 << i) & (self.kept if turn else -1),
+                       held + self.sizes[i] + self.before[ran], self.seconds[i])
 
     def _shortest(self, join):
         """Least of join(cost so far, bytes of the move, seconds of the move) over all paths."""

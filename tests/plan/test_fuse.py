@@ -6,6 +6,7 @@ import pytest
 import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, constant
+from fastnn.inference import inference_of
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fuse import (
     EXACT,
@@ -128,9 +129,7 @@ def _names(name, training=True):
 
 
 def _last_plan(model):
-    from fastnn.step import _cache_of
-
-    return _cache_of(model)._last[1].plan
+    return inference_of(model)._cache._last[1].plan
 
 
 def test_rewrites_happen():

@@ -18,9 +18,9 @@ from tests.plan.random_graphs import random_graph
 from tests.plan.verify import verify
 
 
-def random_schedule(problem, rng, edits):
-    """Keep everything, then forget random values over random gaps."""
-    schedule = problem.everything
+def random_schedule(problem, rng, edits, start=None):
+    """Keep everything (or start elsewhere), then forget random values over random gaps."""
+    schedule = problem.everything if start is None else start
     for _ in range(edits):
         lives = Lives(problem, schedule)
         gaps = gaps_at(lives, int(rng.integers(len(schedule))))
@@ -68,6 +68,33 @@ def test_each_gap_alone(name, monkeypatch):
         schedule = forget(problem, problem.everything, lives, gap)
         plan = _check(name, schedule, monkeypatch, expected)
         assert len(plan.recomputed) == len(again_at(schedule)) >= 1
+
+
+@pytest.fixture
+def winograd():
+    """Convolutions that fuse with the batch norms beside them."""
+    fn.set_conv_algorithm("winograd")
+    yield
+    fn.set_conv_algorithm("auto")
+
+
+def test_convolutions_with_statistics_run_again_without_them(winograd, monkeypatch):
+    expected = _train("residual", None, monkeypatch)
+    problem = _problem(expected[2])
+    names = [node.op.name for node in fuse(expected[2]._compiled.graph).nodes]
+    summing = [i for i, name in enumerate(names) if name.endswith("conv2d_stats")]
+    assert len(summing) == 4 and {names[i] for i in summing} > {"conv2d_stats"}
+    for number in summing:
+        y, mean, var = problem.tasks[number].outputs
+        assert problem.tasks[number].second.outputs == (y,)
+        assert (problem.renewable[y], problem.renewable[mean], problem.renewable[var]) == (1, 0, 0)
+    rng = np.random.default_rng(5)
+    for edits in (2, 4, 8, 16, 32, 64):
+        schedule = random_schedule(problem, rng, edits)
+        plan = _check("residual", schedule, monkeypatch, expected)
+        assert not any(name.endswith("stats") for name in plan.recomputed)
+    again = {name.partition(":")[2] for name in plan.recomputed}
+    assert again >= {"conv2d", "batch_norm_relu_conv2d"}
 
 
 @pytest.mark.parametrize("name", NETS)

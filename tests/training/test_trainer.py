@@ -1,5 +1,6 @@
 """Trainer: averages, modes, sources of batches, errors, and resuming to the same bits."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,19 +242,22 @@ def test_early_stopping_and_history_lines(tmp_path: Path) -> None:
     assert (tmp_path / "h").read_text().count("\n") == len(history)
 
 
-def test_ctrl_c_saves_between_batches(tmp_path: Path) -> None:
-    import signal
-
-    class CtrlC(Callback):
+@pytest.mark.parametrize(("number", "error"), [
+    (signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_saves_between_batches(
+    tmp_path: Path, number: signal.Signals, error: type[BaseException]
+) -> None:
+    class Send(Callback):
         def on_batch_end(self, trainer: fn.Trainer) -> None:
             if trainer.steps == 3:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
 
     path = tmp_path / "c.safetensors"
-    trainer = make_trainer([CtrlC(), CheckpointCallback(path, seconds=None)])
-    with pytest.raises(KeyboardInterrupt):
+    trainer = make_trainer([Send(), CheckpointCallback(path, seconds=None)])
+    before = signal.getsignal(number)
+    with pytest.raises(error, match="stopped in epoch 1 after batch 4"):
         trainer.fit(examples(), epochs=3, batch_size=8)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
     whole, resumed = make_trainer(), make_trainer()
     resumed.resume(path)
     assert resumed.steps == 4
@@ -261,3 +265,29 @@ def test_ctrl_c_saves_between_batches(tmp_path: Path) -> None:
     fn.manual_seed(3)
     whole.fit(examples(), epochs=3, batch_size=8)
     assert weights(whole) == weights(resumed)
+
+
+def test_a_second_ctrl_c_acts_at_once_and_an_applications_handler_stays() -> None:
+    class Twice(Callback):
+        def on_batch_end(self, trainer: fn.Trainer) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            noted.append("first")
+            signal.raise_signal(signal.SIGINT)
+            noted.append("second")
+
+    noted: list[object] = []
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer([Twice()]).fit(examples(), epochs=1, batch_size=8)
+    assert noted == ["first"]
+    before = signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
+    try:
+        make_trainer([StopAtSignal()]).fit(examples(), epochs=1, batch_size=8)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert noted == ["first", signal.SIGTERM]
+
+
+class StopAtSignal(Callback):
+    def on_batch_end(self, trainer: fn.Trainer) -> None:
+        if trainer.steps == 1:
+            signal.raise_signal(signal.SIGTERM)

@@ -124,6 +124,13 @@ cdef class Program:
         self._arrays[slot] = array
         return 0
 
+    def release(self, int slot):
+        """Let go of a slot's memory; nothing runs until it is bound again."""
+        if self._arrays[slot] is not None:
+            self.unbound += 1
+            self.slots[slot] = NULL
+            self._arrays[slot] = None
+
     def array(self, int slot):
         """What a slot was last bound to."""
         return self._arrays[slot]

@@ -19,7 +19,8 @@ from fastnn.nn.parameter import Parameter
 from fastnn.runtime.arena import aligned_array
 from fastnn.runtime.random import manual_seed
 from fastnn.runtime.threads import set_num_threads
-from fastnn.step import TrainStep, optimizer_nodes
+from fastnn.step import TrainStep
+from fastnn.training_graph import optimizer_nodes
 
 Passes = dict[str, Callable[[], Any]]
 

@@ -49,7 +49,7 @@ def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
         else nn.MSELoss()
     optimizer = _optimizer(settings, model)
     trainer = Trainer(model, loss, optimizer, _schedule(settings, optimizer, len(training)),
-                      settings.memory_budget, callbacks)
+                      settings.memory_budget, callbacks, settings.accumulate)
     return Job(data, training, measured(data.train, held_out) if len(held_out) else None,
                measured(data.test) if data.test else None, trainer)
 

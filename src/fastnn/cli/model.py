@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from fastnn import models
+from fastnn.models.registry import find_maker
 from fastnn.nn.module import Module
 
 
-def make_model(name: str, num_classes: int, example_shape: tuple[int, ...]) -> Module:
+def make_model(
+    name: str, num_classes: int, example_shape: tuple[int, ...], **options: int
+) -> Module:
     """A net for examples (channels, height, width) or (features,).
 
     name: one of `fastnn.models.NAMES`, or "file.py:factory"; the factory is called with those of
-    num_classes, in_channels, image_size that it has arguments for, and returns a Module.
+    num_classes, in_channels, image_size that it has arguments for, and with `options`; it returns
+    a Module.
 
     Raises ValueError or OSError that names the model or file.
     """
@@ -23,17 +27,34 @@ def make_model(name: str, num_classes: int, example_shape: tuple[int, ...]) -> M
              "image_size": example_shape[1:]}
     if ".py" not in name:
         if len(example_shape) == 1:
-            if name in models.NAMES and name != "mlp":
+            if name != "mlp":
+                find_maker(name)
                 raise ValueError(f"model {name!r} needs images, the examples have "
                                  f"{example_shape[0]} features: use --model mlp")
             sizes["image_size"] = 1
         return models.create(name, **sizes)  # type: ignore[arg-type]
     path, _, factory = name.rpartition(":")
     make = _function(Path(path or name), factory if path else "")
-    model = make(**_accepted(make, sizes))
+    missing = options.keys() - _accepted(make, options)
+    if missing:
+        raise ValueError(f"{name} takes no argument {', '.join(missing)}")
+    model = make(**_accepted(make, sizes), **options)
     if not isinstance(model, Module):
         raise ValueError(f"{name} returned {type(model).__name__}, expected an nn.Module")
     return model
+
+
+def deep_name(name: str, depth: int) -> str:
+    """The name of a net of a family at a depth, from 1 on; a file's factory takes it as argument.
+
+    name: one of `fastnn.models.FAMILIES`, or "file.py:factory". Raises ValueError for others.
+    """
+    if ".py" in name:
+        return name
+    if name not in models.FAMILIES:
+        raise ValueError(f"model {name!r} has no depth to choose: name one of "
+                         f"{', '.join(models.FAMILIES)}, or file.py:factory with an argument depth")
+    return models.FAMILIES[name](depth)
 
 
 def absolute(name: str) -> str:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
 
 from fastnn import nn, optim
-from fastnn.cli.model import make_model
+from fastnn.cli.model import deep_name, make_model
 from fastnn.cli.plan_picture import draw
-from fastnn.plan.budget import MemoryBudgetError, format_bytes
+from fastnn.plan.budget import GROWTH, MemoryBudgetError, format_bytes, resolve
 from fastnn.plan.plan import Plan
+from fastnn.plan.search import bracket
 from fastnn.step import TrainStep
+
+SHARE = 1 / 64  # of a large batch or depth, to which it is found
 
 
 @click.command(context_settings={"show_default": True})
@@ -26,45 +34,107 @@ from fastnn.step import TrainStep
 @click.option("--frontier", is_flag=True, help="Print what each memory budget costs.")
 @click.option("--largest-batch", is_flag=True,
               help="Find the most examples in a batch that fit the memory budget.")
+@click.option("--deepest", is_flag=True,
+              help="Find the deepest net that fits the memory budget, of --model resnet (6 n + 2 "
+                   "layers) or file.py:factory with an argument depth (1, 2, ...).")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), default=None,
               show_default=False, help="Draw memory over the step, and time against bytes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def plan(
     model: str, batch: int, classes: int, channels: int, size: int, memory_budget: str | None,
-    frontier: bool, largest_batch: bool, picture: Path | None, as_json: bool,
+    frontier: bool, largest_batch: bool, deepest: bool, picture: Path | None, as_json: bool,
 ) -> None:
     """Show the plan of a training step: each operation with its shape, kernels and memory.
 
     Exit code 1 if the memory budget is too small; the message then says how much is enough.
     """
-    net = make_model(model, classes, (channels, size, size))
-    step = TrainStep(net, nn.CrossEntropyLoss(),
-                     optim.SGD(net.parameters(), lr=0.1, momentum=0.9), memory_budget)
-    if largest_batch:
-        if memory_budget is None:
-            raise click.UsageError("--largest-batch needs a --memory-budget")
-        batch = _largest_batch(step, (channels, size, size))
-    made = step.plan((batch, channels, size, size))
+    if largest_batch and deepest:
+        raise click.UsageError("--largest-batch and --deepest cannot both be searched for")
+    limit = None if memory_budget is None else resolve(memory_budget)
+    subject = Subject(model, None, batch, classes, (channels, size, size), limit)
+    show = partial(_show, picture=picture, write=(
+        partial(_json, frontier=frontier) if as_json else _table if frontier else
+        _found if largest_batch or deepest else _steps))
+    if not (largest_batch or deepest):
+        click.echo(show(subject))
+        return
+    if limit is None:
+        raise click.UsageError(f"--{'deepest' if deepest else 'largest-batch'} needs a "
+                               "--memory-budget")
+    if deepest:
+        click.echo(_of_largest(lambda depth: replace(subject, depth=depth), 1, show))
+    else:  # batch norm needs two
+        click.echo(_of_largest(lambda batch: replace(subject, batch=batch), 2, show))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is planned; depth: of a net of a family, or None. budget: in bytes."""
+
+    model: str
+    depth: int | None
+    batch: int
+    classes: int
+    example: tuple[int, ...]
+    budget: int | None
+
+    @property
+    def name(self) -> str:
+        """The model that is meant, with its depth."""
+        return self.model if self.depth is None else deep_name(self.model, self.depth)
+
+    def plan(self) -> Plan:
+        """Its plan; MemoryBudgetError if none fits."""
+        depth = {} if self.depth is None or self.name != self.model else {"depth": self.depth}
+        net = make_model(self.name, self.classes, self.example, **depth)
+        optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        step = TrainStep(net, nn.CrossEntropyLoss(), optimizer, self.budget)
+        return step.plan((self.batch, *self.example))
+
+    def fits(self) -> bool:
+        """Whether a plan fits, with a margin: the next attempt may find a little more held."""
+        assert self.budget is not None
+        try:
+            replace(self, budget=self.budget - GROWTH).plan()
+        except MemoryBudgetError:
+            return False
+        return True
+
+
+def _of_largest(
+    sized: Callable[[int], Subject], least: int, show: Callable[[Subject], str]
+) -> str:
+    """What is shown of the largest subject that fits, from a number `least` on.
+
+    Each is tried in a process of its own: what one leaves in memory would count against the next.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as fresh:
+        number, _ = bracket(lambda n: not fresh.submit(sized(n).fits).result(), least, SHARE)
+        return fresh.submit(show, sized(number)).result()
+
+
+def _show(subject: Subject, picture: Path | None, write: Callable[[Subject, Plan], str]) -> str:
+    made = subject.plan()
     if picture is not None:
         draw(made, picture)
-    if as_json:
-        click.echo(json.dumps({
-            "model": model, "batch": batch, "steps": len(made.steps), "threads": made.threads,
-            "peak_bytes": made.peak_bytes, "min_bytes": made.min_bytes,
-            "baseline_bytes": made.baseline_bytes, "arena_bytes": made.layout.arena_bytes,
-            "recomputed": list(made.recomputed), "seconds": made.seconds,
-            **({"frontier": made.frontier()} if frontier else {})}))
-    elif frontier:
-        click.echo(_table(made))
-    elif largest_batch:
-        click.echo(f"largest batch in {memory_budget}: {batch} examples, peak "
-                   f"{format_bytes(made.peak_bytes)}, {batch / made.seconds:.0f} examples/s "
-                   "predicted")
-    else:
-        click.echo(str(made))
+    return write(subject, made)
 
 
-def _table(made: Plan) -> str:
+def _steps(subject: Subject, made: Plan) -> str:
+    return str(made)
+
+
+def _json(subject: Subject, made: Plan, frontier: bool) -> str:
+    return json.dumps({
+        "model": subject.name, "batch": subject.batch, "steps": len(made.steps),
+        "threads": made.threads, "peak_bytes": made.peak_bytes, "min_bytes": made.min_bytes,
+        "baseline_bytes": made.baseline_bytes, "arena_bytes": made.layout.arena_bytes,
+        "recomputed": list(made.recomputed), "seconds": made.seconds,
+        **({"depth": subject.depth} if subject.depth is not None else {}),
+        **({"frontier": made.frontier()} if frontier else {})})
+
+
+def _table(subject: Subject, made: Plan) -> str:
     points = made.frontier()
     fastest = points[-1][1]
     rows = [f"{format_bytes(size):>12s} {time * 1e3:10.2f} {time / fastest:8.3f}"
@@ -72,23 +142,9 @@ def _table(made: Plan) -> str:
     return "\n".join([f"{'budget':>12s} {'ms a step':>10s} {'relative':>8s}", *rows])
 
 
-def _largest_batch(step: TrainStep, example: tuple[int, ...]) -> int:
-    """The most examples in a batch that fit the step's budget; MemoryBudgetError if not one does.
-
-    Doubles, then halves the interval.
-    """
-    def fits(batch: int) -> bool:
-        try:
-            step.plan((batch, *example))
-        except MemoryBudgetError:
-            return False
-        return True
-
-    low, high = 2, 4  # batch norm needs two
-    step.plan((low, *example))
-    while fits(high):
-        low, high = high, 2 * high
-    while high - low > max(1, low // 64):
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+def _found(subject: Subject, made: Plan) -> str:
+    limit = format_bytes(subject.budget or 0)
+    found = (f"largest batch in {limit}: {subject.batch} examples" if subject.depth is None else
+             f"deepest net in {limit}: {subject.name}, depth {subject.depth}")
+    return (f"{found}, peak {format_bytes(made.peak_bytes)}, "
+            f"{subject.batch / made.seconds:.0f} examples/s predicted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastnn.training.files import replacing
 
@@ -31,6 +31,7 @@ class Settings:
     validation: float
     seed: int
     memory_budget: str | None
+    accumulate: int | Literal["auto"]
     checkpoint_seconds: float
     checkpoint_batches: int | None
 

@@ -28,10 +28,19 @@ from fastnn.runtime.threads import get_num_threads, set_num_threads
 from fastnn.training import CheckpointCallback, History, ProgressBar, WeightsCallback, save
 from fastnn.training.curves import save_curves
 from fastnn.training.files import replacing
+from fastnn.training.interrupt import Terminated
 
 WITH_RESUME = {"resume", "threads", "as_json"}  # options that do not change a run's results
 share = click.FloatRange(0, 1, max_open=True)
 positive = click.IntRange(1)
+
+
+def _parts(context: click.Context, parameter: click.Parameter, value: str) -> int | str:
+    if value.isdecimal() and int(value) >= 1:
+        return int(value)
+    if value != "auto":
+        raise click.BadParameter(f"{value!r} is neither a number of parts nor 'auto'")
+    return value
 
 
 @click.command(context_settings={"show_default": True})
@@ -60,6 +69,9 @@ positive = click.IntRange(1)
               help="[default: all processors; the results are the same]")
 @click.option("--memory-budget", default=None, show_default=False,
               help="Bytes the process may use, as 512MiB. [default: no limit]")
+@click.option("--accumulate", metavar="[INTEGER|auto]", default="1", callback=_parts,
+              help="Parts of each batch, whose gradients are added up; auto: the fewest that fit "
+                   "the memory budget, where the whole batch does not.")
 @click.option("--output", type=click.Path(file_okay=False), default=None, show_default=False,
               help="Folder of the run. [default: runs/<model>-<data>-<date>-<time>]")
 @click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10.0,
@@ -151,12 +163,15 @@ def _fit(settings: Settings, job: Job, folder: Path) -> None:
     try:
         if left:
             trainer.fit(job.training, job.validation, settings.epochs)
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, Terminated) as interrupt:
         raise click.ClickException(
             f"stopped in epoch {trainer.epoch + 1} after batch {trainer.batch}, saved; "
             f"go on with: fastnn train --resume {folder}") from interrupt
-    except ArithmeticError as error:
-        raise ArithmeticError(f"{error}; the last checkpoint is {folder / CHECKPOINT}") from error
+    except (ArithmeticError, MemoryError) as error:
+        if not trainer.steps:
+            raise
+        raise click.ClickException(
+            f"{error}; the last checkpoint is {folder / CHECKPOINT}") from error
 
 
 def _finish(settings: Settings, job: Job, folder: Path) -> dict[str, Any]:

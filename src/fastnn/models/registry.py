@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,14 @@ from fastnn.models.cnn import cnn
 from fastnn.models.lenet import lenet
 from fastnn.models.mlp import mlp
 from fastnn.models.resnet import resnet18, resnet34
-from fastnn.models.resnet_cifar import resnet20, resnet32, resnet44, resnet56, resnet110
+from fastnn.models.resnet_cifar import (
+    CifarResNet,
+    resnet20,
+    resnet32,
+    resnet44,
+    resnet56,
+    resnet110,
+)
 from fastnn.models.vgg import vgg11, vgg13, vgg16
 from fastnn.nn.module import Module
 from fastnn.ops.windows import pair
@@ -60,6 +68,8 @@ _MAKERS: dict[str, Maker] = {
     "resnet110": _any_size(resnet110),
 }
 NAMES = tuple(_MAKERS)
+FAMILIES: dict[str, Callable[[int], str]] = {"resnet": lambda number: f"resnet{6 * number + 2}"}
+"""Names of nets of one kind and any depth, from number 1 on: each one is deeper."""
 
 
 def create(
@@ -67,9 +77,10 @@ def create(
 ) -> Module:
     """A net by its name, fitted to a kind of images.
 
-    name: one of `NAMES`. num_classes: outputs. in_channels: the input's. image_size: height and
-    width, or one number for both; None for what the net is usually used with. VGG and ResNet-18
-    and -34 have a variant for large images, from 112 pixels a side.
+    name: one of `NAMES`, or resnet<depth> for CIFAR with a depth of 6 n + 2. num_classes: outputs.
+    in_channels: the input's. image_size: height and width, or one number for both; None for what
+    the net is usually used with. VGG and ResNet-18 and -34 have a variant for large images, from
+    112 pixels a side.
 
     Raises ValueError for an unknown name, or images too small for the net.
 
@@ -80,10 +91,20 @@ def create(
         ...
     ValueError: unknown model 'resnet19': did you mean resnet18 or resnet110? Known are mlp, \
 lenet, cnn, vgg11, vgg13, vgg16, resnet18, resnet34, resnet20, resnet32, resnet44, resnet56, \
-resnet110
+resnet110, and resnet<depth> with a depth of 6 n + 2
     """
-    if name not in _MAKERS:
-        close = difflib.get_close_matches(str(name), NAMES, 2)
-        hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise ValueError(f"unknown model {name!r}: {hint}Known are {', '.join(NAMES)}")
-    return _MAKERS[name](num_classes, in_channels, image_size)
+    return find_maker(name)(num_classes, in_channels, image_size)
+
+
+def find_maker(name: str) -> Maker:
+    """What makes a net of a name; ValueError for an unknown one."""
+    if name in _MAKERS:
+        return _MAKERS[name]
+    deep = re.fullmatch(r"resnet(\d{1,6})", str(name))
+    depth = int(deep[1]) if deep else 0
+    if depth >= 8 and depth % 6 == 2:
+        return lambda classes, channels, image_size: CifarResNet(depth, classes, channels)
+    close = difflib.get_close_matches(str(name), NAMES, 2)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    raise ValueError(f"unknown model {name!r}: {hint}Known are {', '.join(NAMES)}, and "
+                     "resnet<depth> with a depth of 6 n + 2")

@@ -31,6 +31,13 @@ class CrossEntropyLoss(Module):
         return cross_entropy(output, target, self.weight, self.ignore_index, self.reduction,
                              self.label_smoothing)
 
+    def count(self, target: Any) -> float:
+        """What the mean over a target's classes is divided by: a batch in parts is weighted so."""
+        target = np.asarray(target)
+        counted = target[target != self.ignore_index]
+        return float(counted.size if self.weight is None
+                     else self.weight.data.take(counted, mode="clip").sum(dtype=np.float64))
+
     def target_spec(self, output: Spec) -> Spec:
         """What the target looks like for an output."""
         return Spec((output.shape[0], *output.shape[2:]), INDEX)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
-from fastnn.graph import ShapeError, Tensor, as_tensor, current_scope, scope, tracing
+from fastnn.graph import ShapeError, Tensor, as_tensor, current_scope, region, scope, tracing
 from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
 
 Self = TypeVar("Self", bound="Module")
@@ -53,6 +53,7 @@ class Module:
     """
 
     training: bool
+    checkpointed: bool = False  # see `checkpoint`
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", OrderedDict())
@@ -68,7 +69,8 @@ class Module:
         if tracing() or any(isinstance(value, Tensor) for value in _flat(inputs)):
             inputs = tuple(value if isinstance(value, (tuple, list)) else as_tensor(value)
                            for value in inputs)
-            with scope(_paths.get().get(id(self), current_scope())):
+            with (scope(_paths.get().get(id(self), current_scope())),
+                  region() if self.checkpointed else nullcontext()):
                 return self.forward(*inputs, **options)
         if options:
             raise TypeError(f"{type(self).__name__}: called with arrays it takes no keywords, "

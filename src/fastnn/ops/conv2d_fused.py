@@ -8,7 +8,7 @@ the gradient of a shortcut.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastnn.graph import Call, Node, Op, Spec, Tensor
 from fastnn.ops.conv2d import Conv2d, Window
@@ -35,6 +35,9 @@ class Conv2dStats(Op):
         y, *moments = node.outputs
         d = _sizes(self.window, x, weight, y, len(bias))
         return [Call("winograd_forward_stats", (x, weight, *(bias or [weight]), y, *moments), d)]
+
+    def again(self) -> Op:
+        return Conv2d(self.window)
 
     def flops(self, node: Node) -> float:
         return _flops(node.inputs[1], node.outputs[0]) + 3.0 * node.outputs[0].size
@@ -65,6 +68,9 @@ class NormConv2d(Op):
         buffers = (*node.inputs[:NORM], weight, *(bias or [weight]), y, *moments)
         return [Call(f"winograd_forward_normed{'_stats' * self.stats}", buffers,
                      _sizes(self.window, x, weight, y, len(bias)), (self.eps,))]
+
+    def again(self) -> Op:
+        return replace(self, stats=False)
 
     def flops(self, node: Node) -> float:
         y = node.outputs[0]

@@ -45,7 +45,7 @@ def uses(problem: Problem) -> list[Uses]:
                 first[value] = position if first[value] < 0 else first[value]
                 last[value] = position
     return [Uses(value, maker, forward[value], first[value], last[value])
-            for value, maker in enumerate(problem.producer) if problem.tasks[maker].again]
+            for value, maker in enumerate(problem.producer) if problem.renewable[value]]
 
 
 def blocks(problem: Problem, most: int) -> list[Block]:

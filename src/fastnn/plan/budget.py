@@ -24,6 +24,10 @@ class MemoryBudgetError(MemoryError):
         super().__init__(message)
         self.min_bytes = min_bytes
 
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        """So that it can come from another process."""
+        return type(self), (str(self), self.min_bytes)
+
 
 def parse_bytes(budget: SupportsIndex | str) -> int:
     """A number of bytes from 512, "512MiB" or "2GB".

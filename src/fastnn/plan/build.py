@@ -23,6 +23,7 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.problem import Problem, Schedule, pose
 from fastnn.plan.replay import replay
 from fastnn.plan.select import Step, select
+from fastnn.plan.settle import settle
 from fastnn.plan.simulate import peak
 from fastnn.runtime.process_memory import resident_bytes
 
@@ -59,8 +60,8 @@ class Planner:
 
     @cached_property
     def whole(self) -> Planned:
-        """The plan that keeps every value."""
-        return self.lay_out(self.problem.everything)
+        """The plan that keeps every value that may be kept."""
+        return self.lay_out(settle(self.problem, self.problem.everything))
 
     def fastest(self, arena_bytes: int) -> Planned | None:
         """The fastest plan whose arena has at most so many bytes.
@@ -76,7 +77,7 @@ class Planner:
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
         """The fastest plan whose arena has room, also after what planning it has taken."""
-        if peak(self.problem, self.problem.everything) <= room() and (
+        if peak(self.problem, settle(self.problem, self.problem.everything)) <= room() and (
                 self.whole.layout.arena_bytes <= room()):
             return self.whole
         frontier(self.problem)

@@ -60,7 +60,7 @@ def make_chain(problem: Problem, parts: list[Block]) -> Chain:
         if use.last_forward >= 0:
             made, read = block_of[use.made], block_of[use.last_forward]
             crossing[:made + 1, made + 1:read + 1] += problem.reserved[use.value]
-    again = [sum(task.seconds for task in problem.tasks[part.first:part.end] if task.again)
+    again = [sum(task.second.seconds for task in problem.tasks[part.first:part.end] if task.again)
              for part in parts]
     choices = tuple(tuple(options(problem, part)) for part in parts)
     return Chain(tuple(parts), choices, crossing, _arriving(problem, parts), np.array(again))

@@ -31,7 +31,7 @@ def gaps_at(lives: Lives, step: int) -> list[Gap]:
     end = np.full(lives.value.size, lives.steps)
     np.minimum.at(end, lives.read[after], lives.read_at[after])
     open_ = (lives.made < step) & (step < end) & (end < lives.steps)
-    open_ &= lives.tables.again[lives.tables.maker[lives.value]]
+    open_ &= lives.tables.renewable[lives.value]
     return [Gap(int(lives.value[i]), int(start[i]), int(end[i])) for i in np.flatnonzero(open_)]
 
 
@@ -50,7 +50,7 @@ def forget(problem: Problem, schedule: Schedule, lives: Lives, gap: Gap) -> Sche
             continue
         found.add(number)
         pending += [problem.producer[v] for v in problem.tasks[number].inputs
-                    if v not in held and problem.tasks[problem.producer[v]].again]
+                    if v not in held and problem.renewable[v]]
     return prune(problem, (*schedule[:gap.end], *sorted(found), *schedule[gap.end:]))
 
 

@@ -14,6 +14,7 @@ from fastnn.plan.chain import make_chain, schedule, solve
 from fastnn.plan.edit import prune
 from fastnn.plan.improve import Effort, exchange, reduce, refill
 from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.settle import settle
 from fastnn.plan.simulate import peak
 
 CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices, many finer ones
@@ -64,7 +65,7 @@ class Archive:
 def frontier(problem: Problem) -> tuple[Point, ...]:
     """The schedules found, from the least memory to the least time."""
     archive = Archive(problem)
-    whole = archive.add(problem.everything)
+    whole = archive.add(settle(problem, problem.everything))
     effort = Effort(EFFORT)
     _from_chains(problem, archive, whole.bytes, effort)
     _descend(problem, archive, effort.share(3))
@@ -86,7 +87,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             limits = table.limits()
             most_tried = max(4, effort.steps // (100 * len(problem.tasks)))
             for limit in limits[::-(-len(limits) // most_tried) or 1]:
-                order = prune(problem, schedule(problem, table, limit))
+                order = settle(problem, prune(problem, schedule(problem, table, limit)))
                 effort.spend(order)
                 archive.add(order)
 

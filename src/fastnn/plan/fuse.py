@@ -39,9 +39,18 @@ def _readers(graph: Graph) -> Counter[Tensor]:
     return count
 
 
-def _again(node: Node, op: object, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _again(
+    node: Node, op: object, inputs: tuple[Tensor, ...], *absorbed: Node
+) -> tuple[Tensor, ...]:
+    """Another node in a node's place, which does the work of those absorbed too.
+
+    What was to be kept of them is kept in it; what was to be dropped has no memory any more.
+    """
+    origin = node.origin
+    if any(other.origin.pin == "keep" for other in absorbed):
+        origin = replace(origin, pin="keep")
     specs: list[Spec] = [tensor.spec for tensor in node.outputs]
-    return Node(op, inputs, specs, node.scope).outputs  # type: ignore[arg-type]
+    return Node(op, inputs, specs, origin).outputs  # type: ignore[arg-type]
 
 
 def _is_relu(op: object) -> bool:
@@ -73,7 +82,7 @@ def batch_norm_relu(graph: Graph) -> Graph:
         if _is_relu(node.op) and node.outputs[0] in relus:
             norm = inputs[0].node
             assert isinstance(norm.op, BatchNorm)
-            outputs = _again(node, replace(norm.op, relu=True), norm.inputs)
+            outputs = _again(node, replace(norm.op, relu=True), norm.inputs, node.inputs[0].node)
             new_norm[node] = outputs[0].node
             return outputs
         if isinstance(node.op, BatchNormGrad) and node.inputs[0] in relus:
@@ -103,7 +112,8 @@ def batch_norm_add_relu(graph: Graph) -> Graph:
                 norm = inputs[0].node.inputs[i].node
                 assert isinstance(norm.op, BatchNorm)
                 shortcut = inputs[0].node.inputs[1 - i]
-                return _again(node, BatchNormAddReLU(norm.op.eps), (*norm.inputs, shortcut))
+                return _again(node, BatchNormAddReLU(norm.op.eps), (*norm.inputs, shortcut),
+                              total, operand.node)
         return None
 
     return graph.rewrite(rule)
@@ -134,7 +144,7 @@ def product_relu(graph: Graph) -> Graph:
             return None
         if not isinstance(source.op, (Conv2d, Linear)):
             return None
-        return _again(node, replace(source.op, relu=True), inputs[0].node.inputs)
+        return _again(node, replace(source.op, relu=True), inputs[0].node.inputs, source)
 
     return graph.rewrite(rule)
 
@@ -147,7 +157,7 @@ def pool_without_places(graph: Graph) -> Graph:
         if not isinstance(node.op, MaxPool2d) or readers[node.outputs[1]]:
             return None
         op = MaxPool2dInfer(node.op.pooling)
-        y = Node(op, inputs, [node.outputs[0].spec], node.scope).outputs[0]
+        y = Node(op, inputs, [node.outputs[0].spec], node.origin).outputs[0]
         return (y, node.outputs[1])
 
     return graph.rewrite(rule)
@@ -165,7 +175,7 @@ def conv_statistics(graph: Graph) -> Graph:
         if (isinstance(node.op, Conv2d) and not node.op.relu and node.outputs[0] in norms
                 and _by_winograd(node)):
             specs = [t.spec for t in (*node.outputs, *norms[node.outputs[0]].outputs)]
-            return Node(Conv2dStats(node.op.window), inputs, specs, node.scope).outputs[:1]
+            return Node(Conv2dStats(node.op.window), inputs, specs, node.origin).outputs[:1]
         if isinstance(node.op, BatchNormStats) and isinstance(inputs[0].node.op, Conv2dStats):
             return inputs[0].node.outputs[1:]
         return None
@@ -189,12 +199,12 @@ def gradient_sums(graph: Graph) -> Graph:
             values = norm.inputs[1:]  # of the forward pass, which this rewrite leaves alone
             bias = () if norm.op.relu else values[-1:]  # not read; any vector of channels
             specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
-            return Node(op, (*inputs, *values, *bias), specs, node.scope).outputs[:1]
+            return Node(op, (*inputs, *values, *bias), specs, node.origin).outputs[:1]
         producer = inputs[0].node if inputs else node
         if isinstance(node.op, BatchNormGrad) and isinstance(producer.op, Conv2dGradInputSums):
             op_input = BatchNormGradInput(node.op.eps, node.op.relu)
             dx = Node(op_input, (inputs[0], *producer.inputs[2:], *producer.outputs[1:]),
-                      [node.outputs[0].spec], node.scope).outputs[0]
+                      [node.outputs[0].spec], node.origin).outputs[0]
             return (dx, *producer.outputs[1:])
         return None
 
@@ -247,8 +257,8 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
 
     Its output is never stored; the forward pass and the weight gradient compute it as they load.
     """
-    through = {node.outputs[0] for node in graph.nodes
-               if isinstance(node.op, BatchNorm) and node.op.relu} - set(graph.outputs)
+    through = {node.outputs[0] for node in graph.nodes if isinstance(node.op, BatchNorm)
+               and node.op.relu and node.origin.pin != "keep"} - set(graph.outputs)
     for node in graph.nodes:
         first_only = all(tensor not in through for tensor in node.inputs[1:])
         reads = (isinstance(node.op, (Conv2dStats, Conv2dGradWeight))

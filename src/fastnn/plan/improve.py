@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.plan.edit import Gap, again_at, forget, gaps_at, keep
+from fastnn.plan.edit import Gap, forget, gaps_at, keep
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.settle import spare_at
 from fastnn.plan.simulate import peak, usage_of
 from fastnn.plan.tables import Ints
 
@@ -86,7 +87,7 @@ def _promising(
     above = np.concatenate([[0], np.cumsum(used > limit)])
 
     def merit(gap: Gap) -> float:
-        task = problem.tasks[problem.producer[gap.value]]
+        task = problem.tasks[problem.producer[gap.value]].second
         length = int(above[gap.end] - above[gap.start + 1])
         return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
 
@@ -101,8 +102,8 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
     changed = True
     while changed:
         changed = False
-        places = sorted(again_at(schedule),
-                        key=lambda place: -problem.tasks[schedule[place]].seconds)
+        places = sorted(spare_at(problem, schedule),
+                        key=lambda place: -problem.tasks[schedule[place]].second.seconds)
         for place in places:
             shorter = keep(problem, schedule, place)
             if not effort.spend(shorter):
@@ -123,8 +124,8 @@ def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -
     changed = True
     while changed and effort.steps > 0:
         changed = False
-        for place in sorted(again_at(schedule),
-                            key=lambda place: -problem.tasks[schedule[place]].seconds):
+        for place in sorted(spare_at(problem, schedule),
+                            key=lambda place: -problem.tasks[schedule[place]].second.seconds):
             other = reduce(problem, keep(problem, schedule, place), limit, effort,
                            schedule[place])
             if other is None:

@@ -21,12 +21,13 @@ class Lives:
         self.tables: Tables = problem.tables
         self.order = np.array(schedule, np.int64)
         self.steps = self.order.size
-        self.made, self.place, self.value = self.tables.outputs.gather(self.order)
+        self.rows = np.where(self.first_runs, self.order, self.order + self.tables.tasks)
+        self.made, self.place, self.value = self.tables.outputs.gather(self.rows)
         # Instances by value and then by step; a read finds the last one made before it.
         self._keys = self.value * (self.steps + 1) + self.made
         self._sorted = np.argsort(self._keys, kind="stable")
         self._keys = self._keys[self._sorted]
-        self.read_at, _, values = self.tables.inputs.gather(self.order)
+        self.read_at, _, values = self.tables.inputs.gather(self.rows)
         self.read = self.find(values, self.read_at)
 
     def find(self, values: Ints, steps: Ints) -> Ints:
@@ -46,7 +47,7 @@ class Lives:
     def base(self) -> Ints:
         """The instance in whose memory each one lies: itself, unless a view; LEAF for a leaf's."""
         base: Ints = np.arange(self.value.size)
-        seen = self.tables.view[self.order[self.made]]
+        seen = self.tables.view[self.rows[self.made]]
         base[seen == LEAF] = LEAF
         views = np.flatnonzero(seen >= 0)
         source = self.find(seen[views], self.made[views])
@@ -59,6 +60,7 @@ class Lives:
     @cached_property
     def first_runs(self) -> np.ndarray:
         """For each step, whether its task runs for the first time."""
-        first = np.zeros(self.steps, bool)
-        first[np.unique(self.order, return_index=True)[1]] = True
-        return first
+        first = np.full(self.tables.tasks, self.steps)
+        np.minimum.at(first, self.order, np.arange(self.steps))
+        result: np.ndarray = first[self.order] == np.arange(self.steps)
+        return result

@@ -6,10 +6,11 @@ those below some place in that order: batch norm, ReLU, sums and pooling first, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastnn.plan.blocks import Block
-from fastnn.plan.problem import Problem
+from fastnn.plan.problem import Problem, Task
 
 MOST_OPTIONS = 6
 
@@ -34,11 +35,12 @@ class Option:
 def options(problem: Problem, block: Block) -> list[Option]:
     """The options of a block, the one that keeps most first."""
     inside = {value for number in range(block.first, block.end)
-              for value in problem.tasks[number].outputs if problem.tasks[number].again}
+              for value in problem.tasks[number].outputs if problem.renewable[value]}
     read = {v for number in block.backward for v in problem.tasks[number].inputs} & inside
+    read -= problem.dropped
 
     def dearness(value: int) -> float:
-        return problem.tasks[problem.producer[value]].seconds / problem.sizes[value]
+        return problem.tasks[problem.producer[value]].second.seconds / problem.sizes[value]
 
     ordered = sorted(read, key=lambda value: (dearness(value), value))
     levels = sorted({dearness(value) for value in ordered})
@@ -53,12 +55,13 @@ def options(problem: Problem, block: Block) -> list[Option]:
 
 def _option(problem: Problem, block: Block, inside: set[int], kept: frozenset[int]) -> Option:
     backward, again = _with_replays(problem, block, inside, set(kept))
-    forward = tuple(range(block.first, block.end))
+    forward = problem.tasks[block.first:block.end]
     later = {value for value in inside if problem.last_forward[value] >= block.end}
-    return Option(kept, backward, sum(problem.tasks[number].seconds for number in again),
+    return Option(kept, backward, sum(problem.tasks[number].second.seconds for number in again),
                   sum(problem.reserved[value] for value in kept - later),
                   peak_inside(problem, forward, kept | later),
-                  peak_inside(problem, backward, frozenset())
+                  peak_inside(problem, [problem.tasks[number].second for number in backward],
+                              frozenset())
                   + sum(problem.reserved[value] for value in kept))
 
 
@@ -79,20 +82,19 @@ def _with_replays(
                                if v in inside and v not in held)
         order.extend((*sorted(chain), number))
         again.extend(chain)
-        held.update(v for maker in chain for v in problem.tasks[maker].outputs)
+        held.update(v for maker in chain for v in problem.tasks[maker].second.outputs)
     return tuple(order), again
 
 
-def peak_inside(problem: Problem, order: tuple[int, ...], kept: frozenset[int]) -> int:
+def peak_inside(problem: Problem, run: Sequence[Task], kept: frozenset[int]) -> int:
     """Bytes at most of what a run of tasks makes, where `kept` and what it never reads stay."""
     last: dict[int, int] = {}
-    for position, number in enumerate(order):
-        for value in problem.tasks[number].inputs:
+    for position, task in enumerate(run):
+        for value in task.inputs:
             last[value] = position
     live = top = 0
     made: set[int] = set()
-    for position, number in enumerate(order):
-        task = problem.tasks[number]
+    for position, task in enumerate(run):
         gone = {v for v in task.inputs
                 if v in made and last[v] == position and v not in kept}
         new = 0 if task.view is not None else sum(

@@ -3,12 +3,15 @@
 A task is a node, a value what it makes; leaves (parameters, the batch) take no part. A schedule is
 a sequence of task numbers: every task once in the order of the graph, and forward tasks again
 wherever the backward pass makes their values anew. Whoever reads a value reads its last instance.
+What runs again may be less than what ran first: a convolution that adds up statistics as it writes
+does not add them up again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +19,8 @@ import numpy as np
 from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.plan.cost import team_seconds
 from fastnn.plan.memory import reserved_bytes
-from fastnn.plan.select import Step
+from fastnn.plan.pins import dropped
+from fastnn.plan.select import Step, step_of
 from fastnn.plan.tables import LEAF, Tables
 
 Schedule = tuple[int, ...]
@@ -31,7 +35,8 @@ class Task:
     """One node: the values it reads and makes, its seconds and its workspace in bytes.
 
     view: the value whose memory its output is, or LEAF. over: values whose memory its first output
-    may take. again: whether it may run a second time.
+    may take. again: whether it may run a second time; shorter: what it then is, if that is less
+    (the same inputs, and only the first of the outputs).
     """
 
     inputs: tuple[int, ...]
@@ -41,6 +46,12 @@ class Task:
     view: int | None = None
     over: tuple[int, ...] = ()
     again: bool = False
+    shorter: Task | None = None
+
+    @property
+    def second(self) -> Task:
+        """What the task is whenever it runs again."""
+        return self.shorter or self
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Problem:
     """Tasks in order, of which the first `forward` are the forward pass.
 
     sizes: bytes of each value; reserved: what it takes in the arena. results: values kept to the
-    end.
+    end. dropped: values that the backward pass must not find held, but make again.
     """
 
     tasks: tuple[Task, ...]
@@ -56,12 +67,19 @@ class Problem:
     reserved: tuple[int, ...]
     forward: int
     results: frozenset[int] = frozenset()
+    dropped: frozenset[int] = frozenset()
 
     @cached_property
     def producer(self) -> tuple[int, ...]:
         """The task that makes each value."""
         made = {value: number for number, task in enumerate(self.tasks) for value in task.outputs}
         return tuple(made[value] for value in range(len(self.sizes)))
+
+    @cached_property
+    def renewable(self) -> tuple[bool, ...]:
+        """Whether each value can be made again."""
+        found = {value for task in self.tasks if task.again for value in task.second.outputs}
+        return tuple(value in found for value in range(len(self.sizes)))
 
     @cached_property
     def last_forward(self) -> tuple[int, ...]:
@@ -75,7 +93,7 @@ class Problem:
     @cached_property
     def tables(self) -> Tables:
         """The same in whole arrays."""
-        return Tables(self.tasks, self.sizes, self.reserved, self.results, self.producer)
+        return Tables(self.tasks, self.sizes, self.reserved, self.results, self.renewable)
 
     @property
     def everything(self) -> Schedule:
@@ -83,12 +101,17 @@ class Problem:
         return tuple(range(len(self.tasks)))
 
     def seconds(self, schedule: Schedule) -> float:
-        """Time of all tasks of a schedule."""
-        return float(self.tables.seconds[np.array(schedule, np.int64)].sum())
+        """Time of all tasks of a schedule, each of which runs at least once."""
+        tables, count = self.tables, np.bincount(schedule, minlength=len(self.tasks))
+        first, second = tables.seconds[:count.size], tables.seconds[count.size:]
+        return float(first.sum() + (second * (count - 1)).sum())
 
 
 def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
-    """The problem that a graph with its kernels is, on so many threads."""
+    """The problem that a graph with its kernels is, on so many threads.
+
+    Raises ValueError for a value that was to be dropped and cannot be.
+    """
     number: dict[Tensor, int] = {}
     for node in graph.nodes:
         for tensor in node.outputs:
@@ -96,25 +119,46 @@ def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
     read_at_end = {t for node in graph.nodes[graph.first_update:] for t in node.inputs}
     kept = read_at_end | set(graph.outputs)
     tasks = []
-    for position, (node, step) in enumerate(zip(graph.nodes, steps, strict=True)):
-        viewed = node.op.view_of(node)
-        tasks.append(Task(
-            inputs=tuple(number[t] for t in node.inputs if t in number),
-            outputs=tuple(number[t] for t in node.outputs),
-            seconds=team_seconds(node, threads),
-            workspace=reserved_bytes(step.workspace_bytes),
-            view=None if viewed is None else number.get(node.inputs[viewed], LEAF),
-            over=tuple(number[node.inputs[i]] for i in node.op.overwrites(node)
-                       if node.inputs[i] in number),
-            again=position < graph.forward_nodes and _replayable(node, kept)))
+    for position, step in enumerate(steps):
+        task = _task(step, number, threads)
+        if (position < graph.forward_nodes and step.node.op.replayable
+                and step.node.origin.pin != "keep"):
+            task = _with_second(task, step.node, number, kept, threads)
+        tasks.append(task)
     sizes = tuple(max(tensor.bytes, 1) for tensor in number)
+    renewable = {tensor for node, task in zip(graph.nodes, tasks, strict=True) if task.again
+                 for tensor in node.outputs[:len(task.second.outputs)]}
     return Problem(tuple(tasks), sizes, tuple(map(reserved_bytes, sizes)), graph.forward_nodes,
-                   frozenset(number[t] for t in graph.outputs if t in number))
+                   frozenset(number[t] for t in graph.outputs if t in number),
+                   frozenset(number[t] for t in dropped(graph, kept, renewable)))
 
 
-def _replayable(node: Node, kept: set[Tensor]) -> bool:
-    if not node.op.replayable or not node.outputs or any(t in kept for t in node.outputs):
-        return False
-    made = sum(tensor.bytes for tensor in node.outputs)
+def _task(step: Step, number: Mapping[Tensor, int], threads: int) -> Task:
+    node = step.node
+    viewed = node.op.view_of(node)
+    return Task(
+        inputs=tuple(number[t] for t in node.inputs if t in number),
+        outputs=tuple(number[t] for t in node.outputs),
+        seconds=team_seconds(node, threads),
+        workspace=reserved_bytes(step.workspace_bytes),
+        view=None if viewed is None else number.get(node.inputs[viewed], LEAF),
+        over=tuple(number[node.inputs[i]] for i in node.op.overwrites(node)
+                   if node.inputs[i] in number))
+
+
+def _with_second(
+    task: Task, node: Node, number: dict[Tensor, int], kept: set[Tensor], threads: int
+) -> Task:
+    """The task with what its second run is, if it may have one."""
+    second = node.again(node.inputs)
+    same = dict(zip(second.outputs, node.outputs, strict=False))
+    made = sum(tensor.bytes for tensor in same)
     read = sum(t.bytes for t in node.inputs if not isinstance(t.node.op, Leaf))
-    return made >= REDUCTION * read
+    wanted = made >= REDUCTION * read or node.origin.pin == "drop"
+    if not same or not wanted or not kept.isdisjoint(same.values()):
+        return task
+    if second.op == node.op:
+        return replace(task, again=True)
+    numbers = ChainMap({new: number[old] for new, old in same.items()}, number)
+    return replace(task, again=True,
+                   shorter=_task(step_of(second, threads), numbers, threads))

@@ -9,8 +9,9 @@ from fastnn.plan.problem import Problem, Schedule
 def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:
     """The graph whose order of execution is the schedule.
 
-    Equal bits follow from equal calls: a node that runs again has the same operation and inputs of
-    the same bits (statistics and the random key included), and state changes run once, at the end.
+    Equal bits follow from equal calls: a node that runs again has the same operation, or one that
+    makes the same bits (`Op.again`), and inputs of the same bits (statistics and the random key
+    included), and state changes run once, at the end.
     """
     if schedule == problem.everything:
         return graph
@@ -20,10 +21,11 @@ def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:
     for number in schedule:
         node = graph.nodes[number]
         inputs = tuple(latest.get(tensor, tensor) for tensor in node.inputs)
-        if number in seen or inputs != node.inputs:
-            specs = [tensor.spec for tensor in node.outputs]
-            node = Node(node.op, inputs, specs, node.scope)
-        latest.update(zip(graph.nodes[number].outputs, node.outputs, strict=True))
+        if number in seen:
+            node = node.again(inputs)
+        elif inputs != node.inputs:
+            node = Node(node.op, inputs, [tensor.spec for tensor in node.outputs], node.origin)
+        latest.update(zip(graph.nodes[number].outputs, node.outputs, strict=False))
         seen.add(number)
         nodes.append(node)
     backward = [i for i, number in enumerate(schedule) if number >= problem.forward]

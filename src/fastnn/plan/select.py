@@ -31,10 +31,12 @@ def _scratch(call: Call, threads: int) -> int | None:
     return extents[-1] if missing else None
 
 
+def step_of(node: Node, threads: int) -> Step:
+    """The step that computes a node."""
+    calls = tuple(node.op.lower(node))
+    return Step(node, calls, tuple(_scratch(call, threads) for call in calls))
+
+
 def select(graph: Graph, threads: int) -> tuple[Step, ...]:
     """One step for each node."""
-    steps = []
-    for node in graph.nodes:
-        calls = tuple(node.op.lower(node))
-        steps.append(Step(node, calls, tuple(_scratch(call, threads) for call in calls)))
-    return tuple(steps)
+    return tuple(step_of(node, threads) for node in graph.nodes)

@@ -39,7 +39,7 @@ def usage_of(lives: Lives) -> Ints:
     change = np.bincount(lives.made, reserved, lives.steps + 2)
     change -= np.bincount(until + 1, reserved, lives.steps + 2)
     used: Ints = np.cumsum(change)[:lives.steps].astype(np.int64)
-    return used + tables.workspace[lives.order]
+    return used + tables.workspace[lives.rows]
 
 
 def _prolong_results(lives: Lives, end: Ints) -> None:
@@ -52,11 +52,11 @@ def _prolong_results(lives: Lives, end: Ints) -> None:
 def _taken(lives: Lives, end: Ints) -> Ints:
     """Instances whose memory the step that reads them last writes over."""
     tables = lives.tables
-    step, _, values = tables.over.gather(lives.order)
+    step, _, values = tables.over.gather(lives.rows)
     if not step.size:
         return step
     candidate = lives.base[lives.find(values, step)]
-    first_output = tables.outputs.items[tables.outputs.starts[lives.order[step]]]
+    first_output = tables.outputs.items[tables.outputs.starts[lives.rows[step]]]
     fits = ((candidate >= 0) & (end[candidate] <= step)
             & (tables.sizes[lives.value[candidate]] == tables.sizes[first_output]))
     # Read twice by the step, it cannot be written over while it is still read.

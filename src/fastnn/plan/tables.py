@@ -35,12 +35,14 @@ class Rows:
 
 
 class Tables:
-    """Tasks and values in whole arrays."""
+    """Tasks and values in whole arrays: a row for each task, then one for each that runs again."""
 
     def __init__(
         self, tasks: Sequence[Any], sizes: Sequence[int], reserved: Sequence[int],
-        results: Iterable[int], maker: Sequence[int],
+        results: Iterable[int], renewable: Sequence[bool],
     ) -> None:
+        self.tasks = len(tasks)
+        tasks = (*tasks, *(task.second for task in tasks))
         self.inputs = Rows.of([task.inputs for task in tasks])
         self.outputs = Rows.of([task.outputs for task in tasks])
         self.over = Rows.of([task.over for task in tasks])
@@ -48,9 +50,8 @@ class Tables:
         self.view = np.array([LEAF - 1 if task.view is None else task.view for task in tasks])
         self.workspace = np.array([task.workspace for task in tasks], np.int64)
         self.seconds = np.array([task.seconds for task in tasks])
-        self.again = np.array([task.again for task in tasks], bool)
         self.sizes = np.array(sizes, np.int64)
         self.reserved = np.array(reserved, np.int64)
-        self.maker = np.array(maker, np.int64)
+        self.renewable = np.array(renewable, bool)
         self.results = np.zeros(len(sizes), bool)
         self.results[list(results)] = True

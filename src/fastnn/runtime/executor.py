@@ -121,6 +121,11 @@ class Executor:
         for slot, array in zip(self.input_slots, arrays, strict=True):
             self.program.bind(slot, array)
 
+    def release_inputs(self) -> None:
+        """Let go of the inputs, which would stay in memory until others come."""
+        for slot in self.input_slots:
+            self.program.release(slot)
+
     @property
     def inputs(self) -> list[np.ndarray]:
         """The arrays that the inputs are."""

@@ -49,7 +49,7 @@ class Callback:
         """After each epoch and its validation; `trainer.history[-1]` has the figures."""
 
     def on_interrupt(self, trainer: Training) -> None:
-        """After Ctrl-C, between two batches."""
+        """After Ctrl-C or SIGTERM, between two batches."""
 
     def on_error(self, trainer: Training) -> None:
         """When a fit ends early, an interruption included; the error is raised after it."""

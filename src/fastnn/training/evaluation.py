@@ -9,10 +9,22 @@ from typing import Any
 from fastnn.compiled import Budget, NonFiniteError, within
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import mode_changed
+from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.trace import flat
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.sources import Source
+
+
+class Loss(Module):
+    """A loss as a module of (output, y)."""
+
+    def __init__(self, loss: Any) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, output: Any, y: Any) -> Any:
+        return self.loss(output, y)
 
 
 class Evaluation(Module):
@@ -20,7 +32,7 @@ class Evaluation(Module):
 
     def __init__(self, model: Module, loss: Any) -> None:
         super().__init__()
-        self.model, self.loss = model, loss
+        self.model, self.loss = model, Loss(loss)
 
     def forward(self, x: Any, y: Any) -> tuple[Any, Any]:
         inputs = x if isinstance(x, tuple) else (x,)
@@ -30,17 +42,30 @@ class Evaluation(Module):
     def measure(self, data: Source, memory_budget: Budget = None) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...} over all batches, each example counting the same.
 
-        Raises MemoryBudgetError if a batch does not fit.
+        A batch that does not fit the budget is computed in parts, to the same bits. Raises
+        MemoryBudgetError if that does not help: a single example does not fit, or the loss.
         """
         averages = Averages()
+        too_large = False
         with in_use(self), within(memory_budget):
             for number, (x, y) in enumerate(data.epoch(0)):
                 try:
-                    output, loss = self(x, y)
+                    if not too_large:
+                        try:
+                            output, loss = self(x, y)
+                        except MemoryBudgetError:
+                            too_large = True
+                    if too_large:
+                        output, loss = self._apart(x, y)
                 except NonFiniteError as error:
                     raise NonFiniteError(f"evaluation, batch {number + 1}: {error}") from error
                 averages.add(float(loss), len(flat(x)[0]), count_correct(output, y))
         return averages.values()
+
+    def _apart(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The same, the model first and then its loss: a model can be computed in parts."""
+        output = self.model(*(x if isinstance(x, tuple) else (x,)))
+        return output, self.loss(output, y)
 
 
 @contextmanager

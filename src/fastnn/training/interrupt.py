@@ -1,4 +1,4 @@
-"""Ctrl-C between two batches: a signal is noted, and handled where everything is consistent."""
+"""Ctrl-C or SIGTERM between two batches: noted, and handled where everything is consistent."""
 
 from __future__ import annotations
 
@@ -7,17 +7,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+# What Python does by itself. Where an application has its own way, that stays.
+DEFAULTS: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
+class Terminated(SystemExit):
+    """SIGTERM came, and training stopped between two batches."""
 
 
 class Interruption:
-    """Whether a signal has come."""
+    """Which signal has come, if any."""
 
-    requested = False
+    number: int | None = None
+
+    def error(self, message: str) -> BaseException:
+        """What to raise for it: KeyboardInterrupt for Ctrl-C, else Terminated."""
+        return (KeyboardInterrupt if self.number == signal.SIGINT else Terminated)(message)
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Interruption]:
-    """Inside, the first SIGINT only sets `requested`; a second one interrupts at once.
+    """Inside, the first SIGINT or SIGTERM is only noted; a second one acts at once.
 
     In another thread than the main one, signals cannot be handled: nothing changes there.
     """
@@ -25,18 +38,18 @@ def deferred_interrupts() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is not signal.default_int_handler:  # the application has its own way
-        yield interruption
-        return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if interruption.requested:
-            signal.default_int_handler(number, frame)
-        interruption.requested = True
+        if interruption.number is not None:
+            signal.signal(number, DEFAULTS[signal.Signals(number)])
+            signal.raise_signal(number)
+        interruption.number = number
 
-    signal.signal(signal.SIGINT, note)
+    taken = [number for number, default in DEFAULTS.items() if signal.getsignal(number) is default]
+    for number in taken:
+        signal.signal(number, note)
     try:
         yield interruption
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number in taken:
+            signal.signal(number, DEFAULTS[number])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from fastnn.compiled import NonFiniteError
 from fastnn.nn.module import Module
@@ -29,7 +29,8 @@ class Trainer:
 
     model: a Module. loss: a module or function of (output, target). optimizer: over the model's
     parameters. schedule: a learning-rate schedule of `optim`, or None. memory_budget: bytes of
-    the process, or text such as "512MiB". callbacks: see `Callback`; called in order.
+    the process, or text such as "512MiB". callbacks: see `Callback`; called in order. accumulate:
+    the parts of each batch, or "auto"; see `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
     dict per epoch. After an interruption or an error, `fit` goes on where it stopped.
@@ -47,10 +48,12 @@ class Trainer:
     def __init__(
         self, model: Module, loss: Any, optimizer: Optimizer, schedule: LRScheduler | None = None,
         memory_budget: int | str | None = None, callbacks: Iterable[Callback] = (),
+        accumulate: int | Literal["auto"] = 1,
     ) -> None:
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
         self.callbacks = list(callbacks)
-        self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True)
+        self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True,
+                                    accumulate=accumulate)
         self._evaluation = Evaluation(model, loss)
         self.history: list[Record] = []
         self.epoch = self.batch = self.steps = 0
@@ -75,8 +78,9 @@ class Trainer:
         those that make no sense are left out. Training averages are over the epoch's batches, as
         the net changes and with augmentation and dropout.
 
-        Raises NonFiniteError with the place; KeyboardInterrupt on Ctrl-C, between two batches,
-        after the callbacks had a chance to save; ValueError for data that cannot be used.
+        Raises NonFiniteError with the place; KeyboardInterrupt on Ctrl-C and SystemExit on
+        SIGTERM, between two batches, after the callbacks had a chance to save; MemoryBudgetError
+        when a limit shrinks below what a step needs; ValueError for data that cannot be used.
         """
         if epochs < 1:
             raise ValueError(f"epochs must be 1 or more, got {epochs}")
@@ -109,9 +113,9 @@ class Trainer:
         for x, y in training.epoch(self.epoch, self.batch):
             self._step(x, y)
             self.seconds = before + time.perf_counter() - started
-            if interruption.requested:
+            if interruption.number is not None:
                 self._call("on_interrupt")
-                raise KeyboardInterrupt(
+                raise interruption.error(
                     f"stopped in epoch {self.epoch + 1} after batch {self.batch}; to go on, call "
                     "fit again, or resume from a checkpoint in a new process")
             self._call("on_batch_end")
@@ -152,8 +156,8 @@ class Trainer:
         """{"loss": ..., "accuracy": ...} over all examples, with the model in eval mode.
 
         data: as for `fit`. Accuracy is left out for real targets. The model's modes and the
-        random state are as before. The memory budget holds here too: MemoryBudgetError if a batch
-        is too large for it.
+        random state are as before. The memory budget holds here too: a batch that is too large for
+        it is computed in parts, to the same bits; MemoryBudgetError if one example is too large.
         """
         return self._evaluation.measure(source(data, batch_size, False),
                                         self.train_step.memory_budget)
@@ -175,7 +179,8 @@ class Trainer:
             "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
             "batches": self.batches, "first_epoch": self._first_epoch,
             "unfinished": self._unfinished, "seconds": self.seconds,
-            "averages": self.averages.sums(), "schedule": schedule, "history": self.history})
+            "averages": self.averages.sums(), "schedule": schedule, "history": self.history,
+            "most_examples": self.train_step.most_examples})
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
@@ -189,6 +194,7 @@ class Trainer:
         self._unfinished = state["unfinished"]
         self.seconds, self.averages = state["seconds"], Averages(state["averages"])
         self.history = list(state["history"])
+        self.train_step.most_examples = state["most_examples"]
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
 
@@ -205,6 +211,9 @@ class Trainer:
             raise ValueError(f"{len(state['history'])} epochs of history, "
                              f"expected {state['epoch']}")
         Averages(state["averages"])
+        most = state["most_examples"]
+        if most is not None and (type(most) is not int or most < 1):
+            raise ValueError(f"most_examples is {most!r}, expected a count or none")
 
 
 __all__ = ["Batch", "CheckpointError", "Trainer"]

@@ -1,0 +1,177 @@
+"""A batch in parts: the gradients of micro-batches are added up, then one update follows.
+
+The parts run one after the other in the same memory, beside one sum for each parameter, to which
+a gradient is added as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastnn.autodiff import gradients
+from fastnn.compiled import Compiled, PlanCache, specs_of
+from fastnn.graph import Graph, Leaf, Node, Tensor, leaf
+from fastnn.nn.module import Module
+from fastnn.ops.accumulate import Accumulate, accumulate
+from fastnn.ops.batch_norm import BatchNormStats
+from fastnn.parts import Parts, examples_in, pieces, sizes
+from fastnn.plan.plan import Plan
+from fastnn.runtime.random import get_rng_state, next_step, set_rng_state
+from fastnn.runtime.shared import free_arena
+from fastnn.trace import flat
+from fastnn.training_graph import check_finite, loss_graph, optimizer_nodes, trained
+
+
+def shares(loss: Any, targets: Sequence[Any]) -> list[float]:
+    """What the loss of each part counts in that of the whole batch.
+
+    A loss with reduction="sum" is the sum of the parts' losses. Any other is taken for a mean: over
+    what its method `count(target)` says, else over the examples.
+    """
+    if getattr(loss, "reduction", "mean") == "sum":
+        return [1.0] * len(targets)
+    count = getattr(loss, "count", lambda target: len(flat(target)[0]))
+    counts = [float(count(target)) for target in targets]
+    return [part / sum(counts) if sum(counts) else 1 / len(counts) for part in counts]
+
+
+class MicroBatches:
+    """Steps of training whose batches are cut into parts.
+
+    limit: the memory budget in bytes, or None; modes: what plans depend on beside shapes.
+    """
+
+    def __init__(
+        self, model: Module, loss: Any, optimizer: Any, layout: str, keep_output: bool,
+        limit: int | None, modes: Callable[[], tuple[bool, ...]],
+    ) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.layout, self.keep_output, self.limit = layout, keep_output, limit
+        self.outputs: list[np.ndarray] = []
+        self._parts, self._updates = Parts(self._make, modes), PlanCache(modes)
+        self._warned = False
+        self._share = np.ones(1, np.float32)
+        self._sums: dict[Tensor, np.ndarray] = {}
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                self._sums[parameter.__tensor__()] = parameter.zeros()
+
+    def fits(self, specs: Any, parts: int) -> bool:
+        """Whether every part of a batch fits the budget."""
+        return self._parts.fit(specs, parts, self.limit)
+
+    def plan(self, specs: Any, parts: int) -> Plan:
+        """The plan of the largest part; MemoryBudgetError unless all parts fit.
+
+        Raises ShapeError for parts that are too small for the net, or a batch that has no parts.
+        """
+        return self._parts.all(specs, parts, self.limit)[0].plan
+
+    def fewest(self, specs: Any) -> int:
+        """The fewest parts that fit the budget; MemoryBudgetError if none do."""
+        self._updates.get((), self._make_update)
+        return self._parts.fewest(specs, self.limit)
+
+    def step(self, values: tuple[Any, Any], parts: int) -> float:
+        """Loss of a batch, and the update that follows from it. On an error nothing has changed."""
+        specs, cut = specs_of(values), pieces(values, parts)
+        total, outputs = 0.0, list[np.ndarray]()
+        if not self._warned:
+            self._warn(specs, parts)
+        for array in self._sums.values():
+            array[...] = 0
+        with self._all_or_nothing():
+            for piece, share in zip(cut, shares(self.loss, [y for _, y in cut]), strict=True):
+                loss, output = self._add(specs, piece, share)
+                total += loss
+                outputs += output
+            update = self._updates.get((), self._make_update)
+            self.optimizer.advance()
+            with update.turn():
+                update.executor.update()
+        self.outputs = outputs
+        return total
+
+    def _warn(self, specs: Any, parts: int) -> None:
+        """Say it once if batch norm takes its statistics from parts."""
+        counts = sizes(examples_in(specs), parts)
+        made = self._parts.get(specs, counts[0], self.limit)
+        self._warned = parts > 1 and any(
+            isinstance(node.op, BatchNormStats) for node in made.graph.nodes)
+        if self._warned:
+            warnings.warn(
+                f"a batch of {sum(counts)} is computed in {parts} parts: batch norm takes its "
+                f"statistics from {counts[0]} examples at a time, and its running ones move "
+                f"{parts} times, so that results differ from those of the whole batch",
+                stacklevel=4)
+
+    def _add(
+        self, specs: Any, piece: tuple[Any, Any], share: float
+    ) -> tuple[float, list[np.ndarray]]:
+        """Add the gradients of one part to the sums; (its share of the loss, its kept outputs)."""
+        compiled = self._parts.get(specs, examples_in(piece), self.limit)
+        compiled.bind(flat(piece))
+        if share == 0:  # nothing of it counts, and a mean over nothing is no number
+            return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
+                         if self.keep_output]
+        self._share[:] = share
+        with compiled.turn():
+            compiled.executor.compute()
+            loss = check_finite(compiled, self.model)
+            compiled.executor.update()
+            output = [compiled.read(1)] if self.keep_output else []
+        if compiled.draws:
+            next_step()
+        return share * loss, output
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Running statistics and the random state are put back after an error."""
+        modules = [part for part in (self.model, self.loss) if isinstance(part, Module)]
+        buffers = [(buffer.memory, buffer.memory.copy()) for part in modules
+                   for _, buffer in part.named_buffers()]
+        state = get_rng_state()
+        try:
+            yield
+        except BaseException:
+            for memory, before in buffers:
+                memory[...] = before
+            set_rng_state(state)
+            raise
+
+    def _make(self, whole: Any, specs: Any, limit: int | None) -> Compiled:
+        x, y = specs
+        inputs, outputs, loss, updates = loss_graph(self.model, self.loss, x, y, self.layout)
+        seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)
+        wanted = trained(self.optimizer)
+        sums = [accumulate(self._sum_of(parameter), grad)
+                for parameter, grad in zip(wanted, gradients(loss, wanted, seed), strict=True)
+                if not isinstance(grad.node.op, Leaf)]  # zeros
+        results = (loss, *(outputs if self.keep_output else ()), *sums)
+        graph = Graph.trace(inputs, results, updates, [loss, *outputs])
+        return Compiled(_added_early(graph), limit, specs, arena=free_arena())
+
+    def _make_update(self, specs: Any) -> Compiled:
+        sums = {parameter: self._sum_of(parameter) for parameter in trained(self.optimizer)}
+        graph = Graph.trace((), (), optimizer_nodes(self.optimizer, sums))
+        return Compiled(graph, arena=free_arena())
+
+    def _sum_of(self, parameter: Tensor) -> Tensor:
+        return leaf("buffer", self._sums[parameter], parameter.spec)
+
+
+def _added_early(graph: Graph) -> Graph:
+    """The graph with each gradient added to its sum right after it is made."""
+    adding: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Accumulate):
+            adding.setdefault(node.inputs[1].node, []).append(node)
+    return replace(graph, nodes=tuple(
+        each for node in graph.nodes if not isinstance(node.op, Accumulate)
+        for each in (node, *adding.get(node, ()))))

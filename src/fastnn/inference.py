@@ -1,0 +1,156 @@
+"""A module called with arrays: by one plan, or in parts where a budget has no room for that.
+
+Parts have the bits of the whole, so only what computes each example on its own is cut, and
+convolutions take the algorithm that they have for the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+from fastnn.compiled import (
+    Budget,
+    Compiled,
+    PlanCache,
+    as_inputs,
+    memory_limit,
+    modes,
+    specs_of,
+)
+from fastnn.graph import Graph, ShapeError
+from fastnn.nn.module import Module, set_runner
+from fastnn.nn.parameter import versions
+from fastnn.ops.conv_algorithm import as_part_of
+from fastnn.ops.examples import by_example, same_but_for_size
+from fastnn.parts import Parts, examples_in, pieces, resized
+from fastnn.plan.budget import MemoryBudgetError, resolve
+from fastnn.runtime.random import next_step
+from fastnn.runtime.shared import free_arena
+from fastnn.trace import Traced, flat, like, trace
+
+CUTS_KEPT = 8  # batches of which it is known in how many parts they fit
+
+
+def _graph(traced: Traced) -> Graph:
+    outputs = tuple(flat(traced.output))
+    return Graph.trace(traced.inputs, outputs, traced.updates, outputs)
+
+
+class Inference:
+    """Outputs of one module."""
+
+    def __init__(self, model: Module) -> None:
+        self._model = ref(model)  # plans know no module
+        self._cache = PlanCache(self._modes)
+        self._parts = Parts(self._make_part, self._modes)
+        # (parts, bytes) of batches that did not fit, by structure, specs and budget.
+        self._cuts: dict[Any, tuple[int, int]] = {}
+
+    def __call__(self, inputs: tuple[Any, ...], budget: Budget) -> Any:
+        names = [f"input {i}" for i in range(len(inputs))]
+        if budget is None:
+            return self._whole(inputs, names, budget)
+        arrays = tuple(map(as_inputs, inputs, names))
+        specs = specs_of(arrays)
+        key = versions()[0], specs, budget
+        if key in self._cuts:
+            return self._in_parts(arrays, specs, *self._cuts[key])
+        try:
+            return self._whole(arrays, names, budget)
+        except MemoryBudgetError:
+            if not self._can_be_cut(specs):
+                raise
+        limit = resolve(budget)
+        results = self._results(specs)
+        parts = self._parts.fewest(specs, limit)
+        self._cuts[key] = parts, limit
+        while len(self._cuts) > CUTS_KEPT:
+            del self._cuts[next(iter(self._cuts))]
+        return self._in_parts(arrays, specs, parts, limit, results)
+
+    def _modes(self) -> tuple[bool, ...]:
+        return modes(self._model())
+
+    def _trace(self, specs: Any) -> Traced:
+        return trace(self._model(), specs)
+
+    def _whole(self, inputs: tuple[Any, ...], names: list[str], budget: Budget) -> Any:
+        compiled = self._cache.bind(inputs, names, self._make, budget)
+        with compiled.turn():
+            compiled.executor.compute()
+            compiled.executor.update()
+            results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
+        compiled.executor.release_inputs()
+        if compiled.draws:
+            next_step()
+        return like(compiled.nesting, results)
+
+    def _make(self, specs: tuple[Any, ...]) -> Compiled:
+        traced = self._trace(specs)
+        return Compiled(_graph(traced), memory_limit(), specs, traced.output, free_arena())
+
+    def _can_be_cut(self, specs: Any) -> bool:
+        """Whether the model is in use, and computes each example alone whatever their number."""
+        model = self._model()
+        assert model is not None
+        if any(part.training for part in model.modules()):
+            return False
+        try:
+            examples = examples_in(specs)
+            half = examples // 2
+            graph, smaller = (_graph(self._trace(resized(specs, count)))
+                              for count in (examples, half))
+        except ShapeError:
+            return False
+        return half > 0 and by_example(graph, examples) and (
+            same_but_for_size(graph, examples, smaller, half))
+
+    def _results(self, specs: Any) -> list[np.ndarray]:
+        """Memory for the outputs, touched so that plans count it."""
+        outputs = flat(self._trace(specs).output)
+        return [np.full(tensor.shape, 0, tensor.dtype) for tensor in outputs]
+
+    def _in_parts(
+        self, arrays: tuple[Any, ...], specs: Any, parts: int, limit: int,
+        results: list[np.ndarray] | None = None,
+    ) -> Any:
+        results = self._results(specs) if results is None else results
+        done = 0
+        for piece in pieces(arrays, parts):
+            count = examples_in(piece)
+            compiled = self._parts.get(specs, count, limit)
+            compiled.bind(flat(piece))
+            with compiled.turn():
+                compiled.executor.compute()
+                for i, result in enumerate(results):
+                    result[done:done + count] = compiled.read(i)
+            compiled.executor.release_inputs()
+            done += count
+        return like(compiled.nesting, results)
+
+    def _make_part(self, whole: Any, specs: Any, limit: int | None) -> Compiled:
+        traced = self._trace(specs)
+        with as_part_of(examples_in(whole), examples_in(specs)):
+            return Compiled(_graph(traced), limit, specs, traced.output, free_arena())
+
+
+_known: WeakKeyDictionary[Module, Inference] = WeakKeyDictionary()
+
+
+def inference_of(model: Module) -> Inference:
+    """What computes a module's outputs."""
+    if model not in _known:
+        _known[model] = Inference(model)
+    return _known[model]
+
+
+def run_module(model: Module, inputs: Sequence[Any]) -> Any:
+    """The output of a module for arrays; in training mode, running statistics move."""
+    return inference_of(model)(tuple(inputs), memory_limit())
+
+
+set_runner(run_module)

@@ -1,0 +1,31 @@
+"""Mark a module whose values are not held for the backward pass but computed again.
+
+The module itself carries the mark: its parameters keep their names, and it can be part of others.
+"""
+
+from __future__ import annotations
+
+from fastnn.nn.module import Module, Self
+
+
+def checkpoint(module: Self, enabled: bool = True) -> Self:
+    """Compute what a module computes again in the backward pass instead of holding it.
+
+    module: any Module; it is marked and returned. Each call of it holds what comes in and what
+    others read of what comes out, with or without a memory budget; a mark inside of it adds
+    nothing. A budget may recompute more. Batch statistics are those of the first pass, dropout
+    draws the same masks, running statistics move once: weights have the same bits. Outputs of a
+    `Function`, and what `fn.plan.keep` pins, are held. enabled=False takes the mark away.
+    (Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016)
+
+    >>> import fastnn as fn
+    >>> block = fn.nn.Sequential(fn.nn.Linear(8, 8), fn.nn.Tanh(), fn.nn.Linear(8, 8), fn.nn.Tanh())
+    >>> model = fn.nn.Sequential(checkpoint(block), fn.nn.Linear(8, 3))
+    >>> step = fn.TrainStep(model, fn.nn.MSELoss(), fn.optim.SGD(model.parameters(), lr=0.1))
+    >>> step.plan((2, 8)).recomputed
+    ('0.0:linear', '0.1:tanh')
+    """
+    if not isinstance(module, Module):
+        raise TypeError(f"checkpoint takes a Module, got {type(module).__name__}")
+    module.checkpointed = bool(enabled)
+    return module
