@@ -61,6 +61,8 @@ LAYERS = {
     "few inputs, strided": sizes(3, 12, 13, 7, 40, (5, 5), (2, 2), (2, 2, 2, 2)),
     "sums of their own": sizes(16, 32, 32, 16, 16, (3, 3), pad=SAME),
     "depthwise sums of their own": sizes(8, 32, 32, 16, 16, (3, 3), pad=SAME, groups=16),
+    "terms for rows": sizes(3, 11, 50, 3, 70, (3, 3), pad=SAME, dilation=(2, 1)),
+    "terms for rows, in groups": sizes(2, 14, 9, 6, 64, (5, 3), (2, 1), (2, 1, 2, 1), groups=2),
     "regions of a border": sizes(3, 11, 9, 20, 40, (5, 5), pad=(3, 3, 3, 3), has_bias=1, relu=1),
     "regions of groups": sizes(5, 7, 6, 40, 66, (3, 3), pad=(2, 2, 2, 2), dilation=(2, 2),
                                groups=2),

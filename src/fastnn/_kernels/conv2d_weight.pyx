@@ -10,10 +10,13 @@ from fastnn._kernels.conv_sizes cimport (
     Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, by_lines, multiply_adds, padded, read_sizes,
     sizes_bytes, way_of)
 from fastnn._kernels.dispatch cimport (
-    conv_tap, depthwise_scratch, larger, lines_scratch, outer_padded_scratch, outer_product,
-    padded_image, simd, smaller, whole)
+    by_terms, conv_tap, depthwise_scratch, larger, lines_scratch, outer_padded_scratch,
+    outer_product, outer_terms_scratch, padded_image, simd, smaller, whole)
 from fastnn._kernels.linear cimport gradient_workspace, linear_grad_weight
 from fastnn._kernels.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
+
+ctypedef void (*outer_fn)(const outer_product *g, const padded_image *image, int64_t rows,
+                          int64_t line, int64_t end, float *dw, char *scratch) noexcept nogil
 
 cdef enum:
     REGION_ROWS = 64  # filters of dw that take one region after another, at least
@@ -29,6 +32,7 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
     cdef Sums sums
     cdef padded_image image = padded(v)
     cdef bint depthwise = way_of(v) == DEPTHWISE
+    cdef int64_t lines, rows
     sums.floats = v.k * v.kh * v.kw * (v.c // v.groups)
     sums.count = count_sums(v.n * v.oh * v.ow, multiply_adds(v), 4 * sums.floats)
     sums.lines = v.n * v.oh
@@ -40,8 +44,11 @@ cdef Sums cut_sums(const Conv *v) noexcept nogil:
         sums.scratch_bytes = (lines_scratch(v.kh * v.kw) if by_lines(v, False) else
                               depthwise_scratch(v.kh * v.kw, 64, v.k))
     else:
-        sums.scratch_bytes = outer_padded_scratch(
-            &image, larger(1, smaller(v.oh, simd.gemm.outer_pixels // v.ow)))
+        lines = larger(1, smaller(v.oh, simd.gemm.outer_pixels // v.ow))
+        rows = v.k // v.groups
+        sums.scratch_bytes = (outer_terms_scratch(&image, lines, rows)
+                              if by_terms(&image, rows, simd.lanes) else
+                              outer_padded_scratch(&image, lines))
     return sums
 
 
@@ -89,13 +96,15 @@ cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
         return
     if chunk > 0:
         dw = partial + (chunk - 1) * sums.floats
+    cdef outer_fn outer = (simd.gemm.outer_terms if by_terms(image, rows, simd.lanes) else
+                           simd.gemm.outer_padded)
     for group in range(v.groups):
         part = g[0]
         part.x += group * image.c
         part.dy += group * rows
-        simd.gemm.outer_padded(&part, image, rows, sums.lines * chunk // sums.count,
-                               sums.lines * (chunk + 1) // sums.count,
-                               dw + group * (sums.floats // v.groups), scratch)
+        outer(&part, image, rows, sums.lines * chunk // sums.count,
+              sums.lines * (chunk + 1) // sums.count, dw + group * (sums.floats // v.groups),
+              scratch)
 
 
 cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *workspace,

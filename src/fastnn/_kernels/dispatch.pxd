@@ -117,6 +117,8 @@ cdef extern from "simd/table.h":
     int64_t conv_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
     int64_t outer_scratch(int64_t pixels, int64_t rows, int64_t tile_columns) noexcept nogil
     int64_t outer_padded_scratch(const padded_image *v, int64_t lines) noexcept nogil
+    int64_t outer_terms_scratch(const padded_image *v, int64_t lines, int64_t rows) noexcept nogil
+    bint by_terms(const padded_image *v, int64_t rows, int64_t lanes) noexcept nogil
     int64_t depthwise_scratch(int64_t taps, int64_t pixels, int64_t columns) noexcept nogil
     ctypedef struct gemm_table:
         int64_t tile_rows, tile_columns, outer_pixels
@@ -134,6 +136,8 @@ cdef extern from "simd/table.h":
                       int64_t end, float *dw, char *scratch) noexcept nogil
         void (*outer_padded)(const outer_product *g, const padded_image *v, int64_t rows,
                              int64_t line, int64_t end, float *dw, char *scratch) noexcept nogil
+        void (*outer_terms)(const outer_product *g, const padded_image *v, int64_t rows,
+                            int64_t line, int64_t end, float *dw, char *scratch) noexcept nogil
         void (*depthwise)(const conv_product *g, int64_t first, int64_t count,
                           char *scratch) noexcept nogil
         void (*depthwise_outer)(const outer_product *g, int64_t first, int64_t count, float *dw,

@@ -16,6 +16,7 @@
 #include "indirect.h"
 #include "inner.h"
 #include "outer.h"
+#include "outer_terms.h"
 #include "depthwise.h"
 #include "depthwise_lines.h"
 #include "planar.h"

@@ -139,4 +139,4 @@ static void depthwise_outer(const outer_product *g, int64_t first, int64_t count
 
 #define GEMM_TABLE                                                                                \
     {MR, NR, OUTER_PIXELS, pack_columns, pack_rows, linear_block, conv_block, conv_padded,       \
-     outer_block, outer_padded, depthwise_block, depthwise_outer}
+     outer_block, outer_padded, outer_terms, depthwise_block, depthwise_outer}

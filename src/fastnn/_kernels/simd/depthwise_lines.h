@@ -108,29 +108,32 @@ INLINE void lines_tile(const depthwise_job *g, const float *x, int64_t x_step, f
     }
 }
 
-/* `count` units of so many floats. */
+#define LINES_UNITS(units)                                                                        \
+    case units:                                                                                   \
+        for (; lane + LANES <= floats; lane += LANES)                                             \
+            lines_tile(g, x, x_step, y, y_step, floats, lane, units, 1);                          \
+        if (lane < floats) lines_tile(g, x, x_step, y, y_step, floats, lane, units, 0);           \
+        break;
+
+/* `count` units of so many floats, in even tiles: those of one unit load its weights for it alone. */
 static void lines_units(const depthwise_job *g, const float *x, int64_t x_step, float *y,
                         int64_t y_step, int64_t floats, int64_t count) {
+    const int64_t part = even_part(count, 8, 1);
     for (int64_t r = 0, rows; r < count; r += rows, x += rows * x_step, y += rows * y_step) {
-        rows = count - r >= 8 ? 8 : count - r >= 4 ? 4 : 1;
         int64_t lane = 0;
-        for (; lane + LANES <= floats; lane += LANES)
-            if (rows == 8) lines_tile(g, x, x_step, y, y_step, floats, lane, 8, 1);
-            else if (rows == 4) lines_tile(g, x, x_step, y, y_step, floats, lane, 4, 1);
-            else lines_tile(g, x, x_step, y, y_step, floats, lane, 1, 1);
-        if (lane == floats) continue;
-        if (rows == 8) lines_tile(g, x, x_step, y, y_step, floats, lane, 8, 0);
-        else if (rows == 4) lines_tile(g, x, x_step, y, y_step, floats, lane, 4, 0);
-        else lines_tile(g, x, x_step, y, y_step, floats, lane, 1, 0);
+        rows = smaller(part, count - r);
+        switch (rows) {
+            LINES_UNITS(1) LINES_UNITS(2) LINES_UNITS(3) LINES_UNITS(4)
+            LINES_UNITS(5) LINES_UNITS(6) LINES_UNITS(7) LINES_UNITS(8)
+        }
     }
 }
 
 static void lines_run(const depthwise_job *g, const float *x, float *y, int64_t pixels) {
-    const int64_t units = g->unit > 1 ? pixels / g->unit : 0, done = units * g->unit;
-    const int64_t floats = g->unit * g->channels;
-    if (units) lines_units(g, x, floats, y, floats, floats, units);
-    lines_units(g, x + done * g->x_step, g->x_step, y + done * g->y_step, g->y_step, g->channels,
-                pixels - done);
+    const int64_t units = pixels / g->unit, done = units * g->unit, c = g->channels;
+    lines_units(g, x, g->unit * g->x_step, y, g->unit * g->y_step, g->unit * c, units);
+    if (pixels > done) /* part of a unit, whose pixels lie side by side */
+        lines_units(g, x + done * c, 0, y + done * c, 0, (pixels - done) * c, 1);
 }
 
 /* out[slices][unit][channels] = w[slices][channels], for each pixel of a unit. */
@@ -218,12 +221,10 @@ static void lines_outer_units(const depthwise_job *g, const float *x, int64_t x_
 }
 
 static void lines_outer_run(const depthwise_job *g, const float *x, float *dy, int64_t pixels) {
-    const int64_t units = g->unit > 1 ? pixels / g->unit : 0, done = units * g->unit;
-    const int64_t floats = g->unit * g->channels;
-    if (units) lines_outer_units(g, x, floats, dy, floats, floats, units);
+    const int64_t units = pixels / g->unit, done = units * g->unit, c = g->channels;
+    lines_outer_units(g, x, g->unit * g->x_step, dy, g->unit * g->y_step, g->unit * c, units);
     if (pixels > done)
-        lines_outer_units(g, x + done * g->x_step, g->x_step, dy + done * g->y_step, g->y_step,
-                          g->channels, pixels - done);
+        lines_outer_units(g, x + done * c, 0, dy + done * c, 0, (pixels - done) * c, 1);
 }
 
 /* Scratch: lists of taps, the sums of a unit. */

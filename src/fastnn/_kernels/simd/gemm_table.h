@@ -107,6 +107,15 @@ static inline int64_t outer_padded_scratch(const padded_image *v, int64_t lines)
     int64_t pixels = lines * v->ow, terms = whole(v->kh * v->kw * v->c, 16);
     return 4 * padded_floats(v, lines) + whole(8 * pixels, 64) + 4 * (pixels * terms + 16);
 }
+static inline int64_t outer_terms_scratch(const padded_image *v, int64_t lines, int64_t rows) {
+    int64_t terms = v->kh * v->kw * v->c;
+    return 4 * padded_floats(v, lines) + whole(4 * terms * whole(rows, 16) + 8 * terms, 64);
+}
+/* Whether vectors of rows are better filled than those of terms, by a twelfth. */
+static inline int by_terms(const padded_image *v, int64_t rows, int64_t lanes) {
+    int64_t terms = v->kh * v->kw * v->c;
+    return 12 * rows * whole(terms, lanes) >= 13 * terms * whole(rows, lanes);
+}
 static inline int64_t depthwise_scratch(int64_t taps, int64_t pixels, int64_t columns) {
     return whole(8 * pixels * (taps + 1), 64) + 4 * 5 * whole(columns, 16);
 }
@@ -136,6 +145,9 @@ typedef struct {
     /* All of dw from lines [line, end) of all images, line = image * oh + i. */
     void (*outer_padded)(const outer_product *g, const padded_image *v, int64_t rows, int64_t line,
                          int64_t end, float *dw, char *scratch);
+    /* The same, for rows that fill vectors. */
+    void (*outer_terms)(const outer_product *g, const padded_image *v, int64_t rows, int64_t line,
+                        int64_t end, float *dw, char *scratch);
     /* Each channel of x gives `spread` columns: weights packed [taps][columns]. */
     void (*depthwise)(const conv_product *g, int64_t first, int64_t count, char *scratch);
     /* dw[taps][depth] from pixels [first, first + count). */
