@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -86,9 +86,9 @@ class Call:
 class Op:
     """One operation; subclasses are frozen dataclasses whose fields are its arguments.
 
-    `flops` and the bytes of inputs and outputs are its cost. An operation that changes state
-    (running statistics, an optimizer's update) has no outputs and sets `effect`. One whose result
-    may differ from run to run says that it is not `replayable`.
+    `flops` are counted for people, `work` is what the planner predicts time from. An operation that
+    changes state (running statistics, an optimizer's update) has no outputs and sets `effect`. One
+    whose result may differ from run to run says that it is not `replayable`.
     """
 
     effect: ClassVar[bool] = False
@@ -127,9 +127,18 @@ class Op:
         """
         return self
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        """Amounts of each kind of work (`plan/cost.py`); by default one pass over memory."""
+        return {"pass": moved_bytes(node)}
+
     def flops(self, node: Node) -> float:
         """Floating-point operations."""
         return float(sum(tensor.size for tensor in node.outputs))
+
+
+def moved_bytes(node: Node) -> float:
+    """Bytes of everything that a node reads and writes."""
+    return float(sum(tensor.bytes for tensor in (*node.inputs, *node.outputs)))
 
 
 _order = itertools.count()

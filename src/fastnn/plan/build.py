@@ -14,13 +14,14 @@ from fastnn.plan.budget import (
     format_bytes,
     resolve,
 )
-from fastnn.plan.cost import seconds, team_size
+from fastnn.plan.cost import team_size
 from fastnn.plan.edit import again_at
 from fastnn.plan.frontier import frontier
 from fastnn.plan.fuse import fuse
 from fastnn.plan.memory import Layout, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.problem import Problem, Schedule, pose
+from fastnn.plan.rates import machine_rates
 from fastnn.plan.replay import replay
 from fastnn.plan.select import Step, select
 from fastnn.plan.simulate import peak
@@ -49,7 +50,7 @@ class Planner:
     @cached_property
     def problem(self) -> Problem:
         """The graph as tasks with bytes and seconds."""
-        return pose(self.graph, select(self.graph, self.threads), self.threads)
+        return pose(self.graph, select(self.graph, self.threads), machine_rates(self.threads))
 
     def lay_out(self, schedule: Schedule) -> Planned:
         """A schedule with kernels and places."""
@@ -60,7 +61,8 @@ class Planner:
     @cached_property
     def whole(self) -> Planned:
         """The plan that keeps every value."""
-        return self.lay_out(self.problem.everything)
+        steps = select(self.graph, self.threads)
+        return Planned(self.graph, steps, layout(self.graph, steps), ())
 
     def fastest(self, arena_bytes: int) -> Planned | None:
         """The fastest plan whose arena has at most so many bytes.
@@ -93,8 +95,7 @@ class Planner:
             planned = self.lay_out(point.schedule)
             size = planned.layout.arena_bytes
             if not found or size < found[-1][0]:
-                time = seconds((step.node for step in planned.steps), self.threads)
-                found.append((size, time))
+                found.append((size, machine_rates(self.threads).seconds(planned.graph.nodes)))
         return found[::-1]
 
     @cached_property

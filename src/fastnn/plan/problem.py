@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from fastnn.graph import Graph, Leaf, Node, Tensor
-from fastnn.plan.cost import team_seconds
+from fastnn.plan.cost import Rates, fixed_rates
 from fastnn.plan.memory import reserved_bytes
 from fastnn.plan.select import Step, step_of
 from fastnn.plan.tables import LEAF, Tables
@@ -27,6 +27,7 @@ Schedule = tuple[int, ...]
 # A value below this share of what was read to make it is kept: to make it again would hold its
 # inputs for next to nothing. So batch norm's statistics are those of the first pass.
 REDUCTION = 1 / 16
+ONE_THREAD = fixed_rates(1)
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ class Problem:
         return float(first.sum() + (second * (count - 1)).sum())
 
 
-def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
-    """The problem that a graph with its kernels is, on so many threads."""
+def pose(graph: Graph, steps: Sequence[Step], rates: Rates = ONE_THREAD) -> Problem:
+    """The problem that a graph with its kernels is, with a machine's rates for so many threads."""
     number: dict[Tensor, int] = {}
     for node in graph.nodes:
         for tensor in node.outputs:
@@ -115,22 +116,22 @@ def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
     kept = read_at_end | set(graph.outputs)
     tasks = []
     for position, step in enumerate(steps):
-        task = _task(step, number, threads)
+        task = _task(step, number, rates)
         if position < graph.forward_nodes and step.node.op.replayable:
-            task = _with_second(task, step.node, number, kept, threads)
+            task = _with_second(task, step.node, number, kept, rates)
         tasks.append(task)
     sizes = tuple(max(tensor.bytes, 1) for tensor in number)
     return Problem(tuple(tasks), sizes, tuple(map(reserved_bytes, sizes)), graph.forward_nodes,
                    frozenset(number[t] for t in graph.outputs if t in number))
 
 
-def _task(step: Step, number: Mapping[Tensor, int], threads: int) -> Task:
+def _task(step: Step, number: Mapping[Tensor, int], rates: Rates) -> Task:
     node = step.node
     viewed = node.op.view_of(node)
     return Task(
         inputs=tuple(number[t] for t in node.inputs if t in number),
         outputs=tuple(number[t] for t in node.outputs),
-        seconds=team_seconds(node, threads),
+        seconds=rates.node_seconds(node),
         workspace=reserved_bytes(step.workspace_bytes),
         view=None if viewed is None else number.get(node.inputs[viewed], LEAF),
         over=tuple(number[node.inputs[i]] for i in node.op.overwrites(node)
@@ -138,7 +139,7 @@ def _task(step: Step, number: Mapping[Tensor, int], threads: int) -> Task:
 
 
 def _with_second(
-    task: Task, node: Node, number: dict[Tensor, int], kept: set[Tensor], threads: int
+    task: Task, node: Node, number: dict[Tensor, int], kept: set[Tensor], rates: Rates
 ) -> Task:
     """The task with what its second run is, if it may have one."""
     second = node.again(node.inputs)
@@ -151,4 +152,4 @@ def _with_second(
         return replace(task, again=True)
     numbers = ChainMap({new: number[old] for new, old in same.items()}, number)
     return replace(task, again=True,
-                   shorter=_task(step_of(second, threads), numbers, threads))
+                   shorter=_task(step_of(second, rates.threads), numbers, rates))
