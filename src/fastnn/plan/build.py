@@ -18,13 +18,13 @@ from fastnn.plan.cost import team_size
 from fastnn.plan.edit import again_at
 from fastnn.plan.frontier import frontier
 from fastnn.plan.fuse import fuse
+from fastnn.plan.lives import Lives
 from fastnn.plan.memory import Layout, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.problem import Problem, Schedule, pose
 from fastnn.plan.rates import machine_rates
 from fastnn.plan.replay import replay
 from fastnn.plan.select import Step, select
-from fastnn.plan.simulate import peak
 from fastnn.runtime.process_memory import resident_bytes
 
 ATTEMPTS = 4  # at a plan that still fits once it is made
@@ -78,7 +78,7 @@ class Planner:
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
         """The fastest plan whose arena has room, also after what planning it has taken."""
-        if peak(self.problem, self.problem.everything) <= room() and (
+        if Lives(self.problem, self.problem.everything).peak <= room() and (
                 self.whole.layout.arena_bytes <= room()):
             return self.whole
         frontier(self.problem)

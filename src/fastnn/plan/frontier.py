@@ -11,13 +11,14 @@ from functools import lru_cache
 
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
-from fastnn.plan.edit import prune
 from fastnn.plan.improve import Effort, exchange, reduce, refill
+from fastnn.plan.lives import Lives
+from fastnn.plan.options import thresholds
 from fastnn.plan.problem import Problem, Schedule
-from fastnn.plan.simulate import peak
 
 CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices, many finer ones
 RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
+THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
 EFFORT = 1_500_000  # steps simulated in all
 
@@ -42,7 +43,7 @@ class Archive:
         """Measure a schedule and take it in."""
         point = self._points.get(order)
         if point is None:
-            point = Point(peak(self._problem, order), self._problem.seconds(order), order)
+            point = Point(Lives(self._problem, order).peak, self._problem.seconds(order), order)
             self._points[order] = point
         return point
 
@@ -50,6 +51,12 @@ class Archive:
         """The fastest within a limit."""
         fitting = [point for point in self._points.values() if point.bytes <= limit]
         return min(fitting, key=lambda point: (point.seconds, point.bytes), default=None)
+
+    def above(self, limit: int, count: int) -> list[Schedule]:
+        """The fastest few that are too large for a limit, but by no more than half."""
+        near = [point for point in self._points.values() if limit < point.bytes <= 1.5 * limit]
+        near.sort(key=lambda point: (point.seconds, point.bytes))
+        return [point.schedule for point in near[:count]]
 
     def points(self) -> list[Point]:
         """From the least memory to the least time."""
@@ -66,6 +73,9 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
     archive = Archive(problem)
     whole = archive.add(problem.everything)
     effort = Effort(EFFORT)
+    for order in thresholds(problem, THRESHOLDS):
+        effort.spend(order)
+        archive.add(order)
     _from_chains(problem, archive, whole.bytes, effort)
     _descend(problem, archive, effort.share(3))
     _improve(problem, archive, effort)
@@ -86,7 +96,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             limits = table.limits()
             most_tried = max(4, effort.steps // (100 * len(problem.tasks)))
             for limit in limits[::-(-len(limits) // most_tried) or 1]:
-                order = prune(problem, schedule(problem, table, limit))
+                order = Lives(problem, schedule(problem, table, limit)).pruned().schedule
                 effort.spend(order)
                 archive.add(order)
 
@@ -114,8 +124,8 @@ def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
         share = effort.share(LEVELS + 1 - level)
         limit = round(most * (least / most) ** (level / LEVELS))
         found = archive.best(limit)
-        starts = (before, *([found.schedule] if found is not None else []), whole,
-                  points[0].schedule)
+        starts = (before, *([found.schedule] if found is not None else []),
+                  *archive.above(limit, 2), points[0].schedule)
         for start in dict.fromkeys(starts):
             order = reduce(problem, start, limit, share)
             if order is not None:
