@@ -335,6 +335,14 @@ def apply(op: Op, *inputs: Any) -> Tensor:
     return apply_all(op, *inputs)[0]
 
 
+def _add_new(node: Node, nodes: dict[Node, None]) -> None:
+    """Add a node after those that it needs and that are not there yet."""
+    if node not in nodes and not isinstance(node.op, Leaf):
+        for tensor in node.inputs:
+            _add_new(tensor.node, nodes)
+        nodes[node] = None
+
+
 @dataclass(frozen=True)
 class Graph:
     """A whole computation: nodes in the order of execution, leaves left out.
@@ -394,8 +402,8 @@ class Graph:
                     outputs = node.outputs
                 nodes[node] = None
             else:
-                nodes.update({tensor.node: None for tensor in outputs
-                              if not isinstance(tensor.node.op, Leaf)})
+                for tensor in outputs:
+                    _add_new(tensor.node, nodes)
             new.update(zip(self.nodes[position].outputs, outputs, strict=True))
             first_update = len(nodes) if position < self.first_update else first_update
             forward_nodes = len(nodes) if position < self.forward_nodes else forward_nodes

@@ -30,6 +30,7 @@ from fastnn.ops.conv2d_fused import (
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
+from fastnn.plan.fuse_concat import by_winograd, parts_of_grad_input, parts_of_grad_weight
 
 
 def _readers(graph: Graph) -> Counter[Tensor]:
@@ -152,17 +153,13 @@ def pool_without_places(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
-def _by_winograd(node: Node) -> bool:
-    return node.op.lower(node)[0].kernel.startswith("winograd")
-
-
 def conv_statistics(graph: Graph) -> Graph:
     """Winograd adds up the statistics of the batch norm behind it as it writes."""
     norms = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormStats)}
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if (isinstance(node.op, Conv2d) and not node.op.relu and node.outputs[0] in norms
-                and _by_winograd(node)):
+                and by_winograd(node)):
             specs = [t.spec for t in (*node.outputs, *norms[node.outputs[0]].outputs)]
             return Node(Conv2dStats(node.op.window), inputs, specs, node.scope).outputs[:1]
         if isinstance(node.op, BatchNormStats) and isinstance(inputs[0].node.op, Conv2dStats):
@@ -181,7 +178,7 @@ def gradient_sums(graph: Graph) -> Graph:
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if (isinstance(node.op, Conv2dGradInput) and node.outputs[0] in norms
-                and _by_winograd(node)):
+                and by_winograd(node)):
             norm = norms[node.outputs[0]]
             assert isinstance(norm.op, BatchNormGrad)
             op = Conv2dGradInputSums(node.op.window, node.op.shape, norm.op.eps, norm.op.relu)
@@ -201,30 +198,32 @@ def gradient_sums(graph: Graph) -> Graph:
 
 
 def norm_as_it_is_read(graph: Graph) -> Graph:
-    """Batch norm and ReLU in front of Winograd's layers alone: applied to what they read.
+    """Batch norm and ReLU in front of Winograd's layers: applied to what they read.
 
-    Its output is never stored; the forward pass and the weight gradient compute it as they load.
+    Where these alone read it, the output is never stored. Weight gradients read it so in any case:
+    what others read in the forward pass need not be kept for them.
     """
-    through = {node.outputs[0] for node in graph.nodes
-               if isinstance(node.op, BatchNorm) and node.op.relu} - set(graph.outputs)
+    norms = {node.outputs[0] for node in graph.nodes
+             if isinstance(node.op, BatchNorm) and node.op.relu}
+    through = norms - set(graph.outputs)
     for node in graph.nodes:
         first_only = all(tensor not in through for tensor in node.inputs[1:])
         reads = (isinstance(node.op, (Conv2dStats, Conv2dGradWeight))
                  or (isinstance(node.op, Conv2d) and not node.op.relu))
-        if not (reads and first_only and _by_winograd(node)):
+        if not (reads and first_only and by_winograd(node)):
             through -= set(node.inputs)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if not node.inputs or node.inputs[0] not in through:
+        if not node.inputs or node.inputs[0] not in norms:
             return None
         norm = inputs[0].node
         assert isinstance(norm.op, BatchNorm)
-        op: object
-        if isinstance(node.op, Conv2dGradWeight):
+        op: object = None
+        if isinstance(node.op, Conv2dGradWeight) and by_winograd(node):
             op = NormConv2dGradWeight(node.op.window, node.op.shape, norm.op.eps)
-        elif isinstance(node.op, (Conv2d, Conv2dStats)):
+        elif isinstance(node.op, (Conv2d, Conv2dStats)) and node.inputs[0] in through:
             op = NormConv2d(node.op.window, norm.op.eps, isinstance(node.op, Conv2dStats))
-        return _again(node, op, (*norm.inputs, *inputs[1:]))
+        return None if op is None else _again(node, op, (*norm.inputs, *inputs[1:]))
 
     return graph.rewrite(rule)
 
@@ -232,8 +231,9 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
 EXACT: tuple[Callable[[Graph], Graph], ...] = (
     batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places,
     norm_as_it_is_read)
+PARTS: tuple[Callable[[Graph], Graph], ...] = (parts_of_grad_weight, parts_of_grad_input)
 SUMMING: tuple[Callable[[Graph], Graph], ...] = (conv_statistics, gradient_sums)
-REWRITES = (*EXACT[:-1], *SUMMING, norm_as_it_is_read)
+REWRITES = (*EXACT[:-1], *PARTS, *SUMMING, norm_as_it_is_read)
 
 
 def fuse(graph: Graph) -> Graph:

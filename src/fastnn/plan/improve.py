@@ -110,22 +110,20 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
 
 
 def _with_room(problem: Problem, lives: Lives, limit: int) -> list[int]:
-    """Places of second runs, the dearest first, whose values could be held from the run before."""
-    last: dict[int, int] = {}  # step that read or made each value last, before its second run
-    reads = np.split(lives.value[lives.read], np.searchsorted(lives.read_at, range(1, lives.steps)))
-    found = []
-    seen: set[int] = set()
-    for step, number in enumerate(lives.schedule):
-        last.update((int(value), step) for value in reads[step])
-        made = (problem.tasks[number].second if number in seen else problem.tasks[number]).outputs
-        if number in seen:
-            start = min(last[value] for value in made)
-            held = sum(problem.reserved[value] for value in made)
-            if lives.used[start + 1:step].max(initial=0) + held <= limit:
-                found.append(step)
-        seen.add(number)
-        last.update((value, step) for value in made)
-    return sorted(found, key=lambda step: -problem.tasks[lives.schedule[step]].second.seconds)
+    """Steps of second runs, the dearest first, whose values could be held from the run before."""
+    by_value = np.lexsort((lives.made, lives.value))
+    again = np.flatnonzero(lives.value[by_value[1:]] == lives.value[by_value[:-1]])
+    start: dict[int, int] = {}
+    held: dict[int, int] = {}
+    for before, instance in zip(by_value[again].tolist(), by_value[again + 1].tolist(),
+                                strict=True):
+        step = int(lives.made[instance])
+        start[step] = min(start.get(step, step), int(lives.last_read[before]))
+        held[step] = held.get(step, 0) + problem.reserved[lives.value[instance]]
+    found = [step for step, first in start.items()
+             if lives.used[first + 1:step].max(initial=0) + held[step] <= limit]
+    return sorted(found, key=lambda step: (-problem.tasks[lives.schedule[step]].second.seconds,
+                                           step))
 
 
 def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
