@@ -48,9 +48,14 @@ class Planner:
     threads: int
 
     @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The graph's nodes with their kernels."""
+        return select(self.graph, self.threads)
+
+    @cached_property
     def problem(self) -> Problem:
         """The graph as tasks with bytes and seconds."""
-        return pose(self.graph, select(self.graph, self.threads), machine_rates(self.threads))
+        return pose(self.graph, self.steps, machine_rates(self.threads))
 
     def lay_out(self, schedule: Schedule) -> Planned:
         """A schedule with kernels and places."""
@@ -61,8 +66,7 @@ class Planner:
     @cached_property
     def whole(self) -> Planned:
         """The plan that keeps every value."""
-        steps = select(self.graph, self.threads)
-        return Planned(self.graph, steps, layout(self.graph, steps), ())
+        return Planned(self.graph, self.steps, layout(self.graph, self.steps), ())
 
     def fastest(self, arena_bytes: int) -> Planned | None:
         """The fastest plan whose arena has at most so many bytes.

@@ -20,7 +20,7 @@ CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices
 RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
-EFFORT = 8_000_000  # steps simulated in all
+EFFORT = 6_000_000  # steps simulated in all
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the order of the sums that a producer takes over); the unfused graph is its test
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -52,6 +52,10 @@ def batch_norm_relu(graph: Graph) -> Graph:
     """BN then ReLU: one pass forward; backward recomputes the ReLU's mask from BN's input."""
     readers = _readers(graph)
     grads_of = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormGrad)}
+    masks_of: dict[Tensor, list[Node]] = defaultdict(list)
+    for node in graph.nodes:
+        if isinstance(node.op, UnaryGrad) and node.op.row == "relu":
+            masks_of[node.inputs[0]].append(node)
     relus: dict[Tensor, Node] = {}
     for node in graph.nodes:
         if not _is_relu(node.op):
@@ -60,8 +64,7 @@ def batch_norm_relu(graph: Graph) -> Graph:
         op = source.node.op
         if not (isinstance(op, BatchNorm) and not op.relu and readers[source] == 1):
             continue
-        masks = [n for n in graph.nodes if isinstance(n.op, UnaryGrad) and n.op.row == "relu"
-                 and n.inputs[0] is node.outputs[0]]
+        masks = masks_of[node.outputs[0]]
         fits = all(readers[n.outputs[0]] == 1 and n.outputs[0] in grads_of
                    and grads_of[n.outputs[0]].inputs[1] is source.node.inputs[0] for n in masks)
         if fits:

@@ -15,7 +15,7 @@ from fastnn.plan.edit import Gap, again_at, forget, gaps_at, keep
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
 
-OVERHEAD = 600
+OVERHEAD = 300
 TRIED = 8  # moves simulated before the best of them is made
 
 
@@ -112,18 +112,18 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
 def _with_room(problem: Problem, lives: Lives, limit: int) -> list[int]:
     """Steps of second runs, the dearest first, whose values could be held from the run before."""
     by_value = np.lexsort((lives.made, lives.value))
-    again = np.flatnonzero(lives.value[by_value[1:]] == lives.value[by_value[:-1]])
-    start: dict[int, int] = {}
-    held: dict[int, int] = {}
-    for before, instance in zip(by_value[again].tolist(), by_value[again + 1].tolist(),
-                                strict=True):
-        step = int(lives.made[instance])
-        start[step] = min(start.get(step, step), int(lives.last_read[before]))
-        held[step] = held.get(step, 0) + problem.reserved[lives.value[instance]]
-    found = [step for step, first in start.items()
-             if lives.used[first + 1:step].max(initial=0) + held[step] <= limit]
-    return sorted(found, key=lambda step: (-problem.tasks[lives.schedule[step]].second.seconds,
-                                           step))
+    second = np.flatnonzero(lives.value[by_value[1:]] == lives.value[by_value[:-1]])
+    before, after = by_value[second], by_value[second + 1]
+    steps, number = np.unique(lives.made[after], return_inverse=True)
+    start = steps.copy()
+    np.minimum.at(start, number, lives.last_read[before])
+    held = np.bincount(number, np.array(problem.reserved)[lives.value[after]], steps.size)
+    fits = np.zeros(steps.size, bool)
+    for size in np.unique(held):
+        above = np.concatenate([[0], np.cumsum(lives.used + size > limit)])
+        fits |= (held == size) & (above[steps] == above[np.minimum(start + 1, steps)])
+    return sorted(steps[fits].tolist(), key=lambda step: (
+        -problem.tasks[lives.schedule[step]].second.seconds, step))
 
 
 def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
