@@ -30,6 +30,7 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor
 
+FASTEST = 30  # times as fast as the fixed rates: a noisy fit must not make work free
 ROUNDS = 5  # each node's time is the least of so many: others can only add to it
 
 
@@ -130,7 +131,7 @@ def times(todo: Sequence[Miniature], rounds: int = ROUNDS) -> list[tuple[Node, f
 
 
 def fit(measured: Sequence[tuple[Node, float]]) -> dict[str, float]:
-    """The rates, none of them negative, for which errors are least.
+    """The rates for which errors are least, none below what no machine reaches.
 
     An error's square counts by the node's time: relative errors alone would weigh a hundred small
     nodes as much as those that a step's time is made of, absolute ones would see no small node.
@@ -140,8 +141,9 @@ def fit(measured: Sequence[tuple[Node, float]]) -> dict[str, float]:
     seconds = np.array([max(time, 0.0) for _, time in measured])
     weights = 1 / np.sqrt(np.maximum(seconds, 1e-6))
     scale = np.maximum(rows.max(0), 1.0)
-    found, _ = nnls(rows / scale * weights[:, None], seconds * weights)
-    return dict(zip(kinds, (found / scale).tolist(), strict=True))
+    least = np.array([FIXED[kind] / FASTEST for kind in kinds])
+    beyond, _ = nnls(rows / scale * weights[:, None], (seconds - rows @ least) * weights)
+    return dict(zip(kinds, (least + beyond / scale).tolist(), strict=True))
 
 
 def calibrate(threads: int) -> dict[str, Mapping[str, float]]:

@@ -20,7 +20,7 @@ CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices
 RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
-EFFORT = 6_000_000  # steps simulated in all
+EFFORT = 7_000_000  # steps simulated in all
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,14 @@ class Archive:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._numbers = problem.everything  # all schedules share these: a fourth of their memory
         self._points: dict[Schedule, Point] = {}
 
     def add(self, order: Schedule) -> Point:
         """Measure a schedule and take it in."""
         point = self._points.get(order)
         if point is None:
+            order = tuple(self._numbers[number] for number in order)
             point = Point(Lives(self._problem, order).peak, self._problem.seconds(order), order)
             self._points[order] = point
         return point
@@ -77,8 +79,10 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
         effort.spend(order)
         archive.add(order)
     _from_chains(problem, archive, whole.bytes, effort)
-    _descend(problem, archive, effort.share(3))
-    _improve(problem, archive, effort)
+    for stage, parts in ((_descend, 4), (_improve, 2), (_polish, 1)):
+        share = effort.share(parts)
+        stage(problem, archive, share)
+        effort.take_back(share)
     return tuple(archive.points())
 
 
@@ -133,3 +137,24 @@ def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
         found = archive.best(limit)
         if found is not None:
             before = archive.add(exchange(problem, found.schedule, limit, share)).schedule
+        effort.take_back(share)
+
+
+def _polish(problem: Problem, archive: Archive, effort: Effort) -> None:
+    """Each schedule of the frontier within its own bytes, and from it one just below.
+
+    Levels are apart, and what is best at one of them may be too large for the next by a few bytes.
+    """
+    done: set[Schedule] = set()
+    while effort.steps > 0:
+        todo = [point for point in archive.points() if point.schedule not in done]
+        if not todo:
+            break
+        for count, point in enumerate(todo):
+            share = effort.share(len(todo) - count)
+            archive.add(exchange(problem, point.schedule, point.bytes, share))
+            below = reduce(problem, point.schedule, point.bytes - 1, share)
+            if below is not None:
+                archive.add(refill(problem, below, point.bytes - 1, share))
+            done.add(point.schedule)
+            effort.take_back(share)

@@ -36,6 +36,10 @@ class Effort:
         self.steps -= part
         return Effort(part)
 
+    def take_back(self, share: Effort) -> None:
+        """What a part left over."""
+        self.steps += max(share.steps, 0)
+
 
 def overshoot(lives: Lives, limit: int) -> int:
     """Bytes above a limit, summed over stages: a task's first run and the replays before it.
