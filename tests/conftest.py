@@ -1,6 +1,9 @@
 """Every test starts from the same seed, with one thread unless it asks for more."""
 
+import os
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,6 +12,12 @@ import fastnn as fn
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and its children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Plans by fixed rates, the same on every machine: below a file no folder can be made, so that
+# neither this process nor its children keep, or measure, any others.
+_CACHE = Path(tempfile.mkdtemp(prefix="fastnn-tests-"))
+(_CACHE / "fastnn").touch()
+os.environ["XDG_CACHE_HOME"] = str(_CACHE)
 
 # The same examples on every run; no deadline, which a busy machine would miss. `thorough` draws
 # new ones each time and more of them, `sanitized` fewer: pytest --hypothesis-profile=thorough

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -86,9 +86,9 @@ class Call:
 class Op:
     """One operation; subclasses are frozen dataclasses whose fields are its arguments.
 
-    `flops` and the bytes of inputs and outputs are its cost. An operation that changes state
-    (running statistics, an optimizer's update) has no outputs and sets `effect`. One whose result
-    may differ from run to run says that it is not `replayable`.
+    `flops` are counted for people, `work` is what the planner predicts time from. An operation that
+    changes state (running statistics, an optimizer's update) has no outputs and sets `effect`. One
+    whose result may differ from run to run says that it is not `replayable`.
     """
 
     effect: ClassVar[bool] = False
@@ -127,9 +127,18 @@ class Op:
         """
         return self
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        """Amounts of each kind of work (`plan/cost.py`); by default one pass over memory."""
+        return {"pass": moved_bytes(node)}
+
     def flops(self, node: Node) -> float:
         """Floating-point operations."""
         return float(sum(tensor.size for tensor in node.outputs))
+
+
+def moved_bytes(node: Node) -> float:
+    """Bytes of everything that a node reads and writes."""
+    return float(sum(tensor.bytes for tensor in (*node.inputs, *node.outputs)))
 
 
 @dataclass(frozen=True)
@@ -354,6 +363,14 @@ def apply(op: Op, *inputs: Any) -> Tensor:
     return apply_all(op, *inputs)[0]
 
 
+def _add_new(node: Node, nodes: dict[Node, None]) -> None:
+    """Add a node after those that it needs and that are not there yet."""
+    if node not in nodes and not isinstance(node.op, Leaf):
+        for tensor in node.inputs:
+            _add_new(tensor.node, nodes)
+        nodes[node] = None
+
+
 @dataclass(frozen=True)
 class Graph:
     """A whole computation: nodes in the order of execution, leaves left out.
@@ -413,8 +430,8 @@ class Graph:
                     outputs = node.outputs
                 nodes[node] = None
             else:
-                nodes.update({tensor.node: None for tensor in outputs
-                              if not isinstance(tensor.node.op, Leaf)})
+                for tensor in outputs:
+                    _add_new(tensor.node, nodes)
             new.update(zip(self.nodes[position].outputs, outputs, strict=True))
             first_update = len(nodes) if position < self.first_update else first_update
             forward_nodes = len(nodes) if position < self.forward_nodes else forward_nodes

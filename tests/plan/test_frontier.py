@@ -7,11 +7,11 @@ import pytest
 
 from fastnn.plan.frontier import frontier
 from fastnn.plan.fuse import fuse
+from fastnn.plan.lives import Lives
 from fastnn.plan.memory import layout
 from fastnn.plan.problem import pose
 from fastnn.plan.replay import replay
 from fastnn.plan.select import select
-from fastnn.plan.simulate import usage
 from tests.plan.oracles import LiveSets, checkmate_seconds
 from tests.plan.random_graphs import random_graph
 from tests.plan.random_problems import MOTIFS, random_problem
@@ -67,7 +67,7 @@ def test_a_frontier_trades_time_for_bytes(name):
     for smaller, larger in pairwise(points):
         assert smaller.bytes < larger.bytes and smaller.seconds > larger.seconds
     for point in points:
-        assert point.bytes == max(usage(problem, point.schedule))
+        assert point.bytes == Lives(problem, point.schedule).peak
         assert point.seconds == pytest.approx(problem.seconds(point.schedule))
     frontier.cache_clear()
     assert frontier(problem) == points
@@ -84,6 +84,6 @@ def test_the_simulator_counts_as_the_layout_does(seed):
         steps = select(again, 1)
         laid_out = layout(again, steps)
         every = {id(s): s for s in (*laid_out.storages.values(), *laid_out.workspaces.values())}
-        assert usage(problem, schedule).tolist() == [
+        assert Lives(problem, schedule).used.tolist() == [
             sum(s.reserved for s in every.values() if s.first <= i <= s.last)
             for i in range(len(steps))]

@@ -10,6 +10,7 @@ from fastnn.inference import inference_of
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fuse import (
     EXACT,
+    PARTS,
     batch_norm_add_relu,
     batch_norm_relu,
     conv_statistics,
@@ -78,6 +79,49 @@ def test_a_norm_is_applied_as_it_is_read():
     count = [sum(n.op.name == "batch_norm_relu" for n in g.nodes) for g in (before, after)]
     assert count == [2, 1]  # the last one is read by the loss
     assert same_bits(run(before, arrays, fused=False), run(after, arrays, fused=False))
+
+
+def _joined(sizes=(20, 24)):
+    """A Winograd layer of joined inputs, behind a norm that pooling reads too."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((8, size, 14, 17)).astype(np.float32) for size in sizes]
+    pairs = [array_input(i, Spec(array.shape), "NCHW") for i, array in enumerate(arrays)]
+    norms = [(1 + _weight(rng, size), _weight(rng, size)) for size in sizes]
+    weight = constant(_weight(rng, 32, sum(sizes), 3, 3))
+    with streams():
+        parts = [fn.relu(fn.batch_norm(x, None, None, *norm, training=True))
+                 for (_, x), norm in zip(pairs, norms, strict=True)]
+        y = fn.conv2d(fn.cat(parts, 1), weight, padding=1)
+        pooled = fn.max_pool2d(parts[0], 2)
+        loss = fn.mean(y * _weight(rng, *y.shape)) + fn.mean(pooled * _weight(rng, *pooled.shape))
+    results = [loss, *gradients(loss, [weight, *(x for _, x in pairs)])]
+    return Graph.trace([leaf for leaf, _ in pairs], results, (), [loss]), arrays
+
+
+@pytest.mark.parametrize("rewrite", PARTS, ids=lambda rewrite: rewrite.__name__)
+def test_gradients_of_joined_inputs_part_by_part(rewrite):
+    """The whole but for rounding, and nothing joined or cut apart as large as the images."""
+    graph, arrays = _joined()
+    after = rewrite(graph)
+    name = "conv2d_grad_weight" if rewrite is PARTS[0] else "conv2d_grad_input"
+    assert sum(n.op.name == name for n in graph.nodes) == 1
+    assert sum(n.op.name == name for n in after.nodes) == 2
+    before = run(graph, arrays, fused=False)
+    for got, expected in zip(run(after, arrays, fused=False), before, strict=True):
+        scale = np.sqrt(np.mean(expected.astype(np.float64) ** 2))
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5 * scale)
+    small = rewrite(_joined((20, 4))[0])  # Winograd computes the whole, but not the second part
+    assert sum(n.op.name == name for n in small.nodes) == 1
+
+
+def test_nothing_joined_is_kept_for_the_backward_pass():
+    graph = fuse(_joined()[0])
+    backward = graph.nodes[graph.forward_nodes:]
+    assert not any(t.node.op.name == "cat" and t.ndim == 4 and t.shape[0] == 8
+                   for node in backward for t in node.inputs)
+    assert not any(t.node.op.name == "batch_norm_relu" for node in backward for t in node.inputs)
+    assert sum(n.op.name == "batch_norm_relu_conv2d_grad_weight" for n in backward) == 2
+    assert not any(node.op.name == "slice" and node.outputs[0].shape[0] == 8 for node in backward)
 
 
 def _norms_between_convolutions(relu):

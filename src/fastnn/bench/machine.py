@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastnn._kernels.dispatch import level
+from fastnn.runtime.machine import installed_version, processor
 
 
 def machine() -> dict[str, Any]:
@@ -23,27 +22,8 @@ def machine() -> dict[str, Any]:
             "date": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines
-             if line.startswith(("model name", "Model"))]
-    return next(iter(names), platform.processor() or platform.machine())
-
-
 def headline(facts: dict[str, Any], threads: int | None, rounds: int) -> str:
     """The facts in one line."""
     team = f"{threads} thread(s), " if threads else ""
     return (f"{facts['processor']}, {facts['instruction_set']}, {team}{rounds} rounds; "
             f"load at the start {facts['load'][0]:.1f}")
-
-
-def installed_version() -> str:
-    """The version of fastnn; "unknown" when it runs from sources that are not installed."""
-    try:
-        return version("fastnn")
-    except PackageNotFoundError:
-        return "unknown"

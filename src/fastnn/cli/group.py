@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from fastnn.bench.machine import installed_version
 from fastnn.cli.bench import bench
 from fastnn.cli.doctor import doctor
 from fastnn.cli.plan import plan
 from fastnn.cli.train import train
+from fastnn.runtime.machine import installed_version
 
 EXPECTED = (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError)
 

@@ -6,7 +6,7 @@ ones: same bits, and running statistics change once in a step (Ioffe and Szegedy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from fastnn.graph import (
     apply_all,
     as_tensor,
     constant,
+    moved_bytes,
     record_update,
 )
 from fastnn.ops.reshape import reshape
@@ -50,6 +51,9 @@ class BatchNormStats(Op):
     def lower(self, node: Node) -> list[Call]:
         x = node.inputs[0]
         return [Call("batch_norm_stats", (x, *node.outputs), _rows(x.shape))]
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"statistics": moved_bytes(node)}
 
     def flops(self, node: Node) -> float:
         return 3.0 * node.inputs[0].size
@@ -86,6 +90,9 @@ class BatchNorm(Op):
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0,)
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"norm": moved_bytes(node)}
+
     def flops(self, node: Node) -> float:
         return 2.0 * node.outputs[0].size
 
@@ -113,6 +120,9 @@ class BatchNormAddReLU(Op):
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0, 5)
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"norm": moved_bytes(node)}
 
     def flops(self, node: Node) -> float:
         return 3.0 * node.outputs[0].size
@@ -143,6 +153,9 @@ class BatchNormGrad(Op):
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0,)
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"norm gradient": moved_bytes(node)}
 
     def flops(self, node: Node) -> float:
         return 8.0 * node.outputs[0].size

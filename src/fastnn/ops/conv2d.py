@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
 from fastnn.ops.conv_algorithm import conv_kernel
+from fastnn.ops.conv_work import conv_work
 from fastnn.ops.reduce import sum
 from fastnn.ops.windows import (
     Pair,
@@ -83,6 +84,9 @@ class Conv2d(Op):
         d = (*self.window.dims(x.shape, weight.shape, y.shape), len(node.inputs) - 2, self.relu)
         return [Call(conv_kernel(d, "forward"), (x, weight, bias, y), d)]
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
+
     def flops(self, node: Node) -> float:
         weight = node.inputs[1].shape
         return 2.0 * node.outputs[0].size * weight[1] * weight[2] * weight[3]
@@ -115,6 +119,9 @@ class Conv2dGradInput(Op):
         d = (*self.window.dims(self.shape, weight.shape, dy.shape), 0, 0)
         return [Call(conv_kernel(d, "grad_input"), (dy, weight, node.outputs[0]), d)]
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
+
     def flops(self, node: Node) -> float:
         weight = node.inputs[1].shape
         return 2.0 * node.inputs[0].size * weight[1] * weight[2] * weight[3]
@@ -146,6 +153,9 @@ class Conv2dGradWeight(Op):
         x, dy = node.inputs
         d = (*self.window.dims(x.shape, self.shape, dy.shape), 0, 0)
         return [Call(conv_kernel(d, "grad_weight"), (x, dy, node.outputs[0]), d)]
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
 
     def flops(self, node: Node) -> float:
         return 2.0 * node.inputs[1].size * self.shape[1] * self.shape[2] * self.shape[3]

@@ -7,11 +7,12 @@ the gradient of a shortcut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fastnn.graph import Call, Node, Op, Spec, Tensor
 from fastnn.ops.conv2d import Conv2d, Window
+from fastnn.ops.conv_work import conv_work
 
 NORM = 5  # inputs that stand for one: x, mean, var, weight, bias of the norm in front
 
@@ -38,6 +39,9 @@ class Conv2dStats(Op):
 
     def again(self) -> Op:
         return Conv2d(self.window)
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
 
     def flops(self, node: Node) -> float:
         return _flops(node.inputs[1], node.outputs[0]) + 3.0 * node.outputs[0].size
@@ -72,6 +76,9 @@ class NormConv2d(Op):
     def again(self) -> Op:
         return replace(self, stats=False)
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
+
     def flops(self, node: Node) -> float:
         y = node.outputs[0]
         return (_flops(node.inputs[NORM], y) + 3.0 * self.stats * y.size
@@ -101,6 +108,9 @@ class NormConv2dGradWeight(Op):
         return [Call("winograd_grad_weight_normed", (*node.inputs, dw),
                      _sizes(self.window, x, dw, dy), (self.eps,))]
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
+
     def flops(self, node: Node) -> float:
         return _flops(node.outputs[0], node.inputs[NORM]) + 3.0 * node.inputs[0].size
 
@@ -128,6 +138,9 @@ class Conv2dGradInputSums(Op):
         dy, weight = node.inputs[:2]
         d = (*_sizes(self.window, node.outputs[0], weight, dy)[:-1], self.relu)
         return [Call("winograd_grad_input_sums", (*node.inputs, *node.outputs), d, (self.eps,))]
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
 
     def flops(self, node: Node) -> float:
         return _flops(node.inputs[1], node.inputs[0]) + 4.0 * node.outputs[0].size

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import FLOAT, Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.graph import (
+    FLOAT,
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    as_tensor,
+    moved_bytes,
+)
 from fastnn.ops.permute import transpose
 from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import reshape
@@ -50,6 +61,9 @@ class Linear(Op):
         d = (*x.shape, weight.shape[0], len(node.inputs) - 2, self.relu)
         return [Call("linear_forward", (x, weight, bias, node.outputs[0]), d)]
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"operands": moved_bytes(node), "matrix products": self.flops(node)}
+
     def flops(self, node: Node) -> float:
         return 2.0 * node.inputs[0].size * node.inputs[1].shape[0]
 
@@ -78,6 +92,9 @@ class LinearGradInput(Op):
         d = (dy.shape[0], weight.shape[1], dy.shape[1])
         return [Call("linear_grad_input", (dy, weight, node.outputs[0]), d)]
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"operands": moved_bytes(node), "matrix products": self.flops(node)}
+
     def flops(self, node: Node) -> float:
         return 2.0 * node.inputs[0].size * node.inputs[1].shape[1]
 
@@ -105,6 +122,9 @@ class LinearGradWeight(Op):
         dy, x = node.inputs
         d = (*x.shape, dy.shape[1])
         return [Call("linear_grad_weight", (dy, x, node.outputs[0]), d)]
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"operands": moved_bytes(node), "matrix products": self.flops(node)}
 
     def flops(self, node: Node) -> float:
         return 2.0 * node.inputs[0].size * node.inputs[1].shape[1]

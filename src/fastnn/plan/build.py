@@ -14,17 +14,18 @@ from fastnn.plan.budget import (
     format_bytes,
     resolve,
 )
-from fastnn.plan.cost import seconds, team_size
+from fastnn.plan.cost import team_size
 from fastnn.plan.edit import again_at
 from fastnn.plan.frontier import frontier
 from fastnn.plan.fuse import fuse
+from fastnn.plan.lives import Lives
 from fastnn.plan.memory import Layout, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.problem import Problem, Schedule, pose
+from fastnn.plan.rates import machine_rates
 from fastnn.plan.replay import replay
 from fastnn.plan.select import Step, select
 from fastnn.plan.settle import settle
-from fastnn.plan.simulate import peak
 from fastnn.runtime.process_memory import resident_bytes
 
 ATTEMPTS = 4  # at a plan that still fits once it is made
@@ -48,20 +49,29 @@ class Planner:
     threads: int
 
     @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The graph's nodes with their kernels."""
+        return select(self.graph, self.threads)
+
+    @cached_property
     def problem(self) -> Problem:
         """The graph as tasks with bytes and seconds."""
-        return pose(self.graph, select(self.graph, self.threads), self.threads)
+        return pose(self.graph, self.steps, machine_rates(self.threads))
 
     def lay_out(self, schedule: Schedule) -> Planned:
         """A schedule with kernels and places."""
-        graph = replay(self.graph, self.problem, schedule)
+        return self._lay_out(self.problem, schedule)
+
+    def _lay_out(self, problem: Problem, schedule: Schedule) -> Planned:
+        graph = replay(self.graph, problem, schedule)
         steps = select(graph, self.threads)
         return Planned(graph, steps, layout(graph, steps), tuple(again_at(schedule)))
 
     @cached_property
     def whole(self) -> Planned:
-        """The plan that keeps every value that may be kept."""
-        return self.lay_out(settle(self.problem, self.problem.everything))
+        """The plan that keeps every value that may be kept; no machine's rates are asked for."""
+        problem = pose(self.graph, self.steps)
+        return self._lay_out(problem, settle(problem, problem.everything))
 
     def fastest(self, arena_bytes: int) -> Planned | None:
         """The fastest plan whose arena has at most so many bytes.
@@ -77,7 +87,7 @@ class Planner:
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
         """The fastest plan whose arena has room, also after what planning it has taken."""
-        if peak(self.problem, settle(self.problem, self.problem.everything)) <= room() and (
+        if Lives(self.problem, settle(self.problem, self.problem.everything)).peak <= room() and (
                 self.whole.layout.arena_bytes <= room()):
             return self.whole
         frontier(self.problem)
@@ -94,8 +104,7 @@ class Planner:
             planned = self.lay_out(point.schedule)
             size = planned.layout.arena_bytes
             if not found or size < found[-1][0]:
-                time = seconds((step.node for step in planned.steps), self.threads)
-                found.append((size, time))
+                found.append((size, machine_rates(self.threads).seconds(planned.graph.nodes)))
         return found[::-1]
 
     @cached_property

@@ -1,44 +1,83 @@
-"""Predicted time of a node, from its operations and the bytes it moves, and of many on a team."""
+"""Predicted time of a node, from its work and a machine's rates, and of a step on a team."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from fastnn.graph import Graph, Node
 
-# Rates of one core with wide vectors, as convolutions and passes over memory reach them in a step.
-# Their ratio decides what is cheap to compute again: convolutions were 3 to 5 times as fast as the
-# 40e9 assumed at first, and plans ran batch norm and pooling again where a convolution cost less.
-FLOPS_PER_SECOND, BYTES_PER_SECOND = 150e9, 10e9
+CACHE = 2 << 20  # bytes of one node that a step's others have not driven out of the caches
+FAR = " from memory"  # what marks the kind of bytes beyond
+PASSES = ("pass", "norm", "statistics", "norm gradient", "operands")  # kinds that are bytes
 # Handing work to a team and waiting for its end: for each node that is shared, and some times in
 # each step to set the workers' floating-point state and to put it back.
 START_SECONDS, STARTS_PER_STEP = 5e-6, 4
 
 
-def node_seconds(node: Node) -> float:
-    """Time of one node on one thread."""
-    if node.op.view_of(node) is not None:
-        return 0.0
-    moved = sum(tensor.bytes for tensor in (*node.inputs, *node.outputs))
-    return max(node.op.flops(node) / FLOPS_PER_SECOND, moved / BYTES_PER_SECOND)
+@dataclass(frozen=True)
+class Rates:
+    """Seconds for a unit of each kind of work: on one thread, and on a team of `threads`.
 
-
-def team_seconds(node: Node, threads: int) -> float:
-    """Time of one node on so many threads: it is shared where that is faster.
-
-    With START_SECONDS = s, a node that takes t alone takes min(t, t / threads + s): nothing jumps
-    as t grows, and what a team saves only grows with t.
+    The kinds are what operations call their `work`: floating-point operations of products by
+    algorithm ("products", "tile products", ...), what Winograd transforms ("tile values", "tile
+    weights"), bytes of passes by what they compute and of what products read and write
+    ("operands"). Beyond the CACHE bytes come from memory. Each node is a "call".
     """
-    alone = node_seconds(node)
-    return alone if threads == 1 else min(alone, alone / threads + START_SECONDS)
+
+    threads: int
+    alone: Mapping[str, float]
+    team: Mapping[str, float]
+
+    def node_seconds(self, node: Node) -> float:
+        """Time of one node; it is shared where that is faster.
+
+        With k = what a call costs a team, a node that takes t alone and w shared takes
+        min(t, w + k): nothing jumps as t grows, and what a team saves only grows with t.
+        """
+        if node.op.view_of(node) is not None:
+            return 0.0
+        amounts = amounts_of(node)
+        return min(_total(amounts, self.alone), _total(amounts, self.team))
+
+    def seconds(self, nodes: Iterable[Node]) -> float:
+        """Time of a step."""
+        starts = 0.0 if self.threads == 1 else STARTS_PER_STEP * START_SECONDS
+        return sum(self.node_seconds(node) for node in nodes) + starts
 
 
-def seconds(nodes: Iterable[Node], threads: int) -> float:
-    """Time of a step on so many threads."""
-    starts = 0.0 if threads == 1 else STARTS_PER_STEP * START_SECONDS
-    return sum(team_seconds(node, threads) for node in nodes) + starts
+def amounts_of(node: Node) -> dict[str, float]:
+    """The work of a node as a machine sees it."""
+    found = {"call": 1.0, **node.op.work(node)}
+    for kind in found.keys() & PASSES:
+        found[kind + FAR] = max(0.0, found[kind] - CACHE)
+        found[kind] -= found[kind + FAR]
+    return found
+
+
+def _total(amounts: Mapping[str, float], rates: Mapping[str, float]) -> float:
+    return sum(amount * rates[kind] for kind, amount in amounts.items())
+
+
+# What one core with wide vectors reaches (AMD Zen 4): used where nothing was measured.
+FIXED = {"call": 0.0, "products": 1e-11, "matrix products": 1e-11, "grouped products": 3e-11,
+         "line products": 2e-11, "tile products": 1e-11, "tile values": 1.5e-10,
+         "tile weights": 2e-10, "pass": 1e-11, "norm": 2e-11, "statistics": 3e-11,
+         "norm gradient": 4e-11, "operands": 0.0}
+FIXED |= {kind + FAR: FIXED[kind] + 2.5e-11 for kind in PASSES}
+
+
+def fixed_rates(threads: int) -> Rates:
+    """The same on every machine; a team shares all of a node's work."""
+    if threads == 1:
+        return Rates(1, FIXED, FIXED)
+    team = {kind: rate / threads for kind, rate in FIXED.items()}
+    return Rates(threads, FIXED, team | {"call": START_SECONDS})
 
 
 def team_size(graph: Graph, threads: int) -> int:
-    """All threads or one, whichever is faster. Results are the same for any number."""
-    return min(1, threads, key=lambda size: seconds(graph.nodes, size))
+    """All threads or one, whichever is faster by fixed rates, so that it never depends on timing.
+
+    Results are the same for any number.
+    """
+    return min(1, threads, key=lambda size: fixed_rates(size).seconds(graph.nodes))

@@ -31,12 +31,12 @@ def gaps_at(lives: Lives, step: int) -> list[Gap]:
     end = np.full(lives.value.size, lives.steps)
     np.minimum.at(end, lives.read[after], lives.read_at[after])
     open_ = (lives.made < step) & (step < end) & (end < lives.steps)
-    open_ &= lives.tables.renewable[lives.value]
+    open_ &= lives.problem.tables.renewable[lives.value]
     return [Gap(int(lives.value[i]), int(start[i]), int(end[i])) for i in np.flatnonzero(open_)]
 
 
-def forget(problem: Problem, schedule: Schedule, lives: Lives, gap: Gap) -> Schedule:
-    """The schedule that makes the value again at the end of the gap.
+def forget(problem: Problem, schedule: Schedule, lives: Lives, gap: Gap) -> Lives:
+    """The lives of the schedule that makes the value again at the end of the gap.
 
     What that needs and is not held there is made again too. `lives` are those of the schedule.
     """
@@ -51,12 +51,12 @@ def forget(problem: Problem, schedule: Schedule, lives: Lives, gap: Gap) -> Sche
         found.add(number)
         pending += [problem.producer[v] for v in problem.tasks[number].inputs
                     if v not in held and problem.renewable[v]]
-    return prune(problem, (*schedule[:gap.end], *sorted(found), *schedule[gap.end:]))
+    return Lives(problem, (*schedule[:gap.end], *sorted(found), *schedule[gap.end:])).pruned()
 
 
-def keep(problem: Problem, schedule: Schedule, position: int) -> Schedule:
-    """The schedule without the second run of a task at a position."""
-    return prune(problem, (*schedule[:position], *schedule[position + 1:]))
+def keep(problem: Problem, schedule: Schedule, position: int) -> Lives:
+    """The lives of the schedule without the second run of a task at a position."""
+    return Lives(problem, (*schedule[:position], *schedule[position + 1:])).pruned()
 
 
 def again_at(schedule: Schedule) -> list[int]:
@@ -72,14 +72,3 @@ def again_at(schedule: Schedule) -> list[int]:
             result.append(position)
         seen.add(number)
     return result
-
-
-def prune(problem: Problem, schedule: Schedule) -> Schedule:
-    """The schedule without second runs whose values nobody reads."""
-    while True:
-        lives = Lives(problem, schedule)
-        useful = lives.first_runs.copy()
-        useful[lives.made[lives.read]] = True
-        if useful.all():
-            return schedule
-        schedule = tuple(lives.order[useful].tolist())

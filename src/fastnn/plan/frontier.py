@@ -11,16 +11,17 @@ from functools import lru_cache
 
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
-from fastnn.plan.edit import prune
 from fastnn.plan.improve import Effort, exchange, reduce, refill
+from fastnn.plan.lives import Lives
+from fastnn.plan.options import thresholds
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import settle
-from fastnn.plan.simulate import peak
 
 CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices, many finer ones
 RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
+THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
-EFFORT = 1_500_000  # steps simulated in all
+EFFORT = 7_000_000  # steps simulated in all
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,15 @@ class Archive:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._numbers = problem.everything  # all schedules share these: a fourth of their memory
         self._points: dict[Schedule, Point] = {}
 
     def add(self, order: Schedule) -> Point:
         """Measure a schedule and take it in."""
         point = self._points.get(order)
         if point is None:
-            point = Point(peak(self._problem, order), self._problem.seconds(order), order)
+            order = tuple(self._numbers[number] for number in order)
+            point = Point(Lives(self._problem, order).peak, self._problem.seconds(order), order)
             self._points[order] = point
         return point
 
@@ -51,6 +54,12 @@ class Archive:
         """The fastest within a limit."""
         fitting = [point for point in self._points.values() if point.bytes <= limit]
         return min(fitting, key=lambda point: (point.seconds, point.bytes), default=None)
+
+    def above(self, limit: int, count: int) -> list[Schedule]:
+        """The fastest few that are too large for a limit, but by no more than half."""
+        near = [point for point in self._points.values() if limit < point.bytes <= 1.5 * limit]
+        near.sort(key=lambda point: (point.seconds, point.bytes))
+        return [point.schedule for point in near[:count]]
 
     def points(self) -> list[Point]:
         """From the least memory to the least time."""
@@ -67,9 +76,15 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
     archive = Archive(problem)
     whole = archive.add(settle(problem, problem.everything))
     effort = Effort(EFFORT)
+    for rough in thresholds(problem, THRESHOLDS):
+        order = settle(problem, rough)
+        effort.spend(order)
+        archive.add(order)
     _from_chains(problem, archive, whole.bytes, effort)
-    _descend(problem, archive, effort.share(3))
-    _improve(problem, archive, effort)
+    for stage, parts in ((_descend, 4), (_improve, 2), (_polish, 1)):
+        share = effort.share(parts)
+        stage(problem, archive, share)
+        effort.take_back(share)
     return tuple(archive.points())
 
 
@@ -87,7 +102,8 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             limits = table.limits()
             most_tried = max(4, effort.steps // (100 * len(problem.tasks)))
             for limit in limits[::-(-len(limits) // most_tried) or 1]:
-                order = settle(problem, prune(problem, schedule(problem, table, limit)))
+                order = settle(problem, Lives(problem, schedule(problem, table, limit))
+                               .pruned().schedule)
                 effort.spend(order)
                 archive.add(order)
 
@@ -115,8 +131,8 @@ def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
         share = effort.share(LEVELS + 1 - level)
         limit = round(most * (least / most) ** (level / LEVELS))
         found = archive.best(limit)
-        starts = (before, *([found.schedule] if found is not None else []), whole,
-                  points[0].schedule)
+        starts = (before, *([found.schedule] if found is not None else []),
+                  *archive.above(limit, 2), points[0].schedule)
         for start in dict.fromkeys(starts):
             order = reduce(problem, start, limit, share)
             if order is not None:
@@ -124,3 +140,24 @@ def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
         found = archive.best(limit)
         if found is not None:
             before = archive.add(exchange(problem, found.schedule, limit, share)).schedule
+        effort.take_back(share)
+
+
+def _polish(problem: Problem, archive: Archive, effort: Effort) -> None:
+    """Each schedule of the frontier within its own bytes, and from it one just below.
+
+    Levels are apart, and what is best at one of them may be too large for the next by a few bytes.
+    """
+    done: set[Schedule] = set()
+    while effort.steps > 0:
+        todo = [point for point in archive.points() if point.schedule not in done]
+        if not todo:
+            break
+        for count, point in enumerate(todo):
+            share = effort.share(len(todo) - count)
+            archive.add(exchange(problem, point.schedule, point.bytes, share))
+            below = reduce(problem, point.schedule, point.bytes - 1, share)
+            if below is not None:
+                archive.add(refill(problem, below, point.bytes - 1, share))
+            done.add(point.schedule)
+            effort.take_back(share)

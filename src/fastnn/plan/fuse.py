@@ -6,7 +6,7 @@ the order of the sums that a producer takes over); the unfused graph is its test
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -31,6 +31,7 @@ from fastnn.ops.conv2d_fused import (
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
+from fastnn.plan.fuse_concat import by_winograd, parts_of_grad_input, parts_of_grad_weight
 
 
 def _readers(graph: Graph) -> Counter[Tensor]:
@@ -61,6 +62,10 @@ def batch_norm_relu(graph: Graph) -> Graph:
     """BN then ReLU: one pass forward; backward recomputes the ReLU's mask from BN's input."""
     readers = _readers(graph)
     grads_of = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormGrad)}
+    masks_of: dict[Tensor, list[Node]] = defaultdict(list)
+    for node in graph.nodes:
+        if isinstance(node.op, UnaryGrad) and node.op.row == "relu":
+            masks_of[node.inputs[0]].append(node)
     relus: dict[Tensor, Node] = {}
     for node in graph.nodes:
         if not _is_relu(node.op):
@@ -69,8 +74,7 @@ def batch_norm_relu(graph: Graph) -> Graph:
         op = source.node.op
         if not (isinstance(op, BatchNorm) and not op.relu and readers[source] == 1):
             continue
-        masks = [n for n in graph.nodes if isinstance(n.op, UnaryGrad) and n.op.row == "relu"
-                 and n.inputs[0] is node.outputs[0]]
+        masks = masks_of[node.outputs[0]]
         fits = all(readers[n.outputs[0]] == 1 and n.outputs[0] in grads_of
                    and grads_of[n.outputs[0]].inputs[1] is source.node.inputs[0] for n in masks)
         if fits:
@@ -163,17 +167,13 @@ def pool_without_places(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
-def _by_winograd(node: Node) -> bool:
-    return node.op.lower(node)[0].kernel.startswith("winograd")
-
-
 def conv_statistics(graph: Graph) -> Graph:
     """Winograd adds up the statistics of the batch norm behind it as it writes."""
     norms = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormStats)}
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if (isinstance(node.op, Conv2d) and not node.op.relu and node.outputs[0] in norms
-                and _by_winograd(node)):
+                and by_winograd(node)):
             specs = [t.spec for t in (*node.outputs, *norms[node.outputs[0]].outputs)]
             return Node(Conv2dStats(node.op.window), inputs, specs, node.origin).outputs[:1]
         if isinstance(node.op, BatchNormStats) and isinstance(inputs[0].node.op, Conv2dStats):
@@ -192,7 +192,7 @@ def gradient_sums(graph: Graph) -> Graph:
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if (isinstance(node.op, Conv2dGradInput) and node.outputs[0] in norms
-                and _by_winograd(node)):
+                and by_winograd(node)):
             norm = norms[node.outputs[0]]
             assert isinstance(norm.op, BatchNormGrad)
             op = Conv2dGradInputSums(node.op.window, node.op.shape, norm.op.eps, norm.op.relu)
@@ -226,7 +226,7 @@ def shortcut_gradient(graph: Graph) -> Graph:
             for i in (1, 2):
                 term = node.inputs[i].node
                 if (isinstance(term.op, Conv2dGradInput) and readers[node.inputs[i]] == 1
-                        and _by_winograd(term)):
+                        and by_winograd(term)):
                     seams[node.outputs[0]] = i
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -238,14 +238,14 @@ def shortcut_gradient(graph: Graph) -> Graph:
             values = norm.inputs[1:4]  # of the forward pass, which this rewrite leaves alone
             specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
             return Node(op, (*term.inputs, inputs[3 - i], inputs[0], *values), specs,
-                        term.scope).outputs[:1]
+                        term.origin).outputs[:1]
         if isinstance(node.op, BatchNormGrad) and norms.get(node.inputs[0]) is node:
             seam = inputs[0].node
             if isinstance(seam.op, Conv2dGradInputShortcut):
                 bias = inputs[4]  # not read; any vector of channels
                 op_input = BatchNormGradInput(node.op.eps, False)
                 dx = Node(op_input, (*inputs, bias, *seam.outputs[1:]), [node.outputs[0].spec],
-                          node.scope).outputs[0]
+                          node.origin).outputs[0]
                 return (dx, *seam.outputs[1:])
         return None
 
@@ -253,30 +253,32 @@ def shortcut_gradient(graph: Graph) -> Graph:
 
 
 def norm_as_it_is_read(graph: Graph) -> Graph:
-    """Batch norm and ReLU in front of Winograd's layers alone: applied to what they read.
+    """Batch norm and ReLU in front of Winograd's layers: applied to what they read.
 
-    Its output is never stored; the forward pass and the weight gradient compute it as they load.
+    Where these alone read it, the output is never stored. Weight gradients read it so in any case:
+    what others read in the forward pass need not be kept for them.
     """
-    through = {node.outputs[0] for node in graph.nodes if isinstance(node.op, BatchNorm)
-               and node.op.relu and node.origin.pin != "keep"} - set(graph.outputs)
+    norms = {node.outputs[0] for node in graph.nodes if isinstance(node.op, BatchNorm)
+             and node.op.relu and node.origin.pin != "keep"}
+    through = norms - set(graph.outputs)
     for node in graph.nodes:
         first_only = all(tensor not in through for tensor in node.inputs[1:])
         reads = (isinstance(node.op, (Conv2dStats, Conv2dGradWeight))
                  or (isinstance(node.op, Conv2d) and not node.op.relu))
-        if not (reads and first_only and _by_winograd(node)):
+        if not (reads and first_only and by_winograd(node)):
             through -= set(node.inputs)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if not node.inputs or node.inputs[0] not in through:
+        if not node.inputs or node.inputs[0] not in norms:
             return None
         norm = inputs[0].node
         assert isinstance(norm.op, BatchNorm)
-        op: object
-        if isinstance(node.op, Conv2dGradWeight):
+        op: object = None
+        if isinstance(node.op, Conv2dGradWeight) and by_winograd(node):
             op = NormConv2dGradWeight(node.op.window, node.op.shape, norm.op.eps)
-        elif isinstance(node.op, (Conv2d, Conv2dStats)):
+        elif isinstance(node.op, (Conv2d, Conv2dStats)) and node.inputs[0] in through:
             op = NormConv2d(node.op.window, norm.op.eps, isinstance(node.op, Conv2dStats))
-        return _again(node, op, (*norm.inputs, *inputs[1:]))
+        return None if op is None else _again(node, op, (*norm.inputs, *inputs[1:]))
 
     return graph.rewrite(rule)
 
@@ -284,9 +286,10 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
 EXACT: tuple[Callable[[Graph], Graph], ...] = (
     batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places,
     norm_as_it_is_read)
+PARTS: tuple[Callable[[Graph], Graph], ...] = (parts_of_grad_weight, parts_of_grad_input)
 SUMMING: tuple[Callable[[Graph], Graph], ...] = (
     conv_statistics, gradient_sums, shortcut_gradient)
-REWRITES = (*EXACT[:-1], *SUMMING, norm_as_it_is_read)
+REWRITES = (*EXACT[:-1], *PARTS, *SUMMING, norm_as_it_is_read)
 
 
 def fuse(graph: Graph) -> Graph:

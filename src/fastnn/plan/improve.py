@@ -15,10 +15,8 @@ from fastnn.plan.edit import Gap, forget, gaps_at, keep
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import spare_at
-from fastnn.plan.simulate import peak, usage_of
-from fastnn.plan.tables import Ints
 
-OVERHEAD = 600
+OVERHEAD = 300
 TRIED = 8  # moves simulated before the best of them is made
 
 
@@ -39,14 +37,18 @@ class Effort:
         self.steps -= part
         return Effort(part)
 
+    def take_back(self, share: Effort) -> None:
+        """What a part left over."""
+        self.steps += max(share.steps, 0)
 
-def overshoot(lives: Lives, used: Ints, limit: int) -> int:
+
+def overshoot(lives: Lives, limit: int) -> int:
     """Bytes above a limit, summed over stages: a task's first run and the replays before it.
 
     Stages, not steps: a replay adds steps, and must not seem to do harm by their number.
     """
     starts = np.concatenate([[0], np.flatnonzero(lives.first_runs)[:-1] + 1])
-    return int(np.maximum.reduceat(np.maximum(used - limit, 0), starts).sum())
+    return int(np.maximum.reduceat(np.maximum(lives.used - limit, 0), starts).sum())
 
 
 def reduce(
@@ -57,62 +59,77 @@ def reduce(
     spared: a task whose values are not forgotten.
     """
     lives = Lives(problem, schedule)
-    used = usage_of(lives)
-    excess = overshoot(lives, used, limit)
+    excess = overshoot(lives, limit)
     seconds = problem.seconds(schedule)
     while excess:
-        best: tuple[float, int, float, Schedule, Lives, Ints] | None = None
-        for gap in _promising(problem, lives, used, limit, spared):
-            changed = forget(problem, schedule, lives, gap)
-            if not effort.spend(changed):
+        best: tuple[float, int, float, Lives] | None = None
+        for gap in _promising(problem, lives, limit, spared):
+            after = forget(problem, schedule, lives, gap)
+            if not effort.spend(after.schedule):
                 return None
-            after = Lives(problem, changed)
-            now_used = usage_of(after)
-            left = overshoot(after, now_used, limit)
-            cost = problem.seconds(changed) - seconds
+            left = overshoot(after, limit)
+            cost = problem.seconds(after.schedule) - seconds
             if left < excess:
                 gain = (excess - left) / max(cost, 1e-12)
                 if best is None or gain > best[0]:
-                    best = gain, left, seconds + cost, changed, after, now_used
+                    best = gain, left, seconds + cost, after
         if best is None:
             return None
-        _, excess, seconds, schedule, lives, used = best
+        _, excess, seconds, lives = best
+        schedule = lives.schedule
     return schedule
 
 
 def _promising(
-    problem: Problem, lives: Lives, used: Ints, limit: int, spared: int
+    problem: Problem, lives: Lives, limit: int, spared: int
 ) -> list[Gap]:
     """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
-    above = np.concatenate([[0], np.cumsum(used > limit)])
+    above = np.concatenate([[0], np.cumsum(lives.used > limit)])
 
     def merit(gap: Gap) -> float:
         task = problem.tasks[problem.producer[gap.value]].second
         length = int(above[gap.end] - above[gap.start + 1])
         return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
 
-    gaps = (gap for gap in gaps_at(lives, int(used.argmax()))
+    gaps = (gap for gap in gaps_at(lives, int(lives.used.argmax()))
             if problem.producer[gap.value] != spared)
     return sorted(gaps, key=merit, reverse=True)[:TRIED]
 
 
 def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
     """The schedule with whatever second runs left out that the limit does not need."""
+    lives = Lives(problem, schedule)
     seconds = problem.seconds(schedule)
     changed = True
     while changed:
         changed = False
-        places = sorted(spare_at(problem, schedule),
-                        key=lambda place: -problem.tasks[schedule[place]].second.seconds)
-        for place in places:
-            shorter = keep(problem, schedule, place)
-            if not effort.spend(shorter):
-                return schedule
-            time = problem.seconds(shorter)
-            if time <= seconds and peak(problem, shorter) <= limit:
-                schedule, seconds, changed = shorter, time, True
+        for place in _with_room(problem, lives, limit):
+            shorter = keep(problem, lives.schedule, place)
+            if not effort.spend(shorter.schedule):
+                return lives.schedule
+            time = problem.seconds(shorter.schedule)
+            if time <= seconds and shorter.peak <= limit:
+                lives, seconds, changed = shorter, time, True
                 break
-    return schedule
+    return lives.schedule
+
+
+def _with_room(problem: Problem, lives: Lives, limit: int) -> list[int]:
+    """Steps of second runs, the dearest first, whose values could be held from the run before."""
+    by_value = np.lexsort((lives.made, lives.value))
+    second = np.flatnonzero(lives.value[by_value[1:]] == lives.value[by_value[:-1]])
+    before, after = by_value[second], by_value[second + 1]
+    steps, number = np.unique(lives.made[after], return_inverse=True)
+    start = steps.copy()
+    np.minimum.at(start, number, lives.last_read[before])
+    held = np.bincount(number, np.array(problem.reserved)[lives.value[after]], steps.size)
+    fits = np.zeros(steps.size, bool)
+    for size in np.unique(held):
+        above = np.concatenate([[0], np.cumsum(lives.used + size > limit)])
+        fits |= (held == size) & (above[steps] == above[np.minimum(start + 1, steps)])
+    spare = set(spare_at(problem, lives.schedule)).intersection(steps[fits].tolist())
+    return sorted(spare, key=lambda step: (
+        -problem.tasks[lives.schedule[step]].second.seconds, step))
 
 
 def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
@@ -126,7 +143,7 @@ def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -
         changed = False
         for place in sorted(spare_at(problem, schedule),
                             key=lambda place: -problem.tasks[schedule[place]].second.seconds):
-            other = reduce(problem, keep(problem, schedule, place), limit, effort,
+            other = reduce(problem, keep(problem, schedule, place).schedule, limit, effort,
                            schedule[place])
             if other is None:
                 continue

@@ -13,6 +13,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from fastnn._kernels.first_fit import first_fit
 from fastnn.graph import Graph, Leaf, Tensor
 from fastnn.plan.select import Step
 from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED, stagger
@@ -119,10 +120,10 @@ def _overwritten(
     owners = [storages.get(tensor) for tensor in node.inputs]
     for number in node.op.overwrites(node):
         storage = owners[number]
-        if storage is None or owners.count(storage) > 1:
+        if (storage is None or storage.last > i or owners.count(storage) > 1
+                or storage.bytes != max(node.outputs[0].bytes, 1)):
             continue
-        done = all(last[base.get(tensor, tensor)] <= i for tensor in storage.tensors)
-        if done and storage.last <= i and storage.bytes == max(node.outputs[0].bytes, 1):
+        if all(last[base.get(tensor, tensor)] <= i for tensor in storage.tensors):
             return storage
     return None
 
@@ -163,19 +164,6 @@ def _most_at_once(storages: Sequence[Storage]) -> int:
 
 def _first_fit(order: Sequence[Storage]) -> dict[int, int]:
     """The lowest free offset for each storage, in this order."""
-    # Columns are the storages placed so far, by offset; a numpy scan for each new one.
-    placed = np.empty((4, len(order)), np.int64)
-    offsets: dict[int, int] = {}
-    for count, storage in enumerate(order):
-        size, first, last = storage.reserved, storage.first, storage.last
-        starts, ends, firsts, lasts = placed[:, :count]
-        together = np.flatnonzero((firsts <= last) & (lasts >= first))
-        # Below each neighbour in time lies a gap, from the end of all under it.
-        floors = np.maximum.accumulate(np.concatenate([[0], ends[together]]))
-        fits = np.flatnonzero(starts[together] >= floors[:-1] + size)
-        offset = int(floors[fits[0]] if fits.size else floors[-1])
-        where = int(np.searchsorted(starts, offset))
-        placed[:, where + 1:count + 1] = placed[:, where:count]
-        placed[:, where] = offset, offset + size, first, last
-        offsets[id(storage)] = offset
-    return offsets
+    rows = np.array([(s.reserved, s.first, s.last) for s in order], np.int64).reshape(-1, 3)
+    offsets = first_fit(*(np.ascontiguousarray(column) for column in rows.T))
+    return dict(zip(map(id, order), offsets.tolist(), strict=True))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastnn.plan.blocks import Block
-from fastnn.plan.problem import Problem, Task
+from fastnn.plan.problem import Problem, Schedule, Task
 
 MOST_OPTIONS = 6
 
@@ -32,8 +32,8 @@ class Option:
     backward_peak: int
 
 
-def options(problem: Problem, block: Block) -> list[Option]:
-    """The options of a block, the one that keeps most first."""
+def options(problem: Problem, block: Block, most: int = MOST_OPTIONS) -> list[Option]:
+    """The options of a block, about `most`, the one that keeps most first."""
     inside = {value for number in range(block.first, block.end)
               for value in problem.tasks[number].outputs if problem.renewable[value]}
     read = {v for number in block.backward for v in problem.tasks[number].inputs} & inside
@@ -44,13 +44,24 @@ def options(problem: Problem, block: Block) -> list[Option]:
 
     ordered = sorted(read, key=lambda value: (dearness(value), value))
     levels = sorted({dearness(value) for value in ordered})
-    step = max(1, -(-len(levels) // (MOST_OPTIONS - 1)))
+    step = max(1, -(-len(levels) // (most - 1)))
     bounds = [-1.0, *levels[step - 1::step], *levels[-1:]]
     found = []
     for bound in dict.fromkeys(bounds):
         kept = frozenset(value for value in ordered if dearness(value) > bound)
         found.append(_option(problem, block, inside, kept))
     return found
+
+
+def thresholds(problem: Problem, most: int) -> list[Schedule]:
+    """At most about so many schedules of the whole net as one block: what is cheap is forgotten.
+
+    Unlike a chain's they may make again what crosses from block to block: the sums that end
+    residual blocks, one from another.
+    """
+    whole = Block(0, problem.forward, tuple(range(problem.forward, len(problem.tasks))))
+    forward = tuple(range(problem.forward))
+    return [forward + option.backward for option in options(problem, whole, most)]
 
 
 def _option(problem: Problem, block: Block, inside: set[int], kept: frozenset[int]) -> Option:

@@ -9,8 +9,8 @@ from functools import cached_property
 from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
 from fastnn.plan.budget import GROWTH, RUNNING, format_bytes
-from fastnn.plan.cost import seconds
 from fastnn.plan.memory import Layout
+from fastnn.plan.rates import machine_rates
 from fastnn.plan.select import Step
 from fastnn.runtime.executor import Place, PlacedCall
 
@@ -63,8 +63,8 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Predicted time of one step, from its operations and bytes."""
-        return seconds((step.node for step in self.steps), self.threads)
+        """Predicted time of one step on this machine; the first prediction measures its rates."""
+        return machine_rates(self.threads).seconds(step.node for step in self.steps)
 
     def place(self, tensor: Tensor) -> Place:
         """Where a tensor lies."""

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from fastnn.graph import Graph, Leaf, Node, Tensor
-from fastnn.plan.cost import team_seconds
+from fastnn.plan.cost import Rates, fixed_rates
 from fastnn.plan.memory import reserved_bytes
 from fastnn.plan.pins import dropped
 from fastnn.plan.select import Step, step_of
@@ -28,6 +28,7 @@ Schedule = tuple[int, ...]
 # A value below this share of what was read to make it is kept: to make it again would hold its
 # inputs for next to nothing. So batch norm's statistics are those of the first pass.
 REDUCTION = 1 / 16
+ONE_THREAD = fixed_rates(1)
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class Problem:
         return float(first.sum() + (second * (count - 1)).sum())
 
 
-def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
-    """The problem that a graph with its kernels is, on so many threads.
+def pose(graph: Graph, steps: Sequence[Step], rates: Rates = ONE_THREAD) -> Problem:
+    """The problem that a graph with its kernels is, with a machine's rates for so many threads.
 
     Raises ValueError for a value that was to be dropped and cannot be.
     """
@@ -120,10 +121,10 @@ def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
     kept = read_at_end | set(graph.outputs)
     tasks = []
     for position, step in enumerate(steps):
-        task = _task(step, number, threads)
+        task = _task(step, number, rates)
         if (position < graph.forward_nodes and step.node.op.replayable
                 and step.node.origin.pin != "keep"):
-            task = _with_second(task, step.node, number, kept, threads)
+            task = _with_second(task, step.node, number, kept, rates)
         tasks.append(task)
     sizes = tuple(max(tensor.bytes, 1) for tensor in number)
     renewable = {tensor for node, task in zip(graph.nodes, tasks, strict=True) if task.again
@@ -133,13 +134,13 @@ def pose(graph: Graph, steps: Sequence[Step], threads: int = 1) -> Problem:
                    frozenset(number[t] for t in dropped(graph, kept, renewable)))
 
 
-def _task(step: Step, number: Mapping[Tensor, int], threads: int) -> Task:
+def _task(step: Step, number: Mapping[Tensor, int], rates: Rates) -> Task:
     node = step.node
     viewed = node.op.view_of(node)
     return Task(
         inputs=tuple(number[t] for t in node.inputs if t in number),
         outputs=tuple(number[t] for t in node.outputs),
-        seconds=team_seconds(node, threads),
+        seconds=rates.node_seconds(node),
         workspace=reserved_bytes(step.workspace_bytes),
         view=None if viewed is None else number.get(node.inputs[viewed], LEAF),
         over=tuple(number[node.inputs[i]] for i in node.op.overwrites(node)
@@ -147,7 +148,7 @@ def _task(step: Step, number: Mapping[Tensor, int], threads: int) -> Task:
 
 
 def _with_second(
-    task: Task, node: Node, number: dict[Tensor, int], kept: set[Tensor], threads: int
+    task: Task, node: Node, number: dict[Tensor, int], kept: set[Tensor], rates: Rates
 ) -> Task:
     """The task with what its second run is, if it may have one."""
     second = node.again(node.inputs)
@@ -161,4 +162,4 @@ def _with_second(
         return replace(task, again=True)
     numbers = ChainMap({new: number[old] for new, old in same.items()}, number)
     return replace(task, again=True,
-                   shorter=_task(step_of(second, threads), numbers, threads))
+                   shorter=_task(step_of(second, rates.threads), numbers, rates))

@@ -6,7 +6,8 @@ The backward pass begins after the first run of the last forward task. Other edi
 
 from __future__ import annotations
 
-from fastnn.plan.edit import again_at, prune
+from fastnn.plan.edit import again_at
+from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
 
 
@@ -50,4 +51,4 @@ def settle(problem: Problem, schedule: Schedule) -> Schedule:
                         if value in gone and problem.producer[value] not in runs]
         order += [*sorted(runs), number]
         gone.difference_update(*(problem.tasks[run].outputs for run in (*runs, number)))
-    return prune(problem, tuple(order))
+    return Lives(problem, tuple(order)).pruned().schedule

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from fastnn._kernels.lives import Flow
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 LEAF = -1  # what a view of a parameter or of the batch looks at
 
 
-@dataclass(frozen=True)
-class Rows:
+def _rows(lists: list[tuple[int, ...]]) -> tuple[Ints, Ints]:
     """Lists of numbers, one after another: list i is items[starts[i] : starts[i + 1]]."""
-
-    starts: Ints
-    items: Ints
-
-    @classmethod
-    def of(cls, lists: list[tuple[int, ...]]) -> Rows:
-        """From one tuple for each row."""
-        sizes = [len(each) for each in lists]
-        items = [item for each in lists for item in each]
-        return cls(np.cumsum([0, *sizes]), np.array(items, np.int64))
-
-    def gather(self, rows: Ints) -> tuple[Ints, Ints, Ints]:
-        """(position in `rows`, position in its row, item) of all items of some rows, in order."""
-        sizes = self.starts[rows + 1] - self.starts[rows]
-        owner = np.repeat(np.arange(rows.size), sizes)
-        inner = np.arange(owner.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return owner, inner, self.items[self.starts[rows][owner] + inner]
+    starts = np.cumsum([0, *(len(each) for each in lists)], dtype=np.int64)
+    return starts, np.array([item for each in lists for item in each], np.int64)
 
 
 class Tables:
@@ -41,17 +26,15 @@ class Tables:
         self, tasks: Sequence[Any], sizes: Sequence[int], reserved: Sequence[int],
         results: Iterable[int], renewable: Sequence[bool],
     ) -> None:
-        self.tasks = len(tasks)
         tasks = (*tasks, *(task.second for task in tasks))
-        self.inputs = Rows.of([task.inputs for task in tasks])
-        self.outputs = Rows.of([task.outputs for task in tasks])
-        self.over = Rows.of([task.over for task in tasks])
-        # Of each task: the value that its output is a view of; LEAF; or one less for neither.
-        self.view = np.array([LEAF - 1 if task.view is None else task.view for task in tasks])
-        self.workspace = np.array([task.workspace for task in tasks], np.int64)
+        stays = np.zeros(len(sizes), bool)
+        stays[list(results)] = True
+        # Of each row: the value that its output is a view of; LEAF; or one less for neither.
+        view = np.array([LEAF - 1 if task.view is None else task.view for task in tasks], np.int64)
+        self.flow = Flow(
+            _rows([task.inputs for task in tasks]), _rows([task.outputs for task in tasks]),
+            _rows([task.over for task in tasks]), view,
+            np.array([task.workspace for task in tasks], np.int64), np.array(sizes, np.int64),
+            np.array(reserved, np.int64), stays)
         self.seconds = np.array([task.seconds for task in tasks])
-        self.sizes = np.array(sizes, np.int64)
-        self.reserved = np.array(reserved, np.int64)
         self.renewable = np.array(renewable, bool)
-        self.results = np.zeros(len(sizes), bool)
-        self.results[list(results)] = True

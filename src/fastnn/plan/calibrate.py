@@ -1,0 +1,157 @@
+"""Measure a machine's rates: miniatures of nets, each node timed, and the rates that fit best.
+
+    python -m fastnn.plan.calibrate 2
+
+prints them as JSON. It is a process of its own, since a budget counts the memory that a process
+held at any time; `rates` starts it once on each machine.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from fastnn.autodiff import gradients
+from fastnn.graph import Graph, Node, Spec, Tensor, constant, leaf, storage_shape
+from fastnn.ops.batch_norm import batch_norm
+from fastnn.ops.conv2d import conv2d
+from fastnn.ops.linear import linear
+from fastnn.plan.cost import FIXED, amounts_of
+from fastnn.plan.fuse import fuse
+from fastnn.plan.memory import layout
+from fastnn.plan.plan import Plan
+from fastnn.plan.select import select
+from fastnn.runtime.executor import Executor
+
+FASTEST = 30  # times as fast as the fixed rates: a noisy fit must not make work free
+ROUNDS = 5  # each node's time is the least of so many: others can only add to it
+
+
+def _random(shape: Sequence[int]) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def _weight(*shape: int) -> Tensor:
+    return constant(_random(shape) / 10)
+
+
+def _conv(x: Tensor, outputs: int, size: int, stride: int = 1, groups: int = 1) -> Tensor:
+    return conv2d(x, _weight(outputs, x.shape[1] // groups, size, size), None, stride, size // 2,
+                  1, groups)
+
+
+def _norm(x: Tensor) -> Tensor:
+    channels = x.shape[1]
+    return batch_norm(x, None, None, _weight(channels), _weight(channels), training=True)
+
+
+def _twice_3x3(x: Tensor) -> Any:
+    for _ in range(2):
+        x = _norm(_conv(x, x.shape[1], 3)).relu()
+    return x
+
+
+def _bottleneck(x: Tensor) -> Any:
+    y = _norm(_conv(x, x.shape[1] // 4, 1)).relu()
+    y = _norm(_conv(y, y.shape[1], 3, stride=2)).relu()
+    return (_norm(_conv(y, x.shape[1], 1)) + _norm(_conv(x, x.shape[1], 1, stride=2))).relu()
+
+
+def _depthwise(x: Tensor) -> Any:
+    return _norm(_conv(x, x.shape[1], 3, groups=x.shape[1])).relu()
+
+
+def _dense(x: Tensor) -> Any:
+    return linear(x, _weight(x.shape[1], x.shape[1])).relu()
+
+
+# Shapes that nets have, small enough for a millisecond a node: few channels and many, in cache and
+# beyond.
+MINIATURES: tuple[tuple[Callable[[Tensor], Any], tuple[int, ...]], ...] = (
+    (_twice_3x3, (4, 16, 48, 48)),
+    (_twice_3x3, (8, 64, 24, 24)),
+    (_twice_3x3, (8, 256, 12, 12)),
+    (_twice_3x3, (64, 256, 4, 4)),
+    (_bottleneck, (4, 256, 28, 28)),
+    (_bottleneck, (2, 1024, 14, 14)),
+    (_depthwise, (8, 64, 28, 28)),
+    (lambda x: _conv(x, 6, 5).relu(), (64, 1, 28, 28)),
+    (_dense, (128, 1024)),
+    (lambda x: _norm(x).relu() + x, (64, 64, 48, 48)),
+    (lambda x: _norm(x) + x, (8, 256, 64, 64)),
+    (lambda x: _norm(x).relu(), (1, 8, 8, 8)),
+)
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """A training pass, ready to run node by node."""
+
+    nodes: tuple[Node, ...]
+    calls: tuple[int, ...]  # of each node
+    executor: Executor
+
+
+def miniature(build: Callable[[Tensor], Any], shape: tuple[int, ...], threads: int) -> Miniature:
+    """A function of a batch with its gradients, planned for so many threads."""
+    x = leaf("input", 0, Spec(shape))
+    loss = build(x).sum()
+    leaves = Graph.trace([x], [loss]).leaves()
+    graph = fuse(Graph.trace([x], [loss, *gradients(loss, leaves)], (), [loss]))
+    steps = select(graph, threads)
+    plan = Plan(graph, steps, layout(graph, steps), threads, (), 0, int)
+    executor = Executor(*plan.calls(), plan.layout.arena_bytes, {}, graph.inputs, threads)
+    executor.bind([_random(storage_shape(shape))])
+    return Miniature(graph.nodes, tuple(len(step.calls) for step in steps), executor)
+
+
+def times(todo: Sequence[Miniature], rounds: int = ROUNDS) -> list[tuple[Node, float]]:
+    """Least seconds of every node that has a call."""
+    found: dict[Node, list[float]] = {}
+    for _ in range(rounds + 1):  # the first warms up
+        for each in todo:
+            done = 0
+            for node, calls in zip(each.nodes, each.calls, strict=True):
+                start = time.perf_counter()
+                each.executor.run(done, done)
+                middle = time.perf_counter()
+                each.executor.run(done, done + calls)
+                end = time.perf_counter()
+                done += calls
+                found.setdefault(node, []).append(end - middle - (middle - start))
+    return [(node, min(spent[1:])) for node, spent in found.items()
+            if node.op.view_of(node) is None]
+
+
+def fit(measured: Sequence[tuple[Node, float]]) -> dict[str, float]:
+    """The rates for which errors are least, none below what no machine reaches.
+
+    An error's square counts by the node's time: relative errors alone would weigh a hundred small
+    nodes as much as those that a step's time is made of, absolute ones would see no small node.
+    """
+    kinds = list(FIXED)
+    rows = np.array([[amounts_of(node).get(kind, 0.0) for kind in kinds] for node, _ in measured])
+    seconds = np.array([max(time, 0.0) for _, time in measured])
+    weights = 1 / np.sqrt(np.maximum(seconds, 1e-6))
+    scale = np.maximum(rows.max(0), 1.0)
+    least = np.array([FIXED[kind] / FASTEST for kind in kinds])
+    beyond, _ = nnls(rows / scale * weights[:, None], (seconds - rows @ least) * weights)
+    return dict(zip(kinds, (least + beyond / scale).tolist(), strict=True))
+
+
+def calibrate(threads: int) -> dict[str, Mapping[str, float]]:
+    """{"alone", "team"}: the rates of one thread and of so many."""
+    todo = {size: [miniature(*each, size) for each in MINIATURES] for size in {1, threads}}
+    rates = {size: fit(times(each)) for size, each in todo.items()}
+    return {"alone": rates[1], "team": rates[threads]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(calibrate(int(sys.argv[1]))))

@@ -1,0 +1,92 @@
+"""This machine's rates for the cost model: measured once and kept on disk, else fixed ones.
+
+Only a budget or a prediction asks for them. They decide which plan is chosen and never any value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastnn._kernels.dispatch import level
+from fastnn.plan.cost import FIXED, Rates, fixed_rates
+from fastnn.runtime.machine import installed_version, processor
+
+TIME_LIMIT = 60.0  # seconds for what takes one or two on a machine with nothing else to do
+
+
+def machine_rates(threads: int) -> Rates:
+    """The rates of this machine for a number of threads; the same for every process on it.
+
+    The first process that asks measures them and keeps them below $XDG_CACHE_HOME (~/.cache). The
+    file's name stands for the processor, the instruction set, the threads and the version. Where
+    nothing can be kept or measured, plans are made with fixed rates.
+    """
+    return _rates(threads, level(), cache_folder())
+
+
+@lru_cache(maxsize=16)  # one answer for a process, whatever happens to the file
+def _rates(threads: int, instructions: str, folder: Path) -> Rates:
+    facts = [processor(), instructions, str(threads), installed_version(), *FIXED]
+    name = sha256("\n".join(facts).encode()).hexdigest()[:16]
+    path = folder / f"rates-{name}.json"
+    kept = _read(path, threads)
+    if kept is None:
+        with suppress(OSError, subprocess.SubprocessError):
+            _write(path, threads, instructions)
+        kept = _read(path, threads)
+    return fixed_rates(threads) if kept is None else kept
+
+
+def cache_folder() -> Path:
+    """Where fastnn keeps what it found out about a machine."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "fastnn"
+
+
+def _write(path: Path, threads: int, instructions: str) -> None:
+    """Measure, and write a file that is there as a whole or not at all.
+
+    Without a place for it nothing is measured: each process would find something else.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(_measure(threads, instructions))
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _measure(threads: int, instructions: str) -> str:
+    """Rates as JSON, from a process of its own: a budget counts what this one ever held."""
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "fastnn.plan.calibrate", str(threads)], capture_output=True,
+        text=True, check=True, timeout=TIME_LIMIT, stdin=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": path, "FASTNN_ISA": instructions})
+    return done.stdout
+
+
+def _read(path: Path, threads: int) -> Rates | None:
+    """The rates in a file; None if there are none."""
+    try:
+        content: Any = json.loads(path.read_bytes())
+        alone, team = ({kind: float(content[size][kind]) for kind in FIXED}
+                       for size in ("alone", "team"))
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
+    sound = all(math.isfinite(rate) and rate >= 0 for rate in (*alone.values(), *team.values()))
+    return Rates(threads, alone, team) if sound else None

@@ -1,0 +1,26 @@
+"""What tells one machine from another: the processor's name, and the version of fastnn."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines
+             if line.startswith(("model name", "Model"))]
+    return next(iter(names), platform.processor() or platform.machine())
+
+
+def installed_version() -> str:
+    """The version of fastnn; "unknown" when it runs from sources that are not installed."""
+    try:
+        return version("fastnn")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,59 @@
+"""Schedules followed step by step with dictionaries and sets, against the compiled pass."""
+
+import numpy as np
+import pytest
+
+from fastnn.plan.fuse import fuse
+from fastnn.plan.lives import Lives
+from fastnn.plan.problem import pose
+from fastnn.plan.select import select
+from tests.plan.random_graphs import random_graph
+from tests.plan.random_problems import random_problem
+from tests.plan.test_replay import random_schedule
+
+
+def _problem(seed):
+    if seed % 2:
+        return random_problem(seed)
+    graph = fuse(random_graph(seed)[0])
+    return pose(graph, select(graph, 1))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_instances_and_readers(seed):
+    problem = _problem(seed)
+    schedule = random_schedule(problem, np.random.default_rng(seed), 12)
+    latest, made, values, last, reads, seen = {}, [], [], [], [], set()
+    for step, number in enumerate(schedule):
+        task = problem.tasks[number].second if number in seen else problem.tasks[number]
+        for value in task.inputs:
+            reads.append((step, latest[value]))
+            last[latest[value]] = step
+        for value in task.outputs:
+            latest[value] = len(made)
+            made.append(step)
+            values.append(value)
+            last.append(step)
+        seen.add(number)
+    lives = Lives(problem, schedule)
+    assert lives.made.tolist() == made and lives.value.tolist() == values
+    assert lives.last_read.tolist() == last
+    assert [*zip(lives.read_at.tolist(), lives.read.tolist(), strict=True)] == reads
+    assert lives.first_runs.tolist() == [number not in schedule[:step]
+                                         for step, number in enumerate(schedule)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_second_runs_for_nothing_are_left_out(seed):
+    problem = _problem(seed)
+    again = [number for number, task in enumerate(problem.tasks) if task.again]
+    if not again:
+        return
+    rng = np.random.default_rng(seed)
+    clean = random_schedule(problem, rng, 6)
+    assert Lives(problem, clean).pruned().schedule == clean
+    untidy = list(clean)
+    for number in rng.choice(again, 5):
+        untidy.append(int(number))  # after everything that could read it
+    pruned = Lives(problem, tuple(untidy)).pruned()
+    assert pruned.schedule == clean

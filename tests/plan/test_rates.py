@@ -1,0 +1,130 @@
+"""Rates of the cost model: measured once and kept, or fixed; never asked for without a budget."""
+
+import json
+import os
+import subprocess
+from itertools import product
+from types import SimpleNamespace
+
+import pytest
+
+import fastnn as fn
+from fastnn import nn
+from fastnn.graph import Call, Spec, leaf
+from fastnn.ops.conv_work import conv_work
+from fastnn.plan import rates
+from fastnn.plan.calibrate import MINIATURES, fit, miniature
+from fastnn.plan.cost import CACHE, FAR, FIXED, PASSES, Rates, amounts_of, fixed_rates
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty cache folder, and no rates in this process."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    rates._rates.cache_clear()
+    yield tmp_path / "fastnn"
+    rates._rates.cache_clear()
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Instead of measuring: each time other rates, and a count."""
+    calls = []
+
+    def measure(threads, instructions):
+        calls.append((threads, instructions))
+        some = {kind: rate * (1 + len(calls)) for kind, rate in FIXED.items()}
+        return json.dumps({"alone": some, "team": some})
+
+    monkeypatch.setattr(rates, "_measure", measure)
+    return calls
+
+
+def _step(budget=None):
+    model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 10))
+    optimizer = fn.optim.SGD(model.parameters(), lr=0.1)
+    return fn.TrainStep(model, nn.CrossEntropyLoss(), optimizer, memory_budget=budget)
+
+
+def test_this_machine_is_measured_once(folder):
+    found = rates.machine_rates(1)
+    assert found != fixed_rates(1) and found.threads == 1
+    assert len(list(folder.iterdir())) == 1
+    products = [found.alone[kind] for kind in FIXED if kind.endswith("products")]
+    assert all(1e-14 < rate < 1e-6 for rate in products)
+    rates._rates.cache_clear()
+    assert rates.machine_rates(1) == found
+
+
+def test_what_is_kept_is_used(folder, measured):
+    one, two = rates.machine_rates(1), rates.machine_rates(2)
+    assert [threads for threads, _ in measured] == [1, 2] and one.alone != two.alone
+    rates._rates.cache_clear()
+    assert (rates.machine_rates(1), rates.machine_rates(2)) == (one, two)
+    assert len(measured) == 2
+
+
+def test_nothing_is_measured_without_a_budget(folder, measured):
+    step = _step()
+    plan = step.plan((8, 10))
+    assert not measured
+    assert plan.seconds > 0 and len(measured) == 1
+    _step("1GiB").plan((8, 10)).frontier()
+    assert len(measured) == 1
+
+
+@pytest.mark.parametrize("text", [
+    "", "[]", "{", "[" * 100_000, '{"alone": 1, "team": 2}', '{"alone": {}, "team": {}}',
+    json.dumps({"alone": FIXED | {"call": -1.0}, "team": FIXED}),
+    json.dumps({"alone": FIXED | {"call": float("nan")}, "team": FIXED})])
+def test_a_file_that_says_nothing_is_made_anew(folder, measured, text):
+    rates.machine_rates(1)
+    (file,) = folder.iterdir()
+    file.write_text(text)
+    rates._rates.cache_clear()
+    assert rates.machine_rates(1).alone["products"] == 3 * FIXED["products"]
+    assert len(measured) == 2
+
+
+def test_fixed_rates_where_nothing_can_be_kept_or_measured(folder, measured, monkeypatch):
+    folder.touch()  # a file where the folder would be
+    assert rates.machine_rates(1) == fixed_rates(1) and not measured
+    folder.unlink()
+    rates._rates.cache_clear()
+
+    def fail(threads, instructions):
+        raise subprocess.TimeoutExpired("python", 1.0)
+
+    monkeypatch.setattr(rates, "_measure", fail)
+    assert rates.machine_rates(2) == fixed_rates(2)
+    assert os.listdir(folder) == []
+
+
+def test_the_fit_finds_the_rates_that_times_were_made_of():
+    nodes = [node for build, shape in MINIATURES for node in miniature(build, shape, 1).nodes]
+    told = {kind: rate or 1e-11 for kind, rate in FIXED.items()} | {"call": 2e-6}
+    times = [(node, Rates(1, told, told).node_seconds(node)) for node in nodes
+             if node.op.view_of(node) is None]
+    found = fit(times)
+    for kind, rate in told.items():
+        assert found[kind] == pytest.approx(rate, rel=1e-3), kind
+
+
+def test_bytes_beyond_the_cache_come_from_memory():
+    x = leaf("input", 0, Spec((1 << 20,)))
+    amounts = amounts_of(fn.tanh(x).node)
+    assert amounts == {"call": 1.0, "pass": CACHE, "pass" + FAR: (8 << 20) - CACHE}
+    assert {kind + FAR for kind in PASSES} < set(FIXED)
+
+
+@pytest.mark.parametrize("stride, padding, dilation", [*product((1, 2, 3), (0, 1, 3), (1, 2))])
+def test_taps_outside_of_the_image_are_no_work(stride, padding, dilation):
+    size, taps = 9, 3
+    outputs = (size + 2 * padding - dilation * (taps - 1) - 1) // stride + 1
+    inside = sum(0 <= i * stride + u * dilation - padding < size
+                 for i in range(outputs) for u in range(taps))
+    d = (2, size, size, 8, 12, taps, taps, stride, stride, padding, padding, dilation, dilation, 1,
+         outputs, outputs)
+    node = SimpleNamespace(op=SimpleNamespace(lower=lambda node: [Call("conv2d_forward", (), d)]),
+                           inputs=(), outputs=())
+    assert conv_work(node)["products"] == 2 * 2 * inside**2 * 8 * 12
