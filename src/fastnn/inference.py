@@ -24,8 +24,8 @@ from fastnn.compiled import (
 from fastnn.graph import Graph, ShapeError
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
-from fastnn.ops.conv_algorithm import as_part_of
 from fastnn.ops.examples import by_example, same_but_for_size
+from fastnn.ops.part import as_part_of
 from fastnn.parts import Parts, examples_in, pieces, resized
 from fastnn.plan.budget import MemoryBudgetError, resolve
 from fastnn.runtime.random import next_step

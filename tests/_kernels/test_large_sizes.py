@@ -62,7 +62,7 @@ CASES = {
     "planar_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
     "copy": (BACK_AND_FORTH, (F * (2**33 + 4 * 2 + 1), F * (7 + 2 * 5 + 4 * 2**31 + 1))),
     "dropout": ((M, 3), (F * M, F * M, 16)),
-    "linear_forward": ((M, C, K, 1, 0), (MATRIX, F * K * C, F * K, F * M * K)),
+    "linear_forward": ((M, C, K, 1, 0, M), (MATRIX, F * K * C, F * K, F * M * K)),
     "linear_grad_input": ((M, C, K), (F * M * K, F * K * C, MATRIX)),
     "linear_grad_weight": ((M, C, K), (F * M * K, MATRIX, F * K * C)),
     **{name: (TENSORS, (8 * numbers, *[F * n for n in TENSORS[1:] for _ in range(buffers)]))

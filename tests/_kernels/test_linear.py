@@ -42,7 +42,7 @@ def check(m, k, n, has_bias, relu, run=call_all_threads):
     for array in (x, w, dy, bias):
         array.flags.writeable = False
     y, dx, dw = (np.full(a.shape, np.nan, np.float32) for a in (dy, x, w))
-    run("linear_forward", [x, w, bias, y], [m, k, n, has_bias, relu])
+    run("linear_forward", [x, w, bias, y], [m, k, n, has_bias, relu, m])
     assert_close(y, reference.linear_forward(x, w, bias if has_bias else None, relu), k)
     run("linear_grad_input", [dy, w, dx], [m, k, n])
     assert_close(dx, reference.linear_grad_input(dy, w), n)
@@ -82,11 +82,11 @@ def test_long_sum_keeps_its_digits():
 def test_nan_passes_through_relu(m, k, n):
     x, w, y = np.ones((m, k), np.float32), np.ones((n, k), np.float32), blank((m, n))
     x[1, 2] = np.nan
-    call("linear_forward", [x, w, blank(0), y], [m, k, n, 0, 1])
+    call("linear_forward", [x, w, blank(0), y], [m, k, n, 0, 1, m])
     assert np.isnan(y[1]).all() and (np.delete(y, 1, axis=0) == k).all()
 
 
-@pytest.mark.parametrize("d", [(-1, 2, 3, 0, 0), (1, 0, 3, 0, 0), (1, 2, 0, 0, 0)])
+@pytest.mark.parametrize("d", [(-1, 2, 3, 0, 0, 1), (1, 0, 3, 0, 0, 1), (1, 2, 0, 0, 0, 1)])
 def test_contradictory_sizes(d):
     with pytest.raises(ValueError, match="linear needs"):
         registry.kernel("linear_forward").extents(d, 1)

@@ -26,6 +26,7 @@ cdef enum:
     CHUNKS = 16
     SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
     PACK_SERIAL = 65536  # floats of weights: the same for packing
+    MANY = 1 << 30       # rows: a 1x1 convolution of few pixels goes the way of one of many
 
 # How a forward or input-gradient pass is cut, and where things are in its workspace.
 cdef struct Cut:
@@ -291,10 +292,10 @@ cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int thread
     """
     cdef const Conv *v = <const Conv *> d
     cdef conv_product g
-    cdef int64_t sizes[5]
+    cdef int64_t sizes[6]
     if way_of(v) == LINEAR:
         sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
-        sizes[3], sizes[4] = v.has_bias, v.relu
+        sizes[3], sizes[4], sizes[5] = v.has_bias, v.relu, MANY
         linear_forward(p, sizes, s, threads)
         return
     g.source.channels, g.target.channels = v.c, v.k

@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 
 cdef enum:
     OVERHEAD = 4  # of a region, in pixels: weights are read, sums stored, for each anew
+    IMAGES = 16   # that the choice assumes: a part of a batch must get the bits of the whole
 
 
 # One axis of a pass, from what is read to what is written.
@@ -109,7 +110,7 @@ cdef Regions count_regions(const Conv *v, bint backward, bint may_part) noexcept
     """may_part: whether pixels may be told apart by the taps inside, where that saves an eighth."""
     cdef Regions regions
     cdef Axis vertical = axis_of(v, backward, True), horizontal = axis_of(v, backward, False)
-    cdef double all = v.n, inside = v.n, runs = OVERHEAD
+    cdef double all = IMAGES, inside = IMAGES, runs = OVERHEAD
     regions.backward, regions.apart = backward, False
     if may_part:
         add_work(&vertical, &all, &inside, &runs)

@@ -63,14 +63,15 @@ cdef void product_chunk(const linear_product *g, const Cut *cut, int64_t chunk, 
                          cut.panels * (part + 1) // cut.parts, scratch)
 
 
-cdef void run_product(const linear_product *g, int64_t rows, char *workspace,
+cdef void run_product(const linear_product *g, int64_t rows, int64_t of_whole, char *workspace,
                       int threads) noexcept nogil:
+    """of_whole: rows of the batch that these are part of; the way is chosen by them."""
     cdef Cut cut = cut_product(rows, g.depth, g.columns, threads)
     cdef int64_t chunk, chunks = cut.blocks * cut.parts
     if few_columns(g.depth, g.columns):
         run_few_columns(g, rows, workspace, threads)
         return
-    if not g.transposed and few_rows(rows, g.depth, g.columns):
+    if not g.transposed and few_rows(of_whole, g.depth, g.columns):
         run_few_rows(g, rows, workspace, threads)
         return
     if chunks == 1:  # even a team of one costs more than a tiny product
@@ -84,7 +85,8 @@ cdef void run_product(const linear_product *g, int64_t rows, char *workspace,
 cdef void linear_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[m,n] = x[m,k] w[n,k]^T + bias[n], then max(0, .) if relu; overwritten.
 
-    p: x, w, bias, y, workspace.  d: m, k, n, has_bias, relu.  y overlaps nothing.
+    p: x, w, bias, y, workspace.  d: m, k, n, has_bias, relu, and m of the whole batch that this may
+    be part of: y has the bits of that.  y overlaps nothing.
     """
     cdef linear_product g
     g.depth = d[1]
@@ -95,7 +97,7 @@ cdef void linear_forward(char **p, const int64_t *d, const double *s, int thread
     g.w = <const float *> p[1]
     g.bias = <const float *> p[2] if d[3] else NULL
     g.y = <float *> p[3]
-    run_product(&g, d[0], p[4], threads)
+    run_product(&g, d[0], d[5], p[4], threads)
 
 
 cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
@@ -113,7 +115,7 @@ cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
     g.w = <const float *> p[1]
     g.bias = NULL
     g.y = <float *> p[2]
-    run_product(&g, d[0], p[3], threads)
+    run_product(&g, d[0], d[0], p[3], threads)
 
 
 cdef bint turns(int64_t k, int64_t n) noexcept nogil:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
+
+from fastnn.ops.part import in_whole
 
 ALGORITHMS = ("auto", "winograd", "direct", "blas")
 LEAST_GAIN = 1.1  # what `_gain` must be for Winograd to be faster in all three passes
 LEAST_TILES = 64  # of all images: fewer do not pay for the transform of the weights
 
 _chosen = "auto"
-_batch: ContextVar[tuple[int, int]] = ContextVar("batch", default=(1, 1))
 
 
 def set_conv_algorithm(algorithm: str) -> None:
@@ -43,16 +42,6 @@ def set_conv_algorithm(algorithm: str) -> None:
 def get_conv_algorithm() -> str:
     """The algorithm that `set_conv_algorithm` chose."""
     return _chosen
-
-
-@contextmanager
-def as_part_of(whole: int, part: int) -> Iterator[None]:
-    """Inside, a batch of `part` examples is computed as one of `whole` would be: the same bits."""
-    token = _batch.set((whole, part))
-    try:
-        yield
-    finally:
-        _batch.reset(token)
 
 
 def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, stride: int) -> float:
@@ -96,8 +85,7 @@ def conv_kernel(d: Sequence[int], part: str) -> str:
         rows, columns = oh, ow
         if part == "grad_input":
             rows, columns = -(-h // stride_h), -(-w // stride_w)
-        examples, computed = _batch.get()
-        images = n * examples // computed
+        images = in_whole(n)
         if _chosen == "winograd" or _gain(images, rows, columns, c, k, stride_h) >= LEAST_GAIN:
             return f"winograd_{part}"
     if shape[2:] == (1, 1, 1, 1, 1) and kh * kw > 1:

@@ -18,6 +18,7 @@ from fastnn.graph import (
     as_tensor,
     moved_bytes,
 )
+from fastnn.ops.part import in_whole
 from fastnn.ops.permute import transpose
 from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import reshape
@@ -58,7 +59,7 @@ class Linear(Op):
     def lower(self, node: Node) -> list[Call]:
         x, weight = node.inputs[:2]
         bias = node.inputs[2] if len(node.inputs) == 3 else weight
-        d = (*x.shape, weight.shape[0], len(node.inputs) - 2, self.relu)
+        d = (*x.shape, weight.shape[0], len(node.inputs) - 2, self.relu, in_whole(x.shape[0]))
         return [Call("linear_forward", (x, weight, bias, node.outputs[0]), d)]
 
     def work(self, node: Node) -> Mapping[str, float]:
