@@ -174,6 +174,9 @@ class Conv2dGradInputShortcut(Op):
     def overwrites(self, node: Node) -> Sequence[int]:
         return (2,)
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
+
     def flops(self, node: Node) -> float:
         return _flops(node.inputs[1], node.inputs[0]) + 6.0 * node.outputs[0].size
 

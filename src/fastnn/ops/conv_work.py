@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from fastnn.graph import Node, moved_bytes
 
-TILE = 36  # transformed values of a tile of 4x4 outputs, for a channel; F(4x4, 3x3)
+# By stride: values of a tile of x and of y (4x4), for a channel (simd/winograd_table.h).
+TILES = {1: (36, 36), 2: (81, 25)}
 LANES = 16  # Winograd takes channels by so many
 
 
@@ -19,11 +20,14 @@ def conv_work(node: Node) -> Mapping[str, float]:
     operands = moved_bytes(node)
     n, h, w, c, k, kh, kw, *strides_paddings_dilations, groups, oh, ow = call.d[:16]
     if call.kernel.startswith("winograd"):
-        rows, columns = (h, w) if "grad_input" in call.kernel else (oh, ow)
-        tiles = n * -(-rows // 4) * -(-columns // 4)
+        stride = strides_paddings_dilations[0]
+        rows, columns, side = (h, w, 4 * stride) if "grad_input" in call.kernel else (oh, ow, 4)
+        tiles = n * -(-rows // side) * -(-columns // side)
         c, k = -(-c // LANES) * LANES, -(-k // LANES) * LANES
-        return {"operands": operands, "tile products": 2.0 * TILE * tiles * c * k,
-                "tile values": float(TILE * tiles * (c + k)), "tile weights": float(TILE * c * k)}
+        of_x, of_y = TILES[stride]
+        return {"operands": operands, "tile products": 2.0 * of_x * tiles * c * k,
+                "tile values": float(tiles * (of_x * c + of_y * k)),
+                "tile weights": float(of_x * c * k)}
     steps = strides_paddings_dilations
     taps = _inside(h, oh, kh, *steps[::2]) * _inside(w, ow, kw, *steps[1::2])
     kind = ("line products" if call.kernel.startswith("planar") else
