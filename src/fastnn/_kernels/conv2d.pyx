@@ -273,12 +273,12 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
     order = order_chunks(v, &cut, <int64_t *> (workspace + cut.starts_at), threads)
     chunks = order.blocks * order.groups * order.parts
     if order.by_turns:
-        for chunk in prange(chunks, num_threads=threads, schedule="dynamic",
+        for chunk in prange(chunks, num_threads=threads, schedule="static", chunksize=1,
                             use_threads_if=threads > 1):
             pass_chunk(v, &cut, g, backward, &order, chunk,
                        scratch + threadid() * cut.scratch_bytes)
         return
-    for chunk in prange(chunks, num_threads=threads, schedule="dynamic",
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1):
         pass_chunk(v, &cut, g, backward, &order, chunk, scratch + threadid() * cut.scratch_bytes)
 

@@ -115,7 +115,7 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
     cdef float *partial = <float *> workspace
     cdef char *scratch = workspace + sums.partial_bytes
     cdef int64_t chunk, tap, k, taps = v.kh * v.kw
-    for chunk in prange(sums.count, num_threads=threads, schedule="dynamic",
+    for chunk in prange(sums.count, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and sums.count > 1):
         sum_chunk(v, &sums, &image, g, chunk, dw, partial,
                   scratch + threadid() * sums.scratch_bytes)

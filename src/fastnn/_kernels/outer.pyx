@@ -66,7 +66,7 @@ cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixe
     if chunks == 1:  # even a team of one costs more than a tiny product
         outer_chunk(g, plan, 0, pixels, rows, groups, dw, NULL, workspace + plan.partial_bytes)
         return
-    for chunk in prange(chunks, num_threads=threads, schedule="dynamic",
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and pixels * floats >= SERIAL):
         outer_chunk(g, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
                     workspace + plan.partial_bytes + threadid() * plan.scratch_bytes)

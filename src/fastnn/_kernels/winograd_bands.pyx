@@ -118,6 +118,9 @@ cdef void run_bands(const Pass *g, int threads) noexcept nogil:
     for number in range(job.cut.count):
         block = block_of(&job, number)
         spread(read_chunk, &job, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        for band in prange(job.bands, num_threads=threads, schedule="dynamic",
-                           use_threads_if=threads > 1):
-            run_band(&job, &block, band, slots + threadid() * job.slot_bytes)
+        if threads > 1:
+            for band in prange(job.bands, num_threads=threads, schedule="dynamic"):
+                run_band(&job, &block, band, slots + threadid() * job.slot_bytes)
+        else:  # where OpenMP would allocate what it needs to hand out work
+            for band in range(job.bands):
+                run_band(&job, &block, band, slots)

@@ -108,6 +108,9 @@ cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *no
     for number in range(g.cut.count):
         block = block_of(&g, number)
         spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        for band in prange(g.bands, num_threads=team, schedule="dynamic",
-                           use_threads_if=team > 1):
-            run_band(&g, &block, band, slots + threadid() * g.slot_bytes)
+        if team > 1:
+            for band in prange(g.bands, num_threads=team, schedule="dynamic"):
+                run_band(&g, &block, band, slots + threadid() * g.slot_bytes)
+        else:  # where OpenMP would allocate what it needs to hand out work
+            for band in range(g.bands):
+                run_band(&g, &block, band, slots)
