@@ -26,7 +26,7 @@ from fastnn.plan.rates import machine_rates
 from fastnn.plan.replay import replay
 from fastnn.plan.select import Step, select
 from fastnn.plan.settle import settle
-from fastnn.runtime.process_memory import resident_bytes
+from fastnn.runtime.process_memory import give_back, resident_bytes
 
 ATTEMPTS = 4  # at a plan that still fits once it is made
 
@@ -91,6 +91,7 @@ class Planner:
                 self.whole.layout.arena_bytes <= room()):
             return self.whole
         frontier(self.problem)
+        give_back()  # what the search held counts no longer
         for _ in range(ATTEMPTS):
             planned = self.fastest(room())
             if planned is None or planned.layout.arena_bytes <= room():
