@@ -19,8 +19,8 @@ def set_conv_algorithm(algorithm: str) -> None:
     "auto": by a fixed rule of the shape, never by timing, so that a run can be repeated.
     "winograd": F(4x4, 3x3) (Lavin & Gray 2016) or its kin for stride 2, wherever it applies: 3x3
     filters of stride 1 or 2 and dilation 1 in one group; it rounds three to six times as coarsely
-    as "direct" (stride 2: twice), which computes the sum as it is written. Where an algorithm does
-    not apply, direct is used.
+    as "direct" (stride 2: up to three), which computes the sum as it is written. Where an
+    algorithm does not apply, direct is used.
     "blas": products of matrices by SciPy's BLAS, for every convolution; one that a processor's
     maker tuned may be faster than our kernels where those are not. "auto" never picks it: its
     speed and its bits are those of a library that differs from machine to machine.
