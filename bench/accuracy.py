@@ -31,7 +31,8 @@ def settings(arguments: argparse.Namespace, seed: int) -> Settings:
         data=arguments.data, model="cnn", epochs=arguments.epochs, batch_size=128, lr=0.1,
         optimizer="sgd", momentum=0.9, weight_decay=5e-4, label_smoothing=0.0,
         schedule="one-cycle", shift=1, flip=True, validation=arguments.validation, seed=seed,
-        memory_budget=None, checkpoint_seconds=1e9, checkpoint_batches=None)
+        memory_budget=None, accumulate=1, checkpoint_seconds=1e9,
+        checkpoint_batches=None)
 
 
 def train_fastnn(job: Job, chosen: Settings) -> dict[str, Any]:
