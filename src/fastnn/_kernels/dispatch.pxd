@@ -165,7 +165,7 @@ cdef extern from "simd/table.h":
     # planar_table.h
     enum: PLANAR_CHANNELS
     ctypedef struct planar_shape:
-        int64_t h, w, c, oh, ow, k, kh, kw, top, left
+        int64_t h, w, c, x_pixel, oh, ow, k, y_pixel, kh, kw, top, left
     int64_t planar_rows(const planar_shape *v, int64_t tile_rows) noexcept nogil
     int64_t planar_lines(const planar_shape *v) noexcept nogil
     int64_t planar_scratch(const planar_shape *v) noexcept nogil

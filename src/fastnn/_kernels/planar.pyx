@@ -1,8 +1,9 @@
-"""Convolution of few channels, with vectors along the width: for stride and dilation 1, one group.
+"""Convolution of few channels in each group, with vectors along the width: for stride and
+dilation 1.
 
 A channel of an image is laid out as lines of its own, so that a tap is a shifted read and few
 channels fill whole vectors. Each output is a sum over taps in one order; a weight gradient is cut
-into ranges of lines by shape alone.
+into ranges of lines by shape alone, and is for one group.
 """
 
 from cython.parallel cimport prange, threadid
@@ -19,15 +20,16 @@ cdef enum:
 
 
 cdef planar_shape shape(const Conv *v, bint backward) noexcept nogil:
-    """backward: from dy to dx, through the kernel turned by 180 degrees."""
+    """Of one group. backward: from dy to dx, through the kernel turned by 180 degrees."""
     cdef planar_shape g
     g.kh, g.kw = v.kh, v.kw
     if backward:
-        g.h, g.w, g.c, g.oh, g.ow, g.k = v.oh, v.ow, v.k, v.h, v.w, v.c
+        g.h, g.w, g.x_pixel, g.oh, g.ow, g.y_pixel = v.oh, v.ow, v.k, v.h, v.w, v.c
         g.top, g.left = v.kh - 1 - v.pad_top, v.kw - 1 - v.pad_left
     else:
-        g.h, g.w, g.c, g.oh, g.ow, g.k = v.h, v.w, v.c, v.oh, v.ow, v.k
+        g.h, g.w, g.x_pixel, g.oh, g.ow, g.y_pixel = v.h, v.w, v.c, v.oh, v.ow, v.k
         g.top, g.left = v.pad_top, v.pad_left
+    g.c, g.k = g.x_pixel // v.groups, g.y_pixel // v.groups
     return g
 
 
@@ -51,32 +53,31 @@ cdef void pack(const planar_shape *g, bint backward, const float *weight,
                 packed += simd.gemm.tile_rows
 
 
-cdef void conv_chunk(const planar_shape *g, const float *x, const float *packed,
-                     const float *bias, int relu, float *y, int64_t chunk,
-                     char *scratch) noexcept nogil:
-    cdef int64_t lines = planar_lines(g), blocks = (g.oh + lines - 1) // lines
-    cdef int64_t line = chunk % blocks * lines
-    simd.planar.conv(g, x, packed, bias, relu, y, chunk // blocks, line,
-                     smaller(g.oh, line + lines), scratch)
-
-
 cdef void run(const Conv *v, bint backward, const float *x, const float *weight,
               const float *bias, int relu, float *y, char *workspace, int threads) noexcept nogil:
     cdef planar_shape g = shape(v, backward)
-    cdef int64_t lines = planar_lines(&g), chunk, bytes = planar_scratch(&g)
-    cdef char *scratch = workspace + packed_bytes(&g)
-    pack(&g, backward, weight, <float *> workspace)
-    for chunk in prange(v.n * ((g.oh + lines - 1) // lines), num_threads=threads,
-                        schedule="static",
+    cdef int64_t lines = planar_lines(&g), blocks = (g.oh + lines - 1) // lines
+    cdef int64_t chunk, group, line, image
+    cdef int64_t bytes = planar_scratch(&g), floats = packed_bytes(&g) // 4
+    cdef const float *packed = <const float *> workspace
+    cdef char *scratch = workspace + 4 * v.groups * floats
+    for group in range(v.groups):
+        pack(&g, backward, weight + group * g.k * g.kh * g.kw * g.c,
+             <float *> workspace + group * floats)
+    for chunk in prange(v.n * blocks * v.groups, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and multiply_adds(v) >= SERIAL):
-        conv_chunk(&g, x, <const float *> workspace, bias, relu, y, chunk,
-                   scratch + threadid() * bytes)
+        group = chunk % v.groups  # those of a block together, as they share pixels
+        image = chunk // v.groups // blocks
+        line = chunk // v.groups % blocks * lines
+        simd.planar.conv(&g, x + group * g.c, packed + group * floats,
+                         bias + group * g.k if bias != NULL else NULL, relu, y + group * g.k,
+                         image, line, smaller(g.oh, line + lines), scratch + threadid() * bytes)
 
 
 cdef void planar_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
-    """conv2d_forward for stride and dilation 1, one group and few channels; overwritten.
+    """conv2d_forward for stride and dilation 1, and few channels in each group; overwritten.
 
-    p: x[n,h,w,c], weight[k,kh,kw,c], bias[k], y[n,oh,ow,k], workspace.  y overlaps nothing.
+    p: x[n,h,w,c], weight[k,kh,kw,c/groups], bias[k], y[n,oh,ow,k], workspace.  y overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
     run(v, False, <const float *> p[0], <const float *> p[1],
@@ -114,17 +115,17 @@ cdef void planar_grad_weight(char **p, const int64_t *d, const double *s,
 
 cdef Conv read_planar(d) except *:
     cdef Conv v = read_sizes(d)
-    if (v.stride_h, v.stride_w, v.dilation_h, v.dilation_w, v.groups) != (1, 1, 1, 1, 1):
-        raise ValueError(f"planar is for stride 1, dilation 1 and one group: {tuple(d)}")
-    if v.c > PLANAR_CHANNELS or v.k > PLANAR_CHANNELS:
-        raise ValueError(f"planar is for up to {PLANAR_CHANNELS} channels, not {v.c} in and "
-                         f"{v.k} out")
+    if (v.stride_h, v.stride_w, v.dilation_h, v.dilation_w) != (1, 1, 1, 1):
+        raise ValueError(f"planar is for stride 1 and dilation 1: {tuple(d)}")
+    if v.c // v.groups > PLANAR_CHANNELS or v.k // v.groups > PLANAR_CHANNELS:
+        raise ValueError(f"planar is for up to {PLANAR_CHANNELS} channels in a group, not "
+                         f"{v.c // v.groups} in and {v.k // v.groups} out")
     return v
 
 
 cdef int64_t conv_workspace(const Conv *v, bint backward, int threads) noexcept nogil:
     cdef planar_shape g = shape(v, backward)
-    return packed_bytes(&g) + threads * planar_scratch(&g)
+    return v.groups * packed_bytes(&g) + threads * planar_scratch(&g)
 
 
 def _forward_extents(d, threads):
@@ -140,6 +141,8 @@ def _grad_input_extents(d, threads):
 
 def _grad_weight_extents(d, threads):
     cdef Conv v = read_planar(d)
+    if v.groups > 1:
+        raise ValueError(f"planar weight gradients are for one group: {tuple(d)}")
     cdef planar_shape g = shape(&v, False)
     x, weight, _, y = sizes_bytes(&v)
     partial = whole((count_ranges(&v) - 1) * weight, 64)

@@ -65,8 +65,8 @@ def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, strid
 def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
     """Whether vectors along a line of the image are better filled than vectors of channels.
 
-    width: of the image that a pass writes, or of dy; inputs, outputs: channels that a pass reads
-    and writes, or of x and dy.
+    width: of the image that a pass writes, or of dy; inputs, outputs: channels of a group that a
+    pass reads and writes, or of x and dy.
     """
     if 3 * width < 2 * (-(-width // 8) * 8):  # less than two thirds of its vectors
         return False
@@ -88,8 +88,10 @@ def conv_kernel(d: Sequence[int], part: str) -> str:
         images = in_whole(n)
         if _chosen == "winograd" or _gain(images, rows, columns, c, k, stride_h) >= LEAST_GAIN:
             return f"winograd_{part}"
-    if shape[2:] == (1, 1, 1, 1, 1) and kh * kw > 1:
-        sides = (w, k, c) if part == "grad_input" else (ow, c, k)
-        if _is_planar(part, *sides):
+    is_depthwise = 1 < groups == c
+    if shape[2:6] == (1, 1, 1, 1) and kh * kw > 1 and not is_depthwise:
+        inputs, outputs = c // groups, k // groups
+        sides = (w, outputs, inputs) if part == "grad_input" else (ow, inputs, outputs)
+        if _is_planar(part, *sides) and (groups == 1 or part != "grad_weight"):
             return f"planar_{part}"
     return f"conv2d_{part}"

@@ -5,13 +5,13 @@
  * The other operand is a packed panel [tap][depth][width], width = whole vectors.
  */
 #if LEVEL_AVX512
-enum { MR = 12, NV = 2 }; /* 24 sums, 2 of weights; 12 row pointers still fit 16 registers */
+enum { MR = 12, NV = 2, MASKED_STORES = 1 }; /* 24 sums, 2 of weights; 12 row pointers still fit 16 registers */
 #elif LEVEL_AVX2
-enum { MR = 6, NV = 2 }; /* 12 sums, 2 of weights, 1 broadcast: 15 of 16 registers */
+enum { MR = 6, NV = 2, MASKED_STORES = 0 }; /* 12 sums, 2 of weights, 1 broadcast: 15 of 16 registers */
 #elif LEVEL_NEON
-enum { MR = 8, NV = 3 }; /* 24 sums, 3 of weights, 1 broadcast: 28 of 32 registers */
+enum { MR = 8, NV = 3, MASKED_STORES = 0 }; /* 24 sums, 3 of weights, 1 broadcast: 28 of 32 registers */
 #else
-enum { MR = 4, NV = 2 };
+enum { MR = 4, NV = 2, MASKED_STORES = 0 };
 #endif
 enum { NR = NV * LANES };
 /* Rows of a tile of one vector: two FMA units of 4 cycles need 8 sums at work. */
@@ -82,6 +82,17 @@ INLINE void tile_store(const tile_job *g, float *y, vf sum, int64_t column) {
         if (vectors > 2) tile_store(g, y, sum##r##_2, 2 * LANES);                                 \
     }
 
+/* Where masked stores cost little: the last vector is a part of one. */
+#define TILE_STORE_MASKED(r)                                                                      \
+    if (r < rows) {                                                                               \
+        float *y = g->y[row + r] + g->y_offset;                                                   \
+        vf last = vectors > 1 ? sum##r##_1 : sum##r##_0;                                          \
+        if (vectors > 1) tile_store(g, y, sum##r##_0, 0);                                         \
+        if (g->accumulate) last += load_head(y + done, n);                                        \
+        if (g->bias) last += load_head(g->bias + done, n);                                        \
+        store_head(y + done, g->relu ? vmax(zero, last) : last, n);                               \
+    }
+
 /* Sums to an array, to be stored from there. */
 #define ROW_KEEP(r)                                                                               \
     if (r < rows) {                                                                               \
@@ -105,6 +116,9 @@ INLINE void tile(const tile_job *g, int64_t row, const int rows, const int vecto
     }
     if (g->columns == vectors * LANES) {
         EACH_ROW(TILE_STORE)
+    } else if (MASKED_STORES) {
+        const int64_t done = (vectors - 1) * LANES, n = g->columns - done;
+        EACH_ROW(TILE_STORE_MASKED)
     } else {
         float sums[MR_1 * NR];
         EACH_ROW(ROW_KEEP)

@@ -6,43 +6,51 @@
  * once, at the end.
  */
 
-/* Channels of pixels [0, end) side by side, of which those from count on are zeros: channel c of
- * pixel p goes to out[p / LANES * vector + p % LANES + c * line]. Up to three channels too many
- * are written, which what is laid out next overwrites. */
-static void split_pixels(const float *x, int64_t count, int64_t end, int64_t channels, float *out,
-                         int64_t vector, int64_t line) {
+/* Channels of pixels [0, end), `step` floats apart, of which those from count on are zeros: channel
+ * c of pixel p goes to out[p / LANES * vector + p % LANES + c * line]. Up to three channels too
+ * many are written, which what is laid out next overwrites. */
+static void split_pixels(const float *x, int64_t step, int64_t count, int64_t end,
+                         int64_t channels, float *out, int64_t vector, int64_t line) {
     float rest[4 * PLANAR_CHANNELS + 4];
-    if (channels == 1) { /* what is written is x, either way */
+    if (step == 1) { /* what is written is x, either way */
         int64_t p = 0;
         for (; p + LANES <= count; p += LANES) store(out + p, load(x + p));
         if (p < count) store_head(out + p, load_head(x + p, count - p), smaller(LANES, end - p));
         return;
     }
-    for (int64_t p = 0; p < end; p += 4, x += 4 * channels) {
+    const int64_t safe = (count - 1) * step + channels - whole(channels, 4);
+    for (int64_t p = 0; p < end; p += 4, x += 4 * step) {
         float *to = out + p / LANES * vector + p % LANES;
         const float *from = x;
-        if ((p + 4) * channels + 3 > count * channels) { /* only pixels of this line are read */
-            int64_t n = smaller(4, larger(0, count - p)) * channels;
-            for (int64_t i = 0; i < n; i++) rest[i] = x[i];
-            for (int64_t i = n; i < 4 * channels + 4; i++) rest[i] = 0;
+        int64_t from_step = step;
+        if ((p + 3) * step > safe) { /* only pixels of this line are read */
+            int64_t n = smaller(4, larger(0, count - p));
+            for (int64_t q = 0; q < n; q++)
+                for (int64_t c = 0; c < channels; c++) rest[q * channels + c] = x[q * step + c];
+            for (int64_t i = n * channels; i < 4 * channels + 4; i++) rest[i] = 0;
             from = rest;
+            from_step = channels;
         }
         for (int64_t c = 0; c < channels; c += 4)
-            turn_4x4(from + c, channels, to + c * line, line);
+            turn_4x4(from + c, from_step, to + c * line, line);
     }
 }
 
-/* y[count][channels] = lines[channels][pitch]^T. The last channels of a pixel are written with
- * up to three floats of the next pixel, which comes later. */
+/* y[count][channels] = lines[channels][pitch]^T, pixels `step` floats apart. Where they lie side by
+ * side, the last channels of a pixel are written with up to three floats of the next pixel, which
+ * comes later. */
 static void join_pixels(const float *lines, int64_t pitch, int64_t count, int64_t channels,
-                        float *y) {
+                        float *y, int64_t step) {
     float rest[4 * PLANAR_CHANNELS + 4];
-    for (int64_t p = 0; p < count; p += 4, y += 4 * channels) {
-        int last = (p + 4) * channels + 3 > count * channels;
-        float *to = last ? rest : y;
+    const int exact = step > channels && channels % 4; /* what lies between is not ours */
+    for (int64_t p = 0; p < count; p += 4, y += 4 * step) {
+        const int apart = exact || (p + 4 > count) || (p + 4) * step + 3 > count * step;
+        float *to = apart ? rest : y;
+        const int64_t to_step = apart ? channels : step;
         for (int64_t c = (channels - 1) / 4 * 4; c >= 0; c -= 4)
-            turn_4x4(lines + c * pitch + p, pitch, to + c, channels);
-        if (last) memcpy(y, rest, (size_t)(smaller(4, count - p) * channels) * 4);
+            turn_4x4(lines + c * pitch + p, pitch, to + c, to_step);
+        for (int64_t q = 0; apart && q < smaller(4, count - p); q++)
+            memcpy(y + q * step, rest + q * channels, (size_t)channels * 4);
     }
 }
 
@@ -59,8 +67,8 @@ static void planar_source(const planar_shape *v, const float *x, int64_t line, i
         for (int64_t i = 0; i < v->c * pitch && (zero_rows || !outside); i += LANES)
             store(out + i, zero);
         if (!outside)
-            split_pixels(x + (row * v->w + skip) * v->c, inside, inside, v->c, out + left, LANES,
-                         pitch);
+            split_pixels(x + (row * v->w + skip) * v->x_pixel, v->x_pixel, inside, inside, v->c,
+                         out + left, LANES, pitch);
     }
 }
 
@@ -137,7 +145,7 @@ static void planar_conv(const planar_shape *v, const float *x, const float *pack
     float *target = source + ((planar_lines(v) + v->kh - 1) * v->c + 3) * pitch;
     const float **tap = (const float **)(target + (v->k + 3) * whole_16(v->ow));
     line_job job = {.relu = relu, .y_row = whole_16(v->ow)};
-    planar_source(v, x + image * v->h * v->w * v->c, line, end, 0, source);
+    planar_source(v, x + image * v->h * v->w * v->x_pixel, line, end, 0, source);
     planar_taps(v, source, tap);
     for (int64_t i = line; i < end; i++) {
         int64_t from = larger(0, v->top - i), to = smaller(v->kh, v->h + v->top - i);
@@ -152,7 +160,8 @@ static void planar_conv(const planar_shape *v, const float *x, const float *pack
                 line_tiles(&job, smaller(rows, v->k - k), smaller(NV, (width - j) / LANES));
             }
         }
-        join_pixels(target, job.y_row, v->ow, v->k, y + (image * v->oh + i) * v->ow * v->k);
+        join_pixels(target, job.y_row, v->ow, v->k, y + (image * v->oh + i) * v->ow * v->y_pixel,
+                    v->y_pixel);
     }
 }
 
@@ -233,9 +242,9 @@ static void planar_outer(const planar_shape *v, const float *x, const float *dy,
         int64_t image = at / v->oh, top = at % v->oh;
         next = smaller(smaller(at + most, (image + 1) * v->oh), end);
         job.lines = next - at;
-        planar_source(v, x + image * v->h * v->w * v->c, top, top + job.lines, 1, source);
+        planar_source(v, x + image * v->h * v->w * v->x_pixel, top, top + job.lines, 1, source);
         for (int64_t i = 0; i < job.lines; i++)
-            split_pixels(dy + (at + i) * v->ow * v->k, v->ow, width, v->k,
+            split_pixels(dy + (at + i) * v->ow * v->k, v->k, v->ow, width, v->k,
                          lines + i * width * v->k, v->k * LANES, LANES);
         dot_block(&job, planar_rows(v, MR), v->k, taps);
     }

@@ -1,4 +1,4 @@
-/* What planar.pyx calls: convolutions of few channels, of stride and dilation 1, in one group. */
+/* What planar.pyx calls: convolutions of few channels, of stride and dilation 1. */
 #ifndef FASTNN_PLANAR_TABLE_H
 #define FASTNN_PLANAR_TABLE_H
 
@@ -8,11 +8,11 @@
 
 enum { PLANAR_CHANNELS = 64 }; /* at most, on either side */
 
-/* Pixel (i, j) of the target takes tap (a, b) from pixel (i + a - top, j + b - left) of the
+/* One group. Pixel (i, j) of the target takes tap (a, b) from pixel (i + a - top, j + b - left) of the
  * source; a tap outside of the source is zero. */
 typedef struct {
-    int64_t h, w, c;  /* source images */
-    int64_t oh, ow, k; /* target images */
+    int64_t h, w, c, x_pixel;  /* source images; floats from one pixel to the next */
+    int64_t oh, ow, k, y_pixel; /* target images */
     int64_t kh, kw, top, left;
 } planar_shape;
 
