@@ -7,7 +7,8 @@ import numpy as np
 
 import fastnn as fn
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Spec, Tensor, updates
+from fastnn.context import updates
+from fastnn.graph import Graph, Spec, Tensor
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fuse import fuse
 from fastnn.plan.memory import Layout, Storage, layout

@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastnn as fn
-from fastnn import nn
+from fastnn import nn, optim
 
 
 class Block(nn.Module):
@@ -90,3 +90,20 @@ def make(name, seed=0):
     """A net of NETS with weights from a seed."""
     fn.manual_seed(seed)
     return NETS[name]()
+
+
+def make_step(name="residual", **kwargs):
+    """A net and its training step."""
+    model = make(name)
+    return model, fn.TrainStep(model, nn.CrossEntropyLoss(),
+                               optim.SGD(model.parameters(), lr=0.1, momentum=0.9), **kwargs)
+
+
+def state_of(model):
+    """Copies of its parameters and buffers."""
+    return {name: value.copy() for name, value in model.state_dict().items()}
+
+
+def same_state(one, other):
+    """The same bits?"""
+    return all(one[name].tobytes() == other[name].tobytes() for name in one)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn as fn
+from fastnn.context import scope
 from fastnn.graph import (
     FLOAT,
     INDEX,
@@ -15,7 +16,6 @@ from fastnn.graph import (
     element_strides,
     leaf,
     logical_view,
-    scope,
     storage_shape,
 )
 from tests.harness import run

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastnn.graph import Node, Tensor, constant, scope
+from fastnn.context import scope
+from fastnn.graph import Node, Tensor, constant
 from fastnn.ops.add_n import add_n
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from fastnn import context
+from fastnn.context import Origin
+
 FLOAT, INDEX, BYTE = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.uint8)
 Shape = tuple[int, ...]
+_order = itertools.count()
 MOST_BYTES = 2**56  # of one tensor; more than any processor can address
 
 
@@ -26,7 +28,7 @@ class ShapeError(ValueError):
     """Shapes that do not fit; the message names the layer path, what came and what was expected."""
 
     def __init__(self, message: str) -> None:
-        path = current_scope()
+        path = context.current_scope()
         super().__init__(f"{path}: {message}" if path else message)
 
 
@@ -141,71 +143,12 @@ def moved_bytes(node: Node) -> float:
     return float(sum(tensor.bytes for tensor in (*node.inputs, *node.outputs)))
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a node comes from, and what was asked for the memory of its values.
-
-    path: of its layer. region: the call of a module, marked by `checkpoint`, that it is part of.
-    pin: "keep" or "drop", set for this node alone.
-    """
-
-    path: str = ""
-    region: int | None = None
-    pin: Literal["keep", "drop"] | None = None
-
-
-_order, _regions = itertools.count(), itertools.count()
-_updates: ContextVar[list[Node] | None] = ContextVar("updates", default=None)
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 (frozen)
-
-
-@contextmanager
-def _from(origin: Origin) -> Iterator[None]:
-    token = _origin.set(origin)
-    try:
-        yield
-    finally:
-        _origin.reset(token)
-
-
-def scope(path: str) -> AbstractContextManager[None]:
-    """Nodes made inside carry the layer path `path`."""
-    return _from(replace(_origin.get(), path=path))
-
-
-def region() -> AbstractContextManager[None]:
-    """Nodes made inside belong to one region, a new one unless this is inside another."""
-    origin = _origin.get()
-    return _from(origin if origin.region is not None else replace(origin, region=next(_regions)))
-
-
-def current_scope() -> str:
-    """The layer path of the module whose forward is being traced."""
-    return _origin.get().path
-
-
-@contextmanager
-def updates() -> Iterator[list[Node]]:
-    """Collect the nodes that change state (running statistics) while a module is traced."""
-    collected: list[Node] = []
-    token = _updates.set(collected)
-    try:
-        yield collected
-    finally:
-        _updates.reset(token)
-
-
-def tracing() -> bool:
-    """Whether a forward is being traced, so that values are symbolic."""
-    return _updates.get() is not None
-
-
 def record_update(op: Op, *inputs: Any) -> None:
     """Add a node that changes state; a step runs it once, after its loss is known."""
-    collected = _updates.get()
+    collected = context.collected()
     if collected is not None:
         collected.append(Node(op, tuple(as_tensor(value) for value in inputs), (),
-                              _origin.get()))
+                              context.origin()))
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {}
@@ -355,7 +298,7 @@ def apply_all(op: Op, *inputs: Any) -> tuple[Tensor, ...]:
     """Add a node to the graph and return its outputs."""
     tensors = tuple(as_tensor(value) for value in inputs)
     specs = op.infer(*(tensor.spec for tensor in tensors))
-    return Node(op, tensors, specs, _origin.get()).outputs
+    return Node(op, tensors, specs, context.origin()).outputs
 
 
 def apply(op: Op, *inputs: Any) -> Tensor:

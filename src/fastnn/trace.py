@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Node, Spec, Tensor, as_tensor, updates
+from fastnn.context import updates
+from fastnn.graph import Node, Spec, Tensor, as_tensor
 from fastnn.nn.module import Module, layer_paths
 from fastnn.ops.boundary import array_input
 from fastnn.runtime.random import streams

@@ -11,7 +11,8 @@ from typing import Any
 
 from fastnn._kernels.checks import all_finite
 from fastnn.compiled import Compiled, NonFiniteError
-from fastnn.graph import FLOAT, Node, Origin, ShapeError, Spec, Tensor, leaf, scope, storage_shape
+from fastnn.context import Origin, scope
+from fastnn.graph import FLOAT, Node, ShapeError, Spec, Tensor, leaf, storage_shape
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update

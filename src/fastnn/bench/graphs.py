@@ -15,7 +15,8 @@ from fastnn import ops
 from fastnn.autodiff import gradients
 from fastnn.bench.rows import Row
 from fastnn.bench.serve import bind, sizes
-from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, Spec, Tensor, leaf, updates
+from fastnn.context import updates
+from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, Spec, Tensor, leaf
 from fastnn.runtime.random import streams
 
 

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastnn.graph import ShapeError, Tensor, as_tensor, current_scope, region, scope, tracing
+from fastnn.context import current_scope, region, scope, tracing
+from fastnn.graph import ShapeError, Tensor, as_tensor
 from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
 
 Self = TypeVar("Self", bound="Module")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from fastnn.graph import Graph, Node, Tensor, apply, scope
+from fastnn.context import scope
+from fastnn.graph import Graph, Node, Tensor, apply
 from fastnn.ops.concat import Concat
 from fastnn.ops.conv2d import Conv2dGradInput, Conv2dGradWeight
 from fastnn.ops.slice import Slice
