@@ -10,7 +10,7 @@ from fastnn.bench.modes import FASTNN, MODES
 from fastnn.bench.roofline import points, save_roofline
 from fastnn.bench.rows import Row, floats, linear
 
-PEAK = {"threads": 1, "flops": 100e9, "bytes": 10e9}
+PEAK = {"threads": 1, "flops": 100e9, "bytes": 10e9, "read": 6e9, "written": 5e9}
 MACHINE = {"processor": "a processor", "instruction_set": "avx2", "load": [0.5, 0, 0]}
 
 

@@ -248,6 +248,8 @@ cdef extern from "simd/table.h":
                            float *y, int64_t y_row, int64_t y_step) noexcept nogil
         void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_column,
                           float *y, int64_t y_row) noexcept nogil
+        void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
+        void (*fence_past)() noexcept nogil
         void (*sum_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row,
                          double *sums) noexcept nogil
         double (*sum_run)(int64_t n, const float *x) noexcept nogil
@@ -256,7 +258,6 @@ cdef extern from "simd/table.h":
                         const float *x, float *y) noexcept nogil
         # peak.h
         float (*fma_run)(int64_t rounds) noexcept nogil
-        void (*copy_past)(int64_t n, const float *x, float *y) noexcept nogil
         gemm_table gemm
         inner_table inner
         lines_table lines

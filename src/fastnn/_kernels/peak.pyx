@@ -1,4 +1,4 @@
-"""Run the processor at its limits, for benchmarks: multiply-adds in registers, bytes copied."""
+"""Run the processor at its limits: multiply-adds in registers, bytes copied, read, written."""
 
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
@@ -40,6 +40,46 @@ def copy_bytes(source, target, int threads, bint past_caches):
         for i in prange(threads, num_threads=threads, schedule="static"):
             if past_caches:
                 simd.copy_past(part // 4, <const float *> (x + i * part), <float *> (y + i * part))
+                simd.fence_past()
             else:
                 memcpy(y + i * part, x + i * part, part)
     return 2.0 * size
+
+
+def read_bytes(source, int threads):
+    """Read an array of bytes once; each thread a part. Returns the bytes read.
+
+    Its size is a multiple of 256 times `threads` bytes.
+    """
+    cdef const char *x = <const char *> <uintptr_t> source.ctypes.data
+    cdef int64_t part = source.nbytes // threads
+    cdef int i, finite = 0
+    if source.nbytes % (256 * threads):
+        raise ValueError("the size is a multiple of 256 bytes for each thread")
+    with nogil:
+        for i in prange(threads, num_threads=threads, schedule="static"):
+            finite += simd.all_finite(part // 4, <const float *> (x + i * part))
+    if finite < threads:
+        raise ValueError("the bytes are those of finite floats, or not all would be read")
+    return <double> source.nbytes
+
+
+def write_bytes(target, int threads):
+    """Write an array of bytes past the caches; each thread a part. Returns the bytes written.
+
+    It starts on a cache line, its size is a multiple of 256 times `threads` bytes.
+    """
+    cdef char *y = <char *> <uintptr_t> target.ctypes.data
+    cdef float block[64]
+    cdef int64_t part = target.nbytes // threads, j
+    cdef int i
+    if target.nbytes % (256 * threads) or <uintptr_t> y % LINE:
+        raise ValueError("the target is aligned, its size a multiple of 256 bytes for each thread")
+    for i in range(64):
+        block[i] = 1
+    with nogil:
+        for i in prange(threads, num_threads=threads, schedule="static"):
+            for j in range(part // 256):
+                simd.copy_past(64, block, <float *> (y + i * part + j * 256))
+            simd.fence_past()
+    return <double> target.nbytes

@@ -67,7 +67,8 @@ def table(report: dict[str, Any]) -> str:
     head = f"{'operation':58s} {'pass':8s} {'ms':>9s} {'spread':>17s} {'GFLOP/s':>8s} " \
            f"{'GB/s':>7s} {'share of':>12s}"
     lines = [f"limits: {peak['flops'] / 1e9:.1f} GFLOP/s of multiply-adds, "
-             f"{peak['bytes'] / 1e9:.1f} GB/s copied",
+             f"{peak['bytes'] / 1e9:.1f} GB/s copied ({peak['read'] / 1e9:.1f} where only read, "
+             f"{peak['written'] / 1e9:.1f} where only written)",
              head + "".join(f"  x {mode:>19s}" for mode in peers)]
     for one in report["results"]:
         for name, figures in one["passes"].items():

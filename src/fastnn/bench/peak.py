@@ -1,4 +1,4 @@
-"""This machine's limits, measured: multiply-adds a second and bytes copied a second."""
+"""This machine's limits, measured: multiply-adds a second, and bytes copied, read and written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from fastnn._kernels.peak import copy_bytes, multiply_adds
+from fastnn._kernels.peak import copy_bytes, multiply_adds, read_bytes, write_bytes
 from fastnn.runtime.arena import aligned_bytes
 
 BLOCK = 96 << 20  # bytes of each array: larger than most caches, and cut evenly for 1, 2, 3, 4, ..
@@ -24,6 +24,7 @@ class Meter:
     def __init__(self, threads: int, block: int = BLOCK) -> None:
         block -= block % (256 * threads)
         self.threads, self.flops, self.bytes = threads, 0.0, 0.0
+        self.read = self.written = 0.0
         self._arrays = aligned_bytes(block), aligned_bytes(block)
         for array in self._arrays:
             array[:] = 1  # touch the pages
@@ -37,14 +38,19 @@ class Meter:
             for past_caches in (True, False):
                 copy = partial(copy_bytes, *self._arrays, self.threads, past_caches)
                 self.bytes = max(self.bytes, _rate(copy))
+            self.read = max(self.read, _rate(partial(read_bytes, self._arrays[0], self.threads)))
+            write = partial(write_bytes, self._arrays[1], self.threads)
+            self.written = max(self.written, _rate(write))
 
     def rates(self) -> dict[str, float]:
-        """{"threads", "flops", "bytes"}, per second.
+        """{"threads", "flops", "bytes", "read", "written"}, per second.
 
         flops counts a multiply-add as two. bytes counts each byte read and each byte written; the
-        better of stores past the caches and of memcpy.
+        better of stores past the caches and of memcpy. read and written are of bytes that only go
+        one way: memory does both at once, so that each is less than what a copy moves.
         """
-        return {"threads": self.threads, "flops": self.flops, "bytes": self.bytes}
+        return {"threads": self.threads, "flops": self.flops, "bytes": self.bytes,
+                "read": self.read, "written": self.written}
 
 
 def measure(threads: int, repeats: int = REPEATS, block: int = BLOCK) -> dict[str, float]:
@@ -69,7 +75,8 @@ def _rounds_for(seconds: float) -> int:
 
 def table(rows: list[dict[str, float]]) -> str:
     """The figures for people."""
-    lines = [f"{'threads':>7s} {'GFLOP/s':>9s} {'GB/s copied':>12s}"]
-    lines += [f"{int(row['threads']):7d} {row['flops'] / 1e9:9.1f} {row['bytes'] / 1e9:12.1f}"
+    lines = [f"{'threads':>7s} {'GFLOP/s':>9s} {'GB/s copied':>12s} {'read':>7s} {'written':>8s}"]
+    lines += [f"{int(row['threads']):7d} {row['flops'] / 1e9:9.1f} {row['bytes'] / 1e9:12.1f} "
+              f"{row['read'] / 1e9:7.1f} {row['written'] / 1e9:8.1f}"
               for row in rows]
     return "\n".join(lines)

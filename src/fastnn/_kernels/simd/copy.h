@@ -1,4 +1,4 @@
-/* Copies of planes between layouts. */
+/* Copies: of planes between layouts, and past the caches. */
 
 typedef float v4 __attribute__((vector_size(16)));
 typedef int32_t v4i __attribute__((vector_size(16)));
@@ -80,4 +80,15 @@ static void copy_plane(int64_t rows, int64_t n, const float *x, int64_t x_row, i
         }
         for (; j < n; j++) y[j * y_step] = x[j * x_step];
     }
+}
+
+/* y[n] = x[n] past the caches where the processor can, which saves reading y before it is
+ * written: whole vectors from y's first cache line on. After the last copy: fence_past. */
+static void copy_past(int64_t n, const float *x, float *y) {
+    int64_t j = smaller(n, (int64_t)(-(uintptr_t)y % 64 / sizeof(float)));
+    memcpy(y, x, (size_t)j * sizeof(float));
+    for (; j + 4 * LANES <= n; j += 4 * LANES)
+        for (int i = 0; i < 4; i++) store_past(y + j + i * LANES, load(x + j + i * LANES));
+    for (; j + LANES <= n; j += LANES) store_past(y + j, load(x + j));
+    if (j < n) store_head(y + j, load_head(x + j, n - j), n - j);
 }

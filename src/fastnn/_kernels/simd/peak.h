@@ -1,4 +1,4 @@
-/* What a processor can do at most, for benchmarks: multiply-adds in registers, bytes copied. */
+/* What a processor can do at most, for benchmarks: multiply-adds in registers. */
 #ifndef FASTNN_PEAK_H
 #define FASTNN_PEAK_H
 
@@ -15,14 +15,6 @@ static float fma_run(int64_t rounds) {
     }
     for (int i = 0; i < PEAK_CHAINS; i++) total += sums[i];
     return total[0];
-}
-
-/* y[n] = x[n] past the caches where the processor can, which saves reading y before it is
- * written. y starts on a cache line, n is a multiple of 64. */
-static void copy_past(int64_t n, const float *x, float *y) {
-    for (int64_t j = 0; j < n; j += 4 * LANES)
-        for (int i = 0; i < 4; i++) store_past(y + j + i * LANES, load(x + j + i * LANES));
-    fence_past();
 }
 
 #endif

@@ -9,25 +9,29 @@ INLINE vf load_row(const float *x, int64_t n, float rest) {
 
 INLINE float row_max(int64_t n, const float *x) {
     vf top = splat(-__builtin_inff());
-    for (int64_t j = 0; j < n; j += LANES) top = vmax(top, load_row(x + j, n - j, x[0]));
+#define PART(lanes, j) top = vmax(top, load_row(x + j, lanes, x[0]))
+    OVER_COLUMNS(n, PART);
+#undef PART
     return lane_max(top);
 }
 
 /* sum of exp(x - max), stored in y unless that is NULL */
 INLINE float exp_row(int64_t n, const float *x, float max, float *y) {
     vf sum = {0};
-    for (int64_t j = 0; j < n; j += LANES) {
-        const vf value = vexp(load_row(x + j, n - j, -__builtin_inff()) - splat(max));
-        if (y) store_n(y + j, value, n - j);
-        sum += value;
-    }
+#define PART(lanes, j)                                                                            \
+    const vf value = vexp(load_row(x + j, lanes, -__builtin_inff()) - splat(max));                \
+    if (y) store_n(y + j, value, lanes);                                                          \
+    sum += value
+    OVER_COLUMNS(n, PART);
+#undef PART
     return lane_sum(sum);
 }
 
 static void softmax_row(int64_t n, const float *x, float *y) {
     const vf scale = splat(1.0f / exp_row(n, x, row_max(n, x), y));
-    for (int64_t j = 0; j < n; j += LANES)
-        store_n(y + j, load_n(y + j, n - j) * scale, n - j);
+#define PART(lanes, j) store_n(y + j, load_n(y + j, lanes) * scale, lanes)
+    OVER_COLUMNS(n, PART);
+#undef PART
 }
 
 /* Logarithms of many rows at once: a vector of them takes as long as one. */
@@ -43,27 +47,34 @@ static void max_and_log_sum(int64_t rows, int64_t n, const float *x, float *max,
 static void log_softmax_row(int64_t n, const float *x, float *y) {
     const float top = row_max(n, x);
     const vf max = splat(top), log_sum = vlog(splat(exp_row(n, x, top, 0)));
-    for (int64_t j = 0; j < n; j += LANES)
-        store_n(y + j, load_n(x + j, n - j) - max - log_sum, n - j);
+#define PART(lanes, j) store_n(y + j, load_n(x + j, lanes) - max - log_sum, lanes)
+    OVER_COLUMNS(n, PART);
+#undef PART
 }
 
 static void softmax_grad_row(int64_t n, const float *y, const float *dy, float *dx) {
     vf dot = {0};
-    for (int64_t j = 0; j < n; j += LANES)
-        dot = vfma(load_n(y + j, n - j), load_n(dy + j, n - j), dot);
+#define PART(lanes, j) dot = vfma(load_n(y + j, lanes), load_n(dy + j, lanes), dot)
+    OVER_COLUMNS(n, PART);
+#undef PART
     const vf mean = splat(lane_sum(dot));
-    for (int64_t j = 0; j < n; j += LANES)
-        store_n(dx + j, load_n(y + j, n - j) * (load_n(dy + j, n - j) - mean), n - j);
+#define PART(lanes, j)                                                                            \
+    store_n(dx + j, load_n(y + j, lanes) * (load_n(dy + j, lanes) - mean), lanes)
+    OVER_COLUMNS(n, PART);
+#undef PART
 }
 
 static void log_softmax_grad_row(int64_t n, const float *y, const float *dy, float *dx) {
     vf total = {0};
-    for (int64_t j = 0; j < n; j += LANES) total += load_n(dy + j, n - j);
+#define PART(lanes, j) total += load_n(dy + j, lanes)
+    OVER_COLUMNS(n, PART);
+#undef PART
     const vf sum = splat(lane_sum(total));
-    for (int64_t j = 0; j < n; j += LANES) {
-        const vf share = vexp(load_n(y + j, n - j)) * sum;
-        store_n(dx + j, load_n(dy + j, n - j) - share, n - j);
-    }
+#define PART(lanes, j)                                                                            \
+    const vf share = vexp(load_n(y + j, lanes)) * sum;                                            \
+    store_n(dx + j, load_n(dy + j, lanes) - share, lanes)
+    OVER_COLUMNS(n, PART);
+#undef PART
 }
 
 static float weighted_sum(int64_t n, const float *x, const float *weight, float max) {
@@ -78,12 +89,16 @@ static float weighted_sum(int64_t n, const float *x, const float *weight, float 
 static void cross_entropy_grad(int64_t rows, int64_t n, const float *x, const float *weight,
                                const float *log_sum_exp, const float *gain, const float *smooth,
                                float *dx) {
-    for (int64_t i = 0; i < rows; i++, x += n, dx += n)
-        for (int64_t j = 0; j < n; j += LANES) {
-            const vf p = vexp(load_n(x + j, n - j) - splat(log_sum_exp[i]));
-            const vf w = weight ? load_n(weight + j, n - j) : splat(1.0f);
-            store_n(dx + j, p * splat(gain[i]) - w * splat(smooth[i]), n - j);
-        }
+    for (int64_t i = 0; i < rows; i++, x += n, dx += n) {
+        const vf log_sum = splat(log_sum_exp[i]), factor = splat(gain[i]);
+        const vf share = splat(smooth[i]);
+#define PART(lanes, j)                                                                            \
+    const vf p = vexp(load_n(x + j, lanes) - log_sum);                                            \
+    const vf w = weight ? load_n(weight + j, lanes) : splat(1.0f);                                \
+    store_n(dx + j, p * factor - w * share, lanes)
+        OVER_COLUMNS(n, PART);
+#undef PART
+    }
 }
 
 #define SOFTMAX_KERNELS                                                                           \

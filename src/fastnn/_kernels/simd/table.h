@@ -133,6 +133,9 @@ typedef struct {
     /* y[i*y_row + j] = x[i + j*x_column] */
     void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_column,
                       float *y, int64_t y_row);
+    /* y[n] = x[n] past the caches, and what makes all such copies of this thread seen by others */
+    void (*copy_past)(int64_t n, const float *x, float *y);
+    void (*fence_past)(void);
     /* sums[j] = sum over rows of x[i*x_row + j]; sum_run: the sum of x[n] */
     void (*sum_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row,
                      double *sums);
@@ -143,7 +146,6 @@ typedef struct {
                     const float *x, float *y);
     /* peak.h: for benchmarks */
     float (*fma_run)(int64_t rounds);
-    void (*copy_past)(int64_t n, const float *x, float *y);
     gemm_table gemm;
     inner_table inner;
     lines_table lines;

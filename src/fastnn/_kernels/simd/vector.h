@@ -133,9 +133,9 @@ INLINE void store_past(float *y, vf v) { _mm_stream_ps(y, v); }
 INLINE void store_past(float *y, vf v) { store(y, v); }
 #endif
 #if defined(__x86_64__)
-INLINE void fence_past(void) { _mm_sfence(); }
+static void fence_past(void) { _mm_sfence(); }
 #else
-INLINE void fence_past(void) {}
+static void fence_past(void) {}
 #endif
 
 #endif
