@@ -98,6 +98,10 @@ def check(d, run, way="conv2d", passes=ALL_PASSES):
     if "grad_input" in passes:
         run(f"{way}_grad_input", [dy, weight, dx], d)
         assert_close(dx, reference.conv2d_grad_input(dy, weight, d), terms * v.k // v.groups)
+        if way == "conv2d" and (v.kh, v.kw) != (1, 1) and (v.groups == 1 or v.groups < v.c):
+            shift, moved = rng.standard_normal(v.c, dtype=np.float32), blank(dx.shape)
+            run("conv2d_grad_input_bias", [dy, weight, shift, moved], d)
+            np.testing.assert_array_equal(moved, dx + shift)
     if "grad_weight" in passes:
         run(f"{way}_grad_weight", [x, dy, dw], d)
         assert_close(dw, reference.conv2d_grad_weight(x, dy, d), v.n * v.oh * v.ow)
@@ -139,7 +143,7 @@ def arguments(draw):
                  integer(0, 1), integer(0, 1))
 
 
-@covers("conv2d_forward", "conv2d_grad_input", "conv2d_grad_weight")
+@covers("conv2d_forward", "conv2d_grad_input", "conv2d_grad_input_bias", "conv2d_grad_weight")
 @given(arguments())
 def test_any_arguments(d):
     check(d, call)

@@ -41,6 +41,8 @@ CASES = {
         ("forward", (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
         ("grad_input", (F * HALF * K, F * K * 9 * C, F * PLACES * C)),
         ("grad_weight", (F * PLACES * C, F * HALF * K, F * K * 9 * C)))},
+    "conv2d_grad_input_bias": (
+        CONV, (F * HALF * K, F * K * 9 * C, F * C, F * PLACES * C)),
     "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
     **{f"winograd_forward_normed{stats}": (
@@ -48,6 +50,10 @@ CASES = {
                    *[F * K] * (2 * bool(stats)))) for stats in ("", "_stats")},
     "winograd_grad_weight_normed": (
         WINOGRAD, (F * PLACES * C, *[F * C] * 4, F * PLACES * K, F * K * 9 * C)),
+    **{f"winograd_forward_joined{stats}": (
+        (*WINOGRAD, 16, 1, 0), (
+            F * PLACES * 16, *[F * 16] * 4, F * PLACES * (C - 16), *[0] * 4, F * K * 9 * C, F * K,
+            F * PLACES * K, *[F * K] * (2 * bool(stats)))) for stats in ("", "_stats")},
     "winograd_forward_stats": (
         WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K, F * K, F * K)),
     "winograd_grad_input_sums": (
@@ -75,6 +81,8 @@ CASES = {
     "add_n_unary_backward": ((M, 3, 0), (F * M,) * 5),
     "fill": ((M,), (F * M,)),
     "max_pool2d_forward": (MAX_POOL, (F * PLACES * C, F * HALF * C, HALF * C)),
+    "norm_max_pool2d_forward": (
+        MAX_POOL, (F * PLACES * C, *[ROW] * 4, F * HALF * C, HALF * C)),
     "max_pool2d_infer": (MAX_POOL, (F * PLACES * C, F * HALF * C)),
     "max_pool2d_backward": (MAX_POOL, (F * HALF * C, HALF * C, F * PLACES * C)),
     "avg_pool2d_forward": (AVG_POOL, (F * PLACES * C, F * HALF * C)),

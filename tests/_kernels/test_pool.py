@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastnn._kernels import registry
+from tests._kernels import test_batch_norm
 from tests._kernels.call import call, call_all_threads
 from tests.memory import blank, blank_like
 from tests.reference import pool as reference
@@ -56,12 +57,28 @@ def test_max_pool(c, window, ceil):
     plain = blank_like(y)
     call("max_pool2d_infer", [x, plain], d)
     np.testing.assert_array_equal(plain, y)
+    check_normed(x, d, y.shape)
     dy = integers(rng, y.shape)
     dy.flags.writeable = offsets.flags.writeable = False
     dx = blank(x.shape)
     call_all_threads("max_pool2d_backward", [dy, offsets, dx], d)
     np.testing.assert_array_equal(
         dx, reference.max_pool_grad(dy, offsets, size, *window))
+
+
+def check_normed(x, d, shape):
+    """Read through a norm and a ReLU: the bits of pooling what the norm gives."""
+    c = x.shape[3]
+    _, _, *vectors = test_batch_norm.problem(2, c)
+    mean, var = test_batch_norm.statistics(integers(np.random.default_rng(c), (9, c)))
+    norm, eps, z = [mean, var, *vectors], [test_batch_norm.EPS], blank_like(x)
+    call("batch_norm_apply_relu", [x, *norm, z], [x[..., 0].size, c], eps)
+    (y, expected), (offsets, places) = (
+        [blank(shape, kind) for _ in range(2)] for kind in (np.float32, np.uint8))
+    call("max_pool2d_forward", [z, expected, places], d)
+    call_all_threads("norm_max_pool2d_forward", [x, *norm, y, offsets], d, eps)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(offsets, places)
 
 
 def test_max_pool_window_beside_the_input():

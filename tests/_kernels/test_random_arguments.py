@@ -21,7 +21,7 @@ from tests._kernels import (
     test_softmax,
 )
 from tests._kernels.call import COVERED, call, call_all_threads, covers
-from tests._kernels.test_pool import integers, out_size
+from tests._kernels.test_pool import check_normed, integers, out_size
 from tests.memory import blank, blank_like
 from tests.reference import dropout as dropout_twin
 from tests.reference import pool as pool_twin
@@ -35,7 +35,8 @@ def pairs(low, high):
     return st.tuples(st.integers(low, high), st.integers(low, high))
 
 
-@covers("max_pool2d_forward", "max_pool2d_infer", "max_pool2d_backward")
+@covers("max_pool2d_forward", "max_pool2d_infer", "max_pool2d_backward",
+        "norm_max_pool2d_forward")
 @some
 @given(st.data(), pairs(1, 4), pairs(1, 5), pairs(1, 3), st.booleans())
 def test_max_pool(data, kernel, stride, dilation, ceil):
@@ -57,6 +58,7 @@ def test_max_pool(data, kernel, stride, dilation, ceil):
     np.testing.assert_array_equal(offsets, expected_offsets)
     call("max_pool2d_infer", [x, plain], d)
     np.testing.assert_array_equal(plain, y)
+    check_normed(x, d, y.shape)
     # A window of padding alone has no winner: its offset is 0, which may lie outside of the input.
     assume(np.isfinite(expected).all())
     call_all_threads("max_pool2d_backward", [dy, offsets, dx], d)

@@ -61,6 +61,7 @@ def check(d, run):
     check_gradient_sums(d, run, dy, weight, dx)
     check_shortcut(d, run, dy, weight, dx)
     check_normed(d, run, x, weight, bias, dy)
+    check_joined(d, run, x, weight, bias, dy)
 
 
 def check_statistics(d, run, x, weight, bias, expected):
@@ -137,6 +138,43 @@ def check_normed(d, run, x, filters, bias, dy):
     np.testing.assert_array_equal(dw, expected_dw)
 
 
+def check_joined(d, run, x, filters, bias, dy):
+    """Two inputs side by side, each behind a norm or not: the bits of the layer on the joined."""
+    c, k = x.shape[3], dy.shape[3]
+    if c <= 16:
+        return
+    first = c // 2 // 16 * 16 or 16
+    d = (*d[:-1], 0)
+    _, _, norm_weight, norm_bias = test_batch_norm.problem(2, c)
+    eps = [test_batch_norm.EPS, 10 * test_batch_norm.EPS]
+    for normed in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        inputs, joined = [], []
+        for number, channels in enumerate((slice(0, first), slice(first, c))):
+            part = np.ascontiguousarray(x[..., channels])
+            norm = [np.empty(0, np.float32)] * 4
+            if normed[number]:
+                mean, var = test_batch_norm.statistics(part.reshape(-1, part.shape[3]))
+                norm = [mean, var, norm_weight[channels].copy(), norm_bias[channels].copy()]
+                z = blank_like(part)
+                call("batch_norm_apply_relu", [part, *norm, z],
+                     [part[..., 0].size, part.shape[3]], eps[number:number + 1])
+                joined.append(z)
+            else:
+                joined.append(part)
+            inputs += [part, *norm]
+        y, expected, moments, expected_moments = (
+            blank(shape) for shape in (dy.shape, dy.shape, (2, k), (2, k)))
+        whole = np.concatenate(joined, axis=3)
+        call("winograd_forward_stats", [whole, filters, bias, expected, *expected_moments], d)
+        run("winograd_forward_joined", [*inputs, filters, bias, y], (*d, first, *normed), eps)
+        np.testing.assert_array_equal(y, expected)
+        y.fill(np.nan)
+        run("winograd_forward_joined_stats", [*inputs, filters, bias, y, *moments],
+            (*d, first, *normed), eps)
+        np.testing.assert_array_equal(y, expected)
+        np.testing.assert_array_equal(moments, expected_moments)
+
+
 @pytest.mark.parametrize("offset", [1e4, -3e3])
 def test_statistics_of_a_large_mean(offset):
     """E[y^2] - E[y]^2 has no correct digit here: the bias moves y far from zero."""
@@ -174,7 +212,8 @@ def arguments(draw, channels):
 
 @covers("winograd_forward", "winograd_grad_input", "winograd_grad_weight",
         "winograd_forward_stats", "winograd_grad_input_sums", "winograd_grad_input_shortcut",
-        "winograd_forward_normed", "winograd_forward_normed_stats", "winograd_grad_weight_normed")
+        "winograd_forward_normed", "winograd_forward_normed_stats", "winograd_grad_weight_normed",
+        "winograd_forward_joined", "winograd_forward_joined_stats")
 @given(arguments(st.integers(1, 70)))
 def test_random_arguments(d):
     check(d, call)

@@ -16,9 +16,12 @@ from fastnn.plan.fuse import (
     conv_statistics,
     fuse,
     gradient_sums,
+    joined_inputs,
     norm_as_it_is_read,
+    parts_as_they_are_read,
     shortcut_gradient,
     sum_gradient,
+    transposed_bias,
 )
 from fastnn.runtime.random import streams
 from tests.cases import CASES
@@ -122,6 +125,53 @@ def test_nothing_joined_is_kept_for_the_backward_pass():
     assert not any(t.node.op.name == "batch_norm_relu" for node in backward for t in node.inputs)
     assert sum(n.op.name == "batch_norm_relu_conv2d_grad_weight" for n in backward) == 2
     assert not any(node.op.name == "slice" and node.outputs[0].shape[0] == 8 for node in backward)
+
+
+def test_joined_inputs_are_read_where_they_are():
+    """The same bits with parts and their norms read in place, and by pooling as well."""
+    graph, arrays = _joined((32, 24))
+    graph = batch_norm_relu(graph)
+    for rewrite in PARTS:
+        graph = rewrite(graph)
+    after = norm_as_it_is_read(joined_inputs(graph))
+    names = [node.op.name for node in after.nodes]
+    assert "batch_norm_relu_joined_conv2d" in names
+    assert "batch_norm_relu_max_pool2d" in names
+    assert not any(name in ("batch_norm_relu", "max_pool2d") for name in names)
+    assert not any(n.op.name == "cat" and n.outputs[0].shape[0] == 8 for n in after.nodes)
+    assert same_bits(run(graph, arrays, fused=False), run(after, arrays, fused=False))
+
+
+def test_an_odd_first_part_is_joined_as_before():
+    assert any(n.op.name == "cat" and n.outputs[0].shape[0] == 8 for n in fuse(_joined()[0]).nodes)
+
+
+def test_parts_of_a_gradient_are_made_when_they_are_read():
+    """Each right before its first reader; the same bits."""
+    graph, arrays = _joined((40, 32))
+    before = PARTS[1](batch_norm_relu(graph))
+    after = parts_as_they_are_read(before)
+    parts = [node for node in after.nodes if node.op.name == "conv2d_grad_input"]
+    assert len(parts) == 2
+    for part in parts:
+        place = after.nodes.index(part)
+        assert part.outputs[0] in after.nodes[place + 1].inputs
+    assert len(after.nodes) == len(before.nodes)
+    assert same_bits(run(before, arrays, fused=False), run(after, arrays, fused=False))
+
+
+def test_a_transposed_convolution_adds_its_bias():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 24, 5, 7)).astype(np.float32)
+    leaf, value = array_input(0, Spec(x.shape), "NCHW")
+    parameters = [constant(_weight(rng, 24, 16, 2, 2)), constant(_weight(rng, 16))]
+    y = fn.conv_transpose2d(value, *parameters, stride=2)
+    loss = fn.mean(y * _weight(rng, *y.shape))
+    graph = Graph.trace([leaf], [loss, y, *gradients(loss, [value, *parameters])], (), [loss])
+    after = transposed_bias(graph)
+    names = [node.op.name for node in after.nodes]
+    assert "conv_transpose2d_bias" in names and "conv_transpose2d" not in names
+    assert same_bits(run(graph, [x], fused=False), run(after, [x], fused=False))
 
 
 def _norms_between_convolutions(relu):

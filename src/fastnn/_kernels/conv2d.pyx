@@ -316,20 +316,34 @@ cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
     dx overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
-    cdef conv_product g
     cdef int64_t sizes[3]
     if way_of(v) == LINEAR:
         sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
         linear_grad_input(p, sizes, s, threads)
         return
+    run_back(v, <const float *> p[0], <const float *> p[1], NULL, <float *> p[2], p[3], threads)
+
+
+cdef void conv2d_grad_input_bias(char **p, const int64_t *d, const double *s,
+                                 int threads) noexcept nogil:
+    """conv2d_grad_input, plus bias[c]: a transposed convolution; not for 1x1 filters without
+    stride and padding, or a filter for each channel.
+
+    p: dy[n,oh,ow,k], weight[k,kh,kw,c/groups], bias, dx[n,h,w,c], workspace.  Overwritten.
+    """
+    run_back(<const Conv *> d, <const float *> p[0], <const float *> p[1], <const float *> p[2],
+             <float *> p[3], p[4], threads)
+
+
+cdef void run_back(const Conv *v, const float *dy, const float *weight, const float *bias,
+                   float *dx, char *workspace, int threads) noexcept nogil:
+    cdef conv_product g
     g.source.channels, g.target.channels = v.k, v.c
     g.depth = v.k // v.groups
     g.columns = v.c // v.groups
     g.relu = 0
-    g.x = <const float *> p[0]
-    g.bias = NULL
-    g.y = <float *> p[2]
-    run_pass(v, True, &g, <const float *> p[1], p[3], threads)
+    g.x, g.bias, g.y = dy, bias, dx
+    run_pass(v, True, &g, weight, workspace, threads)
 
 
 def _forward_extents(d, threads):
@@ -343,7 +357,16 @@ def _grad_input_extents(d, threads):
     return y, weight, x, pass_workspace(&v, True, threads)
 
 
+def _grad_input_bias_extents(d, threads):
+    cdef Conv v = read_sizes(d)
+    if way_of(&v) == LINEAR or way_of(&v) == DEPTHWISE:
+        raise ValueError(f"conv2d_grad_input_bias is not for {tuple(d)}")
+    dy, weight, x, workspace = _grad_input_extents(d, threads)
+    return dy, weight, 4 * v.c, x, workspace
+
+
 KERNELS = {
     "conv2d_forward": (<uintptr_t> &conv2d_forward, _forward_extents),
     "conv2d_grad_input": (<uintptr_t> &conv2d_grad_input, _grad_input_extents),
+    "conv2d_grad_input_bias": (<uintptr_t> &conv2d_grad_input_bias, _grad_input_bias_extents),
 }

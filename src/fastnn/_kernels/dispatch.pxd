@@ -23,7 +23,8 @@ cdef extern from "simd/table.h":
         void (*update)(int64_t n, const double *hyper, float **buffers) noexcept nogil
     # pooling
     ctypedef struct max_pool_shape:
-        int64_t n, h, w, c, oh, ow
+        int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left
+        int64_t dilation_h, dilation_w, oh, ow
     ctypedef struct pool_axis:
         int64_t size, out, k, stride, pad, pad_end, count_padding
     ctypedef struct average_shape:

@@ -20,6 +20,9 @@ cdef struct Pass:
     int64_t v_planes, m_planes, terms  # values of a tile that is read and written; of w.terms
     const float *x
     const norm_columns *norm  # behind which a ReLU x is read, or NULL
+    const float *rest         # forward: where x ends after `joined` channels, those behind; or NULL
+    const norm_columns *rest_norm
+    int64_t joined            # whole vectors
     const float *weight
     const float *bias
     float *y

@@ -76,8 +76,9 @@ cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
         g.v_planes, g.m_planes, g.terms = g.w.planes, g.w.positions, g.w.terms
     g.depth, g.columns = g.source.channels, g.target.channels
     g.tiles = v.n * g.target.rows * g.target.columns
-    g.x = g.weight = g.bias = NULL
-    g.norm = NULL
+    g.x = g.rest = g.weight = g.bias = NULL
+    g.norm = g.rest_norm = NULL
+    g.joined = 0
     g.y, g.workspace = NULL, NULL
     g.sums, g.partials = NOTHING, NULL
     g.norm_x = g.norm_mean = g.norm_scale = g.norm_bias = g.shortcut = g.gate = NULL
@@ -161,13 +162,28 @@ cdef void spread(block_fn run, const void *job, const Block *block, int64_t part
 
 cdef void read_tiles(const Pass *g, int64_t first, int64_t count, int64_t at,
                      const tile_values *to) noexcept nogil:
-    """Tiles of x, or of max(0, norm(x)); backward: of dy."""
+    """Tiles of x, or of max(0, norm(x)), and of what is joined to it; backward: of dy."""
+    cdef tile_values rest
     if g.backward:
         g.w.read_dy(&g.source, g.x, NULL, g.depth, first, count, at, to)
-    elif g.norm == NULL:
-        g.w.read_x(&g.source, g.x, NULL, g.depth, first, count, at, to)
+    elif g.rest == NULL:
+        read_part(g, g.x, g.norm, g.depth, first, count, at, to)
     else:
-        g.w.read_normed_x(&g.source, g.x, g.norm, g.depth, first, count, at, to)
+        rest = to[0]
+        rest.data += g.joined
+        read_part(g, g.x, g.norm, g.joined, first, count, at, to)
+        read_part(g, g.rest, g.rest_norm, g.depth - g.joined, first, count, at, &rest)
+
+
+cdef void read_part(const Pass *g, const float *x, const norm_columns *norm, int64_t channels,
+                    int64_t first, int64_t count, int64_t at, const tile_values *to) noexcept nogil:
+    """Tiles of an array of so many channels, or of max(0, norm) of it."""
+    cdef tile_grid source = g.source
+    source.channels = channels
+    if norm == NULL:
+        g.w.read_x(&source, x, NULL, channels, first, count, at, to)
+    else:
+        g.w.read_normed_x(&source, x, norm, channels, first, count, at, to)
 
 
 cdef void multiply(const Pass *g, int64_t columns, const Block *block, const float *packed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.graph import Call, Node, ShapeError, Spec, Tensor, apply, as_tensor
 from fastnn.ops.binary import add
 from fastnn.ops.conv2d import Conv2dGradInput, Window
 from fastnn.ops.reshape import reshape
@@ -33,6 +33,33 @@ class ConvTranspose2d(Conv2dGradInput):
             raise ShapeError(f"conv_transpose2d: {self.window.groups} groups do not divide the "
                              f"{x.shape[1]} input channels")
         return super().infer(*inputs)
+
+    def takes_bias(self, node: Node) -> bool:
+        """Whether the kernel can add a bias last: the direct one, but for 1x1 and depthwise ones.
+
+        These have ways of their own.
+        """
+        (call,) = self.lower(node)
+        groups, taps = self.window.groups, node.inputs[1].shape[2:]
+        return call.kernel == "conv2d_grad_input" and taps != (1, 1) and (
+            groups == 1 or groups < self.shape[1])
+
+
+@dataclass(frozen=True)
+class ConvTranspose2dBias(Conv2dGradInput):
+    """A transposed convolution that adds a bias as it writes: the direct kernel's.
+
+    Only the plan makes it, after gradients are known.
+    """
+
+    @property
+    def name(self) -> str:
+        return "conv_transpose2d_bias"
+
+    def lower(self, node: Node) -> list[Call]:
+        x, weight = node.inputs[:2]
+        d = (*self.window.dims(self.shape, weight.shape, x.shape), 0, 0)
+        return [Call("conv2d_grad_input_bias", (*node.inputs, node.outputs[0]), d)]
 
 
 def transposed_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import BYTE, Call, Node, Op, ShapeError, Spec, Tensor, apply, apply_all, as_tensor
+from fastnn.graph import (
+    BYTE,
+    Call,
+    Node,
+    Op,
+    ShapeError,
+    Spec,
+    Tensor,
+    apply,
+    apply_all,
+    as_tensor,
+    moved_bytes,
+)
 from fastnn.ops.windows import Pair, check_images, output_sizes, pair
 
 
@@ -78,6 +90,34 @@ class MaxPool2dInfer(Op):
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]
         return [Call("max_pool2d_infer", (x, y), self.pooling.dims(x.shape, y.shape))]
+
+
+@dataclass(frozen=True)
+class NormMaxPool2d(Op):
+    """Max-pooling of max(0, batch_norm(x)); inputs x, mean, var, weight, bias of the norm.
+
+    Only the plan makes it, where nobody else needs what the norm gives.
+    """
+
+    pooling: Pooling
+    eps: float
+
+    @property
+    def name(self) -> str:
+        return "batch_norm_relu_max_pool2d"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return MaxPool2d(self.pooling).infer(*inputs[:1])
+
+    def lower(self, node: Node) -> list[Call]:
+        d = self.pooling.dims(node.inputs[0].shape, node.outputs[0].shape)
+        return [Call("norm_max_pool2d_forward", (*node.inputs, *node.outputs), d, (self.eps,))]
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"norm": moved_bytes(node)}
+
+    def flops(self, node: Node) -> float:
+        return 3.0 * node.inputs[0].size
 
 
 @dataclass(frozen=True)

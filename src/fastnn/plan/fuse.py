@@ -28,10 +28,19 @@ from fastnn.ops.conv2d_fused import (
     NormConv2d,
     NormConv2dGradWeight,
 )
+from fastnn.ops.conv2d_joined import JoinedConv2d
+from fastnn.ops.conv_transpose2d import ConvTranspose2d, ConvTranspose2dBias
 from fastnn.ops.linear import Linear
-from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer
+from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer, NormMaxPool2d
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
-from fastnn.plan.fuse_concat import by_winograd, parts_of_grad_input, parts_of_grad_weight
+from fastnn.ops.reshape import Reshape
+from fastnn.plan.fuse_concat import (
+    by_winograd,
+    joined_inputs,
+    parts_as_they_are_read,
+    parts_of_grad_input,
+    parts_of_grad_weight,
+)
 
 
 def _readers(graph: Graph) -> Counter[Tensor]:
@@ -252,8 +261,39 @@ def shortcut_gradient(graph: Graph) -> Graph:
     return graph.rewrite(rule)
 
 
+def transposed_bias(graph: Graph) -> Graph:
+    """The direct kernel of a transposed convolution adds the bias as it writes."""
+    readers = _readers(graph)
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not (isinstance(node.op, Binary) and node.op.row == "add"):
+            return None
+        source, bias = (tensor.node for tensor in node.inputs)
+        if not (isinstance(source.op, ConvTranspose2d) and isinstance(bias.op, Reshape)
+                and source.op.takes_bias(source) and readers[node.inputs[0]] == 1
+                and bias.inputs[0].shape == (node.outputs[0].shape[1],)
+                and bias.outputs[0].shape == (1, node.outputs[0].shape[1], 1, 1)):
+            return None
+        op = ConvTranspose2dBias(source.op.window, source.op.shape)
+        return _again(node, op, (*inputs[0].node.inputs, inputs[1].node.inputs[0]), source)
+
+    return graph.rewrite(rule)
+
+
+def _read_through(node: Node) -> tuple[int, ...]:
+    """The inputs that a node can read through a batch norm and a ReLU."""
+    op = node.op
+    if isinstance(op, JoinedConv2d):
+        return op.places
+    if isinstance(op, MaxPool2d):
+        return (0,)
+    reads = (isinstance(op, (Conv2dStats, Conv2dGradWeight))
+             or (isinstance(op, Conv2d) and not op.relu))
+    return (0,) if reads and by_winograd(node) else ()
+
+
 def norm_as_it_is_read(graph: Graph) -> Graph:
-    """Batch norm and ReLU in front of Winograd's layers: applied to what they read.
+    """Batch norm and ReLU in front of Winograd's layers and max-pooling: applied to what they read.
 
     Where these alone read it, the output is never stored. Weight gradients read it so in any case:
     what others read in the forward pass need not be kept for them.
@@ -262,13 +302,12 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
              and node.op.relu and node.origin.pin != "keep"}
     through = norms - set(graph.outputs)
     for node in graph.nodes:
-        first_only = all(tensor not in through for tensor in node.inputs[1:])
-        reads = (isinstance(node.op, (Conv2dStats, Conv2dGradWeight))
-                 or (isinstance(node.op, Conv2d) and not node.op.relu))
-        if not (reads and first_only and by_winograd(node)):
-            through -= set(node.inputs)
+        places = _read_through(node)
+        through -= {tensor for i, tensor in enumerate(node.inputs) if i not in places}
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if isinstance(node.op, JoinedConv2d):
+            return joined(node, inputs)
         if not node.inputs or node.inputs[0] not in norms:
             return None
         norm = inputs[0].node
@@ -278,18 +317,39 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
             op = NormConv2dGradWeight(node.op.window, node.op.shape, norm.op.eps)
         elif isinstance(node.op, (Conv2d, Conv2dStats)) and node.inputs[0] in through:
             op = NormConv2d(node.op.window, norm.op.eps, isinstance(node.op, Conv2dStats))
+        elif isinstance(node.op, MaxPool2d) and node.inputs[0] in through:
+            op = NormMaxPool2d(node.op.pooling, norm.op.eps)
         return None if op is None else _again(node, op, (*norm.inputs, *inputs[1:]))
+
+    def joined(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        assert isinstance(node.op, JoinedConv2d)
+        eps: list[float | None] = [None, None]
+        parts: list[Tensor] = []
+        for place in node.op.places:
+            norm = inputs[place].node
+            if node.inputs[place] in through:
+                assert isinstance(norm.op, BatchNorm)
+                eps[place] = norm.op.eps
+                parts += norm.inputs
+            else:
+                parts.append(inputs[place])
+        if eps == [None, None]:
+            return None
+        return _again(node, replace(node.op, eps=(eps[0], eps[1])), (*parts, *inputs[2:]))
 
     return graph.rewrite(rule)
 
 
-EXACT: tuple[Callable[[Graph], Graph], ...] = (
+FIRST: tuple[Callable[[Graph], Graph], ...] = (
     batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu, pool_without_places,
-    norm_as_it_is_read)
+    transposed_bias)
 PARTS: tuple[Callable[[Graph], Graph], ...] = (parts_of_grad_weight, parts_of_grad_input)
 SUMMING: tuple[Callable[[Graph], Graph], ...] = (
     conv_statistics, gradient_sums, shortcut_gradient)
-REWRITES = (*EXACT[:-1], *PARTS, *SUMMING, norm_as_it_is_read)
+LAST: tuple[Callable[[Graph], Graph], ...] = (
+    parts_as_they_are_read, joined_inputs, norm_as_it_is_read)
+EXACT = (*FIRST, *LAST)
+REWRITES = (*FIRST, *PARTS, *SUMMING, *LAST)
 
 
 def fuse(graph: Graph) -> Graph:

@@ -1,18 +1,22 @@
-"""Convolutions of joined inputs: their gradients part by part, so that nothing joined is needed.
+"""Convolutions of joined inputs, part by part, so that nothing joined is ever made.
 
-As in a U-Net, whose skips are joined with what comes from below. The joined value is then not kept
-for the backward pass, and its gradient is never made to be cut apart. Where Winograd computes the
-whole and each part, parts take no more products.
+As in a U-Net, whose skips are joined with what comes from below. Neither is the joined value
+written, nor its gradient, to be cut apart. Where Winograd computes the whole and each part, parts
+take no more products.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 from fastnn.context import scope
-from fastnn.graph import Graph, Node, Tensor, apply
+from fastnn.graph import Graph, Leaf, Node, Tensor, apply
 from fastnn.ops.concat import Concat
-from fastnn.ops.conv2d import Conv2dGradInput, Conv2dGradWeight
+from fastnn.ops.conv2d import Conv2d, Conv2dGradInput, Conv2dGradWeight
+from fastnn.ops.conv2d_fused import Conv2dStats
+from fastnn.ops.conv2d_joined import VECTOR, JoinedConv2d
 from fastnn.ops.slice import Slice
 
 CHANNELS = 1
@@ -81,3 +85,60 @@ def _are_parts(whole: Node, readers: list[Node]) -> bool:
         spans.append((op.starts[CHANNELS], op.starts[CHANNELS] + op.sizes[CHANNELS]))
     spans.sort()
     return all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+def parts_as_they_are_read(graph: Graph) -> Graph:
+    """Of gradients that one dy gives, each right before its first reader.
+
+    So the skip's is made long after the other: until then dy is held, which is no larger, and the
+    two are never in memory together with it.
+    """
+    sources = Counter(node.inputs[0] for node in graph.nodes
+                      if isinstance(node.op, Conv2dGradInput))
+    first_reader: dict[Tensor, Node] = {}
+    for node in reversed(graph.nodes):
+        first_reader.update(dict.fromkeys(node.inputs, node))
+    waiting: dict[Node, list[Node]] = {}
+    moved: set[Node] = set()
+    for node in reversed(graph.nodes[graph.forward_nodes:graph.first_update]):
+        reader = first_reader.get(node.outputs[0]) if len(node.outputs) == 1 else None
+        part = (isinstance(node.op, Conv2dGradInput) and sources[node.inputs[0]] > 1
+                and node.inputs[0].bytes <= node.outputs[0].bytes)
+        filters = (isinstance(node.op, Slice) and isinstance(node.inputs[0].node.op, Leaf)
+                   and reader in moved)
+        if reader is not None and not reader.op.effect and (part or filters):
+            waiting.setdefault(reader, []).append(node)
+            moved.add(node)
+
+    def with_waiting(node: Node) -> list[Node]:
+        before = [n for other in reversed(waiting.get(node, [])) for n in with_waiting(other)]
+        return [*before, node]
+
+    nodes = [n for node in graph.nodes if node not in moved for n in with_waiting(node)]
+    return replace(graph, nodes=tuple(nodes))
+
+
+def joined_inputs(graph: Graph) -> Graph:
+    """Winograd reads two joined inputs where each of them is; nothing else reads them joined."""
+    alone = {node.outputs[0] for node in graph.nodes if _joins_two(node)} - set(graph.outputs)
+    for node in graph.nodes:
+        reads = isinstance(node.op, Conv2dStats) or (
+            isinstance(node.op, Conv2d) and not node.op.relu)
+        if not (reads and by_winograd(node)):
+            alone -= set(node.inputs)
+
+    def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not node.inputs or node.inputs[0] not in alone:
+            return None
+        assert isinstance(node.op, (Conv2d, Conv2dStats))
+        op = JoinedConv2d(node.op.window, isinstance(node.op, Conv2dStats))
+        specs = [tensor.spec for tensor in node.outputs]
+        return Node(op, (*inputs[0].node.inputs, *inputs[1:]), specs, node.origin).outputs
+
+    return graph.rewrite(rule)
+
+
+def _joins_two(node: Node) -> bool:
+    """Whether a node joins two inputs along the channels, the first of whole vectors of them."""
+    return (isinstance(node.op, Concat) and node.op.axis == CHANNELS and len(node.inputs) == 2
+            and node.origin.pin != "keep" and node.inputs[0].shape[CHANNELS] % VECTOR == 0)

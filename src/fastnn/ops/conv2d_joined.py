@@ -1,0 +1,76 @@
+"""A Winograd convolution of two inputs joined along the channels; only the plan makes it.
+
+As in a U-Net, whose skips are joined with what comes from below. Each part is read where it is, and
+possibly through a norm and a ReLU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from fastnn.graph import Call, Node, Op, Spec, Tensor
+from fastnn.ops.conv2d import Conv2d, Window
+from fastnn.ops.conv2d_fused import NORM, Conv2dStats
+from fastnn.ops.conv_work import conv_work
+
+VECTOR = 16  # the first part's channels are a multiple of this
+
+
+@dataclass(frozen=True)
+class JoinedConv2d(Op):
+    """y = conv2d(cat([a, b], 1), weight[, bias]), with its statistics if `stats`.
+
+    Inputs: each part, followed by mean, var, weight and bias of its norm where `eps` has a number
+    for it (the part is then max(0, batch_norm(x))); weight and bias of the convolution.
+    """
+
+    window: Window
+    stats: bool
+    eps: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def name(self) -> str:
+        norms = "batch_norm_relu_" * (self.eps != (None, None))
+        return f"{norms}joined_conv2d{'_stats' * self.stats}"
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """Which of the inputs the parts are."""
+        return 0, 1 if self.eps[0] is None else NORM
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        first, second = (inputs[place] for place in self.places)
+        n, channels, *size = first.shape
+        joined = Spec((n, channels + second.shape[1], *size))
+        op = Conv2dStats(self.window) if self.stats else Conv2d(self.window)
+        return op.infer(joined, *inputs[self._filters:])
+
+    @property
+    def _filters(self) -> int:
+        return self.places[1] + (1 if self.eps[1] is None else NORM)
+
+    def lower(self, node: Node) -> list[Call]:
+        weight, *bias = node.inputs[self._filters:]
+        y, *moments = node.outputs
+        parts: list[Tensor] = []
+        for place, eps in zip(self.places, self.eps, strict=True):
+            part = node.inputs[place:place + (1 if eps is None else NORM)]
+            parts += [*part, *[weight] * (NORM - len(part))]  # what is not read
+        first, second = (node.inputs[place].shape for place in self.places)
+        x = (first[0], first[1] + second[1], *first[2:])
+        d = (*self.window.dims(x, weight.shape, y.shape), len(bias), 0,
+             first[1], *(eps is not None for eps in self.eps))
+        return [Call(f"winograd_forward_joined{'_stats' * self.stats}",
+                     (*parts, weight, *(bias or [weight]), y, *moments), d,
+                     tuple(eps or 0.0 for eps in self.eps))]
+
+    def again(self) -> Op:
+        return replace(self, stats=False)
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return conv_work(node)
+
+    def flops(self, node: Node) -> float:
+        weight, y = node.inputs[self._filters].shape, node.outputs[0]
+        return 2.0 * y.size * weight[1] * weight[2] * weight[3] + 3.0 * self.stats * y.size
