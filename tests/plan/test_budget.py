@@ -54,10 +54,10 @@ def test_a_plan_counts_the_state_of_the_optimizer():
     assert optimizer.state and resident_bytes() - before > 0.8 * parameter.memory.nbytes
 
 
-def _step(memory_budget):
+def _step(limit):
     model = make("residual")
     return model, fn.TrainStep(model, fn.nn.CrossEntropyLoss(),
-                               fn.optim.SGD(model.parameters(), lr=0.1), memory_budget=memory_budget)
+                               fn.optim.SGD(model.parameters(), lr=0.1), memory_budget=limit)
 
 
 def _batch(count=2048):
