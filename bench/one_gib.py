@@ -9,8 +9,8 @@ glibc's malloc as it comes and with one that gives freed blocks back at once.
 
 All PyTorch's ways are first tried at two small sizes, and a line through both says how far each
 would go; the best few are searched for their largest size. An attempt is a fresh process of some
-steps; its VmHWM counts, imports included. In the end the largest sizes make steps in turns, and
-the way that PyTorch held its largest with is run at once more (`--sizes` repeats only that).
+steps; its VmHWM counts, imports included. In the end the largest sizes make steps in turns;
+`--sizes` does only that, with the sizes of a report.
 """
 
 import argparse
