@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn as fn
-from fastnn.plan import watch
+from fastnn.plan import budget, watch
 from fastnn.plan.budget import format_bytes, parse_bytes, resolve
 from fastnn.runtime.arena import aligned_bytes
 from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, resident_bytes
@@ -54,10 +54,10 @@ def test_a_plan_counts_the_state_of_the_optimizer():
     assert optimizer.state and resident_bytes() - before > 0.8 * parameter.memory.nbytes
 
 
-def _step(budget):
+def _step(limit):
     model = make("residual")
     return model, fn.TrainStep(model, fn.nn.CrossEntropyLoss(),
-                               fn.optim.SGD(model.parameters(), lr=0.1), memory_budget=budget)
+                               fn.optim.SGD(model.parameters(), lr=0.1), memory_budget=limit)
 
 
 def _batch(count=2048):
@@ -120,10 +120,26 @@ def test_a_budget_above_the_machines_memory_is_said():
         assert resolve("900TiB") == 900 << 40
 
 
-@pytest.mark.parametrize("budget", ["nonsense", 0, -1, "0 MiB"])
-def test_nonsense_is_refused_before_the_first_step(budget):
+def test_a_budget_above_the_cgroups_limit_is_said_and_not_used(monkeypatch):
+    monkeypatch.setattr(budget, "cgroup_bytes", lambda: 100 << 20)
+    with pytest.warns(UserWarning, match=r"200\.0 MiB is more than .* 100\.0 MiB: 95\.0 MiB"):
+        assert resolve("200MiB") == 95 << 20
+    assert resolve("100MiB") == 100 << 20
+
+
+@pytest.mark.parametrize("value", ["nonsense", 0, -1, "0 MiB"])
+def test_nonsense_is_refused_before_the_first_step(value):
     with pytest.raises(ValueError, match="memory budget"):
-        _step(budget)
+        _step(value)
+
+
+@pytest.mark.parametrize(("value", "error"), [("nonsense", ValueError), (0, ValueError),
+                                              (1.5, TypeError)])
+def test_nonsense_between_steps_leaves_the_budget_as_it_was(value, error):
+    _, step = _step("1GiB")
+    with pytest.raises(error, match="memory budget"):
+        step.memory_budget = value
+    assert step.memory_budget == "1GiB" and np.isfinite(step(*_batch(6)))
 
 
 def _state(model):

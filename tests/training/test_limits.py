@@ -9,7 +9,7 @@ import pytest
 import fastnn as fn
 from fastnn import nn, optim
 from fastnn.plan import budget, watch
-from fastnn.runtime.process_memory import available_bytes, resident_bytes
+from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, resident_bytes
 from fastnn.training import Callback, CheckpointCallback
 from tests.fresh import in_a_fresh_process
 from tests.nets import batch, make
@@ -55,8 +55,8 @@ def trainer_with(memory_budget: str | None, *callbacks: Callback) -> fn.Trainer:
                       memory_budget=memory_budget, callbacks=callbacks)
 
 
-@in_a_fresh_process
-def test_another_plan_then_an_error_and_a_good_checkpoint() -> None:
+def shrink_with(memory_budget: str) -> None:
+    """Training goes on with another plan, then ends in an error; what it saved is good."""
     watch.SECONDS = 0.0
     x, y = batch(EXAMPLES)
     batches = [(x, y)] * 8
@@ -64,8 +64,9 @@ def test_another_plan_then_an_error_and_a_good_checkpoint() -> None:
         limit, path = Limit(Path(name)), Path(name) / "c.safetensors"
         limit.set(1 << 40)
         budget.available_bytes = lambda: available_bytes(limit.process)
+        budget.cgroup_bytes = lambda: cgroup_bytes(limit.process)
         shrink = Shrink(limit)
-        trainer = trainer_with("auto", CheckpointCallback(path, batches=1), shrink)
+        trainer = trainer_with(memory_budget, CheckpointCallback(path, batches=1), shrink)
         with pytest.raises(fn.MemoryBudgetError, match=r"too small.*\d+ bytes") as error:
             trainer.fit(batches, epochs=1)
         assert trainer.steps == 4 and error.value.min_bytes > resident_bytes() // 2
@@ -78,3 +79,13 @@ def test_another_plan_then_an_error_and_a_good_checkpoint() -> None:
     assert resumed.steps == whole.steps == 4
     for key, value in whole.model.state_dict().items():
         assert np.array_equal(value, resumed.model.state_dict()[key]), key
+
+
+@in_a_fresh_process
+def test_another_plan_then_an_error_and_a_good_checkpoint() -> None:
+    shrink_with("auto")
+
+
+@in_a_fresh_process
+def test_a_named_budget_follows_a_limit_below_it() -> None:
+    shrink_with("20GiB")

@@ -7,7 +7,7 @@ import re
 import warnings
 from typing import SupportsIndex
 
-from fastnn.runtime.process_memory import available_bytes, machine_bytes
+from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, machine_bytes
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -52,8 +52,9 @@ def resolve(budget: SupportsIndex | str) -> int:
     """Bytes of a budget; of "auto", what the process can hold now, less a margin.
 
     That is the limit of its cgroup, or what is free on the machine beside what it holds already.
-    Warns of a budget above the machine's memory. Raises ValueError or TypeError for nonsense, and
-    for "auto" where the system says nothing.
+    Warns of a budget above the machine's memory, or above its cgroup's limit: that limit less the
+    margin is the budget then, since the kernel ends a process that goes beyond. Raises ValueError
+    or TypeError for nonsense, and for "auto" where the system says nothing.
     """
     if isinstance(budget, str) and budget.strip().lower() == "auto":
         available = available_bytes()
@@ -61,7 +62,13 @@ def resolve(budget: SupportsIndex | str) -> int:
             raise ValueError("memory budget 'auto': this system does not say how much memory "
                              "there is; name the bytes")
         return int(available * AUTO_SHARE)
-    limit, machine = parse_bytes(budget), machine_bytes()
+    limit, machine, group = parse_bytes(budget), machine_bytes(), cgroup_bytes()
+    if limit > group:
+        allowed = int(group * AUTO_SHARE)
+        warnings.warn(f"a memory budget of {format_bytes(limit)} is more than the limit of this "
+                      f"process's cgroup, {format_bytes(group)}: {format_bytes(allowed)} are used",
+                      stacklevel=2)
+        return allowed
     if limit > machine:
         warnings.warn(f"a memory budget of {format_bytes(limit)} is more than this machine has, "
                       f"{format_bytes(machine)}", stacklevel=2)

@@ -17,8 +17,9 @@ from fastnn.plan.options import thresholds
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import settle
 
-CHAINS = (6, 16, 48)  # numbers of blocks that are tried: few have wider choices, many finer ones
-RANGES = (1, 6)  # tables for limits up to the peak, and finer ones up to a part of it
+# Numbers of blocks that are tried: few have wider choices, many finer ones. Of each, tables for
+# limits up to the peak, and finer ones up to a part of it.
+CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (24,)}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
 EFFORT = 7_000_000  # steps simulated in all
@@ -91,13 +92,13 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
 def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -> None:
     """Every schedule of the chains' tables, thinned out where simulating all would take long."""
     done = set()
-    for most in CHAINS:
+    for most, ranges in CHAINS.items():
         parts = blocks(problem, most)
         if len(parts) in done or len(parts) < 2:
             continue
         done.add(len(parts))
         chain = make_chain(problem, parts)
-        for share in RANGES:
+        for share in ranges:
             table = solve(chain, top // share)
             limits = table.limits()
             most_tried = max(4, effort.steps // (100 * len(problem.tasks)))

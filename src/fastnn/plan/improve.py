@@ -143,6 +143,8 @@ def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -
         changed = False
         for place in sorted(spare_at(problem, schedule),
                             key=lambda place: -problem.tasks[schedule[place]].second.seconds):
+            if effort.steps <= 0:
+                return schedule
             other = reduce(problem, keep(problem, schedule, place).schedule, limit, effort,
                            schedule[place])
             if other is None:
