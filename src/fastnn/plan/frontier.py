@@ -11,11 +11,12 @@ from functools import lru_cache
 
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
-from fastnn.plan.improve import Effort, exchange, reduce, refill
+from fastnn.plan.improve import Effort, reduce, refill
 from fastnn.plan.lives import Lives
 from fastnn.plan.options import thresholds
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import settle
+from fastnn.plan.windows import NARROW, WIDE, tighten
 
 # Numbers of blocks that are tried: few have wider choices, many finer ones. Of each, tables for
 # limits up to the peak, and finer ones up to a part of it.
@@ -140,7 +141,8 @@ def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
                 archive.add(refill(problem, order, limit, share))
         found = archive.best(limit)
         if found is not None:
-            before = archive.add(exchange(problem, found.schedule, limit, share)).schedule
+            order = tighten(problem, found.schedule, limit, share) or found.schedule
+            before = archive.add(order).schedule
         effort.take_back(share)
 
 
@@ -154,11 +156,13 @@ def _polish(problem: Problem, archive: Archive, effort: Effort) -> None:
         todo = [point for point in archive.points() if point.schedule not in done]
         if not todo:
             break
-        for count, point in enumerate(todo):
+        for count, point in enumerate(reversed(todo)):
             share = effort.share(len(todo) - count)
-            archive.add(exchange(problem, point.schedule, point.bytes, share))
-            below = reduce(problem, point.schedule, point.bytes - 1, share)
-            if below is not None:
-                archive.add(refill(problem, below, point.bytes - 1, share))
+            for limit in (point.bytes, point.bytes - 1):
+                order = point.schedule if limit == point.bytes else (
+                    reduce(problem, point.schedule, limit, share) or point.schedule)
+                for width in (NARROW, WIDE):
+                    order = tighten(problem, order, limit, share, width) or order
+                archive.add(order)
             done.add(point.schedule)
             effort.take_back(share)

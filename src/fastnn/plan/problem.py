@@ -94,7 +94,8 @@ class Problem:
     @cached_property
     def tables(self) -> Tables:
         """The same in whole arrays."""
-        return Tables(self.tasks, self.sizes, self.reserved, self.results, self.renewable)
+        return Tables(self.tasks, self.sizes, self.reserved, self.results, self.dropped,
+                      self.renewable)
 
     @property
     def everything(self) -> Schedule:
