@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
-from fastnn.plan.improve import Effort, reduce
+from fastnn.plan.improve import Effort, reduce, refill
 from fastnn.plan.lives import Lives
 from fastnn.plan.options import thresholds
 from fastnn.plan.problem import Problem, Schedule
@@ -24,7 +24,7 @@ CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (24,)}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
 NARROW, WIDE = 8, 10  # values that a window chooses of at once
-EFFORT = int(__import__("os").environ.get("EFF","7000000"))
+EFFORT = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,10 @@ def _improve(problem: Problem, archive: Archive, narrow: Windows, effort: Effort
         limit = round(most * (least / most) ** (level / LEVELS))
         found = archive.best(limit)
         starts = [] if found is None else [found.schedule]
-        for start in (before, *archive.above(limit, 1)):
+        for start in dict.fromkeys((before, *archive.above(limit, 1))):
             order = reduce(problem, start, limit, share)
             if order is not None:
-                starts.append(order)
+                starts.append(refill(problem, order, limit, share))
         for order in dict.fromkeys(starts):
             archive.add(narrow.tighten(order, limit, share) or order)
         found = archive.best(limit)
@@ -163,9 +163,9 @@ def _polish(problem: Problem, archive: Archive, wide: Windows, effort: Effort) -
             share = effort.share(len(todo) - count)
             archive.add(wide.tighten(point.schedule, point.bytes, share) or point.schedule)
             limit = point.bytes - 1
-            order = reduce(problem, point.schedule, limit, share) or point.schedule
-            order = wide.tighten(order, limit, share)
-            if order is not None:
-                archive.add(order)
+            start = reduce(problem, point.schedule, limit, share) or point.schedule
+            below = wide.tighten(start, limit, share)
+            if below is not None:
+                archive.add(below)
             done.add(point.schedule)
             effort.take_back(share)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.plan.edit import Gap, forget, gaps_at
+from fastnn.plan.edit import Gap, forget, gaps_at, keep
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.settle import spare_at
 
 OVERHEAD = 300
 TRIED = 3  # moves simulated before the best of them is made
@@ -86,3 +87,39 @@ def _promising(problem: Problem, lives: Lives, limit: int) -> list[Gap]:
         return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
 
     return sorted(gaps_at(lives, int(lives.used.argmax())), key=merit, reverse=True)[:TRIED]
+
+
+def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
+    """The schedule with whatever second runs left out that the limit does not need."""
+    lives = Lives(problem, schedule)
+    seconds = lives.seconds
+    changed = True
+    while changed:
+        changed = False
+        for place in _with_room(problem, lives, limit):
+            shorter = keep(problem, lives.schedule, place)
+            if not effort.spend(shorter.schedule):
+                return lives.schedule
+            time = shorter.seconds
+            if time <= seconds and shorter.peak <= limit:
+                lives, seconds, changed = shorter, time, True
+                break
+    return lives.schedule
+
+
+def _with_room(problem: Problem, lives: Lives, limit: int) -> list[int]:
+    """Steps of second runs, the dearest first, whose values could be held from the run before."""
+    by_value = np.lexsort((lives.made, lives.value))
+    second = np.flatnonzero(lives.value[by_value[1:]] == lives.value[by_value[:-1]])
+    before, after = by_value[second], by_value[second + 1]
+    steps, number = np.unique(lives.made[after], return_inverse=True)
+    start = steps.copy()
+    np.minimum.at(start, number, lives.last_read[before])
+    held = np.bincount(number, np.array(problem.reserved)[lives.value[after]], steps.size)
+    fits = np.zeros(steps.size, bool)
+    for size in np.unique(held):
+        above = np.concatenate([[0], np.cumsum(lives.used + size > limit)])
+        fits |= (held == size) & (above[steps] == above[np.minimum(start + 1, steps)])
+    spare = set(spare_at(problem, lives.schedule)).intersection(steps[fits].tolist())
+    return sorted(spare, key=lambda step: (
+        -problem.tasks[lives.schedule[step]].second.seconds, step))
