@@ -7,9 +7,6 @@ from libc.stdint cimport int64_t, uint8_t
 
 import numpy
 
-cdef enum:
-    LEAF = -1  # a view of a parameter or of the batch; below it: not a view
-
 
 cdef class Flow:
     """Tasks as rows of arrays: a row for each that runs first, then one for each that runs again.
@@ -18,11 +15,6 @@ cdef class Flow:
     starts[i + 1]]. view: the value that a row's output is a view of, LEAF, or less. workspace:
     bytes of a row. sizes, reserved, results: bytes of a value, what it takes, whether it stays.
     """
-
-    cdef const int64_t[::1] in_starts, in_items, out_starts, out_items, over_starts, over_items
-    cdef const int64_t[::1] view, workspace, sizes, reserved
-    cdef const uint8_t[::1] results
-    cdef int64_t tasks
 
     def __init__(self, inputs, outputs, over, view, workspace, sizes, reserved, results):
         self.in_starts, self.in_items = inputs

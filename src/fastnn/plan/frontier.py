@@ -11,18 +11,20 @@ from functools import lru_cache
 
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
-from fastnn.plan.improve import Effort, exchange, reduce, refill
+from fastnn.plan.improve import Effort, reduce, refill
 from fastnn.plan.lives import Lives
 from fastnn.plan.options import thresholds
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import settle
+from fastnn.plan.windows import Windows
 
 # Numbers of blocks that are tried: few have wider choices, many finer ones. Of each, tables for
 # limits up to the peak, and finer ones up to a part of it.
 CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (24,)}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
-EFFORT = 7_000_000  # steps simulated in all
+NARROW, WIDE = 8, 10  # values that a window chooses of at once
+EFFORT = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
         effort.spend(order)
         archive.add(order)
     _from_chains(problem, archive, whole.bytes, effort)
-    for stage, parts in ((_descend, 4), (_improve, 2), (_polish, 1)):
+    narrow, wide = Windows(problem, NARROW), Windows(problem, WIDE)
+    for stage, windows, parts in ((_improve, narrow, 2), (_descend, narrow, 3), (_polish, wide, 1)):
         share = effort.share(parts)
-        stage(problem, archive, share)
+        stage(problem, archive, windows, share)
         effort.take_back(share)
     return tuple(archive.points())
 
@@ -109,21 +112,22 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
                 archive.add(order)
 
 
-def _descend(problem: Problem, archive: Archive, effort: Effort) -> None:
+def _descend(problem: Problem, archive: Archive, narrow: Windows, effort: Effort) -> None:
     """Go below the least memory found so far, as long as that works."""
-    step = 0.9
-    while step < 0.995:
-        least = archive.points()[0]
-        for start in (least.schedule, archive.points()[-1].schedule):
-            order = reduce(problem, start, int(least.bytes * step), effort)
+    step = 0.95
+    while step < 0.995 and effort.steps > 0:
+        points = archive.points()
+        limit = int(points[0].bytes * step)
+        for start in (points[0].schedule, points[len(points) // 2].schedule, points[-1].schedule):
+            order = reduce(problem, start, limit, effort)
             if order is not None:
-                archive.add(order)
+                archive.add(narrow.tighten(order, limit, effort) or order)
                 break
         else:
             step = 1 - (1 - step) / 2
 
 
-def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
+def _improve(problem: Problem, archive: Archive, narrow: Windows, effort: Effort) -> None:
     """Local improvement at limits between the least and the most, the largest first."""
     points = archive.points()
     least, most, whole = points[0].bytes, points[-1].bytes, points[-1].schedule
@@ -132,19 +136,20 @@ def _improve(problem: Problem, archive: Archive, effort: Effort) -> None:
         share = effort.share(LEVELS + 1 - level)
         limit = round(most * (least / most) ** (level / LEVELS))
         found = archive.best(limit)
-        starts = (before, *([found.schedule] if found is not None else []),
-                  *archive.above(limit, 2), points[0].schedule)
-        for start in dict.fromkeys(starts):
+        starts = [] if found is None else [found.schedule]
+        for start in dict.fromkeys((before, *archive.above(limit, 1))):
             order = reduce(problem, start, limit, share)
             if order is not None:
-                archive.add(refill(problem, order, limit, share))
+                starts.append(refill(problem, order, limit, share))
+        for order in dict.fromkeys(starts):
+            archive.add(narrow.tighten(order, limit, share) or order)
         found = archive.best(limit)
         if found is not None:
-            before = archive.add(exchange(problem, found.schedule, limit, share)).schedule
+            before = found.schedule
         effort.take_back(share)
 
 
-def _polish(problem: Problem, archive: Archive, effort: Effort) -> None:
+def _polish(problem: Problem, archive: Archive, wide: Windows, effort: Effort) -> None:
     """Each schedule of the frontier within its own bytes, and from it one just below.
 
     Levels are apart, and what is best at one of them may be too large for the next by a few bytes.
@@ -154,11 +159,13 @@ def _polish(problem: Problem, archive: Archive, effort: Effort) -> None:
         todo = [point for point in archive.points() if point.schedule not in done]
         if not todo:
             break
-        for count, point in enumerate(todo):
+        for count, point in enumerate(reversed(todo)):
             share = effort.share(len(todo) - count)
-            archive.add(exchange(problem, point.schedule, point.bytes, share))
-            below = reduce(problem, point.schedule, point.bytes - 1, share)
+            archive.add(wide.tighten(point.schedule, point.bytes, share) or point.schedule)
+            limit = point.bytes - 1
+            start = reduce(problem, point.schedule, limit, share) or point.schedule
+            below = wide.tighten(start, limit, share)
             if below is not None:
-                archive.add(refill(problem, below, point.bytes - 1, share))
+                archive.add(below)
             done.add(point.schedule)
             effort.take_back(share)

@@ -1,7 +1,7 @@
-"""Local improvement on the exact simulator: forget values until a limit holds, then use the slack.
+"""Forget values until a limit holds, on the exact simulator.
 
-Forgetting goes by the best ratio of overshoot removed (bytes above the limit, summed over steps)
-to seconds spent; keeping again by the seconds it saves. The work is bounded by a number of
+It goes by the best ratio of overshoot removed (bytes above the limit, summed over stages) to
+seconds spent. The work is bounded by a number of
 simulated steps and never by a clock, so that the same problem gives the same plan.
 """
 
@@ -17,7 +17,7 @@ from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import spare_at
 
 OVERHEAD = 300
-TRIED = 8  # moves simulated before the best of them is made
+TRIED = 3  # moves simulated before the best of them is made
 
 
 @dataclass
@@ -52,23 +52,20 @@ def overshoot(lives: Lives, limit: int) -> int:
 
 
 def reduce(
-    problem: Problem, schedule: Schedule, limit: int, effort: Effort, spared: int = -1
+    problem: Problem, schedule: Schedule, limit: int, effort: Effort
 ) -> Schedule | None:
-    """A schedule within the limit, from one that is not; None if no move helps any more.
-
-    spared: a task whose values are not forgotten.
-    """
+    """A schedule within the limit, from one that is not; None if no move helps any more."""
     lives = Lives(problem, schedule)
     excess = overshoot(lives, limit)
-    seconds = problem.seconds(schedule)
+    seconds = lives.seconds
     while excess:
         best: tuple[float, int, float, Lives] | None = None
-        for gap in _promising(problem, lives, limit, spared):
+        for gap in _promising(problem, lives, limit):
             after = forget(problem, schedule, lives, gap)
             if not effort.spend(after.schedule):
                 return None
             left = overshoot(after, limit)
-            cost = problem.seconds(after.schedule) - seconds
+            cost = after.seconds - seconds
             if left < excess:
                 gain = (excess - left) / max(cost, 1e-12)
                 if best is None or gain > best[0]:
@@ -80,9 +77,7 @@ def reduce(
     return schedule
 
 
-def _promising(
-    problem: Problem, lives: Lives, limit: int, spared: int
-) -> list[Gap]:
+def _promising(problem: Problem, lives: Lives, limit: int) -> list[Gap]:
     """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
     above = np.concatenate([[0], np.cumsum(lives.used > limit)])
 
@@ -91,15 +86,13 @@ def _promising(
         length = int(above[gap.end] - above[gap.start + 1])
         return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
 
-    gaps = (gap for gap in gaps_at(lives, int(lives.used.argmax()))
-            if problem.producer[gap.value] != spared)
-    return sorted(gaps, key=merit, reverse=True)[:TRIED]
+    return sorted(gaps_at(lives, int(lives.used.argmax())), key=merit, reverse=True)[:TRIED]
 
 
 def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
     """The schedule with whatever second runs left out that the limit does not need."""
     lives = Lives(problem, schedule)
-    seconds = problem.seconds(schedule)
+    seconds = lives.seconds
     changed = True
     while changed:
         changed = False
@@ -107,7 +100,7 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
             shorter = keep(problem, lives.schedule, place)
             if not effort.spend(shorter.schedule):
                 return lives.schedule
-            time = problem.seconds(shorter.schedule)
+            time = shorter.seconds
             if time <= seconds and shorter.peak <= limit:
                 lives, seconds, changed = shorter, time, True
                 break
@@ -130,28 +123,3 @@ def _with_room(problem: Problem, lives: Lives, limit: int) -> list[int]:
     spare = set(spare_at(problem, lives.schedule)).intersection(steps[fits].tolist())
     return sorted(spare, key=lambda step: (
         -problem.tasks[lives.schedule[step]].second.seconds, step))
-
-
-def exchange(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
-    """The schedule with second runs given up for cheaper ones, while that saves time.
-
-    To give one up goes beyond the limit; `reduce` then finds what else can be forgotten.
-    """
-    seconds = problem.seconds(schedule)
-    changed = True
-    while changed and effort.steps > 0:
-        changed = False
-        for place in sorted(spare_at(problem, schedule),
-                            key=lambda place: -problem.tasks[schedule[place]].second.seconds):
-            if effort.steps <= 0:
-                return schedule
-            other = reduce(problem, keep(problem, schedule, place).schedule, limit, effort,
-                           schedule[place])
-            if other is None:
-                continue
-            other = refill(problem, other, limit, effort)
-            time = problem.seconds(other)
-            if time < seconds - 1e-12:
-                schedule, seconds, changed = other, time, True
-                break
-    return schedule

@@ -32,6 +32,11 @@ class Lives:
         """The largest number of bytes in use at once."""
         return int(self.used.max(initial=0))
 
+    @property
+    def seconds(self) -> float:
+        """Time of all tasks of the schedule."""
+        return self.problem.seconds(self.order)
+
     def pruned(self) -> Lives:
         """Those of the schedule without second runs whose values nobody reads."""
         useful = self.problem.tables.flow.useful(

@@ -21,7 +21,7 @@ from fastnn.plan.cost import Rates, fixed_rates
 from fastnn.plan.memory import reserved_bytes
 from fastnn.plan.pins import dropped
 from fastnn.plan.select import Step, step_of
-from fastnn.plan.tables import LEAF, Tables
+from fastnn.plan.tables import LEAF, Ints, Tables
 
 Schedule = tuple[int, ...]
 
@@ -94,14 +94,15 @@ class Problem:
     @cached_property
     def tables(self) -> Tables:
         """The same in whole arrays."""
-        return Tables(self.tasks, self.sizes, self.reserved, self.results, self.renewable)
+        return Tables(self.tasks, self.sizes, self.reserved, self.results, self.dropped,
+                      self.renewable)
 
     @property
     def everything(self) -> Schedule:
         """The schedule that keeps every value."""
         return tuple(range(len(self.tasks)))
 
-    def seconds(self, schedule: Schedule) -> float:
+    def seconds(self, schedule: Schedule | Ints) -> float:
         """Time of all tasks of a schedule, each of which runs at least once."""
         tables, count = self.tables, np.bincount(schedule, minlength=len(self.tasks))
         first, second = tables.seconds[:count.size], tables.seconds[count.size:]

@@ -24,7 +24,7 @@ class Tables:
 
     def __init__(
         self, tasks: Sequence[Any], sizes: Sequence[int], reserved: Sequence[int],
-        results: Iterable[int], renewable: Sequence[bool],
+        results: Iterable[int], dropped: Iterable[int], renewable: Sequence[bool],
     ) -> None:
         tasks = (*tasks, *(task.second for task in tasks))
         stays = np.zeros(len(sizes), bool)
@@ -38,3 +38,5 @@ class Tables:
             np.array(reserved, np.int64), stays)
         self.seconds = np.array([task.seconds for task in tasks])
         self.renewable = np.array(renewable, bool)
+        self.dropped = np.zeros(len(sizes), np.uint8)
+        self.dropped[list(dropped)] = 1
