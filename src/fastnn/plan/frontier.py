@@ -18,8 +18,8 @@ from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import settle
 from fastnn.plan.windows import Windows
 
-# Numbers of blocks that are tried: few have wider choices, many finer ones. Of each, tables for
-# limits up to the peak, and finer ones up to a part of it.
+# Numbers of blocks that are tried: few have wider choices, many finer ones, and the most are for
+# nets that have as many. Of each, tables for limits up to the peak, and finer ones up to a part.
 CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (24,)}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 24  # limits for which schedules are improved
@@ -97,7 +97,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
     done = set()
     for most, ranges in CHAINS.items():
         parts = blocks(problem, most)
-        if len(parts) in done or len(parts) < 2:
+        if len(parts) in done or len(parts) < 2 or len(parts) < most == max(CHAINS):
             continue
         done.add(len(parts))
         chain = make_chain(problem, parts)
