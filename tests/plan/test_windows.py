@@ -1,0 +1,49 @@
+"""Windows: the optimum where one holds everything, and elsewhere never worse than the start."""
+
+import pytest
+
+from fastnn.plan.frontier import frontier
+from fastnn.plan.improve import Effort, reduce
+from fastnn.plan.lives import Lives
+from fastnn.plan.settle import settle
+from fastnn.plan.windows import WHOLE, Windows, rows_of_tasks
+from tests.plan.oracles import LiveSets
+from tests.plan.random_problems import MOTIFS, random_problem
+
+ENOUGH = 10**7
+
+
+@pytest.mark.parametrize("name", MOTIFS)
+def test_one_window_alone_finds_the_optimum(name):
+    """From keeping everything, which is above every limit, without any other move."""
+    problem = MOTIFS[name](1)
+    windows, oracle = Windows(problem, WHOLE), LiveSets(problem)
+    everything = settle(problem, problem.everything)
+    least, most = oracle.least_bytes(), Lives(problem, everything).peak
+    for limit in (least, (least + most) // 2, most):
+        found = windows.tighten(everything, limit, Effort(ENOUGH))
+        assert found is not None
+        lives = Lives(problem, found)
+        assert lives.peak <= limit
+        assert lives.seconds == pytest.approx(oracle.least_seconds(limit), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_many_windows_stay_within_the_limit_and_lose_nothing(seed):
+    problem = random_problem(seed, 30)
+    assert len(rows_of_tasks(problem, 8)) > 1
+    points = frontier(problem)
+    everything = settle(problem, problem.everything)
+    limit = (points[0].bytes + points[-1].bytes) // 2
+    start = reduce(problem, everything, limit, Effort(ENOUGH))
+    assert start is not None
+    found = Windows(problem, 8).tighten(start, limit, Effort(ENOUGH))
+    assert found == Windows(problem, 8).tighten(start, limit, Effort(ENOUGH)), "repeatable"
+    assert Lives(problem, found).peak <= limit
+    assert Lives(problem, found).seconds <= Lives(problem, start).seconds
+
+
+def test_no_window_finds_room_that_is_not_there():
+    problem = random_problem(0, 30)
+    start = settle(problem, problem.everything)
+    assert Windows(problem, 8).tighten(start, 1, Effort(ENOUGH)) is None
