@@ -2,7 +2,8 @@
 
     python -m bench.holds --nets resnet18 mlp --threads 1 2 --budgets 8
 
-Each row is a process of its own: some training steps and an evaluation. `measured` is its VmHWM,
+The smallest budget is the one that a refusal names (`MemoryBudgetError.min_bytes`). Each row is a
+process of its own: some training steps and an evaluation. `measured` is its VmHWM,
 `planned` what the plan said before the first step; weights, running statistics and the optimizer's
 state after the steps have the same SHA-256 in all rows of a net.
 """
@@ -18,6 +19,7 @@ import numpy as np
 from bench.plan_nets import FIVE
 
 STEPS = 3
+REFUSED = 1 << 20  # a budget for no net
 
 
 def child(name, budget, threads):
@@ -33,7 +35,11 @@ def child(name, budget, threads):
     rng = np.random.default_rng(0)
     x = rng.standard_normal(shape, dtype=np.float32)
     y = rng.integers(0, 10, shape[0])
-    plan = trainer.train_step.plan(shape)
+    try:
+        plan = trainer.train_step.plan(shape)
+    except fn.MemoryBudgetError as refusal:
+        print(json.dumps({"error": str(refusal), "least": refusal.min_bytes}))
+        return
     for _ in range(STEPS):
         trainer.train_step(x, y)
     trainer.evaluate((x, y), batch_size=shape[0])
@@ -45,7 +51,7 @@ def child(name, budget, threads):
     for parameter in net.parameters():
         for value in optimizer.state[id(parameter)].values():
             digest.update(np.ascontiguousarray(value))
-    print(json.dumps({"planned": plan.peak_bytes, "least": plan.min_bytes, "measured": peak,
+    print(json.dumps({"planned": plan.peak_bytes, "measured": peak,
                       "recomputed": len(plan.recomputed), "sha": digest.hexdigest()[:12]}))
 
 
@@ -77,7 +83,8 @@ def main():
     for name in options.nets:
         for threads in options.threads:
             free = run(name, None, threads)
-            span = np.linspace(free["least"], free["planned"] * 1.05, options.budgets - 1)
+            least = run(name, REFUSED, threads)["least"]
+            span = np.linspace(least, free["planned"] * 1.05, options.budgets - 1)
             for budget in (None, *reversed([int(size) for size in span])):
                 row = free if budget is None else run(name, budget, threads)
                 runs += 1
