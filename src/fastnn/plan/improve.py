@@ -1,8 +1,8 @@
 """Forget values until a limit holds, on the exact simulator.
 
 It goes by the best ratio of overshoot removed (bytes above the limit, summed over stages) to
-seconds spent. The work is bounded by a number of
-simulated steps and never by a clock, so that the same problem gives the same plan.
+seconds spent. The work is bounded by a number of simulated steps and never by a clock, so that the
+same problem gives the same plan.
 """
 
 from __future__ import annotations

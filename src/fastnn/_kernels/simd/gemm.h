@@ -5,11 +5,11 @@
  * The other operand is a packed panel [tap][depth][width], width = whole vectors.
  */
 #if LEVEL_AVX512
-enum { MR = 12, NV = 2, MASKED_STORES = 1 }; /* 24 sums, 2 of weights; 12 row pointers still fit 16 registers */
+enum { MR = 12, NV = 2, MASKED_STORES = 1 }; /* 24 sums; 12 row pointers fit 16 registers */
 #elif LEVEL_AVX2
-enum { MR = 6, NV = 2, MASKED_STORES = 0 }; /* 12 sums, 2 of weights, 1 broadcast: 15 of 16 registers */
+enum { MR = 6, NV = 2, MASKED_STORES = 0 }; /* 12 sums, 15 of 16 registers */
 #elif LEVEL_NEON
-enum { MR = 8, NV = 3, MASKED_STORES = 0 }; /* 24 sums, 3 of weights, 1 broadcast: 28 of 32 registers */
+enum { MR = 8, NV = 3, MASKED_STORES = 0 }; /* 24 sums, 28 of 32 registers */
 #else
 enum { MR = 4, NV = 2, MASKED_STORES = 0 };
 #endif

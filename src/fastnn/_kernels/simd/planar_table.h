@@ -8,8 +8,8 @@
 
 enum { PLANAR_CHANNELS = 64 }; /* at most, on either side */
 
-/* One group. Pixel (i, j) of the target takes tap (a, b) from pixel (i + a - top, j + b - left) of the
- * source; a tap outside of the source is zero. */
+/* One group. Pixel (i, j) of the target takes tap (a, b) from pixel (i + a - top, j + b - left) of
+ * the source; a tap outside of the source is zero. */
 typedef struct {
     int64_t h, w, c, x_pixel;  /* source images; floats from one pixel to the next */
     int64_t oh, ow, k, y_pixel; /* target images */
