@@ -23,6 +23,7 @@ from fastnn.ops.cross_entropy import CrossEntropy
 from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
+from fastnn.runtime.garbage import collected_rarely
 from fastnn.runtime.random import random_key
 from fastnn.runtime.shared import Arena, free_arena
 from fastnn.runtime.threads import get_num_threads
@@ -212,7 +213,8 @@ class PlanCache:
         self._forget(settings[0][0])
         compiled = self._kept.pop(self._key(specs, settings), None)
         if compiled is None:
-            compiled = make(specs)
+            with collected_rarely():
+                compiled = make(specs)
             settings = _settings(budget)
         self._kept[self._key(specs, settings)] = compiled
         while len(self._kept) > PLANS_KEPT:

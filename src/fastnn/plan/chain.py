@@ -10,9 +10,11 @@ values (a U-Net's skips), and gradients of parameters fill memory as the backwar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from fastnn._kernels.chain_table import fill
 from fastnn.plan.blocks import Block, uses
 from fastnn.plan.options import Option, options
 from fastnn.plan.problem import Problem, Schedule
@@ -63,7 +65,7 @@ def make_chain(problem: Problem, parts: list[Block]) -> Chain:
     again = [sum(task.second.seconds for task in problem.tasks[part.first:part.end] if task.again)
              for part in parts]
     choices = tuple(tuple(options(problem, part)) for part in parts)
-    return Chain(tuple(parts), choices, crossing, _arriving(problem, parts), np.array(again))
+    return Chain(tuple(parts), choices, crossing, _arriving(problem, parts), np.array(again, float))
 
 
 def _arriving(problem: Problem, parts: list[Block]) -> np.ndarray:
@@ -84,59 +86,23 @@ def _arriving(problem: Problem, parts: list[Block]) -> np.ndarray:
 
 def solve(chain: Chain, top: int) -> Table:
     """The table for limits up to `top` bytes."""
-    count, unit = len(chain.blocks), max(1, -(-top // SLOTS))
-    seconds = np.full((count, count, SLOTS + 1), np.inf, np.float32)
-    choice = np.zeros((count, count, SLOTS + 1), np.int16)
-    limits = np.arange(SLOTS + 1)
-    forward = np.array([max(o.forward_peak for o in each[-1:]) for each in chain.options])
-    for last in range(count):
-        for first in range(last, -1, -1):
-            best, chosen = _keep_first(chain, unit, seconds, first, last)
-            if first < last:
-                inner = np.arange(first + 1, last + 1)
-                held = (chain.crossing[first, inner] + unit // 2) // unit
-                passed = chain.crossing[first, first:last] + forward[first:last]
-                need = -(-(np.maximum.accumulate(passed) + chain.arriving[last]) // unit)
-                left = limits - held[:, None]
-                after = np.take_along_axis(seconds[inner, last], np.maximum(left, 0), 1)
-                total = after + seconds[first, first:last] + np.cumsum(
-                    chain.again[first:last])[:, None]
-                total[(left < 0) | (limits < need[:, None])] = np.inf
-                row = total.argmin(0)
-                cut = total[row, limits]
-                better = cut < best
-                best[better], chosen[better] = cut[better], inner[row[better]]
-            seconds[first, last], choice[first, last] = best, chosen
+    unit = max(1, -(-top // SLOTS))
+    rows = [(option.forward_peak, option.backward_peak, held_units(chain, unit, first, option))
+            for first, each in enumerate(chain.options) for option in each]
+    spent = [option.seconds for each in chain.options for option in each]
+    starts = np.cumsum([0, *map(len, chain.options)], dtype=np.int64)
+    seconds, choice = fill(chain.crossing, _units(chain.crossing, unit), chain.arriving,
+                           chain.again, starts, np.array(rows), np.array(spent), unit, SLOTS)
     return Table(chain, unit, seconds, choice)
-
-
-def _keep_first(
-    chain: Chain, unit: int, seconds: np.ndarray, first: int, last: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best option of the first block for every limit, and its seconds with all that follow."""
-    best = np.full(SLOTS + 1, np.inf, np.float32)
-    chosen = np.zeros(SLOTS + 1, np.int16)
-    limits = np.arange(SLOTS + 1)
-    for number, option in enumerate(chain.options[first]):
-        peak = max(option.forward_peak + int(chain.arriving[last]),
-                   option.backward_peak + int(chain.arriving[first]))
-        total = np.full(SLOTS + 1, chain.again[first] + option.seconds, np.float32)
-        if first < last:
-            left = limits - held_units(chain, unit, first, option)
-            total += seconds[first + 1, last][np.maximum(left, 0)]
-            total[left < 0] = np.inf
-        total[limits < -(-peak // unit)] = np.inf
-        better = total < best
-        best[better], chosen[better] = total[better], -number - 1
-    return best, chosen
 
 
 def held_units(chain: Chain, unit: int, first: int, option: Option) -> int:
     """What is held beside the input of a block while the blocks after it run."""
-    return _units(option.inner_bytes + int(chain.crossing[first, first + 1]), unit)
+    crossing = int(chain.crossing[first, first + 1])
+    return int(_units(option.inner_bytes + crossing, unit))
 
 
-def _units(size: int, unit: int) -> int:
+def _units(size: Any, unit: int) -> Any:
     """Rounded to the nearest, so that the errors of many blocks cancel: schedules are measured
     exactly afterwards."""
     return (size + unit // 2) // unit
@@ -164,7 +130,7 @@ def schedule(problem: Problem, table: Table, limit: int) -> Schedule:
         first, last, units = item
         choice = int(table.choice[first, last, units])
         if choice > 0:
-            held = _units(int(chain.crossing[first, choice]), table.unit)
+            held = int(_units(chain.crossing[first, choice], table.unit))
             forward(first, choice)
             pending.append((first, choice - 1, units))
             pending.append((choice, last, units - held))
