@@ -58,14 +58,14 @@ class Planner:
         """The graph as tasks with bytes and seconds."""
         return pose(self.graph, self.steps, machine_rates(self.threads))
 
-    def lay_out(self, schedule: Schedule) -> Planned:
-        """A schedule with kernels and places."""
-        return self._lay_out(self.problem, schedule)
+    def lay_out(self, schedule: Schedule, room: int | None = None) -> Planned:
+        """A schedule with kernels and places, if possible in so many bytes."""
+        return self._lay_out(self.problem, schedule, room)
 
-    def _lay_out(self, problem: Problem, schedule: Schedule) -> Planned:
+    def _lay_out(self, problem: Problem, schedule: Schedule, room: int | None = None) -> Planned:
         graph = replay(self.graph, problem, schedule)
         steps = select(graph, self.threads)
-        return Planned(graph, steps, layout(graph, steps), tuple(again_at(schedule)))
+        return Planned(graph, steps, layout(graph, steps, room), tuple(again_at(schedule)))
 
     @cached_property
     def whole(self) -> Planned:
@@ -80,7 +80,7 @@ class Planner:
         """
         points = [p for p in frontier(self.problem) if p.bytes <= arena_bytes]
         for point in reversed(points):
-            planned = self.lay_out(point.schedule)
+            planned = self.lay_out(point.schedule, arena_bytes)
             if planned.layout.arena_bytes <= arena_bytes:
                 return planned
         return None
@@ -102,7 +102,7 @@ class Planner:
         """(bytes of the arena, seconds of a step) of the frontier, from the least memory."""
         found: list[tuple[int, float]] = []
         for point in reversed(frontier(self.problem)):
-            planned = self.lay_out(point.schedule)
+            planned = self.lay_out(point.schedule, point.bytes)
             size = planned.layout.arena_bytes
             if not found or size < found[-1][0]:
                 found.append((size, machine_rates(self.threads).seconds(planned.graph.nodes)))
@@ -115,7 +115,7 @@ class Planner:
         for point in frontier(self.problem):
             if point.bytes >= best:
                 break
-            best = min(best, self.lay_out(point.schedule).layout.arena_bytes)
+            best = min(best, self.lay_out(point.schedule, point.bytes).layout.arena_bytes)
         return best
 
 

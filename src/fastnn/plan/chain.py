@@ -92,7 +92,7 @@ def solve(chain: Chain, top: int) -> Table:
     spent = [option.seconds for each in chain.options for option in each]
     starts = np.cumsum([0, *map(len, chain.options)], dtype=np.int64)
     seconds, choice = fill(chain.crossing, _units(chain.crossing, unit), chain.arriving,
-                           chain.again, starts, np.array(rows), np.array(spent), unit, SLOTS)
+                           chain.again, starts, np.array(rows), np.array(spent, float), unit, SLOTS)
     return Table(chain, unit, seconds, choice)
 
 

@@ -1,20 +1,19 @@
 """Lay out memory: lifetimes, sharing of buffers, and an offset in the arena for each.
 
 A view lives in its input's memory; an operation may write over an input that nobody reads later.
-The rest is packed: largest first, each at the lowest offset that is free while it lives. Large
-buffers are staggered within it (`runtime/arena.py`), in the order in which a step makes them.
+The rest is packed (`packing`). Large buffers are staggered within it (`runtime/arena.py`), in the
+order in which a step makes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import numpy as np
 
-from fastnn._kernels.first_fit import first_fit
 from fastnn.graph import Graph, Leaf, Tensor
+from fastnn.plan.packing import pack
 from fastnn.plan.select import Step
 from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED, stagger
 
@@ -69,8 +68,8 @@ def _last_reads(graph: Graph, steps: Sequence[Step]) -> dict[Tensor, int]:
     return last
 
 
-def layout(graph: Graph, steps: Sequence[Step]) -> Layout:
-    """Storages, shared where possible, and their offsets."""
+def layout(graph: Graph, steps: Sequence[Step], room: int | None = None) -> Layout:
+    """Storages, shared where possible, and their offsets, if possible within `room` bytes."""
     last = _last_reads(graph, steps)
     storages: dict[Tensor, Storage] = {}
     leaves = {tensor: tensor for tensor in graph.leaves()}
@@ -98,7 +97,7 @@ def layout(graph: Graph, steps: Sequence[Step]) -> Layout:
         if step.workspace_bytes:
             workspaces[i] = Storage(step.workspace_bytes, i, i)
     unique = {id(s): s for s in (*storages.values(), *workspaces.values())}
-    return Layout(storages, leaves, workspaces, place(list(unique.values())))
+    return Layout(storages, leaves, workspaces, place(list(unique.values()), room))
 
 
 def _share_view(
@@ -128,42 +127,14 @@ def _overwritten(
     return None
 
 
-def place(storages: Sequence[Storage]) -> int:
-    """Give each storage an offset; returns the bytes of the arena.
-
-    Tries two orders, the second only if the first leaves holes at the peak.
-    """
-    by_size = sorted(storages, key=lambda s: (-s.bytes, s.first))
-    by_life = sorted(storages, key=lambda s: (-(s.last - s.first), -s.bytes, s.first))
-    best: tuple[int, dict[int, int]] | None = None
-    least = _most_at_once(storages)
-    for order in (by_size, by_life):
-        offsets = _first_fit(order)
-        total = max((offsets[id(s)] + s.reserved for s in order), default=0)
-        if best is None or total < best[0]:
-            best = total, offsets
-        if best[0] == least:
-            break
-    assert best is not None
-    for storage in storages:
-        storage.offset = best[1][id(storage)]
+def place(storages: Sequence[Storage], room: int | None = None) -> int:
+    """Give each storage an offset; returns the bytes of the arena, if possible within `room`."""
+    rows = np.array([(s.reserved, s.first, s.last) for s in storages], np.int64).reshape(-1, 3)
+    sizes, first, last = np.ascontiguousarray(rows.T)
+    offsets, total = pack(sizes, first, last, room)
+    for storage, offset in zip(storages, offsets.tolist(), strict=True):
+        storage.offset = offset
     large = (storage for storage in storages if storage.bytes >= STAGGERED)
     for number, storage in enumerate(sorted(large, key=lambda s: s.first)):
         storage.offset += (stagger(number) - storage.offset) % PAGE
-    return best[0]
-
-
-def _most_at_once(storages: Sequence[Storage]) -> int:
-    """The bytes that no packing can do without."""
-    change = [0] * (max((s.last for s in storages), default=0) + 2)
-    for storage in storages:
-        change[storage.first] += storage.reserved
-        change[storage.last + 1] -= storage.reserved
-    return max(accumulate(change))
-
-
-def _first_fit(order: Sequence[Storage]) -> dict[int, int]:
-    """The lowest free offset for each storage, in this order."""
-    rows = np.array([(s.reserved, s.first, s.last) for s in order], np.int64).reshape(-1, 3)
-    offsets = first_fit(*(np.ascontiguousarray(column) for column in rows.T))
-    return dict(zip(map(id, order), offsets.tolist(), strict=True))
+    return total
