@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from fastnn.plan.edit import forget, gaps_at
 from fastnn.plan.fuse import fuse
+from fastnn.plan.improve import overshoot
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import pose
 from fastnn.plan.select import select
@@ -57,3 +59,37 @@ def test_second_runs_for_nothing_are_left_out(seed):
         untidy.append(int(number))  # after everything that could read it
     pruned = Lives(problem, tuple(untidy)).pruned()
     assert pruned.schedule == clean
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_missing_for_a_value_is_made_again(seed):
+    problem = _problem(seed)
+    lives = Lives(problem, random_schedule(problem, np.random.default_rng(seed), 6))
+    for step in range(1, lives.steps):
+        for gap in gaps_at(lives, step):
+            held = {int(value) for value, made, last in zip(
+                lives.value, lives.made, lives.last_read, strict=True)
+                if made < gap.end <= last and value != gap.value}
+            found, pending = set(), [gap.value]
+            while pending:
+                maker = problem.producer[pending.pop()]
+                if maker not in found:
+                    found.add(maker)
+                    pending += [v for v in problem.tasks[maker].inputs
+                                if v not in held and problem.renewable[v]]
+            order = list(lives.schedule)
+            order[gap.end:gap.end] = sorted(found)
+            assert forget(lives, gap).schedule == Lives(problem, tuple(order)).pruned().schedule
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_stage_counts_once_above_a_limit(seed):
+    problem = _problem(seed)
+    lives = Lives(problem, random_schedule(problem, np.random.default_rng(seed), 6))
+    for share in (0.3, 0.6, 0.9):
+        limit, total, stage = int(lives.peak * share), 0, []
+        for used, first in zip(lives.used.tolist(), lives.first_runs.tolist(), strict=True):
+            stage.append(max(used - limit, 0))
+            if first:
+                total, stage = total + max(stage), []
+        assert overshoot(lives, limit) == total + max(stage, default=0)

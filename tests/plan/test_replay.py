@@ -25,7 +25,7 @@ def random_schedule(problem, rng, edits, start=None):
         lives = Lives(problem, schedule)
         gaps = gaps_at(lives, int(rng.integers(len(schedule))))
         if gaps:
-            schedule = forget(problem, schedule, lives, gaps[rng.integers(len(gaps))]).schedule
+            schedule = forget(lives, gaps[rng.integers(len(gaps))]).schedule
     return schedule
 
 
@@ -65,7 +65,7 @@ def test_each_gap_alone(name, monkeypatch):
     gaps = {gap for step in range(len(problem.tasks)) for gap in gaps_at(lives, step)}
     assert len(gaps) > 5
     for gap in sorted(gaps, key=lambda gap: (gap.value, gap.start)):
-        schedule = forget(problem, problem.everything, lives, gap).schedule
+        schedule = forget(lives, gap).schedule
         plan = _check(name, schedule, monkeypatch, expected)
         assert len(plan.recomputed) == len(again_at(schedule)) >= 1
 

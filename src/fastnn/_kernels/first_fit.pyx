@@ -124,7 +124,7 @@ cdef class FirstFit:
         for place in range(start, self.count):
             number, floor, slot = self.number[place], 0, self.slots
             size, first, last = self.sizes[number], self.first[number], self.last[number]
-            for k in range(place):
+            for _ in range(place):
                 if slot.first <= last and slot.last >= first:
                     if slot.offset >= floor + size:
                         break

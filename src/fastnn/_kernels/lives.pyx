@@ -121,3 +121,42 @@ cdef class Flow:
             if keep[at[i]]:
                 keep[made_at[instance[i]]] = 1
         return found
+
+    def missing(self, const int64_t[::1] producer, const uint8_t[::1] renewable,
+                const int64_t[::1] made, const int64_t[::1] value, const int64_t[::1] last_read,
+                int64_t wanted, int64_t step):
+        """Tasks to run again before a step so that it finds a value, in order.
+
+        Those that make the value, and whatever they need that is not held there.
+        """
+        cdef int64_t k, task, count = 1
+        marks = numpy.zeros(self.tasks, numpy.uint8)
+        cdef uint8_t[::1] found = marks
+        cdef uint8_t[::1] held = numpy.zeros(self.sizes.shape[0], numpy.uint8)
+        cdef int64_t[::1] pending = numpy.empty(self.tasks, numpy.int64)
+        for k in range(made.shape[0]):
+            if made[k] < step and last_read[k] >= step:
+                held[value[k]] = 1
+        held[wanted] = 0
+        pending[0] = producer[wanted]
+        found[producer[wanted]] = 1
+        while count:
+            count -= 1
+            task = pending[count]
+            for k in range(self.in_starts[task], self.in_starts[task + 1]):
+                wanted = self.in_items[k]
+                if not held[wanted] and renewable[wanted] and not found[producer[wanted]]:
+                    found[producer[wanted]] = 1
+                    pending[count] = producer[wanted]
+                    count += 1
+        return numpy.flatnonzero(marks)
+
+    def overshoot(self, const int64_t[::1] used, const uint8_t[::1] first_runs, int64_t limit):
+        """Bytes above a limit, the most of each stage: a first run and the replays before it."""
+        cdef int64_t s, most = 0, total = 0
+        for s in range(used.shape[0]):
+            most = max(most, used[s] - limit)
+            if first_runs[s]:
+                total += most
+                most = 0
+        return total + most

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastnn.plan.lives import Lives
-from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.problem import Schedule
+from fastnn.plan.tables import Ints
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Gap:
 
 def gaps_at(lives: Lives, step: int) -> list[Gap]:
     """Gaps around a step, of values that may be made again."""
+    return [Gap(*gap) for gap in np.stack(rows_of_gaps(lives, step), 1).tolist()]
+
+
+def rows_of_gaps(lives: Lives, step: int) -> tuple[Ints, Ints, Ints]:
+    """The same as arrays of values, starts and ends."""
     after = lives.read_at >= step
     start = lives.made.copy()
     np.maximum.at(start, lives.read[~after], lives.read_at[~after])
@@ -32,31 +38,24 @@ def gaps_at(lives: Lives, step: int) -> list[Gap]:
     np.minimum.at(end, lives.read[after], lives.read_at[after])
     open_ = (lives.made < step) & (step < end) & (end < lives.steps)
     open_ &= lives.problem.tables.renewable[lives.value]
-    return [Gap(int(lives.value[i]), int(start[i]), int(end[i])) for i in np.flatnonzero(open_)]
+    return lives.value[open_], start[open_], end[open_]
 
 
-def forget(problem: Problem, schedule: Schedule, lives: Lives, gap: Gap) -> Lives:
+def forget(lives: Lives, gap: Gap) -> Lives:
     """The lives of the schedule that makes the value again at the end of the gap.
 
-    What that needs and is not held there is made again too. `lives` are those of the schedule.
+    What that needs and is not held there is made again too.
     """
-    held = set(lives.value[(lives.made < gap.end) & (lives.last_read >= gap.end)].tolist())
-    held.discard(gap.value)
-    pending = [problem.producer[gap.value]]
-    found: set[int] = set()
-    while pending:
-        number = pending.pop()
-        if number in found:
-            continue
-        found.add(number)
-        pending += [problem.producer[v] for v in problem.tasks[number].inputs
-                    if v not in held and problem.renewable[v]]
-    return Lives(problem, (*schedule[:gap.end], *sorted(found), *schedule[gap.end:])).pruned()
+    tables = lives.problem.tables
+    runs = tables.flow.missing(tables.producer, tables.renewable.view(np.uint8), lives.made,
+                               lives.value, lives.last_read, gap.value, gap.end)
+    order = lives.order
+    return Lives(lives.problem, np.concatenate([order[:gap.end], runs, order[gap.end:]])).pruned()
 
 
-def keep(problem: Problem, schedule: Schedule, position: int) -> Lives:
+def keep(lives: Lives, position: int) -> Lives:
     """The lives of the schedule without the second run of a task at a position."""
-    return Lives(problem, (*schedule[:position], *schedule[position + 1:])).pruned()
+    return Lives(lives.problem, np.delete(lives.order, position)).pruned()
 
 
 def again_at(schedule: Schedule) -> list[int]:

@@ -81,7 +81,7 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
     effort = Effort(EFFORT)
     for rough in thresholds(problem, THRESHOLDS):
         order = settle(problem, rough)
-        effort.spend(order)
+        effort.spend(len(order))
         archive.add(order)
     _from_chains(problem, archive, whole.bytes, effort)
     narrow, wide = Windows(problem, NARROW), Windows(problem, WIDE)
@@ -108,7 +108,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             for limit in limits[::-(-len(limits) // most_tried) or 1]:
                 order = settle(problem, Lives(problem, schedule(problem, table, limit))
                                .pruned().schedule)
-                effort.spend(order)
+                effort.spend(len(order))
                 archive.add(order)
 
 

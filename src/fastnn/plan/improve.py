@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.plan.edit import Gap, forget, gaps_at, keep
+from fastnn.plan.edit import Gap, forget, keep, rows_of_gaps
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import spare_at
@@ -26,9 +26,9 @@ class Effort:
 
     steps: int
 
-    def spend(self, schedule: Schedule) -> bool:
-        """Whether there was enough left for one more simulation."""
-        self.steps -= len(schedule) + OVERHEAD
+    def spend(self, steps: int) -> bool:
+        """Whether there was enough left for one more simulation, of a schedule of so many steps."""
+        self.steps -= steps + OVERHEAD
         return self.steps >= 0
 
     def share(self, parts: int) -> Effort:
@@ -47,8 +47,8 @@ def overshoot(lives: Lives, limit: int) -> int:
 
     Stages, not steps: a replay adds steps, and must not seem to do harm by their number.
     """
-    starts = np.concatenate([[0], np.flatnonzero(lives.first_runs)[:-1] + 1])
-    return int(np.maximum.reduceat(np.maximum(lives.used - limit, 0), starts).sum())
+    flow = lives.problem.tables.flow
+    return int(flow.overshoot(lives.used, lives.first_runs.view(np.uint8), limit))
 
 
 def reduce(
@@ -60,33 +60,31 @@ def reduce(
     seconds = lives.seconds
     while excess:
         best: tuple[float, int, float, Lives] | None = None
-        for gap in _promising(problem, lives, limit):
-            after = forget(problem, schedule, lives, gap)
-            if not effort.spend(after.schedule):
+        for gap in _promising(lives, limit):
+            after = forget(lives, gap)
+            if not effort.spend(after.steps):
                 return None
             left = overshoot(after, limit)
-            cost = after.seconds - seconds
             if left < excess:
+                cost = after.seconds - seconds
                 gain = (excess - left) / max(cost, 1e-12)
                 if best is None or gain > best[0]:
                     best = gain, left, seconds + cost, after
         if best is None:
             return None
         _, excess, seconds, lives = best
-        schedule = lives.schedule
-    return schedule
+    return lives.schedule
 
 
-def _promising(problem: Problem, lives: Lives, limit: int) -> list[Gap]:
+def _promising(lives: Lives, limit: int) -> list[Gap]:
     """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
+    tables, tasks = lives.problem.tables, len(lives.problem.tasks)
     above = np.concatenate([[0], np.cumsum(lives.used > limit)])
-
-    def merit(gap: Gap) -> float:
-        task = problem.tasks[problem.producer[gap.value]].second
-        length = int(above[gap.end] - above[gap.start + 1])
-        return problem.sizes[gap.value] * length / max(task.seconds, 1e-12)
-
-    return sorted(gaps_at(lives, int(lives.used.argmax())), key=merit, reverse=True)[:TRIED]
+    value, start, end = rows_of_gaps(lives, int(lives.used.argmax()))
+    seconds = tables.seconds[tasks + tables.producer[value]]
+    merit = tables.sizes[value] * (above[end] - above[start + 1]) / np.maximum(seconds, 1e-12)
+    best = np.argsort(-merit, kind="stable")[:TRIED]
+    return [Gap(int(value[i]), int(start[i]), int(end[i])) for i in best]
 
 
 def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
@@ -97,8 +95,8 @@ def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> 
     while changed:
         changed = False
         for place in _with_room(problem, lives, limit):
-            shorter = keep(problem, lives.schedule, place)
-            if not effort.spend(shorter.schedule):
+            shorter = keep(lives, place)
+            if not effort.spend(shorter.steps):
                 return lives.schedule
             time = shorter.seconds
             if time <= seconds and shorter.peak <= limit:

@@ -7,6 +7,8 @@ not chosen here; what packing adds shows when the plan is laid out.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from fastnn.plan.problem import Problem, Schedule
@@ -21,11 +23,16 @@ class Lives:
     bytes in use at each step. first_runs: whether a step's task runs for the first time.
     """
 
-    def __init__(self, problem: Problem, schedule: Schedule) -> None:
-        self.problem, self.schedule, self.steps = problem, schedule, len(schedule)
-        self.order: Ints = np.array(schedule, np.int64)
+    def __init__(self, problem: Problem, schedule: Schedule | Ints) -> None:
+        self.problem, self.steps = problem, len(schedule)
+        self.order: Ints = np.asarray(schedule, np.int64)
         (self.first_runs, self.made, self.value, self.last_read, self.read_at, self.read,
          self.used) = problem.tables.flow.follow(self.order)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The tasks of all steps."""
+        return tuple(self.order.tolist())
 
     @property
     def peak(self) -> int:
@@ -43,4 +50,4 @@ class Lives:
             self.order, self.made, self.read_at, self.read, self.first_runs)
         if useful.all():
             return self
-        return Lives(self.problem, tuple(self.order[useful].tolist()))
+        return Lives(self.problem, self.order[useful])

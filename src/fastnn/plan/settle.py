@@ -18,6 +18,8 @@ def turn(problem: Problem, schedule: Schedule) -> int:
 
 def spare_at(problem: Problem, schedule: Schedule) -> list[int]:
     """Positions of second runs that may be given up: not those that make a dropped value anew."""
+    if not problem.dropped:
+        return again_at(schedule)
     start = turn(problem, schedule)
     needed: set[int] = set()
     result = []

@@ -27,6 +27,7 @@ class Tables:
         results: Iterable[int], dropped: Iterable[int], renewable: Sequence[bool],
     ) -> None:
         tasks = (*tasks, *(task.second for task in tasks))
+        self.sizes = np.array(sizes, np.int64)
         stays = np.zeros(len(sizes), bool)
         stays[list(results)] = True
         # Of each row: the value that its output is a view of; LEAF; or one less for neither.
@@ -34,8 +35,11 @@ class Tables:
         self.flow = Flow(
             _rows([task.inputs for task in tasks]), _rows([task.outputs for task in tasks]),
             _rows([task.over for task in tasks]), view,
-            np.array([task.workspace for task in tasks], np.int64), np.array(sizes, np.int64),
+            np.array([task.workspace for task in tasks], np.int64), self.sizes,
             np.array(reserved, np.int64), stays)
+        self.producer = np.full(len(sizes), -1)
+        for number, task in enumerate(tasks[:len(tasks) // 2]):
+            self.producer[list(task.outputs)] = number
         self.seconds = np.array([task.seconds for task in tasks])
         self.renewable = np.array(renewable, bool)
         self.dropped = np.zeros(len(sizes), np.uint8)

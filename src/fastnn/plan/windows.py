@@ -97,7 +97,7 @@ def _through(
     problem, tables = lives.problem, lives.problem.tables
     window = Window(tables.flow, lives.order, tasks, tables.dropped,
                     turn(problem, lives.schedule) - 1)
-    effort.spend(lives.schedule)
+    effort.spend(lives.steps)
     effort.steps -= (len(window.moments) << len(window.sizes)) // SETS_A_STEP
     fits = lives.peak <= limit
     runs = Course(window.moments, window.runs, tables.seconds[tasks + len(problem.tasks)],
