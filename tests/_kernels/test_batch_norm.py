@@ -102,6 +102,24 @@ def test_apply_add_relu(m, c):
     np.testing.assert_array_equal(second, z)
 
 
+@pytest.mark.parametrize("m, c", SHAPES)
+def test_apply_both_relu(m, c):
+    """The same bits as the parts one after the other, over either of its inputs too."""
+    x, z, weight, bias = problem(m, c)
+    norm, other = [*statistics(x), weight, bias], [*statistics(z), bias, weight]
+    parts, y = blank_like(np.stack([x, z])), blank_like(x)
+    call("batch_norm_apply", [x, *norm, parts[0]], [m, c], [EPS])
+    call("batch_norm_apply", [z, *other, parts[1]], [m, c], [2 * EPS])
+    eps = [EPS, 2 * EPS]
+    call_all_threads("batch_norm_apply_both_relu", [x, *norm, z, *other, y], [m, c], eps)
+    np.testing.assert_array_equal(y, np.maximum(parts[0] + parts[1], 0))
+    first, second = x.copy(), z.copy()
+    call("batch_norm_apply_both_relu", [first, *norm, z, *other, first], [m, c], eps)
+    call("batch_norm_apply_both_relu", [x, *norm, second, *other, second], [m, c], eps)
+    np.testing.assert_array_equal(first, y)
+    np.testing.assert_array_equal(second, y)
+
+
 def test_apply_relu_passes_nan():
     x, _, weight, bias = problem(20, 5)
     mean, var = statistics(x)

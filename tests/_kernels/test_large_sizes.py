@@ -32,6 +32,7 @@ CASES = {
     "batch_norm_stats": ((M, C), (MATRIX, ROW, ROW)),
     **{f"batch_norm_apply{relu}": ((M, C), (MATRIX, *[ROW] * 4, MATRIX)) for relu in ("", "_relu")},
     "batch_norm_apply_add_relu": ((M, C), (MATRIX, *[ROW] * 4, MATRIX, MATRIX)),
+    "batch_norm_apply_both_relu": ((M, C), (*(MATRIX, *[ROW] * 4) * 2, MATRIX)),
     **{f"batch_norm{name}_backward": ((M, C), (MATRIX, MATRIX, *[ROW] * vectors, MATRIX, ROW, ROW))
        for name, vectors in (("", 3), ("_relu", 4), ("_eval", 3), ("_eval_relu", 4))},
     **{f"batch_norm{relu}_grad_input": ((M, C), (MATRIX, MATRIX, *[ROW] * 6, MATRIX))

@@ -108,7 +108,7 @@ def _check_averages(name, x_shape, y_shape, d, windows):
 
 
 @covers("batch_norm_stats", "batch_norm_apply", "batch_norm_apply_relu",
-        "batch_norm_apply_add_relu", "batch_norm_backward",
+        "batch_norm_apply_add_relu", "batch_norm_apply_both_relu", "batch_norm_backward",
         "batch_norm_relu_backward", "batch_norm_eval_backward", "batch_norm_eval_relu_backward",
         "batch_norm_grad_input", "batch_norm_relu_grad_input")
 @some
@@ -117,6 +117,7 @@ def test_batch_norm_of_any_shape(m, c, relu, constant):
     test_batch_norm.test_stats(m, c)
     test_batch_norm.test_apply(m, c)
     test_batch_norm.test_apply_add_relu(m, c)
+    test_batch_norm.test_apply_both_relu(m, c)
     test_batch_norm.test_backward(m, c, relu, constant)
 
 

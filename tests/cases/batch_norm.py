@@ -70,4 +70,9 @@ CASES = [
             fn.batch_norm(x, None, None, w, b, training=True) + z),
          lambda x, w, b, z: (_twin(x, w, b) + z).clip(0),
          ((3, 5, 4, 3), (5,), (5,), (3, 5, 4, 3))),
+    Case("batch_norm of two, add, relu", lambda x, w, b, z: fn.relu(
+            fn.batch_norm(x, *_running(5), w, b) +
+            fn.batch_norm(z, None, None, b, w, training=True, eps=1e-3)),
+         lambda x, w, b, z: (_twin(x, w, b, *_running(5)) + _twin(z, b, w, eps=1e-3)).clip(0),
+         ((3, 5, 4, 3), (5,), (5,), (3, 5, 4, 3))),
 ]

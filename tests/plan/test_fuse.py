@@ -67,6 +67,18 @@ def test_the_seam_of_two_blocks(stride):
     _same_but_for_rounding(graph, after, arrays)
 
 
+def test_both_norms_at_the_end_of_a_block():
+    """A projected shortcut's norm is applied where the block ends: the same bits."""
+    graph, arrays = _blocks(2)
+    before = batch_norm_relu(graph)
+    after = batch_norm_add_relu(before)
+    names = [node.op.name for node in after.nodes]
+    assert names.count("batch_norms_add_relu") == 1
+    assert names.count("batch_norm_add_relu") == 2
+    assert "batch_norm" not in names
+    assert same_bits(run(before, arrays, fused=False), run(after, arrays, fused=False))
+
+
 def _same_but_for_rounding(graph, after, arrays):
     before = run(graph, arrays, fused=False)
     for got, expected in zip(run(after, arrays, fused=False), before, strict=True):

@@ -134,58 +134,91 @@ cdef void stats_chunk(const partition *cut, const float *x, int64_t chunk,
 
 # ---- apply ----
 
-# What is applied: vectors of c values, and the shortcut that is added, or NULL.
-ctypedef struct application:
+# A norm of x[m, c]: vectors of c values.
+cdef struct Norm:
     const float *x
     const float *mean
     const float *var
     const float *weight
     const float *bias
+    double eps
+
+
+# What is applied: a norm, and what is added to it, as it is or through a norm of its own, or NULL.
+cdef struct Application:
+    Norm norm, other
     const float *shortcut
     float *y
-    double eps
     int relu
 
 
-cdef void apply_block(const application *g, int64_t rows, int64_t width, int64_t c,
+# Room for the vectors of a block of columns.
+cdef struct Columns:
+    float mean[WIDTH]
+    float scale[WIDTH]
+    float bias[WIDTH]
+
+
+cdef Norm read_norm(char **p, double eps) noexcept nogil:
+    cdef Norm norm
+    norm.x, norm.mean = <const float *> p[0], <const float *> p[1]
+    norm.var, norm.weight = <const float *> p[2], <const float *> p[3]
+    norm.bias, norm.eps = <const float *> p[4], eps
+    return norm
+
+
+cdef norm_columns columns_of(const Norm *norm, int64_t width, int64_t c, int64_t first,
+                             Columns *room) noexcept nogil:
+    cdef norm_columns v
+    v.mean, v.scale, v.bias = room.mean, room.scale, room.bias
+    v.slope = v.offset = NULL
+    spread(width, c, first, norm.mean, room.mean)
+    scale_columns(width, c, first, norm.var, norm.weight, norm.eps, room.scale)
+    spread(width, c, first, norm.bias, room.bias)
+    return v
+
+
+cdef void apply_block(const Application *g, int64_t rows, int64_t width, int64_t c,
                       int64_t at) noexcept nogil:
     """Rows of `width` columns, whose channel is column % c."""
-    cdef float mean[WIDTH]
-    cdef float scale[WIDTH]
-    cdef float bias[WIDTH]
-    cdef norm_columns v
+    cdef Columns room, other_room
+    cdef norm_columns v, w
+    cdef const float *x
+    cdef float *y
     cdef int64_t block, first, part
-    v.mean, v.scale, v.bias = mean, scale, bias
     for block in range(blocks(width)):
         first = block * WIDTH
         part = min(WIDTH, width - first)
-        spread(part, c, first, g.mean, mean)
-        scale_columns(part, c, first, g.var, g.weight, g.eps, scale)
-        spread(part, c, first, g.bias, bias)
-        if g.shortcut != NULL:
-            simd.norm.apply_add_relu(rows, part, width, g.x + at + first, g.shortcut + at + first,
-                                     &v, g.y + at + first)
+        x, y = g.norm.x + at + first, g.y + at + first
+        v = columns_of(&g.norm, part, c, first, &room)
+        if g.other.x != NULL:
+            w = columns_of(&g.other, part, c, first, &other_room)
+            simd.norm.apply_both_relu(rows, part, width, x, &v, g.other.x + at + first, &w, y)
+        elif g.shortcut != NULL:
+            simd.norm.apply_add_relu(rows, part, width, x, g.shortcut + at + first, &v, y)
         else:
-            simd.norm.apply(rows, part, width, g.x + at + first, &v, g.y + at + first, g.relu)
+            simd.norm.apply(rows, part, width, x, &v, y, g.relu)
 
 
-cdef void apply(char **p, const int64_t *d, const double *s, int threads, int relu,
-                bint add) noexcept nogil:
+cdef Application application_of(char **p, const double *s) noexcept nogil:
+    """The norm alone, into the pointer behind it."""
+    cdef Application g
+    g.norm = read_norm(p, s[0])
+    g.other.x = g.shortcut = NULL
+    g.y = <float *> p[5]
+    g.relu = 0
+    return g
+
+
+cdef void apply(const Application *g, const int64_t *d, int threads) noexcept nogil:
     cdef partition cut = divide(d[0], d[1])
-    cdef application g
     cdef int64_t chunk
-    g.x, g.mean, g.var = <const float *> p[0], <const float *> p[1], <const float *> p[2]
-    g.weight, g.bias = <const float *> p[3], <const float *> p[4]
-    g.shortcut = <const float *> p[5] if add else NULL
-    g.y = <float *> p[5 + add]
-    g.eps = s[0]
-    g.relu = relu
     for chunk in prange(cut.chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and cut.m * cut.c > SERIAL):
-        apply_block(&g, chunk_length(&cut, chunk), cut.width, cut.c,
+        apply_block(g, chunk_length(&cut, chunk), cut.width, cut.c,
                     chunk * cut.chunk_rows * cut.width)
     if cut.left:
-        apply_block(&g, cut.left, cut.c, cut.c, cut.rows * cut.width)
+        apply_block(g, cut.left, cut.c, cut.c, cut.rows * cut.width)
 
 
 cdef void batch_norm_apply(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -193,7 +226,8 @@ cdef void batch_norm_apply(char **p, const int64_t *d, const double *s, int thre
 
     p: x, mean, var, weight, bias, y.  d: m, c.  s: eps.  y may be x.
     """
-    apply(p, d, s, threads, 0, False)
+    cdef Application g = application_of(p, s)
+    apply(&g, d, threads)
 
 
 cdef void batch_norm_apply_relu(char **p, const int64_t *d, const double *s,
@@ -202,7 +236,9 @@ cdef void batch_norm_apply_relu(char **p, const int64_t *d, const double *s,
 
     p: x, mean, var, weight, bias, y.  d: m, c.  s: eps.  y may be x.
     """
-    apply(p, d, s, threads, 1, False)
+    cdef Application g = application_of(p, s)
+    g.relu = 1
+    apply(&g, d, threads)
 
 
 cdef void batch_norm_apply_add_relu(char **p, const int64_t *d, const double *s,
@@ -211,7 +247,21 @@ cdef void batch_norm_apply_add_relu(char **p, const int64_t *d, const double *s,
 
     p: x, mean, var, weight, bias, shortcut[m, c], y.  d: m, c.  s: eps.  y may be x or shortcut.
     """
-    apply(p, d, s, threads, 1, True)
+    cdef Application g = application_of(p, s)
+    g.shortcut, g.y = <const float *> p[5], <float *> p[6]
+    apply(&g, d, threads)
+
+
+cdef void batch_norm_apply_both_relu(char **p, const int64_t *d, const double *s,
+                                     int threads) noexcept nogil:
+    """y[m, c] = max(0, norm(x) + norm(z)), each with vectors of its own; overwritten.
+
+    p: x[m, c], mean, var, weight, bias, z[m, c], mean, var, weight, bias, y.  d: m, c.  s: eps of
+    each.  y may be x or z.
+    """
+    cdef Application g = application_of(p, s)
+    g.other, g.y = read_norm(p + 5, s[1]), <float *> p[10]
+    apply(&g, d, threads)
 
 
 # ---- running statistics ----
@@ -260,6 +310,10 @@ def _apply_add_extents(d, threads):
     return *_apply_extents(d, threads), 4 * d[0] * d[1]
 
 
+def _apply_both_extents(d, threads):
+    return *_apply_extents(d, threads)[:5], *_apply_extents(d, threads)
+
+
 def _update_extents(d, threads):
     m, c = _shape(d)
     if m < 2:
@@ -273,5 +327,6 @@ KERNELS = {
     "batch_norm_apply": (<uintptr_t> &batch_norm_apply, _apply_extents),
     "batch_norm_apply_relu": (<uintptr_t> &batch_norm_apply_relu, _apply_extents),
     "batch_norm_apply_add_relu": (<uintptr_t> &batch_norm_apply_add_relu, _apply_add_extents),
+    "batch_norm_apply_both_relu": (<uintptr_t> &batch_norm_apply_both_relu, _apply_both_extents),
     "batch_norm_update": (<uintptr_t> &batch_norm_update, _update_extents),
 }

@@ -56,6 +56,9 @@ cdef extern from "simd/table.h":
         void (*apply_add_relu)(int64_t rows, int64_t width, int64_t stride, const float *x,
                                const float *shortcut, const norm_columns *v,
                                float *y) noexcept nogil
+        void (*apply_both_relu)(int64_t rows, int64_t width, int64_t stride, const float *x,
+                                const norm_columns *v, const float *z, const norm_columns *w,
+                                float *y) noexcept nogil
         void (*sums)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
                      const norm_columns *v, double *sum, double *product, int relu) noexcept nogil
         void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy,

@@ -129,6 +129,37 @@ class BatchNormAddReLU(Op):
 
 
 @dataclass(frozen=True)
+class BatchNormsAddReLU(Op):
+    """y = max(0, batch_norm(x) + batch_norm(z)): the shortcut of the block has a norm too.
+
+    Inputs x, mean, var, weight, bias, then those of z; eps of each. Only the plan makes it.
+    """
+
+    eps: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        return "batch_norms_add_relu"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return inputs[:1]
+
+    def lower(self, node: Node) -> list[Call]:
+        y = node.outputs[0]
+        buffers = (*node.inputs, y)
+        return [Call("batch_norm_apply_both_relu", buffers, _rows(y.shape), self.eps)]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0, 5)
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"norm": moved_bytes(node)}
+
+    def flops(self, node: Node) -> float:
+        return 5.0 * node.outputs[0].size
+
+
+@dataclass(frozen=True)
 class BatchNormGrad(Op):
     """dx, dweight, dbias from dy, x, mean, var, weight (and bias, when a ReLU is fused).
 

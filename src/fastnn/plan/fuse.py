@@ -17,6 +17,7 @@ from fastnn.ops.batch_norm import (
     BatchNormAddReLU,
     BatchNormGrad,
     BatchNormGradInput,
+    BatchNormsAddReLU,
     BatchNormStats,
 )
 from fastnn.ops.binary import Binary
@@ -108,7 +109,10 @@ def batch_norm_relu(graph: Graph) -> Graph:
 
 
 def batch_norm_add_relu(graph: Graph) -> Graph:
-    """The end of a residual block, relu(batch_norm(x) + shortcut): one pass for three."""
+    """The end of a residual block, relu(batch_norm(x) + shortcut): one pass for three.
+
+    A norm of the shortcut's own is applied in it too.
+    """
     readers = _readers(graph)
 
     def is_lone_norm(tensor: Tensor) -> bool:
@@ -120,13 +124,16 @@ def batch_norm_add_relu(graph: Graph) -> Graph:
         if (total is None or not isinstance(total.op, Binary) or total.op.row != "add"
                 or readers[node.inputs[0]] != 1 or total.inputs[0].shape != total.inputs[1].shape):
             return None
-        for i, operand in enumerate(total.inputs):
-            if is_lone_norm(operand):
-                norm = inputs[0].node.inputs[i].node
-                assert isinstance(norm.op, BatchNorm)
-                shortcut = inputs[0].node.inputs[1 - i]
-                return _again(node, BatchNormAddReLU(norm.op.eps), (*norm.inputs, shortcut),
-                              total, operand.node)
+        lone = [tensor.node for tensor in total.inputs if is_lone_norm(tensor)]
+        terms = dict(zip(total.inputs, inputs[0].node.inputs, strict=True))
+        norms = [terms[norm.outputs[0]].node for norm in lone]
+        eps = tuple(norm.op.eps for norm in norms if isinstance(norm.op, BatchNorm))
+        values = [tensor for norm in norms for tensor in norm.inputs]
+        if len(eps) == 2:
+            return _again(node, BatchNormsAddReLU(eps), tuple(values), total, *lone)
+        if len(eps) == 1:
+            (shortcut,) = (terms[t] for t in total.inputs if t.node is not lone[0])
+            return _again(node, BatchNormAddReLU(*eps), (*values, shortcut), total, *lone)
         return None
 
     return graph.rewrite(rule)

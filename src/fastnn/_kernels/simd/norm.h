@@ -120,6 +120,21 @@ static void norm_apply_add_relu(int64_t rows, int64_t width, int64_t stride, con
 #undef PART
 }
 
+/* y = max(0, norm(x) + norm(z)): the vectors v are of x, w of z. */
+static void norm_apply_both_relu(int64_t rows, int64_t width, int64_t stride, const float *x,
+                                 const norm_columns *v, const float *z, const norm_columns *w,
+                                 float *y) {
+#define NORMED(x, v, lanes, j)                                                                    \
+    norm_value(load_n(x + j, lanes) - load_n((v)->mean + j, lanes),                               \
+               load_n((v)->scale + j, lanes), load_n((v)->bias + j, lanes))
+#define PART(lanes, j)                                                                            \
+    store_n(y + j, vmax((vf){0}, NORMED(x, v, lanes, j) + NORMED(z, w, lanes, j)), lanes)
+    for (int64_t r = 0; r < rows; r++, x += stride, z += stride, y += stride)
+        OVER_COLUMNS(width, PART);
+#undef PART
+#undef NORMED
+}
+
 /* ---- backward ---- */
 
 /* dy, or zero where the ReLU after the norm had nothing to pass. */
@@ -203,4 +218,5 @@ static void norm_backward(int64_t rows, int64_t width, int64_t stride, const flo
 #undef ROWS
 }
 
-#define NORM_KERNELS {norm_moments, norm_apply, norm_apply_add_relu, norm_sums, norm_backward}
+#define NORM_KERNELS                                                                              \
+    {norm_moments, norm_apply, norm_apply_add_relu, norm_apply_both_relu, norm_sums, norm_backward}

@@ -69,6 +69,8 @@ typedef struct {
                   const norm_columns *v, float *y, int relu);
     void (*apply_add_relu)(int64_t rows, int64_t width, int64_t stride, const float *x,
                            const float *shortcut, const norm_columns *v, float *y);
+    void (*apply_both_relu)(int64_t rows, int64_t width, int64_t stride, const float *x,
+                            const norm_columns *v, const float *z, const norm_columns *w, float *y);
     void (*sums)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
                  const norm_columns *v, double *sum, double *product, int relu);
     void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
