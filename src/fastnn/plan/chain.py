@@ -19,7 +19,7 @@ from fastnn.plan.blocks import Block, uses
 from fastnn.plan.options import Option, options
 from fastnn.plan.problem import Problem, Schedule
 
-SLOTS = 128  # the limits are multiples of the largest over this
+SLOTS = 256  # the limits are multiples of the largest over this
 
 
 @dataclass(frozen=True)

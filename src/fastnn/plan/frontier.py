@@ -19,12 +19,12 @@ from fastnn.plan.settle import settle
 from fastnn.plan.windows import Windows
 
 # Numbers of blocks that are tried: few have wider choices, many finer ones, and the most are for
-# nets that have as many. Of each, tables for limits up to the peak, and finer ones up to a part.
-CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (24,)}
+# nets that have as many. Of each, tables for limits up to the peak, and finer ones up to parts.
+CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (1, 6, 24)}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
-LEVELS = 24  # limits for which schedules are improved
+LEVELS = 48  # limits for which schedules are improved
 NARROW, WIDE = 8, 10  # values that a window chooses of at once
-EFFORT = 4_000_000
+EFFORT = 6_000_000
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,12 @@ def _improve(problem: Problem, archive: Archive, narrow: Windows, effort: Effort
             order = reduce(problem, start, limit, share)
             if order is not None:
                 starts.append(refill(problem, order, limit, share))
-        for order in dict.fromkeys(starts):
-            archive.add(narrow.tighten(order, limit, share) or order)
+        for order in starts:
+            archive.add(order)
         found = archive.best(limit)
         if found is not None:
-            before = found.schedule
+            before = narrow.tighten(found.schedule, limit, share) or found.schedule
+            archive.add(before)
         effort.take_back(share)
 
 
