@@ -20,6 +20,7 @@ N, H, W, K = 70_001, 300, 201, 24       # images; 70,001 * 300 * 201 * 17 elemen
 PLACES, HALF = N * H * W, N * 150 * 101
 F = 4                                   # bytes of a float
 CONV = (N, H, W, C, K, 3, 3, 2, 2, 1, 1, 1, 1, 1, 150, 101, 1, 0)
+ROWS = (N, H, W, C, K, 1, 1, 1, 1, 0, 0, 1, 1, 1, H, W, 1, 0)
 WINOGRAD = (N, H, W, C, K, 3, 3, 1, 1, 1, 1, 1, 1, 1, H, W, 1, 0)
 MAX_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 1, 1, 150, 101)
 AVG_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 150, 101, 1, 0, 0, 0)
@@ -44,6 +45,10 @@ CASES = {
         ("grad_weight", (F * PLACES * C, F * HALF * K, F * K * 9 * C)))},
     "conv2d_grad_input_bias": (
         CONV, (F * HALF * K, F * K * 9 * C, F * C, F * PLACES * C)),
+    "conv2d_forward_normed": (
+        ROWS, (F * PLACES * C, *[F * C] * 4, F * K * C, F * K, F * PLACES * K)),
+    "conv2d_grad_weight_normed": (
+        ROWS, (F * PLACES * C, *[F * C] * 4, F * PLACES * K, F * K * C)),
     "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
     **{f"winograd_forward_normed{stats}": (

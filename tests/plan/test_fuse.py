@@ -96,6 +96,44 @@ def test_a_norm_is_applied_as_it_is_read():
     assert same_bits(run(before, arrays, fused=False), run(after, arrays, fused=False))
 
 
+def _head(*readers, channels=24):
+    """A norm and a ReLU that 1x1 filters read, and what else reads them."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((5, channels, 11, 13)).astype(np.float32)]
+    leaf, x = array_input(0, Spec(arrays[0].shape), "NCHW")
+    norm = [1 + _weight(rng, channels), _weight(rng, channels)]
+    parameters = [constant(_weight(rng, 10, channels, 1, 1)), constant(_weight(rng, 10))]
+    with streams():
+        y = fn.relu(fn.batch_norm(x, None, None, *norm, training=True))
+        results = [fn.conv2d(y, *parameters), *(reader(y) for reader in readers)]
+        loss = fn.mean(results[0] * _weight(rng, *results[0].shape))
+        for result in results[1:]:
+            loss = loss + fn.mean(result * _weight(rng, *result.shape))
+    outputs = [loss, *gradients(loss, [x, *parameters])]
+    return Graph.trace([leaf], outputs, (), [loss]), arrays
+
+
+@pytest.mark.parametrize("readers, stored", [
+    ((), False), ((lambda y: fn.max_pool2d(y, 2),), False), ((fn.tanh,), True),
+    ((lambda y: fn.conv2d(y, np.ones((3, 24, 1, 1)), stride=2),), True)],
+    ids=["alone", "with pooling", "with tanh", "with stride 2"])
+def test_1x1_filters_read_through_a_norm(readers, stored):
+    """The same bits; what others read in the forward pass is stored, the weight gradient aside."""
+    graph, arrays = _head(*readers)
+    before = batch_norm_relu(graph)
+    after = norm_as_it_is_read(before)
+    names = [node.op.name for node in after.nodes]
+    assert ("batch_norm_relu" in names) == stored
+    assert ("batch_norm_relu_conv2d" in names) == (not stored)
+    assert names.count("batch_norm_relu_conv2d_grad_weight") == 1
+    assert same_bits(run(before, arrays, fused=False), run(after, arrays, fused=False))
+
+
+def test_few_channels_are_normed_apart():
+    names = [node.op.name for node in fuse(_head(channels=8)[0]).nodes]
+    assert "batch_norm_relu" in names and "batch_norm_relu_conv2d" not in names
+
+
 def _joined(sizes=(20, 24)):
     """A Winograd layer of joined inputs, behind a norm that pooling reads too."""
     rng = np.random.default_rng(0)

@@ -20,13 +20,12 @@ from fastnn._kernels.dispatch cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, depthwise_scratch,
     inner_floats, lane_depth, larger, lines_pixels, lines_scratch, padded_image, simd, smaller,
     whole)
-from fastnn._kernels.linear cimport linear_forward, linear_grad_input, product_workspace
+from fastnn._kernels.linear cimport MANY, linear_forward, linear_grad_input, product_workspace
 
 cdef enum:
     CHUNKS = 16
     SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
     PACK_SERIAL = 65536  # floats of weights: the same for packing
-    MANY = 1 << 30       # rows: a 1x1 convolution of few pixels goes the way of one of many
 
 # How a forward or input-gradient pass is cut, and where things are in its workspace.
 cdef struct Cut:
@@ -83,7 +82,7 @@ cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept 
     cdef Cut cut
     if way_of(v) == LINEAR:
         return product_workspace(v.n * v.h * v.w, v.k if backward else v.c,
-                                 v.c if backward else v.k, threads)
+                                 v.c if backward else v.k, False, threads)
     cut = cut_pass(v, backward)
     return cut.scratch_at + threads * cut.scratch_bytes
 

@@ -58,7 +58,7 @@ cdef int64_t weight_workspace(const Conv *v, int threads) noexcept nogil:
     cdef Regions regions
     cdef int64_t bytes = taps_bytes(v) + whole(4 * v.c, 64)
     if way_of(v) == LINEAR:
-        return gradient_workspace(v.n * v.h * v.w, v.c, v.k, threads)
+        return gradient_workspace(v.n * v.h * v.w, v.c, v.k, False, threads)
     if way_of(v) == GENERAL:
         regions = count_regions(v, False, True)
         plan = plan_weight(v, threads)
@@ -78,7 +78,7 @@ cdef int64_t runs_bytes(const Regions *regions) noexcept nogil:
 
 cdef outer_plan plan_weight(const Conv *v, int threads) noexcept nogil:
     return plan_outer(v.n * v.oh * v.ow, v.k // v.groups, v.kh * v.kw * (v.c // v.groups),
-                      v.groups, threads)
+                      v.groups, False, threads)
 
 
 cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
@@ -211,7 +211,7 @@ cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
             run_regions(v, &g, <float *> p[2], workspace, threads)
             return
         plan = plan_weight(v, threads)
-        run_outer(&g, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],
+        run_outer(&g, NULL, &plan, v.n * v.oh * v.ow, v.k // v.groups, v.groups, <float *> p[2],
                   workspace, threads)
         return
     g.depth = v.k if way_of(v) == DEPTHWISE else v.c

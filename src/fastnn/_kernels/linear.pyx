@@ -12,6 +12,7 @@ from fastnn._kernels.dispatch cimport (
     conv_tap, larger, linear_product, linear_scratch, outer_product, simd, smaller, whole)
 from fastnn._kernels.linear_few cimport (
     few_columns, few_rows, few_workspace, run_few_columns, run_few_rows)
+from fastnn._kernels.norm_rows cimport NormRows, read_rows
 from fastnn._kernels.outer cimport outer_plan, plan_outer, run_outer
 
 cdef enum:
@@ -19,67 +20,78 @@ cdef enum:
     SERIAL = 500000  # multiply-adds: below, starting threads costs more than it gives
 
 
-# Blocks of rows times parts of columns; both in whole tiles, as even as those allow.
+# Blocks of rows times parts of columns; both in whole tiles, as even as those allow. A thread's
+# scratch begins with a room for a block that is read through a norm.
 cdef struct Cut:
-    int64_t tiles, blocks, panels, parts, scratch_bytes
+    int64_t tiles, blocks, panels, parts, room_bytes, scratch_bytes
 
 
-cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns, int threads) noexcept nogil:
-    """Each thread has panels of its own, packed once; or rows, where those are more even."""
+cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns, bint normed,
+                     int threads) noexcept nogil:
+    """Each thread has panels of its own, packed once; or rows, where those are more even.
+
+    Rows are read through a norm once: each thread has its own.
+    """
     cdef Cut cut
-    cdef int64_t unit = simd.gemm.tile_rows
+    cdef int64_t unit = simd.gemm.tile_rows, block_rows
     cut.tiles = (rows + unit - 1) // unit
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
     cut.blocks = (rows + ROWS - 1) // ROWS
     cut.parts = 1
     if threads > 1 and rows * depth * columns >= SERIAL:
-        if (10 * whole(cut.panels, threads) * cut.tiles >
-                11 * whole(cut.tiles, threads) * cut.panels):
+        if normed or (10 * whole(cut.panels, threads) * cut.tiles >
+                      11 * whole(cut.tiles, threads) * cut.panels):
             cut.blocks = whole(cut.blocks, threads)
         else:
             cut.parts = smaller(cut.panels, threads)
-    cut.scratch_bytes = linear_scratch(
-        smaller(rows, unit * (cut.tiles // larger(1, cut.blocks) + 1)), depth,
-        simd.gemm.tile_columns)
+    block_rows = smaller(rows, unit * (cut.tiles // larger(1, cut.blocks) + 1))
+    cut.room_bytes = whole(4 * block_rows * depth, 64) if normed else 0
+    cut.scratch_bytes = cut.room_bytes + linear_scratch(block_rows, depth, simd.gemm.tile_columns)
     return cut
 
 
-cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns,
+cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns, bint normed,
                                int threads) noexcept nogil:
-    """Bytes of scratch for linear_forward and linear_grad_input."""
-    cdef int64_t bytes = threads * cut_product(rows, depth, columns, threads).scratch_bytes
+    """Bytes of scratch for run_product."""
+    cdef int64_t bytes = threads * cut_product(rows, depth, columns, normed, threads).scratch_bytes
     if few_columns(depth, columns) or few_rows(rows, depth, columns):
-        return larger(bytes, few_workspace(rows, depth, columns, threads))
+        return larger(bytes, few_workspace(rows, depth, columns, normed, threads))
     return bytes
 
 
-cdef void product_chunk(const linear_product *g, const Cut *cut, int64_t chunk, int64_t rows,
-                        char *scratch) noexcept nogil:
+cdef void product_chunk(const linear_product *g, const NormRows *norm, const Cut *cut,
+                        int64_t chunk, int64_t rows, char *scratch) noexcept nogil:
     cdef int64_t block = chunk % cut.blocks, part = chunk // cut.blocks
     cdef int64_t row = cut.tiles * block // cut.blocks * simd.gemm.tile_rows
     cdef int64_t end = smaller(rows, cut.tiles * (block + 1) // cut.blocks * simd.gemm.tile_rows)
+    cdef linear_product own = g[0]
     if row < end:
-        simd.gemm.linear(g, row, end - row, cut.panels * part // cut.parts,
-                         cut.panels * (part + 1) // cut.parts, scratch)
+        own.x = read_rows(norm, end - row, g.depth, g.x + row * g.depth, scratch)
+        own.y += row * g.columns
+        simd.gemm.linear(&own, 0, end - row, cut.panels * part // cut.parts,
+                         cut.panels * (part + 1) // cut.parts, scratch + cut.room_bytes)
 
 
-cdef void run_product(const linear_product *g, int64_t rows, int64_t of_whole, char *workspace,
-                      int threads) noexcept nogil:
-    """of_whole: rows of the batch that these are part of; the way is chosen by them."""
-    cdef Cut cut = cut_product(rows, g.depth, g.columns, threads)
+cdef void run_product(const linear_product *g, const NormRows *norm, int64_t rows,
+                      int64_t of_whole, char *workspace, int threads) noexcept nogil:
+    """norm: that x is read through, where rows are many, or NULL.
+
+    of_whole: rows of the batch that these are part of; the way is chosen by them.
+    """
+    cdef Cut cut = cut_product(rows, g.depth, g.columns, norm != NULL, threads)
     cdef int64_t chunk, chunks = cut.blocks * cut.parts
     if few_columns(g.depth, g.columns):
-        run_few_columns(g, rows, workspace, threads)
+        run_few_columns(g, norm, rows, workspace, threads)
         return
     if not g.transposed and few_rows(of_whole, g.depth, g.columns):
         run_few_rows(g, rows, workspace, threads)
         return
     if chunks == 1:  # even a team of one costs more than a tiny product
-        product_chunk(g, &cut, 0, rows, workspace)
+        product_chunk(g, norm, &cut, 0, rows, workspace)
         return
     for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and rows * g.depth * g.columns >= SERIAL):
-        product_chunk(g, &cut, chunk, rows, workspace + threadid() * cut.scratch_bytes)
+        product_chunk(g, norm, &cut, chunk, rows, workspace + threadid() * cut.scratch_bytes)
 
 
 cdef void linear_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -97,7 +109,7 @@ cdef void linear_forward(char **p, const int64_t *d, const double *s, int thread
     g.w = <const float *> p[1]
     g.bias = <const float *> p[2] if d[3] else NULL
     g.y = <float *> p[3]
-    run_product(&g, d[0], d[5], p[4], threads)
+    run_product(&g, NULL, d[0], d[5], p[4], threads)
 
 
 cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
@@ -115,7 +127,7 @@ cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
     g.w = <const float *> p[1]
     g.bias = NULL
     g.y = <float *> p[2]
-    run_product(&g, d[0], d[0], p[3], threads)
+    run_product(&g, NULL, d[0], d[0], p[3], threads)
 
 
 cdef bint turns(int64_t k, int64_t n) noexcept nogil:
@@ -123,18 +135,20 @@ cdef bint turns(int64_t k, int64_t n) noexcept nogil:
     return 2 * k <= simd.lanes <= n
 
 
-cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, int threads) noexcept nogil:
+cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, bint normed,
+                                int threads) noexcept nogil:
     """Bytes of workspace for linear_grad_weight."""
-    cdef outer_plan plan = plan_outer(m, k, n, 1, threads) if turns(k, n) else plan_outer(
-        m, n, k, 1, threads)
+    cdef outer_plan plan = plan_outer(m, k, n, 1, normed, threads) if turns(k, n) else plan_outer(
+        m, n, k, 1, normed, threads)
     return (whole(4 * n * k, 64) if turns(k, n) else 0) + (
         plan.partial_bytes + threads * plan.scratch_bytes)
 
 
-cdef void outer_matrix(const float *a, int64_t rows, const float *b, int64_t columns, int64_t m,
-                       float *y, char *workspace, int threads) noexcept nogil:
-    """y[rows,columns] = a[m,rows]^T b[m,columns]."""
-    cdef outer_plan plan = plan_outer(m, rows, columns, 1, threads)
+cdef void outer_matrix(const float *a, int64_t rows, const float *b, const NormRows *norm,
+                       int64_t columns, int64_t m, float *y, char *workspace,
+                       int threads) noexcept nogil:
+    """y[rows,columns] = a[m,rows]^T b[m,columns]; norm: that b is read through, or NULL."""
+    cdef outer_plan plan = plan_outer(m, rows, columns, 1, norm != NULL, threads)
     cdef outer_product g
     cdef conv_tap tap
     tap.offset_h = tap.offset_w = tap.slice = 0
@@ -148,7 +162,7 @@ cdef void outer_matrix(const float *a, int64_t rows, const float *b, int64_t col
     g.accumulate = g.apart = 0
     g.dy = a
     g.x = g.zero = b
-    run_outer(&g, &plan, m, rows, 1, y, workspace, threads)
+    run_outer(&g, norm, &plan, m, rows, 1, y, workspace, threads)
 
 
 cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
@@ -163,9 +177,9 @@ cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
     cdef float *dw = <float *> p[2]
     cdef float *turned = <float *> p[3]
     if not turns(k, n):
-        outer_matrix(dy, n, x, k, m, dw, p[3], threads)
+        outer_matrix(dy, n, x, NULL, k, m, dw, p[3], threads)
         return
-    outer_matrix(x, k, dy, n, m, turned, p[3] + whole(4 * n * k, 64), threads)
+    outer_matrix(x, k, dy, NULL, n, m, turned, p[3] + whole(4 * n * k, 64), threads)
     for row in range(n):
         for column in range(k):
             dw[row * k + column] = turned[column * n + row]
@@ -181,17 +195,17 @@ def _sizes(d):
 def _forward_extents(d, threads):
     m, k, n = _sizes(d)
     return (4 * m * k, 4 * n * k, 4 * n if d[3] else 0, 4 * m * n,
-            product_workspace(m, k, n, threads))
+            product_workspace(m, k, n, False, threads))
 
 
 def _grad_input_extents(d, threads):
     m, k, n = _sizes(d)
-    return 4 * m * n, 4 * n * k, 4 * m * k, product_workspace(m, n, k, threads)
+    return 4 * m * n, 4 * n * k, 4 * m * k, product_workspace(m, n, k, False, threads)
 
 
 def _grad_weight_extents(d, threads):
     m, k, n = _sizes(d)
-    return 4 * m * n, 4 * m * k, 4 * n * k, gradient_workspace(m, k, n, threads)
+    return 4 * m * n, 4 * m * k, 4 * n * k, gradient_workspace(m, k, n, False, threads)
 
 
 KERNELS = {

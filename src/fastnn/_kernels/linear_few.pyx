@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_product, conv_scratch, conv_tap, inner_floats, is_inner, lane_depth,
     linear_product, simd, smaller, whole)
+from fastnn._kernels.norm_rows cimport NormRows, read_rows
 
 cdef enum:
     FEW_ROWS = 32    # at most, and a depth of so many for each: else the sums over lanes cost more
@@ -16,9 +17,10 @@ cdef enum:
     SERIAL = 500000  # multiply-adds: below, starting threads costs more than it gives
 
 
-# `many` inner products with each of `few`: units of the many in blocks, and the bytes of a thread.
+# `many` inner products with each of `few`: units of the many in blocks, and the bytes of a thread:
+# room for the many that are read through a norm, for outputs to be turned, and scratch.
 cdef struct Cut:
-    int64_t many, few, units, blocks, pixels, packed_bytes, turned_bytes, scratch_bytes
+    int64_t many, few, units, blocks, pixels, packed_bytes, room_bytes, turned_bytes, scratch_bytes
 
 
 cdef bint few_columns(int64_t depth, int64_t columns) noexcept nogil:
@@ -32,7 +34,8 @@ cdef bint few_rows(int64_t rows, int64_t depth, int64_t columns) noexcept nogil:
             depth >= 8 * simd.lanes)
 
 
-cdef Cut cut_few(int64_t many, int64_t few, int64_t depth, bint turned) noexcept nogil:
+cdef Cut cut_few(int64_t many, int64_t few, int64_t depth, bint normed,
+                 bint turned) noexcept nogil:
     cdef Cut cut
     cdef int64_t most = block_pixels(1, lane_depth(depth))
     cut.many, cut.few = many, few
@@ -41,16 +44,18 @@ cdef Cut cut_few(int64_t many, int64_t few, int64_t depth, bint turned) noexcept
     cut.pixels = UNIT * (cut.units // cut.blocks + 1) if cut.blocks else 0
     cut.packed_bytes = whole(4 * inner_floats(1, depth, few, simd.lanes), 64)
     cut.turned_bytes = whole(4 * cut.pixels * few, 64) if turned else 0
-    cut.scratch_bytes = cut.turned_bytes + conv_scratch(1, lane_depth(depth), cut.pixels)
+    cut.room_bytes = whole(4 * cut.pixels * depth, 64) if normed else 0
+    cut.scratch_bytes = cut.room_bytes + cut.turned_bytes + conv_scratch(
+        1, lane_depth(depth), cut.pixels)
     return cut
 
 
-cdef int64_t few_workspace(int64_t rows, int64_t depth, int64_t columns,
+cdef int64_t few_workspace(int64_t rows, int64_t depth, int64_t columns, bint normed,
                            int threads) noexcept nogil:
     """Bytes of workspace for run_few_columns, or for run_few_rows if columns are not few."""
     cdef bint turned = not few_columns(depth, columns)
-    cdef Cut cut = (cut_few(columns, rows, depth, True) if turned else
-                    cut_few(rows, columns, depth, False))
+    cdef Cut cut = (cut_few(columns, rows, depth, False, True) if turned else
+                    cut_few(rows, columns, depth, normed, False))
     return cut.packed_bytes + threads * cut.scratch_bytes
 
 
@@ -69,22 +74,25 @@ cdef void turn_block(const linear_product *g, const float *turned, int64_t first
             g.y[row * g.columns + first + i] = value
 
 
-cdef void few_chunk(const linear_product *g, const conv_product *inner, const Cut *cut,
-                    int64_t chunk, char *scratch) noexcept nogil:
+cdef void few_chunk(const linear_product *g, const NormRows *norm, const conv_product *inner,
+                    const Cut *cut, int64_t chunk, char *scratch) noexcept nogil:
     cdef int64_t first = cut.units * chunk // cut.blocks * UNIT
     cdef int64_t count = smaller(cut.many, cut.units * (chunk + 1) // cut.blocks * UNIT) - first
     cdef conv_product block = inner[0]
+    block.x = read_rows(norm, count, g.depth, inner.x + first * g.depth, scratch)
+    scratch += cut.room_bytes
     if cut.turned_bytes == 0:
-        simd.inner.conv(&block, first, count, scratch)
+        block.y += first * cut.few
+        simd.inner.conv(&block, 0, count, scratch)
         return
-    block.x += first * g.depth
     block.y = <float *> scratch
     simd.inner.conv(&block, 0, count, scratch + cut.turned_bytes)
     turn_block(g, block.y, first, count, cut.few)
 
 
-cdef void run_few(const linear_product *g, const Cut *cut, const float *many, const float *few,
-                  char *workspace, int threads) noexcept nogil:
+cdef void run_few(const linear_product *g, const NormRows *norm, const Cut *cut,
+                  const float *many, const float *few, char *workspace,
+                  int threads) noexcept nogil:
     cdef conv_product inner
     cdef conv_tap tap
     cdef int64_t chunk
@@ -105,22 +113,22 @@ cdef void run_few(const linear_product *g, const Cut *cut, const float *many, co
     simd.inner.pack(few, 1, g.depth, cut.few, g.transposed, <float *> workspace)
     workspace += cut.packed_bytes
     if cut.blocks == 1:
-        few_chunk(g, &inner, cut, 0, workspace)
+        few_chunk(g, norm, &inner, cut, 0, workspace)
         return
     for chunk in prange(cut.blocks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and cut.many * cut.few * g.depth >= SERIAL):
-        few_chunk(g, &inner, cut, chunk, workspace + threadid() * cut.scratch_bytes)
+        few_chunk(g, norm, &inner, cut, chunk, workspace + threadid() * cut.scratch_bytes)
 
 
-cdef void run_few_columns(const linear_product *g, int64_t rows, char *workspace,
-                          int threads) noexcept nogil:
+cdef void run_few_columns(const linear_product *g, const NormRows *norm, int64_t rows,
+                          char *workspace, int threads) noexcept nogil:
     """y[rows][columns], each an inner product of a row of x and a column."""
-    cdef Cut cut = cut_few(rows, g.columns, g.depth, False)
-    run_few(g, &cut, g.x, g.w, workspace, threads)
+    cdef Cut cut = cut_few(rows, g.columns, g.depth, norm != NULL, False)
+    run_few(g, norm, &cut, g.x, g.w, workspace, threads)
 
 
 cdef void run_few_rows(const linear_product *g, int64_t rows, char *workspace,
                        int threads) noexcept nogil:
     """The same from the side of the columns, each of them a row of w (not g.transposed)."""
-    cdef Cut cut = cut_few(g.columns, rows, g.depth, True)
-    run_few(g, &cut, g.w, g.x, workspace, threads)
+    cdef Cut cut = cut_few(g.columns, rows, g.depth, False, True)
+    run_few(g, NULL, &cut, g.w, g.x, workspace, threads)

@@ -3,7 +3,8 @@
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.dispatch cimport outer_scratch, simd, smaller, whole
+from fastnn._kernels.dispatch cimport larger, outer_scratch, simd, smaller, whole
+from fastnn._kernels.norm_rows cimport NormRows, read_rows
 
 cdef enum:
     RANGES = 16              # enough for the cores of a small server, and even for 2
@@ -23,9 +24,12 @@ cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept no
     return count
 
 
-cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
-                           int64_t groups, int threads) noexcept nogil:
-    """Where rows are cut changes no sum: each part packs the pixels again, so parts are few."""
+cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats, int64_t groups,
+                           bint normed, int threads) noexcept nogil:
+    """Where rows are cut changes no sum: each part packs the pixels again, so parts are few.
+
+    normed: whether the pixels, of one tap and group, are read through a norm.
+    """
     cdef outer_plan plan
     cdef int64_t floats = groups * rows * row_floats, unit = simd.gemm.tile_rows, count
     plan.sums = count_sums(pixels, pixels * floats, 4 * floats)
@@ -35,18 +39,35 @@ cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats,
     if pixels * floats >= SERIAL and 8 * whole(count, threads) > 9 * count:
         plan.parts = smaller(plan.tiles, whole(plan.parts, threads))
     plan.partial_bytes = whole(4 * floats * (plan.sums - 1), 64)
-    plan.scratch_bytes = outer_scratch(
+    plan.room_bytes = whole(4 * simd.gemm.outer_pixels * row_floats, 64) if normed else 0
+    plan.scratch_bytes = plan.room_bytes + outer_scratch(
         simd.gemm.outer_pixels, smaller(rows, unit * (plan.tiles // plan.parts + 1)),
         simd.gemm.tile_columns)
     return plan
 
 
-cdef void outer_chunk(const outer_product *g, const outer_plan *plan, int64_t chunk,
-                      int64_t pixels, int64_t rows, int64_t groups, float *dw, float *partial,
-                      char *scratch) noexcept nogil:
+cdef void normed_outer(const outer_product *g, const NormRows *norm, int64_t first, int64_t count,
+                       int64_t row, int64_t end, float *dw, char *room,
+                       char *scratch) noexcept nogil:
+    """simd.gemm.outer, block by block of those that it takes: each through the norm."""
+    cdef outer_product part = g[0]
+    cdef int64_t most = simd.gemm.outer_pixels, block, pixel
+    for block in range(larger(1, (count + most - 1) // most)):
+        pixel = first + block * most
+        part.x = read_rows(norm, smaller(most, first + count - pixel), g.depth,
+                           g.x + pixel * g.depth, room)
+        part.dy = g.dy + pixel * g.dy_stride
+        part.accumulate = block > 0
+        simd.gemm.outer(&part, 0, smaller(most, first + count - pixel), row, end, dw, scratch)
+
+
+cdef void outer_chunk(const outer_product *g, const NormRows *norm, const outer_plan *plan,
+                      int64_t chunk, int64_t pixels, int64_t rows, int64_t groups, float *dw,
+                      float *partial, char *scratch) noexcept nogil:
     cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % groups
     cdef int64_t total = chunk // plan.parts // groups, row_floats = g.taps * g.depth
     cdef int64_t first = pixels * total // plan.sums
+    cdef int64_t count = pixels * (total + 1) // plan.sums - first
     cdef int64_t unit = simd.gemm.tile_rows, row = plan.tiles * part // plan.parts * unit
     cdef int64_t end = smaller(rows, plan.tiles * (part + 1) // plan.parts * unit)
     cdef outer_product local = g[0]
@@ -54,21 +75,29 @@ cdef void outer_chunk(const outer_product *g, const outer_plan *plan, int64_t ch
         dw = partial + (total - 1) * groups * rows * row_floats
     local.x = g.x + group * g.depth
     local.dy = g.dy + group * rows
-    simd.gemm.outer(&local, first, pixels * (total + 1) // plan.sums - first,
-                    row, end, dw + group * rows * row_floats, scratch)
+    dw += group * rows * row_floats
+    if norm == NULL:
+        simd.gemm.outer(&local, first, count, row, end, dw, scratch)
+    else:
+        normed_outer(&local, norm, first, count, row, end, dw, scratch, scratch + plan.room_bytes)
 
 
-cdef void run_outer(const outer_product *g, const outer_plan *plan, int64_t pixels, int64_t rows,
-                    int64_t groups, float *dw, char *workspace, int threads) noexcept nogil:
-    """dw[groups * rows][taps][depth] from all pixels; g describes the first group."""
+cdef void run_outer(const outer_product *g, const NormRows *norm, const outer_plan *plan,
+                    int64_t pixels, int64_t rows, int64_t groups, float *dw, char *workspace,
+                    int threads) noexcept nogil:
+    """dw[groups * rows][taps][depth] from all pixels; g describes the first group.
+
+    norm: that a matrix x is read through (one tap, one group), or NULL.
+    """
     cdef int64_t chunk, chunks = plan.sums * groups * plan.parts
     cdef int64_t floats = groups * rows * g.taps * g.depth
     if chunks == 1:  # even a team of one costs more than a tiny product
-        outer_chunk(g, plan, 0, pixels, rows, groups, dw, NULL, workspace + plan.partial_bytes)
+        outer_chunk(g, norm, plan, 0, pixels, rows, groups, dw, NULL,
+                    workspace + plan.partial_bytes)
         return
     for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and pixels * floats >= SERIAL):
-        outer_chunk(g, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
+        outer_chunk(g, norm, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
                     workspace + plan.partial_bytes + threadid() * plan.scratch_bytes)
     add_sums(dw, <float *> workspace, floats, plan.sums - 1, threads)
 

@@ -9,6 +9,7 @@ MODULES = (
     "batch_norm_backward",
     "conv2d",
     "conv2d_weight",
+    "conv_normed",
     "copy",
     "dropout",
     "linear",

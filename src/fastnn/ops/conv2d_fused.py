@@ -1,8 +1,8 @@
-"""Winograd convolutions with a batch norm beside them; only the plan makes them (plan/fuse.py).
+"""Convolutions with a batch norm beside them; only the plan makes them (plan/fuse.py).
 
-A convolution may read its input through a norm and a ReLU, and add up the statistics of the norm
+One by Winograd may read its input through a norm and a ReLU, and add up the statistics of the norm
 that reads its output; its input gradient may add up what the norm's gradient needs, and take in
-the gradient of a shortcut.
+the gradient of a shortcut. One with 1x1 filters may read its input through a norm and a ReLU.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class NormConv2d(Op):
         x, weight, *bias = node.inputs[0], *node.inputs[NORM:]
         y, *moments = node.outputs
         buffers = (*node.inputs[:NORM], weight, *(bias or [weight]), y, *moments)
-        return [Call(f"winograd_forward_normed{'_stats' * self.stats}", buffers,
+        return [Call(f"{_way(weight)}_forward_normed{'_stats' * self.stats}", buffers,
                      _sizes(self.window, x, weight, y, len(bias)), (self.eps,))]
 
     def again(self) -> Op:
@@ -105,7 +105,7 @@ class NormConv2dGradWeight(Op):
 
     def lower(self, node: Node) -> list[Call]:
         x, dy, dw = node.inputs[0], node.inputs[NORM], node.outputs[0]
-        return [Call("winograd_grad_weight_normed", (*node.inputs, dw),
+        return [Call(f"{_way(dw)}_grad_weight_normed", (*node.inputs, dw),
                      _sizes(self.window, x, dw, dy), (self.eps,))]
 
     def work(self, node: Node) -> Mapping[str, float]:
@@ -179,6 +179,11 @@ class Conv2dGradInputShortcut(Op):
 
     def flops(self, node: Node) -> float:
         return _flops(node.inputs[1], node.inputs[0]) + 6.0 * node.outputs[0].size
+
+
+def _way(weight: Tensor) -> str:
+    """The kernels that read through a norm: Winograd's, and those for 1x1 filters."""
+    return "conv2d" if weight.shape[2:] == (1, 1) else "winograd"
 
 
 def _sizes(

@@ -43,6 +43,8 @@ from fastnn.plan.fuse_concat import (
     parts_of_grad_weight,
 )
 
+LEAST_ROW = 16  # channels that are worth reading through a norm: one vector
+
 
 def _readers(graph: Graph) -> Counter[Tensor]:
     count = Counter(tensor for node in graph.nodes for tensor in node.inputs)
@@ -296,11 +298,19 @@ def _read_through(node: Node) -> tuple[int, ...]:
         return (0,)
     reads = (isinstance(op, (Conv2dStats, Conv2dGradWeight))
              or (isinstance(op, Conv2d) and not op.relu))
-    return (0,) if reads and by_winograd(node) else ()
+    return (0,) if reads and (by_winograd(node) or _by_rows(node)) else ()
+
+
+def _by_rows(node: Node) -> bool:
+    """Whether a convolution is a product of matrices that can read rows through a norm."""
+    (call,) = node.op.lower(node)
+    _, h, w, c, _, *window, oh, ow = call.d[:16]
+    return (call.kernel in ("conv2d_forward", "conv2d_grad_weight") and c >= LEAST_ROW
+            and window == [1, 1, 1, 1, 0, 0, 1, 1, 1] and (oh, ow) == (h, w))
 
 
 def norm_as_it_is_read(graph: Graph) -> Graph:
-    """Batch norm and ReLU in front of Winograd's layers and max-pooling: applied to what they read.
+    """Batch norm and ReLU in front of layers that can take them in: applied to what these read.
 
     Where these alone read it, the output is never stored. Weight gradients read it so in any case:
     what others read in the forward pass need not be kept for them.
@@ -320,7 +330,7 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
         norm = inputs[0].node
         assert isinstance(norm.op, BatchNorm)
         op: object = None
-        if isinstance(node.op, Conv2dGradWeight) and by_winograd(node):
+        if isinstance(node.op, Conv2dGradWeight) and _read_through(node):
             op = NormConv2dGradWeight(node.op.window, node.op.shape, norm.op.eps)
         elif isinstance(node.op, (Conv2d, Conv2dStats)) and node.inputs[0] in through:
             op = NormConv2d(node.op.window, norm.op.eps, isinstance(node.op, Conv2dStats))
