@@ -105,7 +105,7 @@ def test_the_fit_finds_the_rates_that_times_were_made_of():
     told = {kind: rate or 1e-11 for kind, rate in FIXED.items()} | {"call": 2e-6}
     times = [(node, Rates(1, told, told).node_seconds(node)) for node in nodes
              if node.op.view_of(node) is None]
-    found = fit(times)
+    found = fit(times, 1)
     for kind, rate in told.items():
         assert found[kind] == pytest.approx(rate, rel=1e-3), kind
 

@@ -30,7 +30,7 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor
 
-FASTEST = 30  # times as fast as the fixed rates: a noisy fit must not make work free
+FASTEST = 4  # times as fast as the fixed rates, each thread: a noisy fit must not make work free
 ROUNDS = 5  # each node's time is the least of so many: others can only add to it
 
 
@@ -130,7 +130,7 @@ def times(todo: Sequence[Miniature], rounds: int = ROUNDS) -> list[tuple[Node, f
             if node.op.view_of(node) is None]
 
 
-def fit(measured: Sequence[tuple[Node, float]]) -> dict[str, float]:
+def fit(measured: Sequence[tuple[Node, float]], threads: int) -> dict[str, float]:
     """The rates for which errors are least, none below what no machine reaches.
 
     An error's square counts by the node's time: relative errors alone would weigh a hundred small
@@ -141,7 +141,7 @@ def fit(measured: Sequence[tuple[Node, float]]) -> dict[str, float]:
     seconds = np.array([max(time, 0.0) for _, time in measured])
     weights = 1 / np.sqrt(np.maximum(seconds, 1e-6))
     scale = np.maximum(rows.max(0), 1.0)
-    least = np.array([FIXED[kind] / FASTEST for kind in kinds])
+    least = np.array([FIXED[kind] / (FASTEST * threads) for kind in kinds])
     beyond, _ = nnls(rows / scale * weights[:, None], (seconds - rows @ least) * weights)
     return dict(zip(kinds, (least + beyond / scale).tolist(), strict=True))
 
@@ -149,7 +149,7 @@ def fit(measured: Sequence[tuple[Node, float]]) -> dict[str, float]:
 def calibrate(threads: int) -> dict[str, Mapping[str, float]]:
     """{"alone", "team"}: the rates of one thread and of so many."""
     todo = {size: [miniature(*each, size) for each in MINIATURES] for size in {1, threads}}
-    rates = {size: fit(times(each)) for size, each in todo.items()}
+    rates = {size: fit(times(each), size) for size, each in todo.items()}
     return {"alone": rates[1], "team": rates[threads]}
 
 
