@@ -111,8 +111,8 @@ class Conv2dGradInput(Op):
     ) -> Sequence[Tensor | None]:
         dy, weight = node.inputs
         grad_weight = Conv2dGradWeight(self.window, weight.shape)
-        return (apply(Conv2d(self.window), grads[0], weight) if wanted[0] else None,
-                apply(grad_weight, grads[0], dy) if wanted[1] else None)
+        dw = apply(grad_weight, grads[0], dy) if wanted[1] else None  # first: then dy may go
+        return apply(Conv2d(self.window), grads[0], weight) if wanted[0] else None, dw
 
     def lower(self, node: Node) -> list[Call]:
         dy, weight = node.inputs
