@@ -31,7 +31,7 @@ cdef enum:
 cdef struct Cut:
     Way way
     Regions regions
-    int64_t most, panels, group_floats, taps_bytes
+    int64_t most, panels, vectors, group_floats, taps_bytes
     int64_t starts_at, zero_at, zero_bytes, packed_at, scratch_at, scratch_bytes
 
 
@@ -47,7 +47,9 @@ cdef Cut cut_pass(const Conv *v, bint backward) noexcept nogil:
     cut.most = block_pixels(taps, 1) // 4 if cut.way == DEPTHWISE else block_pixels(taps, reach)
     if cut.way == DEPTHWISE and by_lines(v, backward):
         cut.most = lines_pixels(v.k)
+    cut.most = whole(cut.most, simd.gemm.tile_rows)
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
+    cut.vectors = (columns + simd.lanes - 1) // simd.lanes
     cut.group_floats = taps * depth * whole(columns, simd.lanes)
     if cut.way == INNER:
         cut.group_floats = inner_floats(taps, depth, columns, simd.lanes)
@@ -58,24 +60,27 @@ cdef Cut cut_pass(const Conv *v, bint backward) noexcept nogil:
     cut.scratch_at = cut.packed_at + whole(
         4 * (taps * v.k if cut.way == DEPTHWISE else v.groups * cut.group_floats), 64)
     cut.taps_bytes = whole(taps * sizeof(conv_tap), 64)
-    cdef int64_t pixels = whole(cut.most, simd.gemm.tile_rows)
     if cut.way == DEPTHWISE:
         cut.scratch_bytes = (lines_scratch(taps) if by_lines(v, backward) else
-                             depthwise_scratch(taps, pixels, v.k))
+                             depthwise_scratch(taps, cut.most, v.k))
     elif cut.way == PADDED:
         cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
     else:
-        cut.scratch_bytes = conv_scratch(taps, reach, pixels)
+        cut.scratch_bytes = conv_scratch(taps, reach, cut.most)
     cut.scratch_bytes += cut.taps_bytes
     return cut
 
 
-cdef int64_t block_size(const Cut *cut, int64_t pixels) noexcept nogil:
-    """Pixels in each block of so many."""
+cdef int64_t block_count(const Cut *cut, int64_t pixels) noexcept nogil:
+    """Blocks of so many pixels."""
     cdef int64_t blocks = (pixels + cut.most - 1) // cut.most
-    if blocks > 4:
-        blocks = whole(blocks, 4)
-    return whole((pixels + blocks - 1) // blocks if pixels else 1, simd.gemm.tile_rows)
+    return whole(blocks, 4) if blocks > 4 else blocks
+
+
+cdef int64_t block_start(int64_t blocks, int64_t pixels, int64_t block) noexcept nogil:
+    """The first pixel of a block; all have as many tiles, give or take one."""
+    cdef int64_t tiles = (pixels + simd.gemm.tile_rows - 1) // simd.gemm.tile_rows
+    return smaller(pixels, tiles * block // blocks * simd.gemm.tile_rows)
 
 
 cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept nogil:
@@ -126,7 +131,7 @@ cdef struct Order:
 cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
                      const Order *order, int64_t chunk, char *scratch) noexcept nogil:
     """A block of pixels of a region, for the panels of one part in one group."""
-    cdef int64_t part, region = 0, block, pixels, first, count, group
+    cdef int64_t part, region = 0, block, blocks, pixels, first, count, group
     cdef conv_product g = whole_pass[0]
     if order.parts_outside:
         part = chunk // (order.blocks * order.groups)
@@ -144,10 +149,11 @@ cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pa
             region += 1
         block -= order.starts[region]
     pixels = region_pixels(v, &cut.regions, region)
-    first = block * block_size(cut, pixels)
-    count = smaller(block_size(cut, pixels), pixels - first)
-    if count <= 0:
+    blocks = block_count(cut, pixels)
+    if block >= blocks:
         return
+    first = block_start(blocks, pixels, block)
+    count = block_start(blocks, pixels, block + 1) - first
     g.tap = <const conv_tap *> scratch
     g.taps = place_region(v, &cut.regions, region, &g.source, &g.target, &g.place,
                           <conv_tap *> scratch)
@@ -205,16 +211,21 @@ cdef void run_padded(const Conv *v, const Cut *cut, conv_product *g, char *works
                      scratch + threadid() * cut.scratch_bytes)
 
 
+cdef int64_t most_vectors(const Cut *cut, int64_t parts) noexcept nogil:
+    """Vectors of columns in the largest part, of whole panels."""
+    cdef int64_t panels = (cut.panels + parts - 1) // parts
+    return smaller(cut.vectors, panels * (simd.gemm.tile_columns // simd.lanes))
+
+
 cdef Order order_chunks(const Conv *v, const Cut *cut, int64_t *starts,
                         int threads) noexcept nogil:
     cdef Order order
-    cdef int64_t region, pixels, size, most = 0
+    cdef int64_t region, blocks, most = 0
     starts[0] = 0
     for region in range(cut.regions.count):
-        pixels = region_pixels(v, &cut.regions, region)
-        size = block_size(cut, pixels)
-        most = larger(most, (pixels + size - 1) // size)
-        starts[region + 1] = starts[region] + (pixels + size - 1) // size
+        blocks = block_count(cut, region_pixels(v, &cut.regions, region))
+        most = larger(most, blocks)
+        starts[region + 1] = starts[region] + blocks
     order.starts = starts if cut.regions.apart else NULL
     order.blocks = starts[cut.regions.count] if cut.regions.apart else most * cut.regions.count
     order.groups = 1 if cut.way == DEPTHWISE else v.groups
@@ -223,7 +234,7 @@ cdef Order order_chunks(const Conv *v, const Cut *cut, int64_t *starts,
     order.parts_outside = order.by_turns = cut.regions.apart
     if cut.way == GENERAL and threads > 1 and 0 < order.blocks * v.groups < CHUNKS:
         order.parts = smaller(cut.panels, CHUNKS // (order.blocks * v.groups))
-        if 10 * whole(cut.panels, threads) <= 11 * cut.panels:  # the weights are split evenly
+        if 10 * threads * most_vectors(cut, threads) <= 11 * cut.vectors:  # an even split
             order.parts = threads
             order.parts_outside, order.by_turns = True, False
     return order
