@@ -30,6 +30,8 @@ def test_unknown():
     (sizes(1, 4, 4, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "conv2d_forward"),
     (sizes(128, 32, 32, 64, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd_forward"),
     (sizes(128, 32, 32, 16, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd_forward"),
+    (sizes(128, 32, 32, 256, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),
+    (sizes(24, 48, 16, 270, 43, (3, 3), (2, 2)), "auto", "conv2d_forward"),
     (sizes(128, 224, 224, 3, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),
     (sizes(128, 4, 4, 512, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),
     (sizes(4, 8, 8, 256, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),

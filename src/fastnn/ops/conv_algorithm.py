@@ -44,13 +44,15 @@ def get_conv_algorithm() -> str:
     return _chosen
 
 
-def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, stride: int) -> float:
+def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, stride: int,
+          reads_input: bool) -> float:
     """Products saved per output, less what the transforms take of it.
 
-    rows, columns: of y, or of every stride-th pixel of dx.
+    rows, columns: of y, or of every stride-th pixel of dx. reads_input: not dy alone.
     36 products (stride 2: 81) instead of 144 for a whole tile of 4x4 outputs. Transforms of tiles
     take as long as the products of 40 channels (10 beside 81), those of weights as long as the
-    products of 40 tiles, which the first rule leaves to LEAST_TILES.
+    products of 40 tiles, which the first rule leaves to LEAST_TILES. With stride 2 a tile of x is
+    81 pixels: the products of 28 outputs, or half where they lie near each other, of 16 channels.
     """
     tiles = -(-rows // 4) * -(-columns // 4)
     if images * tiles < LEAST_TILES:
@@ -59,7 +61,10 @@ def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, strid
     channels = 2 * inputs * outputs / (inputs + outputs)
     if stride == 1:
         return 144 / 36 * whole * channels / (channels + 40)
-    return 144 / 81 * whole / (1 + 10 / channels + 40 / (images * tiles))
+    transforms = 10 / channels
+    if reads_input:
+        transforms = 28 / (1 + 16 / inputs) / outputs + 2 / inputs
+    return 144 / 81 * whole / (1 + transforms + 40 / (images * tiles))
 
 
 def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
@@ -85,8 +90,8 @@ def conv_kernel(d: Sequence[int], part: str) -> str:
         rows, columns = oh, ow
         if part == "grad_input":
             rows, columns = -(-h // stride_h), -(-w // stride_w)
-        images = in_whole(n)
-        if _chosen == "winograd" or _gain(images, rows, columns, c, k, stride_h) >= LEAST_GAIN:
+        gain = _gain(in_whole(n), rows, columns, c, k, stride_h, part != "grad_input")
+        if _chosen == "winograd" or gain >= LEAST_GAIN:
             return f"winograd_{part}"
     is_depthwise = 1 < groups == c
     if shape[2:6] == (1, 1, 1, 1) and kh * kw > 1 and not is_depthwise:
