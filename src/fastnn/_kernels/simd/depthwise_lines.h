@@ -11,9 +11,9 @@ typedef struct {
     int64_t x_step, y_step;        /* floats from one pixel to the next */
     int64_t unit;                  /* pixels in a unit */
     const float *weights, *bias;   /* [slice][unit * channels]; [unit * channels] or NULL */
-    int64_t ahead; /* floats from a pixel of x to the line that is needed next */
+    int64_t ahead;  /* floats from a pixel of x to the line that is needed next */
+    int64_t y_line; /* floats from a line of y (or dy) to the next */
     int relu;
-    int64_t dy_line; /* floats of a line of dy, in a weight gradient */
     float *sums;     /* of a weight gradient, as the weights */
 } depthwise_job;
 
@@ -91,6 +91,7 @@ INLINE void lines_tile(const depthwise_job *g, const float *x, int64_t x_step, f
         sum[r] = start;
         /* to L2, as L1 is full of lines; strides like these the processor does not see coming */
         __builtin_prefetch(x + g->ahead + r * x_step + lane, 0, 2);
+        __builtin_prefetch(y + g->y_line + r * y_step + lane, 1, 2);
     }
     for (int64_t t = 0; t < g->taps; t++) {
         const float *w = g->weights + g->slice[t] * pitch + lane, *from = x + g->offset[t] + lane;
@@ -150,8 +151,9 @@ static void depthwise_lines(const conv_product *g, int64_t first, int64_t count,
     int64_t *lists = (int64_t *)scratch;
     float *repeated = (float *)(scratch + whole(32 * g->slices, 64));
     depthwise_job job = {.channels = g->columns, .x_step = g->source.step_w * g->columns,
-                         .y_step = g->target.step_w * g->columns, .weights = g->packed,
-                         .bias = g->bias, .relu = (int)g->relu};
+                         .y_step = g->target.step_w * g->columns,
+                         .y_line = g->target.step_h * g->target.width * g->columns,
+                         .weights = g->packed, .bias = g->bias, .relu = (int)g->relu};
     job.unit = unit_pixels(g->columns, g->slices, side_by_side);
     if (job.unit > 1) {
         repeat_weights(g->packed, g->slices, g->columns, job.unit, repeated);
@@ -186,7 +188,7 @@ INLINE void lines_outer_tile(const depthwise_job *g, int64_t tap, const float *x
     for (int64_t r = 0; r < count; r++, dy += y_step) {
         const vf factor = is_whole ? load(dy) : load_head(dy, n);
         __builtin_prefetch(x + g->ahead + r * x_step + lane, 0, 2);
-        __builtin_prefetch(dy + g->dy_line, 0, 2);
+        __builtin_prefetch(dy + g->y_line, 0, 2);
         _Pragma("GCC unroll 9")
         for (int t = 0; t < taps; t++)
             sum[t] += factor * (is_whole ? load(from[t] + r * x_step)
@@ -235,7 +237,7 @@ static void depthwise_lines_outer(const outer_product *g, int64_t first, int64_t
     float *sums = (float *)(scratch + whole(32 * g->taps, 64));
     pixel_grid target = {.height = g->source.rows, .width = g->source.columns, .step_h = 1};
     depthwise_job job = {.channels = c, .x_step = g->source.step_w * c, .y_step = c,
-                         .dy_line = g->source.columns * c};
+                         .y_line = g->source.columns * c};
     job.unit = unit_pixels(c, g->taps, g->source.step_w == 1);
     job.sums = job.unit > 1 ? sums : dw;
     memset(job.sums, 0, (size_t)(g->taps * job.unit * c) * 4);
