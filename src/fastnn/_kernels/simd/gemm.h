@@ -145,8 +145,11 @@ TILE_FUNCTION(tile_rows_1, MR_1, 1)
 TILE_FUNCTION(tile_rows_2, MR, 2)
 TILE_FUNCTION(tile_rows_all, MR, NV)
 
+#include "half.h"
+
 INLINE void tile_panel(const tile_job *g) {
-    if (g->columns <= LANES) tile_rows_1(g);
+    if (g->columns <= HALF) half_tile_rows(g);
+    else if (g->columns <= LANES) tile_rows_1(g);
     else if (NV > 2 && g->columns <= 2 * LANES) tile_rows_2(g);
     else tile_rows_all(g);
 }
