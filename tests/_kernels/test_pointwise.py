@@ -46,7 +46,7 @@ def units(y, truth):
 @pytest.mark.parametrize("name", sorted(set(ROWS) - {"gelu_tanh", "affine"}))
 def test_values_of_all_floats(name):
     x = every_float()
-    if name == "power":  # the C library's powf; the range where no result overflows
+    if name == "power":  # the range where no result overflows
         x = x[(x > 1e-10) & (x < 1e10)]
     if name == "silu":  # beyond, sigmoid is denormal and its digits are lost before the product
         x = x[x > -87]

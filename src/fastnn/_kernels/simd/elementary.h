@@ -72,13 +72,18 @@ INLINE vf log_sum(vf f, vf n) {
     return vfma(n, splat(LOG2_HIGH), f + vfma(square, splat(-0.5f), low));
 }
 
-INLINE vf vlog(vf x) {
-    const vf infinity = splat(INFINITY);
+/* x = 2^n (1 + f) as log_sum wants it: f; of a finite x > 0. */
+INLINE vf log_parts(vf x, vf *n) {
     vi denormal = x < 1.17549435e-38f;
     /* less the bits of sqrt(1/2), which wraps for a negative x */
     vi bits = (vi)((vu)where(denormal, x * 8388608.0f, x) - 0x3f3504f3u);
-    vf n = __builtin_convertvector((bits >> 23) - (denormal & 23), vf);
-    vf y = log_sum((vf)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f, n);
+    *n = __builtin_convertvector((bits >> 23) - (denormal & 23), vf);
+    return (vf)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
+}
+
+INLINE vf vlog(vf x) {
+    const vf infinity = splat(INFINITY);
+    vf n, f = log_parts(x, &n), y = log_sum(f, n);
     vf limit = where(x == 0.0f, -infinity, where(x < 0.0f, splat(NAN), x));
     return where((x > 0.0f) & (x < infinity), y, limit);
 }
@@ -156,21 +161,6 @@ INLINE vf verf(vf x) {
                          0.11283271f, -0.37612605f, 0.12837917f);
     vf signed_far = (vf)(((vi)x & INT32_MIN) | ((vi)far & 0x7fffffff));
     return where(vabs(x) < 1.0f, vfma(x, near, x), signed_far);
-}
-
-/* x ** exponent: the exponents that nets use without a call of the C library. */
-INLINE vf vpower(vf x, double exponent) {
-    if (exponent == 0.0) return splat(1.0f);
-    if (exponent == 1.0) return x;
-    if (exponent == 2.0) return x * x;
-    if (exponent == 3.0) return x * x * x;
-    if (exponent == -1.0) return 1.0f / x;
-    for (int i = 0; i < LANES; i++) x[i] = powf(x[i], (float)exponent);
-    return x;
-}
-INLINE vf vpower_slope(vf x, double exponent) {
-    if (exponent == 0.0) return (vf){0};
-    return (float)exponent * vpower(x, exponent - 1.0);
 }
 
 #endif

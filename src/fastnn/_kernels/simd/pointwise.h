@@ -5,6 +5,7 @@
  * A new operation is one row here and one case in tests/cases/pointwise.py.
  */
 #include "elementary.h"
+#include "power.h"
 
 #define POINTWISE(ROW)                                                                            \
     ROW(relu, "max(0, x)", "", Y, vmax(zero, x), where(y > zero, dy, zero))                      \
