@@ -34,7 +34,7 @@ INLINE vf_half power_half(vf_half f_, vf_half n_, double exponent) {
     p = p * r + 1.0 / 6;
     p = p * r + 0.5;
     p = (p * r + 1.0) * r + 1.0;
-    return __builtin_convertvector((vd)((vi_wide)p + ((vi_wide)shifted << 52)), vf_half);
+    return __builtin_convertvector((vd)((vu64)p + ((vu64)shifted << 52)), vf_half);
 }
 
 /* |x| ** exponent for a finite exponent. */
@@ -61,10 +61,10 @@ INLINE vf vpower(vf x, double exponent) {
         for (int i = 0; i < LANES; i++) x[i] = powf(x[i], (float)exponent);
         return x;
     }
-    const int64_t whole = (int64_t)exponent;
+    const int64_t below = (int64_t)exponent;
     const vf y = power_of_size(vabs(x), exponent);
-    if ((double)whole != exponent) return where((x < 0.0f) & (x > -INFINITY), splat(NAN), y);
-    return whole % 2 ? (vf)((vi)y | ((vi)x & INT32_MIN)) : y;
+    if ((double)below != exponent) return where((x < 0.0f) & (x > -INFINITY), splat(NAN), y);
+    return below % 2 ? (vf)((vi)y | ((vi)x & INT32_MIN)) : y;
 }
 INLINE vf vpower_slope(vf x, double exponent) {
     if (exponent == 0.0) return (vf){0};
