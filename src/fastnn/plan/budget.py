@@ -13,6 +13,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 RUNNING = 1 << 20  # code, stacks of threads and small objects that a first step touches
+NODE = 4 << 10  # objects that a plan makes of a node once its arena is known
 AUTO_SHARE = 0.95  # of what is available: others grow too
 GROWTH = 4 << 20  # what a process may gain between a refusal and the next attempt
 
@@ -27,6 +28,11 @@ class MemoryBudgetError(MemoryError):
     def __reduce__(self) -> tuple[type, tuple[str, int]]:
         """So that it can come from another process."""
         return type(self), (str(self), self.min_bytes)
+
+
+def running_bytes(nodes: int) -> int:
+    """What a step of so many nodes takes beside the arena, the batch and what is there before."""
+    return RUNNING + NODE * nodes
 
 
 def parse_bytes(budget: SupportsIndex | str) -> int:

@@ -9,10 +9,10 @@ from functools import cached_property
 from fastnn.graph import Graph
 from fastnn.plan.budget import (
     GROWTH,
-    RUNNING,
     MemoryBudgetError,
     format_bytes,
     resolve,
+    running_bytes,
 )
 from fastnn.plan.cost import team_size
 from fastnn.plan.edit import again_at
@@ -130,6 +130,7 @@ def build(
     fused = fuse(graph)
     planner = Planner(fused, team_size(fused, threads))
     batch = sum(tensor.bytes for tensor in graph.inputs)
+    running = running_bytes(len(fused.nodes))
 
     def baseline() -> int:
         return resident_bytes() - held
@@ -137,17 +138,17 @@ def build(
     def room() -> int:
         """What is left for an arena; planning itself leaves something in memory too."""
         assert limit is not None
-        return limit - baseline() - batch - RUNNING
+        return limit - baseline() - batch - running
 
     planned: Planned | None = planner.whole
     if limit is not None:
         planned = planner.fitting(room)
     if planned is None:
-        smallest = baseline() + batch + RUNNING + planner.smallest_arena + GROWTH
+        smallest = baseline() + batch + running + planner.smallest_arena + GROWTH
         raise MemoryBudgetError(
             f"a memory budget of {format_bytes(limit or 0)} is too small: this step needs at "
             f"least {format_bytes(smallest)} ({smallest} bytes), of which the process holds "
             f"{format_bytes(baseline())} already", smallest)
     return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
                 planned.again, baseline(), lambda: planner.smallest_arena,
-                planner.packed)
+                planner.packed, running)

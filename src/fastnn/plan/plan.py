@@ -21,7 +21,8 @@ class Plan:
 
     again: positions of the steps whose operation ran before, in the forward pass.
     `baseline_bytes` is what the process held when the plan was made, with parameters and the
-    optimizer's state; `peak_bytes` adds to it the arena and the batch.
+    optimizer's state; `peak_bytes` adds to it the arena, the batch and `running`: what else a
+    first step takes.
     """
 
     graph: Graph
@@ -32,6 +33,7 @@ class Plan:
     baseline_bytes: int
     smallest_arena: Callable[[], int]
     packed: Callable[[], list[tuple[int, float]]] = list
+    running: int = RUNNING
 
     @property
     def recomputed(self) -> tuple[str, ...]:
@@ -45,12 +47,12 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes + RUNNING
+        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes + self.running
 
     @cached_property
     def min_bytes(self) -> int:
         """The smallest memory budget for which there is a plan."""
-        return (self.baseline_bytes + self.smallest_arena() + self.batch_bytes + RUNNING
+        return (self.baseline_bytes + self.smallest_arena() + self.batch_bytes + self.running
                 + GROWTH)
 
     def frontier(self) -> list[tuple[int, float]]:
@@ -58,7 +60,7 @@ class Plan:
 
         From the least memory to the least time; between two of them the first one holds.
         """
-        beside = self.baseline_bytes + self.batch_bytes + RUNNING
+        beside = self.baseline_bytes + self.batch_bytes + self.running
         return [(beside + arena, time) for arena, time in self.packed()]
 
     @property
