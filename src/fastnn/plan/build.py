@@ -87,11 +87,11 @@ class Planner:
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
         """The fastest plan whose arena has room, also after what planning it has taken."""
-        if Lives(self.problem, settle(self.problem, self.problem.everything)).peak <= room() and (
-                self.whole.layout.arena_bytes <= room()):
+        whole = Lives(self.problem, settle(self.problem, self.problem.everything))
+        space = room()
+        if whole.peak <= space and self.whole.layout.arena_bytes <= space:
             return self.whole
         frontier(self.problem)
-        give_back()  # what the search held counts no longer
         for _ in range(ATTEMPTS):
             planned = self.fastest(room())
             if planned is None or planned.layout.arena_bytes <= room():
@@ -138,13 +138,16 @@ def build(
     def room() -> int:
         """What is left for an arena; planning itself leaves something in memory too."""
         assert limit is not None
+        give_back()  # what planning held counts no longer
         return limit - baseline() - batch - running
 
     planned: Planned | None = planner.whole
     if limit is not None:
         planned = planner.fitting(room)
     if planned is None:
-        smallest = baseline() + batch + running + planner.smallest_arena + GROWTH
+        smallest = batch + running + planner.smallest_arena + GROWTH
+        give_back()
+        smallest += baseline()
         raise MemoryBudgetError(
             f"a memory budget of {format_bytes(limit or 0)} is too small: this step needs at "
             f"least {format_bytes(smallest)} ({smallest} bytes), of which the process holds "

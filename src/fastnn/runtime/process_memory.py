@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 import os
 from pathlib import Path
@@ -26,7 +27,8 @@ def resident_bytes() -> int:
 
 
 def give_back() -> None:
-    """Let the system have what was freed, where the C library can be asked to (glibc)."""
+    """Let go of what nobody refers to, and let the system have it (where glibc can be asked to)."""
+    gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
