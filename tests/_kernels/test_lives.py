@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn.plan.edit import forget, gaps_at
+from fastnn.plan.edit import forget
 from fastnn.plan.fuse import fuse
 from fastnn.plan.improve import overshoot
 from fastnn.plan.lives import Lives
@@ -11,7 +11,7 @@ from fastnn.plan.problem import pose
 from fastnn.plan.select import select
 from tests.plan.random_graphs import random_graph
 from tests.plan.random_problems import random_problem
-from tests.plan.test_replay import random_schedule
+from tests.plan.test_replay import gaps_around, random_schedule
 
 
 def _problem(seed):
@@ -66,7 +66,7 @@ def test_what_is_missing_for_a_value_is_made_again(seed):
     problem = _problem(seed)
     lives = Lives(problem, random_schedule(problem, np.random.default_rng(seed), 6))
     for step in range(1, lives.steps):
-        for gap in gaps_at(lives, step):
+        for gap in gaps_around(lives, step):
             held = {int(value) for value, made, last in zip(
                 lives.value, lives.made, lives.last_read, strict=True)
                 if made < gap.end <= last and value != gap.value}

@@ -5,7 +5,7 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan import build as building
-from fastnn.plan.edit import again_at, forget, gaps_at
+from fastnn.plan.edit import Gap, again_at, forget, gaps_at
 from fastnn.plan.frontier import Point
 from fastnn.plan.fuse import fuse
 from fastnn.plan.lives import Lives
@@ -18,12 +18,16 @@ from tests.plan.random_graphs import random_graph
 from tests.plan.verify import verify
 
 
+def gaps_around(lives, step):
+    return [Gap(*gap) for gap in np.stack(gaps_at(lives, step), 1).tolist()]
+
+
 def random_schedule(problem, rng, edits, start=None):
     """Keep everything (or start elsewhere), then forget random values over random gaps."""
     schedule = problem.everything if start is None else start
     for _ in range(edits):
         lives = Lives(problem, schedule)
-        gaps = gaps_at(lives, int(rng.integers(len(schedule))))
+        gaps = gaps_around(lives, int(rng.integers(len(schedule))))
         if gaps:
             schedule = forget(lives, gaps[rng.integers(len(gaps))]).schedule
     return schedule
@@ -62,7 +66,7 @@ def test_each_gap_alone(name, monkeypatch):
     expected = _train(name, None, monkeypatch)
     problem = _problem(expected[2])
     lives = Lives(problem, problem.everything)
-    gaps = {gap for step in range(len(problem.tasks)) for gap in gaps_at(lives, step)}
+    gaps = {gap for step in range(len(problem.tasks)) for gap in gaps_around(lives, step)}
     assert len(gaps) > 5
     for gap in sorted(gaps, key=lambda gap: (gap.value, gap.start)):
         schedule = forget(lives, gap).schedule

@@ -24,13 +24,8 @@ class Gap:
     end: int
 
 
-def gaps_at(lives: Lives, step: int) -> list[Gap]:
-    """Gaps around a step, of values that may be made again."""
-    return [Gap(*gap) for gap in np.stack(rows_of_gaps(lives, step), 1).tolist()]
-
-
-def rows_of_gaps(lives: Lives, step: int) -> tuple[Ints, Ints, Ints]:
-    """The same as arrays of values, starts and ends."""
+def gaps_at(lives: Lives, step: int) -> tuple[Ints, Ints, Ints]:
+    """Gaps around a step, of values that may be made again: their values, starts and ends."""
     after = lives.read_at >= step
     start = lives.made.copy()
     np.maximum.at(start, lives.read[~after], lives.read_at[~after])

@@ -135,14 +135,10 @@ def _improve(problem: Problem, archive: Archive, narrow: Windows, effort: Effort
     for level in range(1, LEVELS + 1):
         share = effort.share(LEVELS + 1 - level)
         limit = round(most * (least / most) ** (level / LEVELS))
-        found = archive.best(limit)
-        starts = [] if found is None else [found.schedule]
         for start in dict.fromkeys((before, *archive.above(limit, 1))):
             order = reduce(problem, start, limit, share)
             if order is not None:
-                starts.append(refill(problem, order, limit, share))
-        for order in starts:
-            archive.add(order)
+                archive.add(refill(problem, order, limit, share))
         found = archive.best(limit)
         if found is not None:
             before = narrow.tighten(found.schedule, limit, share) or found.schedule

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.plan.edit import Gap, forget, keep, rows_of_gaps
+from fastnn.plan.edit import Gap, forget, gaps_at, keep
 from fastnn.plan.lives import Lives
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import spare_at
@@ -80,7 +80,7 @@ def _promising(lives: Lives, limit: int) -> list[Gap]:
     """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
     tables, tasks = lives.problem.tables, len(lives.problem.tasks)
     above = np.concatenate([[0], np.cumsum(lives.used > limit)])
-    value, start, end = rows_of_gaps(lives, int(lives.used.argmax()))
+    value, start, end = gaps_at(lives, int(lives.used.argmax()))
     seconds = tables.seconds[tasks + tables.producer[value]]
     merit = tables.sizes[value] * (above[end] - above[start + 1]) / np.maximum(seconds, 1e-12)
     best = np.argsort(-merit, kind="stable")[:TRIED]
