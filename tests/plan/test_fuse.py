@@ -23,6 +23,7 @@ from fastnn.plan.fuse import (
     sum_gradient,
     transposed_bias,
 )
+from fastnn.plan.fuse_spread import spread_gradient
 from fastnn.runtime.random import streams
 from tests.cases import CASES
 from tests.harness import run, same_bits, trace_case
@@ -77,6 +78,27 @@ def test_both_norms_at_the_end_of_a_block():
     assert names.count("batch_norm_add_relu") == 2
     assert "batch_norm" not in names
     assert same_bits(run(before, arrays, fused=False), run(after, arrays, fused=False))
+
+
+@pytest.mark.parametrize("average", [
+    lambda y: fn.mean(y, (2, 3)), lambda y: fn.adaptive_avg_pool2d(y, 1).flatten(1)])
+@pytest.mark.parametrize("size, groups, stays", [(1, 1, False), (1, 2, False), (3, 1, True)])
+def test_an_average_sends_its_gradient_through_1x1_filters_once(average, size, groups, stays):
+    """Made for one pixel, then spread; larger filters see the edges of the image."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((3, 8, 9, 7)).astype(np.float32)]
+    leaf, x = array_input(0, Spec(arrays[0].shape), "NCHW")
+    weights = [constant(_weight(rng, 8, 8, 3, 3)),
+               constant(_weight(rng, 10, 8 // groups, size, size))]
+    with streams():
+        y = average(fn.conv2d(fn.conv2d(x, weights[0], padding=1), weights[1], groups=groups,
+                              padding=size // 2))
+        loss = fn.mean(y * _weight(rng, *y.shape))
+        graph = Graph.trace([leaf], [loss, *gradients(loss, [*weights, x])], (), [loss])
+    after = spread_gradient(graph)
+    pixels = [n.inputs[0].shape[2:] for n in after.nodes if n.op.name == "conv2d_grad_input"]
+    assert pixels == [(9, 7) if stays else (1, 1), (9, 7)]
+    _same_but_for_rounding(graph, after, arrays)
 
 
 def _same_but_for_rounding(graph, after, arrays):

@@ -8,10 +8,10 @@ conv2d.pyx, for filters without stride and padding.
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv_sizes cimport Conv, LINEAR, read_sizes, sizes_bytes, way_of
-from fastnn._kernels.dispatch cimport linear_product
+from fastnn._kernels.dispatch cimport linear_product, norm_rows
 from fastnn._kernels.linear cimport (
     MANY, gradient_workspace, outer_matrix, product_workspace, run_product)
-from fastnn._kernels.norm_rows cimport NormRows, norm_of_rows, vectors_bytes
+from fastnn._kernels.norm_rows cimport norm_of_rows, vectors_bytes
 
 cdef enum:
     FEW = 8  # channels of x: the weight gradient is computed as its transpose
@@ -25,7 +25,7 @@ cdef void conv2d_forward_normed(char **p, const int64_t *d, const double *s,
     workspace.  s: eps.  y overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
-    cdef NormRows norm = norm_of_rows(v.c, p, s[0], p[8])
+    cdef norm_rows norm = norm_of_rows(v.c, p, s[0], p[8])
     cdef linear_product g
     g.depth, g.columns = v.c, v.k
     g.transposed, g.relu = 0, v.relu
@@ -42,7 +42,7 @@ cdef void conv2d_grad_weight_normed(char **p, const int64_t *d, const double *s,
     s: eps.  dw overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
-    cdef NormRows norm = norm_of_rows(v.c, p, s[0], p[7])
+    cdef norm_rows norm = norm_of_rows(v.c, p, s[0], p[7])
     outer_matrix(<const float *> p[5], v.k, <const float *> p[0], &norm, v.c, v.n * v.h * v.w,
                  <float *> p[6], p[7] + vectors_bytes(v.c), threads)
 

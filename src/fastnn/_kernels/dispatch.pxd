@@ -21,24 +21,6 @@ cdef extern from "simd/table.h":
         const char *hyper
         int buffers
         void (*update)(int64_t n, const double *hyper, float **buffers) noexcept nogil
-    # pooling
-    ctypedef struct max_pool_shape:
-        int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left
-        int64_t dilation_h, dilation_w, oh, ow
-    ctypedef struct pool_axis:
-        int64_t size, out, k, stride, pad, pad_end, count_padding
-    ctypedef struct average_shape:
-        int64_t n, c, divisor
-        pool_axis rows, columns
-    ctypedef struct pool_kernels:
-        void (*max_forward)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
-                            uint8_t *offsets) noexcept nogil
-        void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
-                             int64_t first, int64_t end, float *dx) noexcept nogil
-        void (*average_forward)(const average_shape *g, const float *x, int64_t oy,
-                                float *y) noexcept nogil
-        void (*average_backward)(const average_shape *g, const float *dy, int64_t first,
-                                 int64_t end, float *dx) noexcept nogil
     # batch norm
     enum: NORM_WIDTH
     enum: PEAK_CHAINS
@@ -48,6 +30,9 @@ cdef extern from "simd/table.h":
         const float *bias
         const float *slope
         const float *offset
+    ctypedef struct norm_rows:
+        int64_t width
+        norm_columns columns
     ctypedef struct norm_kernels:
         void (*moments)(int64_t rows, int64_t width, int64_t stride, const float *x,
                         double *mean, double *square) noexcept nogil
@@ -64,6 +49,24 @@ cdef extern from "simd/table.h":
         void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy,
                          const float *x, const norm_columns *v, float *dx, int relu,
                          int constant_statistics) noexcept nogil
+    # pooling
+    ctypedef struct max_pool_shape:
+        int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left
+        int64_t dilation_h, dilation_w, oh, ow
+    ctypedef struct pool_axis:
+        int64_t size, out, k, stride, pad, pad_end, count_padding
+    ctypedef struct average_shape:
+        int64_t n, c, divisor
+        pool_axis rows, columns
+    ctypedef struct pool_kernels:
+        void (*max_forward)(const max_pool_shape *g, const float *x, const norm_rows *norm,
+                            int64_t oy, float *y, uint8_t *offsets) noexcept nogil
+        void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
+                             int64_t first, int64_t end, float *dx) noexcept nogil
+        void (*average_forward)(const average_shape *g, const float *x, int64_t oy,
+                                float *y) noexcept nogil
+        void (*average_backward)(const average_shape *g, const float *dy, int64_t first,
+                                 int64_t end, float *dx) noexcept nogil
     # softmax and cross-entropy
     ctypedef struct softmax_kernels:
         void (*softmax)(int64_t classes, const float *x, float *y) noexcept nogil

@@ -1,7 +1,6 @@
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.dispatch cimport linear_product
-from fastnn._kernels.norm_rows cimport NormRows
+from fastnn._kernels.dispatch cimport linear_product, norm_rows
 
 cdef enum:
     MANY = 1 << 30  # rows: a 1x1 convolution of few pixels goes the way of one of many
@@ -12,10 +11,10 @@ cdef void linear_grad_weight(char **p, const int64_t *d, const double *s,
                              int threads) noexcept nogil
 cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns, bint normed,
                                int threads) noexcept nogil
-cdef void run_product(const linear_product *g, const NormRows *norm, int64_t rows,
+cdef void run_product(const linear_product *g, const norm_rows *norm, int64_t rows,
                       int64_t of_whole, char *workspace, int threads) noexcept nogil
 cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, bint normed,
                                 int threads) noexcept nogil
-cdef void outer_matrix(const float *a, int64_t rows, const float *b, const NormRows *norm,
+cdef void outer_matrix(const float *a, int64_t rows, const float *b, const norm_rows *norm,
                        int64_t columns, int64_t m, float *y, char *workspace,
                        int threads) noexcept nogil

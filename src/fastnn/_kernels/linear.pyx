@@ -9,10 +9,11 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport (
-    conv_tap, larger, linear_product, linear_scratch, outer_product, simd, smaller, whole)
+    conv_tap, larger, linear_product, linear_scratch, norm_rows, outer_product, simd, smaller,
+    whole)
 from fastnn._kernels.linear_few cimport (
     few_columns, few_rows, few_workspace, run_few_columns, run_few_rows)
-from fastnn._kernels.norm_rows cimport NormRows, read_rows
+from fastnn._kernels.norm_rows cimport read_rows
 from fastnn._kernels.outer cimport outer_plan, plan_outer, run_outer
 
 cdef enum:
@@ -59,7 +60,7 @@ cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns, bin
     return bytes
 
 
-cdef void product_chunk(const linear_product *g, const NormRows *norm, const Cut *cut,
+cdef void product_chunk(const linear_product *g, const norm_rows *norm, const Cut *cut,
                         int64_t chunk, int64_t rows, char *scratch) noexcept nogil:
     cdef int64_t block = chunk % cut.blocks, part = chunk // cut.blocks
     cdef int64_t row = cut.tiles * block // cut.blocks * simd.gemm.tile_rows
@@ -72,7 +73,7 @@ cdef void product_chunk(const linear_product *g, const NormRows *norm, const Cut
                          cut.panels * (part + 1) // cut.parts, scratch + cut.room_bytes)
 
 
-cdef void run_product(const linear_product *g, const NormRows *norm, int64_t rows,
+cdef void run_product(const linear_product *g, const norm_rows *norm, int64_t rows,
                       int64_t of_whole, char *workspace, int threads) noexcept nogil:
     """norm: that x is read through, where rows are many, or NULL.
 
@@ -144,7 +145,7 @@ cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, bint normed,
         plan.partial_bytes + threads * plan.scratch_bytes)
 
 
-cdef void outer_matrix(const float *a, int64_t rows, const float *b, const NormRows *norm,
+cdef void outer_matrix(const float *a, int64_t rows, const float *b, const norm_rows *norm,
                        int64_t columns, int64_t m, float *y, char *workspace,
                        int threads) noexcept nogil:
     """y[rows,columns] = a[m,rows]^T b[m,columns]; norm: that b is read through, or NULL."""

@@ -8,8 +8,8 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.dispatch cimport (
     block_pixels, conv_product, conv_scratch, conv_tap, inner_floats, is_inner, lane_depth,
-    linear_product, simd, smaller, whole)
-from fastnn._kernels.norm_rows cimport NormRows, read_rows
+    linear_product, norm_rows, simd, smaller, whole)
+from fastnn._kernels.norm_rows cimport read_rows
 
 cdef enum:
     FEW_ROWS = 32    # at most, and a depth of so many for each: else the sums over lanes cost more
@@ -74,7 +74,7 @@ cdef void turn_block(const linear_product *g, const float *turned, int64_t first
             g.y[row * g.columns + first + i] = value
 
 
-cdef void few_chunk(const linear_product *g, const NormRows *norm, const conv_product *inner,
+cdef void few_chunk(const linear_product *g, const norm_rows *norm, const conv_product *inner,
                     const Cut *cut, int64_t chunk, char *scratch) noexcept nogil:
     cdef int64_t first = cut.units * chunk // cut.blocks * UNIT
     cdef int64_t count = smaller(cut.many, cut.units * (chunk + 1) // cut.blocks * UNIT) - first
@@ -90,7 +90,7 @@ cdef void few_chunk(const linear_product *g, const NormRows *norm, const conv_pr
     turn_block(g, block.y, first, count, cut.few)
 
 
-cdef void run_few(const linear_product *g, const NormRows *norm, const Cut *cut,
+cdef void run_few(const linear_product *g, const norm_rows *norm, const Cut *cut,
                   const float *many, const float *few, char *workspace,
                   int threads) noexcept nogil:
     cdef conv_product inner
@@ -120,7 +120,7 @@ cdef void run_few(const linear_product *g, const NormRows *norm, const Cut *cut,
         few_chunk(g, norm, &inner, cut, chunk, workspace + threadid() * cut.scratch_bytes)
 
 
-cdef void run_few_columns(const linear_product *g, const NormRows *norm, int64_t rows,
+cdef void run_few_columns(const linear_product *g, const norm_rows *norm, int64_t rows,
                           char *workspace, int threads) noexcept nogil:
     """y[rows][columns], each an inner product of a row of x and a column."""
     cdef Cut cut = cut_few(rows, g.columns, g.depth, norm != NULL, False)

@@ -7,7 +7,7 @@ value has the bits of batch_norm_apply_relu.
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.batch_norm cimport WIDTH, blocks, scale_columns, spread
-from fastnn._kernels.dispatch cimport larger, norm_columns, simd, smaller, whole
+from fastnn._kernels.dispatch cimport larger, norm_columns, norm_rows, simd, smaller, whole
 
 cdef enum:
     COLUMNS = 256  # about: rows of few channels side by side
@@ -22,11 +22,11 @@ cdef int64_t vectors_bytes(int64_t c) noexcept nogil:
     return 3 * 4 * whole(width_of(c), 16)
 
 
-cdef NormRows norm_of_rows(int64_t c, char **p, double eps, char *room) noexcept nogil:
+cdef norm_rows norm_of_rows(int64_t c, char **p, double eps, char *room) noexcept nogil:
     """The norm whose mean, var, weight and bias are p[1] to p[4]."""
-    cdef NormRows norm
+    cdef norm_rows norm
     cdef float *vectors = <float *> room
-    norm.c, norm.width = c, width_of(c)
+    norm.width = width_of(c)
     cdef int64_t step = whole(norm.width, 16)
     norm.columns.mean, norm.columns.scale = vectors, vectors + step
     norm.columns.bias = vectors + 2 * step
@@ -38,7 +38,7 @@ cdef NormRows norm_of_rows(int64_t c, char **p, double eps, char *room) noexcept
     return norm
 
 
-cdef const float *read_rows(const NormRows *norm, int64_t rows, int64_t c, const float *x,
+cdef const float *read_rows(const norm_rows *norm, int64_t rows, int64_t c, const float *x,
                             char *room) noexcept nogil:
     """The values of rows behind the norm, in a room of rows * c floats; x if norm is NULL."""
     cdef float *y = <float *> room

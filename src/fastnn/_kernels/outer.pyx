@@ -3,8 +3,8 @@
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.dispatch cimport larger, outer_scratch, simd, smaller, whole
-from fastnn._kernels.norm_rows cimport NormRows, read_rows
+from fastnn._kernels.dispatch cimport larger, norm_rows, outer_scratch, simd, smaller, whole
+from fastnn._kernels.norm_rows cimport read_rows
 
 cdef enum:
     RANGES = 16              # enough for the cores of a small server, and even for 2
@@ -46,7 +46,7 @@ cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats, int
     return plan
 
 
-cdef void normed_outer(const outer_product *g, const NormRows *norm, int64_t first, int64_t count,
+cdef void normed_outer(const outer_product *g, const norm_rows *norm, int64_t first, int64_t count,
                        int64_t row, int64_t end, float *dw, char *room,
                        char *scratch) noexcept nogil:
     """simd.gemm.outer, block by block of those that it takes: each through the norm."""
@@ -61,7 +61,7 @@ cdef void normed_outer(const outer_product *g, const NormRows *norm, int64_t fir
         simd.gemm.outer(&part, 0, smaller(most, first + count - pixel), row, end, dw, scratch)
 
 
-cdef void outer_chunk(const outer_product *g, const NormRows *norm, const outer_plan *plan,
+cdef void outer_chunk(const outer_product *g, const norm_rows *norm, const outer_plan *plan,
                       int64_t chunk, int64_t pixels, int64_t rows, int64_t groups, float *dw,
                       float *partial, char *scratch) noexcept nogil:
     cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % groups
@@ -82,7 +82,7 @@ cdef void outer_chunk(const outer_product *g, const NormRows *norm, const outer_
         normed_outer(&local, norm, first, count, row, end, dw, scratch, scratch + plan.room_bytes)
 
 
-cdef void run_outer(const outer_product *g, const NormRows *norm, const outer_plan *plan,
+cdef void run_outer(const outer_product *g, const norm_rows *norm, const outer_plan *plan,
                     int64_t pixels, int64_t rows, int64_t groups, float *dw, char *workspace,
                     int threads) noexcept nogil:
     """dw[groups * rows][taps][depth] from all pixels; g describes the first group.

@@ -43,8 +43,8 @@ cdef void _max_row(char **p, const int64_t *d, const double *s, int64_t row) noe
     cdef const max_pool_shape *g = <const max_pool_shape *> d
     cdef int64_t line = g.ow * g.c
     cdef uint8_t *offsets = <uint8_t *> p[2]
-    simd.pool.max_forward(g, <const float *> p[0] + row // g.oh * g.h * g.w * g.c, row % g.oh,
-                          <float *> p[1] + row * line,
+    simd.pool.max_forward(g, <const float *> p[0] + row // g.oh * g.h * g.w * g.c, NULL,
+                          row % g.oh, <float *> p[1] + row * line,
                           NULL if offsets == NULL else offsets + row * line)
 
 

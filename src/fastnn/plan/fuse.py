@@ -1,7 +1,7 @@
 """Fusion: named rewrites that merge a cheap node into its producer.
 
-Each rewrite leaves every value that others read as it was, bit for bit (those in SUMMING but for
-the order of the sums that a producer takes over); the unfused graph is its test oracle.
+Each rewrite in EXACT leaves every value that others read as it was, bit for bit; the others but for
+the order of sums. The unfused graph is the test oracle of all.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from fastnn.plan.fuse_concat import (
     parts_of_grad_input,
     parts_of_grad_weight,
 )
+from fastnn.plan.fuse_spread import spread_gradient
 
 LEAST_ROW = 16  # channels that are worth reading through a norm: one vector
 
@@ -366,7 +367,7 @@ SUMMING: tuple[Callable[[Graph], Graph], ...] = (
 LAST: tuple[Callable[[Graph], Graph], ...] = (
     parts_as_they_are_read, joined_inputs, norm_as_it_is_read)
 EXACT = (*FIRST, *LAST)
-REWRITES = (*FIRST, *PARTS, *SUMMING, *LAST)
+REWRITES = (*FIRST, spread_gradient, *PARTS, *SUMMING, *LAST)
 
 
 def fuse(graph: Graph) -> Graph:

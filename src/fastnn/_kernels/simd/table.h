@@ -31,30 +31,6 @@ typedef struct {
     unary_grad_fn backward;
 } unary_row;
 
-/* Pooling (pool.h, average.h) of one NHWC image per call. */
-typedef struct {
-    int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow;
-} max_pool_shape;
-typedef struct {
-    int64_t size, out; /* of the input, of the output */
-    int64_t k, stride, pad, pad_end, count_padding; /* k = 0: bins of adaptive pooling */
-} pool_axis;
-typedef struct {
-    int64_t n, c, divisor; /* divisor = 0: the size of each window */
-    pool_axis rows, columns;
-} average_shape;
-typedef struct {
-    /* x[h][w][c], row oy of y[oh][ow][c] and, unless NULL, of offsets[oh][ow][c] */
-    void (*max_forward)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
-                        uint8_t *offsets);
-    /* dy[oh][ow][c], offsets[oh][ow][c], rows first..end of dx[h][w][c] */
-    void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
-                         int64_t first, int64_t end, float *dx);
-    void (*average_forward)(const average_shape *g, const float *x, int64_t oy, float *y);
-    void (*average_backward)(const average_shape *g, const float *dy, int64_t first, int64_t end,
-                             float *dx);
-} pool_kernels;
-
 /* Batch norm (norm.h). Blocks of x[rows][width], row after row `stride` floats apart, where
  * width <= NORM_WIDTH; all per-column vectors have `width` values. */
 enum { NORM_WIDTH = 1024 };
@@ -62,6 +38,10 @@ typedef struct {
     const float *mean, *scale, *bias; /* y = (x - mean) * scale + bias */
     const float *slope, *offset;      /* dx = dy * scale + (x - mean) * slope + offset */
 } norm_columns;
+typedef struct {
+    int64_t width; /* of the vectors: they repeat the channels of some pixels, whole ones */
+    norm_columns columns;
+} norm_rows;
 typedef struct {
     void (*moments)(int64_t rows, int64_t width, int64_t stride, const float *x, double *mean,
                     double *square);
@@ -76,6 +56,31 @@ typedef struct {
     void (*backward)(int64_t rows, int64_t width, int64_t stride, const float *dy, const float *x,
                      const norm_columns *v, float *dx, int relu, int constant_statistics);
 } norm_kernels;
+
+/* Pooling (pool.h, average.h) of one NHWC image per call. */
+typedef struct {
+    int64_t n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow;
+} max_pool_shape;
+typedef struct {
+    int64_t size, out; /* of the input, of the output */
+    int64_t k, stride, pad, pad_end, count_padding; /* k = 0: bins of adaptive pooling */
+} pool_axis;
+typedef struct {
+    int64_t n, c, divisor; /* divisor = 0: the size of each window */
+    pool_axis rows, columns;
+} average_shape;
+typedef struct {
+    /* x[h][w][c], behind a norm and a ReLU unless NULL; row oy of y[oh][ow][c] and, unless NULL, of
+     * offsets[oh][ow][c] */
+    void (*max_forward)(const max_pool_shape *g, const float *x, const norm_rows *norm, int64_t oy,
+                        float *y, uint8_t *offsets);
+    /* dy[oh][ow][c], offsets[oh][ow][c], rows first..end of dx[h][w][c] */
+    void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
+                         int64_t first, int64_t end, float *dx);
+    void (*average_forward)(const average_shape *g, const float *x, int64_t oy, float *y);
+    void (*average_backward)(const average_shape *g, const float *dy, int64_t first, int64_t end,
+                             float *dx);
+} pool_kernels;
 
 /* Softmax and cross-entropy (softmax.h) of rows of `classes` values, one where no count is given. */
 typedef struct {
