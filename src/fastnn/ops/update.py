@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastnn.graph import Call, Node, Op, Spec
+from fastnn.graph import Call, Node, Op, Spec, moved_bytes
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Update(Op):
         parameters = node.inputs[1::self.per_tensor]
         sizes = tuple(parameter.size for parameter in parameters)
         return [Call(self.kernel, node.inputs, (len(sizes), *sizes))]
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        gradients = node.inputs[2::self.per_tensor]  # read; all else is read and written
+        return {"pass": 2 * moved_bytes(node) - sum(tensor.bytes for tensor in gradients)}
 
     def flops(self, node: Node) -> float:
         return 4.0 * sum(tensor.size for tensor in node.inputs[1::self.per_tensor])

@@ -30,7 +30,8 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor
 
-FASTEST = 4  # times as fast as the fixed rates, each thread: a noisy fit must not make work free
+PRIOR = 0.01  # what the miniatures must tell of a rate to outweigh what is expected of it
+FASTEST = 4  # times as fast as expected: a noisy fit must not make work free
 ROUNDS = 5  # each node's time is the least of so many: others can only add to it
 
 
@@ -130,27 +131,40 @@ def times(todo: Sequence[Miniature], rounds: int = ROUNDS) -> list[tuple[Node, f
             if node.op.view_of(node) is None]
 
 
-def fit(measured: Sequence[tuple[Node, float]], threads: int) -> dict[str, float]:
-    """The rates for which errors are least, none below what no machine reaches.
+def fit(measured: Sequence[tuple[Node, float]], prior: Mapping[str, float]) -> dict[str, float]:
+    """The rates for which errors are least; what the nodes do not tell apart stays near a prior.
 
     An error's square counts by the node's time: relative errors alone would weigh a hundred small
-    nodes as much as those that a step's time is made of, absolute ones would see no small node.
+    nodes as much as those that a step's time is made of, absolute ones would see no small node. A
+    rate that is off its prior, brought to this machine's speed, by all of it counts as much as an
+    error of PRIOR of all time (ridge regression, Hoerl and Kennard 1970): Winograd's products and
+    what it transforms grow together, and noise alone would say which of them is dear.
     """
     kinds = list(FIXED)
     rows = np.array([[amounts_of(node).get(kind, 0.0) for kind in kinds] for node, _ in measured])
     seconds = np.array([max(time, 0.0) for _, time in measured])
+    expected = np.array([prior[kind] for kind in kinds])
+    expected *= seconds.sum() / (rows @ expected).sum()
     weights = 1 / np.sqrt(np.maximum(seconds, 1e-6))
     scale = np.maximum(rows.max(0), 1.0)
-    least = np.array([FIXED[kind] / (FASTEST * threads) for kind in kinds])
-    beyond, _ = nnls(rows / scale * weights[:, None], (seconds - rows @ least) * weights)
+    known = np.flatnonzero(expected)
+    pull = np.zeros((known.size, len(kinds)))
+    pull[np.arange(known.size), known] = 1 / (scale * expected)[known]
+    strength = np.sqrt(PRIOR * seconds.sum())
+    least = expected / FASTEST
+    beyond, _ = nnls(
+        np.vstack([rows / scale * weights[:, None], strength * pull]),
+        np.concatenate([(seconds - rows @ least) * weights,
+                        np.full(known.size, strength * (1 - 1 / FASTEST))]))
     return dict(zip(kinds, (least + beyond / scale).tolist(), strict=True))
 
 
 def calibrate(threads: int) -> dict[str, Mapping[str, float]]:
     """{"alone", "team"}: the rates of one thread and of so many."""
     todo = {size: [miniature(*each, size) for each in MINIATURES] for size in {1, threads}}
-    rates = {size: fit(times(each), size) for size, each in todo.items()}
-    return {"alone": rates[1], "team": rates[threads]}
+    measured = {size: times(each) for size, each in todo.items()}
+    alone = fit(measured[1], FIXED)
+    return {"alone": alone, "team": fit(measured[threads], alone) if threads > 1 else alone}
 
 
 if __name__ == "__main__":
