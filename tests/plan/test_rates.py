@@ -6,13 +6,14 @@ import subprocess
 from itertools import product
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import fastnn as fn
 from fastnn import nn
 from fastnn.graph import Call, Spec, leaf
 from fastnn.ops.conv_work import conv_work
-from fastnn.plan import rates
+from fastnn.plan import calibrate, rates
 from fastnn.plan.calibrate import MINIATURES, fit, miniature
 from fastnn.plan.cost import CACHE, FAR, FIXED, PASSES, Rates, amounts_of, fixed_rates
 
@@ -100,14 +101,44 @@ def test_fixed_rates_where_nothing_can_be_kept_or_measured(folder, measured, mon
     assert os.listdir(folder) == []
 
 
-def test_the_fit_finds_the_rates_that_times_were_made_of():
+def _told_times(told):
+    """All nodes of the miniatures, with the times that rates say."""
     nodes = [node for build, shape in MINIATURES for node in miniature(build, shape, 1).nodes]
-    told = {kind: rate or 1e-11 for kind, rate in FIXED.items()} | {"call": 2e-6}
-    times = [(node, Rates(1, told, told).node_seconds(node)) for node in nodes
-             if node.op.view_of(node) is None]
-    found = fit(times, 1)
-    for kind, rate in told.items():
-        assert found[kind] == pytest.approx(rate, rel=1e-3), kind
+    return [(node, Rates(1, told, told).node_seconds(node)) for node in nodes
+            if node.op.view_of(node) is None]
+
+
+EXPECTED = {kind: rate or 1e-11 for kind, rate in FIXED.items()} | {"call": 2e-6}
+
+
+def test_the_fit_finds_a_machine_of_another_speed():
+    times = _told_times({kind: 3 * rate for kind, rate in EXPECTED.items()})
+    found = fit(times, EXPECTED)
+    for kind, rate in EXPECTED.items():
+        assert found[kind] == pytest.approx(3 * rate, rel=1e-3), kind
+
+
+def test_the_fit_finds_a_kind_that_is_dearer_than_expected():
+    """What many nodes are made of is found; all of their time is in any case."""
+    told = EXPECTED | {"matrix products": 2e-11, "norm gradient" + FAR: 2e-10}
+    times = _told_times(told)
+    found = fit(times, EXPECTED)
+    for kind in ("matrix products", "norm gradient" + FAR):
+        assert found[kind] == pytest.approx(told[kind], rel=0.2), kind
+    seconds = sum(Rates(1, found, found).node_seconds(node) for node, _ in times)
+    assert seconds == pytest.approx(sum(time for _, time in times), rel=0.03)
+
+
+@pytest.mark.parametrize("prior", [calibrate.PRIOR, 0.0])
+def test_noise_does_not_tell_one_kind_from_another(prior, monkeypatch):
+    """Winograd's products and transforms come together: least squares alone takes one for other."""
+    monkeypatch.setattr(calibrate, "PRIOR", prior)
+    rng = np.random.default_rng(0)
+    times = [(node, time * rng.uniform(0.8, 1.25)) for node, time in _told_times(EXPECTED)]
+    found = fit(times, EXPECTED)
+    off = [found[kind] / EXPECTED[kind] for kind in ("tile products", "tile values")]
+    spread = max(max(share, 1 / share) for share in off)
+    assert (spread < 1.2) == (prior > 0), off
 
 
 def test_bytes_beyond_the_cache_come_from_memory():

@@ -6,7 +6,7 @@ those below some place in that order: batch norm, ReLU, sums and pooling first, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fastnn.plan.blocks import Block
@@ -34,23 +34,9 @@ class Option:
 
 def options(problem: Problem, block: Block, most: int = MOST_OPTIONS) -> list[Option]:
     """The options of a block, about `most`, the one that keeps most first."""
-    inside = {value for number in range(block.first, block.end)
-              for value in problem.tasks[number].outputs if problem.renewable[value]}
-    read = {v for number in block.backward for v in problem.tasks[number].inputs} & inside
-    read -= problem.dropped
-
-    def dearness(value: int) -> float:
-        return problem.tasks[problem.producer[value]].second.seconds / problem.sizes[value]
-
-    ordered = sorted(read, key=lambda value: (dearness(value), value))
-    levels = sorted({dearness(value) for value in ordered})
-    step = max(1, -(-len(levels) // (most - 1)))
-    bounds = [-1.0, *levels[step - 1::step], *levels[-1:]]
-    found = []
-    for bound in dict.fromkeys(bounds):
-        kept = frozenset(value for value in ordered if dearness(value) > bound)
-        found.append(_option(problem, block, inside, kept))
-    return found
+    inside = _made_inside(problem, block)
+    return [_option(problem, block, inside, kept)
+            for kept in _choices(problem, block, inside, most)]
 
 
 def thresholds(problem: Problem, most: int) -> list[Schedule]:
@@ -60,8 +46,29 @@ def thresholds(problem: Problem, most: int) -> list[Schedule]:
     residual blocks, one from another.
     """
     whole = Block(0, problem.forward, tuple(range(problem.forward, len(problem.tasks))))
+    inside = _made_inside(problem, whole)
     forward = tuple(range(problem.forward))
-    return [forward + option.backward for option in options(problem, whole, most)]
+    return [forward + _with_replays(problem, whole, inside, set(kept))[0]
+            for kept in _choices(problem, whole, inside, most)]
+
+
+def _made_inside(problem: Problem, block: Block) -> set[int]:
+    return {value for number in range(block.first, block.end)
+            for value in problem.tasks[number].outputs if problem.renewable[value]}
+
+
+def _choices(
+    problem: Problem, block: Block, inside: set[int], most: int
+) -> Iterator[frozenset[int]]:
+    """What a block may keep of what its backward pass reads, the most first."""
+    read = {v for number in block.backward for v in problem.tasks[number].inputs} & inside
+    read -= problem.dropped
+    dearness = {value: problem.tasks[problem.producer[value]].second.seconds / problem.sizes[value]
+                for value in read}
+    levels = sorted(set(dearness.values()))
+    step = max(1, -(-len(levels) // (most - 1)))
+    for bound in dict.fromkeys([-1.0, *levels[step - 1::step], *levels[-1:]]):
+        yield frozenset(value for value in read if dearness[value] > bound)
 
 
 def _option(problem: Problem, block: Block, inside: set[int], kept: frozenset[int]) -> Option:
