@@ -60,6 +60,12 @@ def _step(limit):
                                fn.optim.SGD(model.parameters(), lr=0.1), memory_budget=limit)
 
 
+def _peak_bytes():
+    """The most that this process ever held, as the system counts it."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+
+
 def _batch(count=2048):
     rng = np.random.default_rng(0)
     return rng.standard_normal((count, 2, 8, 8)).astype(np.float32), rng.integers(0, 4, count)
@@ -203,3 +209,22 @@ def test_evaluation_keeps_to_the_budget():
         trainer.evaluate((x, y), batch_size=512)
     trainer.train_step.memory_budget = None
     assert trainer.evaluate((x, y), batch_size=512) == free
+
+
+@in_a_fresh_process
+def test_a_deep_net_holds_the_least_budget():
+    """Its plan's own objects count: thousands of steps, a few KiB each."""
+    model = fn.models.create("resnet242")
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((64, 3, 32, 32), np.float32), rng.integers(0, 10, 64)
+    step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(),
+                        fn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), "1MiB")
+    try:
+        step(x, y)
+    except fn.MemoryBudgetError as error:  # not kept: its frames hold what planning made
+        least = error.min_bytes
+    step.memory_budget = least
+    for _ in range(2):
+        step(x, y)
+    assert len(step.plan(x.shape).steps) > 2000
+    assert _peak_bytes() <= least

@@ -14,8 +14,10 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 
 RUNNING = 1 << 20  # code, stacks of threads and small objects that a first step touches
 NODE = 4 << 10  # objects that a plan makes of a node once its arena is known
+PLANNED = 5 << 10  # and before: the graph with what runs again, kernels and places
 AUTO_SHARE = 0.95  # of what is available: others grow too
 GROWTH = 4 << 20  # what a process may gain between a refusal and the next attempt
+LEFT = 3 << 10  # and for each node: a refused plan's memory comes back in pieces
 
 
 class MemoryBudgetError(MemoryError):

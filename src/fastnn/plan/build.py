@@ -9,6 +9,8 @@ from functools import cached_property
 from fastnn.graph import Graph
 from fastnn.plan.budget import (
     GROWTH,
+    LEFT,
+    PLANNED,
     MemoryBudgetError,
     format_bytes,
     resolve,
@@ -16,7 +18,7 @@ from fastnn.plan.budget import (
 )
 from fastnn.plan.cost import team_size
 from fastnn.plan.edit import again_at
-from fastnn.plan.frontier import frontier
+from fastnn.plan.frontier import frontier, known
 from fastnn.plan.fuse import fuse
 from fastnn.plan.lives import Lives
 from fastnn.plan.memory import Layout, layout
@@ -56,7 +58,7 @@ class Planner:
     @cached_property
     def problem(self) -> Problem:
         """The graph as tasks with bytes and seconds."""
-        return pose(self.graph, self.steps, machine_rates(self.threads))
+        return known(pose(self.graph, self.steps, machine_rates(self.threads)))
 
     def lay_out(self, schedule: Schedule, room: int | None = None) -> Planned:
         """A schedule with kernels and places, if possible in so many bytes."""
@@ -92,11 +94,18 @@ class Planner:
         if whole.peak <= space and self.whole.layout.arena_bytes <= space:
             return self.whole
         frontier(self.problem)
+        space = room() - self.object_bytes
         for _ in range(ATTEMPTS):
-            planned = self.fastest(room())
+            planned = self.fastest(space)
             if planned is None or planned.layout.arena_bytes <= room():
                 return planned
+            space = min(room(), planned.layout.arena_bytes - 1)
         return None
+
+    @property
+    def object_bytes(self) -> int:
+        """What the objects of a plan take, about: known before it is made."""
+        return PLANNED * len(self.graph.nodes)
 
     def packed(self) -> list[tuple[int, float]]:
         """(bytes of the arena, seconds of a step) of the frontier, from the least memory."""
@@ -145,13 +154,14 @@ def build(
     if limit is not None:
         planned = planner.fitting(room)
     if planned is None:
-        smallest = batch + running + planner.smallest_arena + GROWTH
+        least = batch + running + planner.smallest_arena + planner.object_bytes
+        least += GROWTH + LEFT * len(fused.nodes)
         give_back()
-        smallest += baseline()
+        least += baseline()
         raise MemoryBudgetError(
             f"a memory budget of {format_bytes(limit or 0)} is too small: this step needs at "
-            f"least {format_bytes(smallest)} ({smallest} bytes), of which the process holds "
-            f"{format_bytes(baseline())} already", smallest)
+            f"least {format_bytes(least)} ({least} bytes), of which the process holds "
+            f"{format_bytes(baseline())} already", least)
     return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
                 planned.again, baseline(), lambda: planner.smallest_arena,
                 planner.packed, running)
