@@ -24,7 +24,7 @@ CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (1, 6, 24)}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 48  # limits for which schedules are improved
 NARROW, WIDE = 8, 10  # values that a window chooses of at once
-EFFORT = 5_000_000
+EFFORT = 4_000_000
 
 
 @dataclass(frozen=True)
