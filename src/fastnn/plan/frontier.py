@@ -19,8 +19,9 @@ from fastnn.plan.settle import settle
 from fastnn.plan.windows import Windows
 
 # Numbers of blocks that are tried: few have wider choices, many finer ones, and the most are for
-# nets that have as many. Of each, tables for limits up to the peak, and finer ones up to parts.
-CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (1, 6, 24)}
+# nets that have as many. Of each, tables for limits up to the peak, and finer ones up to parts of
+# it: a value of such a net is less than a slot of the first table.
+CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (1, 4, 12, 24)}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 48  # limits for which schedules are improved
 NARROW, WIDE = 8, 10  # values that a window chooses of at once
@@ -110,7 +111,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
         for share in ranges:
             table = solve(chain, top // share)
             limits = table.limits()
-            most_tried = max(4, effort.steps // (100 * len(problem.tasks)))
+            most_tried = max(4, effort.steps // (25 * len(problem.tasks)))
             for limit in limits[::-(-len(limits) // most_tried) or 1]:
                 order = settle(problem, Lives(problem, schedule(problem, table, limit))
                                .pruned().schedule)
