@@ -30,7 +30,7 @@ from fastnn.plan.select import Step, select
 from fastnn.plan.settle import settle
 from fastnn.runtime.process_memory import give_back, resident_bytes
 
-ATTEMPTS = 4  # at a plan that still fits once it is made
+ATTEMPTS = 3  # at a plan that still fits once it is made
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,19 @@ class Planner:
         if whole.peak <= space and self.whole.layout.arena_bytes <= space:
             return self.whole
         frontier(self.problem)
-        space = room() - self.object_bytes
+        planned = self._fitting_beside_itself(room() - self.object_bytes, room)
+        return planned or self._fitting_beside_itself(room(), room)  # they may take less
+
+    def _fitting_beside_itself(self, space: int, room: Callable[[], int]) -> Planned | None:
+        """The fastest plan with an arena of so much space, or of what its own objects leave."""
         for _ in range(ATTEMPTS):
             planned = self.fastest(space)
-            if planned is None or planned.layout.arena_bytes <= room():
+            if planned is None:
+                break
+            left = room()
+            if planned.layout.arena_bytes <= left:
                 return planned
-            space = min(room(), planned.layout.arena_bytes - 1)
+            space = min(left, planned.layout.arena_bytes - 1)
         return None
 
     @property
