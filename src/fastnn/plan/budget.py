@@ -37,6 +37,11 @@ def running_bytes(nodes: int) -> int:
     return RUNNING + NODE * nodes
 
 
+def growth_bytes(nodes: int) -> int:
+    """What a process may gain until another plan for so many nodes is made."""
+    return GROWTH + (PLANNED + LEFT) * nodes
+
+
 def parse_bytes(budget: SupportsIndex | str) -> int:
     """A number of bytes from 512, "512MiB" or "2GB".
 

@@ -8,11 +8,10 @@ from functools import cached_property
 
 from fastnn.graph import Graph
 from fastnn.plan.budget import (
-    GROWTH,
-    LEFT,
     PLANNED,
     MemoryBudgetError,
     format_bytes,
+    growth_bytes,
     resolve,
     running_bytes,
 )
@@ -146,7 +145,7 @@ def build(
     fused = fuse(graph)
     planner = Planner(fused, team_size(fused, threads))
     batch = sum(tensor.bytes for tensor in graph.inputs)
-    running = running_bytes(len(fused.nodes))
+    running, growth = running_bytes(len(fused.nodes)), growth_bytes(len(fused.nodes))
 
     def baseline() -> int:
         return resident_bytes() - held
@@ -161,8 +160,7 @@ def build(
     if limit is not None:
         planned = planner.fitting(room)
     if planned is None:
-        least = batch + running + planner.smallest_arena + planner.object_bytes
-        least += GROWTH + LEFT * len(fused.nodes)
+        least = batch + running + planner.smallest_arena + growth
         give_back()
         least += baseline()
         raise MemoryBudgetError(
@@ -171,4 +169,4 @@ def build(
             f"{format_bytes(baseline())} already", least)
     return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
                 planned.again, baseline(), lambda: planner.smallest_arena,
-                planner.packed, running)
+                planner.packed, running, growth)

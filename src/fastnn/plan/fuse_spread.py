@@ -18,9 +18,9 @@ def spread_gradient(graph: Graph) -> Graph:
     """The input's gradient of a 1x1 convolution whose dy is the same at every pixel of an image."""
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         op = node.op
-        if not isinstance(op, Conv2dGradInput):
-            return None
-        dy, weight, *bias = inputs  # a transposed convolution may have one
+        if not isinstance(op, Conv2dGradInput) or len(inputs) != 2:
+            return None  # a transposed convolution's bias is not to be scaled by a spread average
+        dy, weight = inputs
         spread = dy.node
         if not isinstance(spread.op, (Expand, AdaptiveAvgPool2dGrad)):
             return None
@@ -29,7 +29,7 @@ def spread_gradient(graph: Graph) -> Graph:
                 or pixel.shape != (*dy.shape[:2], 1, 1)):
             return None
         one = (*op.shape[:2], 1, 1)
-        gradient = Node(replace(op, shape=one), (pixel, weight, *bias), [Spec(one)], node.origin)
+        gradient = Node(replace(op, shape=one), (pixel, weight), [Spec(one)], node.origin)
         return Node(replace(spread.op, shape=op.shape), gradient.outputs,
                     [node.outputs[0].spec], node.origin).outputs
 

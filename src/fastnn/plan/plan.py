@@ -22,7 +22,7 @@ class Plan:
     again: positions of the steps whose operation ran before, in the forward pass.
     `baseline_bytes` is what the process held when the plan was made, with parameters and the
     optimizer's state; `peak_bytes` adds to it the arena, the batch and `running`: what else a
-    first step takes.
+    first step takes. `growth`: what the process may gain until another plan is made.
     """
 
     graph: Graph
@@ -34,6 +34,7 @@ class Plan:
     smallest_arena: Callable[[], int]
     packed: Callable[[], list[tuple[int, float]]] = list
     running: int = RUNNING
+    growth: int = GROWTH
 
     @property
     def recomputed(self) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ class Plan:
     def min_bytes(self) -> int:
         """The smallest memory budget for which there is a plan."""
         return (self.baseline_bytes + self.smallest_arena() + self.batch_bytes + self.running
-                + GROWTH)
+                + self.growth)
 
     def frontier(self) -> list[tuple[int, float]]:
         """(bytes of the process, predicted seconds of a step): what each budget costs.
