@@ -13,6 +13,7 @@ from fastnn.plan.memory import Layout
 from fastnn.plan.rates import machine_rates
 from fastnn.plan.select import Step
 from fastnn.runtime.executor import Place, PlacedCall
+from fastnn.runtime.process_memory import give_back, resident_bytes
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,12 @@ class Plan:
 
     @cached_property
     def min_bytes(self) -> int:
-        """The smallest memory budget for which there is a plan."""
-        return (self.baseline_bytes + self.smallest_arena() + self.batch_bytes + self.running
+        """The smallest memory budget for which there is a plan; finding it takes memory too."""
+        before = resident_bytes()
+        arena = self.smallest_arena()
+        give_back()
+        searched = max(0, resident_bytes() - before)
+        return (self.baseline_bytes + searched + arena + self.batch_bytes + self.running
                 + self.growth)
 
     def frontier(self) -> list[tuple[int, float]]:
