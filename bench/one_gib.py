@@ -27,7 +27,7 @@ from fastnn.bench.modes import Mode
 from fastnn.bench.turns import PAUSE, Worker, WorkerError
 
 GIB = 1 << 30
-STEPS = 3  # the second is the first with the optimizer's state
+STEPS = 2  # the second is the first with the optimizer's state
 SHARE = 1 / 64  # of a size, to which it is found
 PLACES = ("none", "stages", "sqrt", "blocks", "sqrt and blocks", "halving", "halves of blocks",
           "blocks and halves")
@@ -110,9 +110,10 @@ class Attempts:
 def largest(bytes_of, limit, low, guess):
     """The largest size that fits a limit, to SHARE of it, from one that does and a guess.
 
-    Where both ends are known the next guess is on the line between them, SHARE of a size inside.
+    It climbs by a 16th, and twice as far each time, until a size does not fit. Where both ends are
+    known the next guess is on the line between them, SHARE of a size inside.
     """
-    high = None
+    high, climb = None, 1 / 16
     while high is None or high - low > max(1, int(SHARE * low)):
         if bytes_of(guess) <= limit:
             low = max(low, guess)
@@ -120,7 +121,8 @@ def largest(bytes_of, limit, low, guess):
             high = guess
         step = max(1, int(SHARE * low))
         if high is None:
-            guess = low + max(step, low // 16)
+            guess = low + max(step, int(climb * low))
+            climb *= 2
         elif bytes_of(high) == float("inf"):
             guess = (low + high) // 2
         else:

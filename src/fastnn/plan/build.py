@@ -84,6 +84,7 @@ class Planner:
             planned = self.lay_out(point.schedule, arena_bytes)
             if planned.layout.arena_bytes <= arena_bytes:
                 return planned
+            del planned  # not beside the next one
         return None
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
@@ -106,6 +107,7 @@ class Planner:
             if planned.layout.arena_bytes <= left:
                 return planned
             space = min(left, planned.layout.arena_bytes - 1)
+            del planned  # not beside the next one
         return None
 
     @property
