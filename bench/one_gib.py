@@ -15,6 +15,7 @@ steps; its VmHWM counts, imports included. In the end the largest sizes make ste
 
 import argparse
 import json
+import os
 import re
 import statistics
 import time
@@ -61,7 +62,10 @@ QUESTIONS = {
 
 
 def fastnn_way(budget):
-    return Mode("fastnn", "budget", {"budget": budget})
+    """fastnn with a planner; its peer takes nets from this folder."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return Mode("fastnn", "budget", {"budget": budget},
+                {"PYTHONPATH": os.pathsep.join(filter(None, paths))})
 
 
 def torch_ways():
