@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from fastnn._kernels.chain_table import fill
+from fastnn._kernels.chain_table import fill, row_of
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -49,9 +49,10 @@ def test_every_stretch_and_limit(seed):
     seconds, choice = fill(crossing, held, arriving, again, starts, options, spent, unit, slots)
     for first in range(count):
         for last in range(first, count):
+            row = row_of(first, last)
             for units in range(slots + 1):
-                found, wanted = seconds[first, last, units], best(first, last, units)
+                found, wanted = seconds[row, units], best(first, last, units)
                 np.testing.assert_allclose(found, wanted, rtol=1e-5)
                 if np.isfinite(wanted):
-                    chosen = ways(first, last, units)[choice[first, last, units]]
+                    chosen = ways(first, last, units)[choice[row, units]]
                     np.testing.assert_allclose(chosen, wanted, rtol=1e-5)

@@ -2,7 +2,7 @@
 
 Tiles fall into ranges that have a sum of their own; blocks of a range are added in order, then the
 ranges. As many ranges as there are threads are done side by side, else one after the other by all
-threads together: the same sums either way. Sums that would not stay in the last cache go in bands
+threads together, each added to those before: the same sums either way. Sums that would not stay in the last cache go in bands
 (winograd_weight_bands.pyx).
 """
 
@@ -29,7 +29,7 @@ cdef enum:
 cdef struct Weights:
     const winograd_table *w
     tile_grid source, target
-    int64_t c, k, plane, ranges, rest_at
+    int64_t c, k, plane, ranges
     Blocks blocks
     const float *x
     const norm_columns *norm  # behind which a ReLU x is read, or NULL
@@ -55,7 +55,6 @@ cdef Weights cut_weights(const Conv *v) noexcept nogil:
     while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
                             (g.ranges - 1) * sums_bytes > RANGES_BYTES):
         g.ranges //= 2
-    g.rest_at = g.ranges * sums_bytes
     g.x = g.dy = NULL
     g.norm = NULL
     g.dw = g.sums = NULL
@@ -65,6 +64,12 @@ cdef Weights cut_weights(const Conv *v) noexcept nogil:
 
 cdef bint by_ranges(const Weights *g, int threads) noexcept nogil:
     return threads > 1 and g.ranges >= threads
+
+
+cdef int64_t rest_at(const Weights *g, int threads) noexcept nogil:
+    """Where the sums end: of all ranges, or of those that are done and of the one at work."""
+    cdef int64_t held = g.ranges if by_ranges(g, threads) else smaller(g.ranges, 2)
+    return 4 * held * g.w.planes * g.plane
 
 
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
@@ -82,12 +87,12 @@ cdef void add_plane(const void *job, const Block *block, int64_t plane) noexcept
               g.accumulate, block.v_tiles)
 
 
-cdef void run_range(const Weights *whole_job, int64_t number, char *memory,
+cdef void run_range(const Weights *whole_job, int64_t number, float *sums, char *memory,
                     int threads) noexcept nogil:
     cdef Weights g = whole_job[0]
     cdef Block block
     cdef int64_t first = g.blocks.count * number // g.ranges, i
-    g.sums = <float *> g.workspace + number * g.w.planes * g.plane
+    g.sums = sums
     for i in range(first, g.blocks.count * (number + 1) // g.ranges):
         g.accumulate = i > first
         block = block_of(&g.blocks, i, memory, g.w, 1)
@@ -104,16 +109,18 @@ cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, co
                      float *dw, char *workspace, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
     cdef int64_t number, chunk, floats = g.w.planes * g.plane
-    cdef char *rest = workspace + g.rest_at
+    cdef char *rest = workspace + rest_at(&g, threads)
     cdef float *sums = <float *> workspace
     g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
     if by_ranges(&g, threads):
         for number in prange(g.ranges, num_threads=threads, schedule="dynamic"):
-            run_range(&g, number, rest + threadid() * g.blocks.bytes, 1)
+            run_range(&g, number, sums + number * floats, rest + threadid() * g.blocks.bytes, 1)
+        add_sums(sums, sums + floats, floats, g.ranges - 1, threads)
     else:
-        for number in range(g.ranges):
-            run_range(&g, number, rest, threads)
-    add_sums(sums, sums + floats, floats, g.ranges - 1, threads)
+        run_range(&g, 0, sums, rest, threads)
+        for number in range(1, g.ranges):
+            run_range(&g, number, sums + floats, rest, threads)
+            add_sums(sums, sums + floats, floats, 1, threads)
     for chunk in prange((g.k + WEIGHT_ROWS - 1) // WEIGHT_ROWS, num_threads=threads,
                         schedule="static", use_threads_if=threads > 1):
         write_rows(&g, chunk)
@@ -128,7 +135,7 @@ cdef int64_t weights_bytes(const Conv *v, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
     if not sums_fit(v):
         return weight_bands_bytes(v, threads)
-    return g.rest_at + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
+    return rest_at(&g, threads) + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
 
 
 cdef void run_weights(const Conv *v, const float *x, const norm_columns *norm, const float *dy,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._kernels.chain_table import fill
+from fastnn._kernels.chain_table import fill, row_of
 from fastnn.plan.blocks import Block, uses
 from fastnn.plan.options import Option, options
 from fastnn.plan.problem import Problem, Schedule
@@ -39,7 +39,8 @@ class Chain:
 
 @dataclass(frozen=True)
 class Table:
-    """seconds[s, t, m] of the best schedule, and its choice: k > s, or option -choice - 1."""
+    """seconds[row_of(s, t), m] of the best schedule, and its choice: k > s, or option -choice - 1.
+    """
 
     chain: Chain
     unit: int
@@ -48,7 +49,7 @@ class Table:
 
     def limits(self) -> list[int]:
         """The numbers of units at which the best schedule changes."""
-        whole = self.seconds[0, -1]
+        whole = self.seconds[row_of(0, len(self.chain.blocks) - 1)]
         return [m for m in range(whole.size) if np.isfinite(whole[m])
                 and (m == 0 or whole[m] < whole[m - 1])]
 
@@ -128,7 +129,7 @@ def schedule(problem: Problem, table: Table, limit: int) -> Schedule:
             order.extend(item.backward)
             continue
         first, last, units = item
-        choice = int(table.choice[first, last, units])
+        choice = int(table.choice[row_of(first, last), units])
         if choice > 0:
             held = int(_units(chain.crossing[first, choice], table.unit))
             forward(first, choice)

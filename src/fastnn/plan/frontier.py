@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
 from fastnn.plan.improve import Effort, reduce, refill
@@ -18,10 +20,11 @@ from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import settle
 from fastnn.plan.windows import Windows
 
-# Numbers of blocks that are tried: few have wider choices, many finer ones, and the most are for
-# nets that have as many. Of each, tables for limits up to the peak, and finer ones up to parts of
-# it: a value of such a net is less than a slot of the first table.
-CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (1, 4, 12, 24)}
+# Numbers of blocks that are tried: few have wider choices, many finer ones. Of each, tables for
+# limits up to the peak, and finer ones up to parts of it: a value of a deep net is less than a slot
+# of the first table. FORWARD: tasks of the forward pass of nets for which the most are tried.
+CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (1, 4, 12, 24), 288: (24, 48)}
+FORWARD = {144: 432, 288: 1728}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 48  # limits for which schedules are improved
 NARROW, WIDE = 8, 10  # values that a window chooses of at once
@@ -100,11 +103,12 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
 
 
 def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -> None:
-    """Every schedule of the chains' tables, thinned out where simulating all would take long."""
+    """The schedules of the chains' tables: all, or some from the first to the last of each table
+    where simulating all would take long."""
     done = set()
     for most, ranges in CHAINS.items():
-        parts = blocks(problem, most)
-        if len(parts) in done or len(parts) < 2 or len(parts) < most == max(CHAINS):
+        parts = blocks(problem, most) if problem.forward >= FORWARD.get(most, 0) else []
+        if len(parts) in done or len(parts) < 2:
             continue
         done.add(len(parts))
         chain = make_chain(problem, parts)
@@ -112,11 +116,13 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             table = solve(chain, top // share)
             limits = table.limits()
             most_tried = max(4, effort.steps // (25 * len(problem.tasks)))
-            for limit in limits[::-(-len(limits) // most_tried) or 1]:
+            tried = np.linspace(0, len(limits) - 1, min(len(limits), most_tried)).round()
+            for limit in (limits[int(place)] for place in tried):
                 order = settle(problem, Lives(problem, schedule(problem, table, limit))
                                .pruned().schedule)
                 effort.spend(len(order))
                 archive.add(order)
+            del table  # not beside the next one
 
 
 def _descend(problem: Problem, archive: Archive, narrow: Windows, effort: Effort) -> None:
