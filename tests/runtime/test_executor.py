@@ -140,6 +140,9 @@ def test_programs_check_every_buffer():
                     [(slot, 0, 36), whole]):
         with pytest.raises(ValueError):
             program.add(relu, buffers, (10, 0), ())
+    for team in (0, 2):
+        with pytest.raises(ValueError, match="team"):
+            program.add(relu, [whole, whole], (10, 0), (), team)
     program.add(relu, [(slot, 0, 40), (slot, 0, 40)], (10, 0), ())
     program.freeze()
     with pytest.raises(ValueError, match="not bound"):

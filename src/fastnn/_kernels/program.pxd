@@ -11,6 +11,7 @@ ctypedef struct call_t:
     int64_t buffers
     int64_t first_d
     int64_t first_s
+    int threads             # its team, of all at most
 
 
 cdef class Program:

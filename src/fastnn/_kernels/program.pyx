@@ -61,24 +61,31 @@ cdef class Program:
         self.unbound += 1
         return len(self._sizes) - 1
 
-    def add(self, kernel, buffers, d, s):
-        """Append a call; buffers are (slot, offset, bytes). Raises if one is too small."""
-        extents = kernel.extents(d, self.threads)
+    def add(self, kernel, buffers, d, s, threads=None):
+        """Append a call; buffers are (slot, offset, bytes). Raises if one is too small.
+
+        threads: its team, by default all.
+        """
+        team = self.threads if threads is None else threads
+        if not 1 <= team <= self.threads:
+            raise ValueError(f"a team is from 1 to {self.threads} threads, got {team}")
+        extents = kernel.extents(d, team)
         if len(extents) != len(buffers):
             raise ValueError(f"{kernel.name} takes {len(extents)} buffers, got {len(buffers)}")
         for i, ((slot, offset, size), extent) in enumerate(zip(buffers, extents)):
             if extent > size or offset < 0 or offset + size > self._sizes[slot]:
                 raise ValueError(f"{kernel.name}: buffer {i} spans {extent} bytes at {offset} of "
                                  f"{size}, in a memory of {self._sizes[slot]}")
-        self._append(kernel.address, buffers, d, s)
+        self._append(kernel.address, buffers, d, s, team)
 
     def add_python(self, function):
         """Append a call of a Python function without arguments."""
         self._python.append(function)
-        self._append(0, (), (len(self._python) - 1,), ())
+        self._append(0, (), (len(self._python) - 1,), (), 1)
 
-    def _append(self, address, buffers, d, s):
-        self._calls.append((address, len(self._buffers), len(buffers), len(self._d), len(self._s)))
+    def _append(self, address, buffers, d, s, team):
+        self._calls.append((address, len(self._buffers), len(buffers), len(self._d), len(self._s),
+                            team))
         self._buffers.extend((slot, offset) for slot, offset, _ in buffers)
         self._d.extend(d)
         self._s.extend(s)
@@ -94,10 +101,11 @@ cdef class Program:
         self.s = <double *> _allocate(len(self._s) * 8)
         self.slots = <char **> _allocate(len(self._sizes) * sizeof(char *))
         self.pointers = <char **> _allocate(most * sizeof(char *))
-        for i, (address, first_buffer, buffers, first_d, first_s) in enumerate(self._calls):
+        for i, (address, first_buffer, buffers, first_d, first_s, team) in enumerate(self._calls):
             self.calls[i].function = <kernel_fn> <uintptr_t> address
             self.calls[i].first_buffer, self.calls[i].buffers = first_buffer, buffers
             self.calls[i].first_d, self.calls[i].first_s = first_d, first_s
+            self.calls[i].threads = team
         for i, (slot, offset) in enumerate(self._buffers):
             self.slot_of[i], self.offset_of[i] = slot, offset
         for i, value in enumerate(self._d):
@@ -169,7 +177,8 @@ cdef class Program:
             for k in range(call.buffers):
                 buffer = call.first_buffer + k
                 self.pointers[k] = self.slots[self.slot_of[buffer]] + self.offset_of[buffer]
-            call.function(self.pointers, self.d + call.first_d, self.s + call.first_s, threads)
+            call.function(self.pointers, self.d + call.first_d, self.s + call.first_s,
+                          min(call.threads, threads))
             i += 1
         return i
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,13 +59,21 @@ class Planner:
         """The graph as tasks with bytes and seconds."""
         return known(pose(self.graph, self.steps, machine_rates(self.threads)))
 
-    def lay_out(self, schedule: Schedule, room: int | None = None) -> Planned:
-        """A schedule with kernels and places, if possible in so many bytes."""
-        return self._lay_out(self.problem, schedule, room)
+    def lay_out(
+        self, schedule: Schedule, room: int | None = None, alone: Container[int] = ()
+    ) -> Planned:
+        """A schedule with kernels and places, if possible in so many bytes.
 
-    def _lay_out(self, problem: Problem, schedule: Schedule, room: int | None = None) -> Planned:
+        alone: steps that have one thread.
+        """
+        return self._lay_out(self.problem, schedule, room, alone)
+
+    def _lay_out(
+        self, problem: Problem, schedule: Schedule, room: int | None = None,
+        alone: Container[int] = ()
+    ) -> Planned:
         graph = replay(self.graph, problem, schedule)
-        steps = select(graph, self.threads)
+        steps = select(graph, self.threads, alone)
         return Planned(graph, steps, layout(graph, steps, room), tuple(again_at(schedule)))
 
     @cached_property
@@ -81,7 +89,7 @@ class Planner:
         """
         points = [p for p in frontier(self.problem) if p.bytes <= arena_bytes]
         for point in reversed(points):
-            planned = self.lay_out(point.schedule, arena_bytes)
+            planned = self.lay_out(point.schedule, arena_bytes, point.alone)
             if planned.layout.arena_bytes <= arena_bytes:
                 return planned
             del planned  # not beside the next one
@@ -119,10 +127,11 @@ class Planner:
         """(bytes of the arena, seconds of a step) of the frontier, from the least memory."""
         found: list[tuple[int, float]] = []
         for point in reversed(frontier(self.problem)):
-            planned = self.lay_out(point.schedule, point.bytes)
+            planned = self.lay_out(point.schedule, point.bytes, point.alone)
             size = planned.layout.arena_bytes
             if not found or size < found[-1][0]:
-                found.append((size, machine_rates(self.threads).seconds(planned.graph.nodes)))
+                rates = machine_rates(self.threads)
+                found.append((size, rates.seconds(planned.graph.nodes, point.alone)))
         return found[::-1]
 
     @cached_property
@@ -132,7 +141,8 @@ class Planner:
         for point in frontier(self.problem):
             if point.bytes >= best:
                 break
-            best = min(best, self.lay_out(point.schedule, point.bytes).layout.arena_bytes)
+            planned = self.lay_out(point.schedule, point.bytes, point.alone)
+            best = min(best, planned.layout.arena_bytes)
         return best
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from fastnn.graph import Graph, Node
@@ -40,10 +40,16 @@ class Rates:
         amounts = amounts_of(node)
         return min(_total(amounts, self.alone), _total(amounts, self.team))
 
-    def seconds(self, nodes: Iterable[Node]) -> float:
-        """Time of a step."""
+    def alone_seconds(self, node: Node) -> float:
+        """Time of one node on one thread."""
+        return 0.0 if node.op.view_of(node) is not None else _total(amounts_of(node), self.alone)
+
+    def seconds(self, nodes: Iterable[Node], alone: Container[int] = ()) -> float:
+        """Time of a step; alone: positions of nodes that have one thread."""
         starts = 0.0 if self.threads == 1 else STARTS_PER_STEP * START_SECONDS
-        return sum(self.node_seconds(node) for node in nodes) + starts
+        return starts + sum(
+            self.alone_seconds(node) if position in alone else self.node_seconds(node)
+            for position, node in enumerate(nodes))
 
 
 def amounts_of(node: Node) -> dict[str, float]:

@@ -6,6 +6,8 @@ raise the peak nor shorten the step.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +21,7 @@ from fastnn.plan.options import thresholds
 from fastnn.plan.problem import Problem, Schedule
 from fastnn.plan.settle import settle
 from fastnn.plan.windows import Windows
+from fastnn.plan.workspaces import leaner
 
 # Numbers of blocks that are tried: few have wider choices, many finer ones. Of each, tables for
 # limits up to the peak, and finer ones up to parts of it: a value of a deep net is less than a slot
@@ -33,11 +36,24 @@ EFFORT = 4_000_000
 
 @dataclass(frozen=True)
 class Point:
-    """A schedule with its peak (bytes in use, before packing) and time."""
+    """A schedule with its peak (bytes in use, before packing) and time.
+
+    alone: its steps that have one thread, for a smaller workspace.
+    """
 
     bytes: int
     seconds: float
     schedule: Schedule
+    alone: frozenset[int] = frozenset()
+
+
+def worth_having(points: Iterable[Point]) -> list[Point]:
+    """Those that no other is smaller and faster than, from the least memory to the least time."""
+    result: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.bytes, p.seconds)):
+        if not result or point.seconds < result[-1].seconds:
+            result.append(point)
+    return result
 
 
 class Archive:
@@ -70,11 +86,7 @@ class Archive:
 
     def points(self) -> list[Point]:
         """From the least memory to the least time."""
-        result: list[Point] = []
-        for point in sorted(self._points.values(), key=lambda p: (p.bytes, p.seconds)):
-            if not result or point.seconds < result[-1].seconds:
-                result.append(point)
-        return result
+        return worth_having(self._points.values())
 
 
 @lru_cache(maxsize=4)
@@ -99,7 +111,16 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
         share = effort.share(parts)
         stage(problem, archive, windows, share)
         effort.take_back(share)
-    return tuple(archive.points())
+    return tuple(_with_leaner(problem, archive.points()))
+
+
+def _with_leaner(problem: Problem, points: list[Point]) -> list[Point]:
+    """The points with what smaller workspaces add between each and the next smaller one."""
+    longest = [math.inf, *(point.seconds for point in points[:-1])]
+    return worth_having([*points, *(
+        Point(peak, seconds, point.schedule, alone)
+        for point, limit in zip(points, longest, strict=True)
+        for peak, seconds, alone in leaner(problem, point.schedule, limit))])
 
 
 def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -> None:

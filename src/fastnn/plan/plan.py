@@ -44,6 +44,11 @@ class Plan:
         return tuple(f"{node.scope}:{node.op.name}" for node in nodes)
 
     @property
+    def alone(self) -> frozenset[int]:
+        """Positions of the steps that have one thread of several, for a smaller workspace."""
+        return frozenset(i for i, step in enumerate(self.steps) if step.threads < self.threads)
+
+    @property
     def batch_bytes(self) -> int:
         return sum(tensor.bytes for tensor in self.graph.inputs)
 
@@ -72,7 +77,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Predicted time of one step on this machine; the first prediction measures its rates."""
-        return machine_rates(self.threads).seconds(step.node for step in self.steps)
+        return machine_rates(self.threads).seconds((step.node for step in self.steps), self.alone)
 
     def place(self, tensor: Tensor) -> Place:
         """Where a tensor lies."""
@@ -95,12 +100,12 @@ class Plan:
         buffers = tuple(self.place(tensor) for tensor in call.buffers)
         op = step.node.op
         if isinstance(op, PythonOp):
-            return PlacedCall(call.kernel, buffers, python=op.run, tensors=call.buffers,
-                              outputs=len(step.node.outputs))
+            return PlacedCall(call.kernel, buffers, step.threads, python=op.run,
+                              tensors=call.buffers, outputs=len(step.node.outputs))
         if scratch is not None:
             start = self.layout.workspaces[i].offset if scratch else 0
             buffers = (*buffers, Place(None, start, scratch))
-        return PlacedCall(call.kernel, buffers, call.d, call.s)
+        return PlacedCall(call.kernel, buffers, step.threads, call.d, call.s)
 
     def __str__(self) -> str:
         live = [self.layout.live_bytes(i) for i in range(len(self.steps))]
@@ -113,7 +118,8 @@ class Plan:
             part = ("again" if i in again else "forward" if i < self.graph.forward_nodes else
                     "backward" if i < self.graph.first_update else "update")
             kernels = ",".join(call.kernel for call in step.calls) or "(view)"
-            mark = "  <- peak" if i == peak else ""
+            mark = "  one thread" if step.threads < self.threads else ""
+            mark += "  <- peak" if i == peak else ""
             rows.append(f"{i:4d} {part:8s} {node.scope or '-':24s} {node.op.name:24s} {shape:18s} "
                         f"{kernels:28s} {format_bytes(live[i]):>10s}{mark}")
         head = (f"plan: {len(self.steps)} steps, {self.threads} thread(s), "

@@ -37,7 +37,8 @@ class Task:
 
     view: the value whose memory its output is, or LEAF. over: values whose memory its first output
     may take. again: whether it may run a second time; shorter: what it then is, if that is less
-    (the same inputs, and only the first of the outputs).
+    (the same inputs, and only the first of the outputs). spare: bytes of the workspace that it
+    does without on one thread; slower: seconds that this takes more.
     """
 
     inputs: tuple[int, ...]
@@ -48,6 +49,8 @@ class Task:
     over: tuple[int, ...] = ()
     again: bool = False
     shorter: Task | None = None
+    spare: int = 0
+    slower: float = 0.0
 
     @property
     def second(self) -> Task:
@@ -138,14 +141,18 @@ def pose(graph: Graph, steps: Sequence[Step], rates: Rates = ONE_THREAD) -> Prob
 def _task(step: Step, number: Mapping[Tensor, int], rates: Rates) -> Task:
     node = step.node
     viewed = node.op.view_of(node)
+    workspace, seconds = reserved_bytes(step.workspace_bytes), rates.node_seconds(node)
+    spare = workspace and workspace - reserved_bytes(step_of(node, 1).workspace_bytes)
     return Task(
         inputs=tuple(number[t] for t in node.inputs if t in number),
         outputs=tuple(number[t] for t in node.outputs),
-        seconds=rates.node_seconds(node),
-        workspace=reserved_bytes(step.workspace_bytes),
+        seconds=seconds,
+        workspace=workspace,
         view=None if viewed is None else number.get(node.inputs[viewed], LEAF),
         over=tuple(number[node.inputs[i]] for i in node.op.overwrites(node)
-                   if node.inputs[i] in number))
+                   if node.inputs[i] in number),
+        spare=max(spare, 0),
+        slower=rates.alone_seconds(node) - seconds if spare > 0 else 0.0)
 
 
 def _with_second(

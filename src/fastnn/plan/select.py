@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from fastnn._kernels.registry import kernel
@@ -10,11 +11,15 @@ from fastnn.graph import Call, Graph, Node
 
 @dataclass(frozen=True)
 class Step:
-    """A node, its kernel calls, and the scratch bytes of each; None for a call without scratch."""
+    """A node, its kernel calls, and the scratch bytes of each; None for a call without scratch.
+
+    threads: the team of its calls, on whose size scratch depends and results do not.
+    """
 
     node: Node
     calls: tuple[Call, ...]
     scratch: tuple[int | None, ...]
+    threads: int
 
     @property
     def workspace_bytes(self) -> int:
@@ -34,9 +39,10 @@ def _scratch(call: Call, threads: int) -> int | None:
 def step_of(node: Node, threads: int) -> Step:
     """The step that computes a node."""
     calls = tuple(node.op.lower(node))
-    return Step(node, calls, tuple(_scratch(call, threads) for call in calls))
+    return Step(node, calls, tuple(_scratch(call, threads) for call in calls), threads)
 
 
-def select(graph: Graph, threads: int) -> tuple[Step, ...]:
-    """One step for each node."""
-    return tuple(step_of(node, threads) for node in graph.nodes)
+def select(graph: Graph, threads: int, alone: Container[int] = ()) -> tuple[Step, ...]:
+    """One step for each node; alone: positions of those that have one thread."""
+    return tuple(step_of(node, 1 if position in alone else threads)
+                 for position, node in enumerate(graph.nodes))

@@ -41,6 +41,8 @@ class Tables:
         for number, task in enumerate(tasks[:len(tasks) // 2]):
             self.producer[list(task.outputs)] = number
         self.seconds = np.array([task.seconds for task in tasks])
+        self.spare = np.array([task.spare for task in tasks], np.int64)
+        self.slower = np.array([task.slower for task in tasks])
         self.renewable = np.array(renewable, bool)
         self.dropped = np.zeros(len(sizes), np.uint8)
         self.dropped[list(dropped)] = 1

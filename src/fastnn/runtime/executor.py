@@ -27,10 +27,14 @@ class Place:
 
 @dataclass(frozen=True)
 class PlacedCall:
-    """One kernel call with its buffers placed; kernel "python" runs `python` on `tensors`."""
+    """One kernel call with its buffers placed; kernel "python" runs `python` on `tensors`.
+
+    threads: its team.
+    """
 
     kernel: str
     buffers: tuple[Place, ...]
+    threads: int
     d: tuple[int, ...] = ()
     s: tuple[float, ...] = ()
     python: Callable[..., Sequence[np.ndarray]] | None = None
@@ -83,7 +87,7 @@ class Executor:
             self.program.add_python(lambda: self._run_python(call))
             return
         buffers = [(self._slots[p.memory], p.offset, p.bytes) for p in call.buffers]
-        self.program.add(kernel(call.kernel), buffers, call.d, call.s)
+        self.program.add(kernel(call.kernel), buffers, call.d, call.s, call.threads)
 
     def _run_python(self, call: PlacedCall) -> None:
         arrays = [self.view(tensor, place)
