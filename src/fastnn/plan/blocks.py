@@ -48,8 +48,13 @@ def uses(problem: Problem) -> list[Uses]:
             for value, maker in enumerate(problem.producer) if problem.renewable[value]]
 
 
-def blocks(problem: Problem, most: int) -> list[Block]:
-    """At most so many blocks, cut where the least crosses."""
+def blocks(problem: Problem, most: int, growth: float = 1.0) -> list[Block]:
+    """At most so many blocks, cut where the least crosses.
+
+    The boundaries are about (i / most) ** growth of the time before the end. Memory is short where
+    the backward pass begins and is given back from there on, so blocks may be larger towards the
+    front: fewer boundaries are held.
+    """
     start, count = problem.forward, len(problem.tasks)
     crossing = [0] * (start + 1)
     done = [count] * (start + 1)  # backward step that first reads what lies wholly before
@@ -70,15 +75,17 @@ def blocks(problem: Problem, most: int) -> list[Block]:
     valid = [i for i in range(1, start) if needed[i] < done[i]]
     narrow = [i for i in valid if crossing[i] <= crossing[i - 1]
               or crossing[i] <= crossing[i + 1]]
-    chosen = _spread(problem, narrow, crossing, most)
+    chosen = _spread(problem, narrow, crossing, most, growth)
     ends = [0, *chosen, start]
     limits = [count, *(done[i] for i in chosen), start]  # of backward steps, falling
     return [Block(first, end, tuple(range(limits[number + 1], limits[number])))
             for number, (first, end) in enumerate(pairwise(ends))]
 
 
-def _spread(problem: Problem, places: list[int], crossing: list[int], most: int) -> list[int]:
-    """The narrowest boundary of each of `most` - 1 stretches of equal time."""
+def _spread(
+    problem: Problem, places: list[int], crossing: list[int], most: int, growth: float
+) -> list[int]:
+    """The narrowest boundary of each of `most` - 1 stretches of time."""
     if len(places) < most:
         return places
     elapsed = [0.0]
@@ -86,7 +93,8 @@ def _spread(problem: Problem, places: list[int], crossing: list[int], most: int)
         elapsed.append(elapsed[-1] + task.seconds)
     best: dict[int, int] = {}
     for place in places:
-        stretch = min(int(elapsed[place] / max(elapsed[-1], 1e-30) * (most - 1)), most - 2)
+        left = 1 - elapsed[place] / max(elapsed[-1], 1e-30)
+        stretch = min(int((1 - left ** (1 / growth)) * (most - 1)), most - 2)
         if stretch not in best or crossing[place] < crossing[best[stretch]]:
             best[stretch] = place
     return sorted(best.values())

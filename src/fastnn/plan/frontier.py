@@ -23,10 +23,12 @@ from fastnn.plan.settle import settle
 from fastnn.plan.windows import Windows
 from fastnn.plan.workspaces import leaner
 
-# Numbers of blocks that are tried: few have wider choices, many finer ones. Of each, tables for
-# limits up to the peak, and finer ones up to parts of it: a value of a deep net is less than a slot
-# of the first table. FORWARD: tasks of the forward pass of nets for which the most are tried.
-CHAINS = {6: (1, 6), 16: (1, 6), 48: (1, 6), 144: (1, 4, 12, 24), 288: (24, 48)}
+# (number of blocks, their growth towards the front) of chains that are tried: few blocks have wider
+# choices, many finer ones. Of each, tables for limits up to the peak, and finer ones up to parts of
+# it: a value of a deep net is less than a slot of the first table. FORWARD: tasks of the forward
+# pass of nets for which the most are tried.
+CHAINS = {(6, 1): (1, 6), (16, 1): (1, 6), (16, 3): (1, 4), (24, 2): (1, 4, 12),
+          (48, 1): (1, 6), (144, 1.5): (12, 24), (288, 1): (24, 48)}
 FORWARD = {144: 432, 288: 1728}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 48  # limits for which schedules are improved
@@ -68,7 +70,7 @@ class Archive:
         """Measure a schedule and take it in."""
         point = self._points.get(order)
         if point is None:
-            order = tuple(self._numbers[number] for number in order)
+            order = tuple(map(self._numbers.__getitem__, order))
             point = Point(Lives(self._problem, order).peak, self._problem.seconds(order), order)
             self._points[order] = point
         return point
@@ -127,11 +129,13 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
     """The schedules of the chains' tables: all, or some from the first to the last of each table
     where simulating all would take long."""
     done = set()
-    for most, ranges in CHAINS.items():
-        parts = blocks(problem, most) if problem.forward >= FORWARD.get(most, 0) else []
-        if len(parts) in done or len(parts) < 2:
+    for (most, growth), ranges in CHAINS.items():
+        enough = problem.forward >= FORWARD.get(most, 0)
+        parts = blocks(problem, most, growth) if enough else []
+        ends = tuple(part.end for part in parts)
+        if ends in done or len(ends) < 2:
             continue
-        done.add(len(parts))
+        done.add(ends)
         chain = make_chain(problem, parts)
         for share in ranges:
             table = solve(chain, top // share)
