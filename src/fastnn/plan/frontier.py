@@ -24,11 +24,11 @@ from fastnn.plan.windows import Windows
 from fastnn.plan.workspaces import leaner
 
 # (number of blocks, their growth towards the front) of chains that are tried: few blocks have wider
-# choices, many finer ones. Of each, tables for limits up to the peak, and finer ones up to parts of
-# it: a value of a deep net is less than a slot of the first table. FORWARD: tasks of the forward
-# pass of nets for which the most are tried.
-CHAINS = {(6, 1): (1, 6), (16, 1): (1, 6), (16, 3): (1, 4), (24, 2): (1, 4, 12),
-          (48, 1): (1, 6), (144, 1.5): (12, 24), (288, 1): (24, 48)}
+# choices, many finer ones. Of each, tables for limits up to the peak, and before that finer ones up
+# to parts of it: a value of a deep net is less than a slot of the last table. FORWARD: tasks of the
+# forward pass of nets for which the most are tried.
+CHAINS = {(6, 1): (6, 1), (16, 1): (6, 1), (16, 3): (4, 1), (24, 2): (12, 4, 1),
+          (48, 1): (6, 1), (144, 1.5): (24, 12), (288, 1): (48, 24)}
 FORWARD = {144: 432, 288: 1728}
 THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
 LEVELS = 48  # limits for which schedules are improved
@@ -126,8 +126,10 @@ def _with_leaner(problem: Problem, points: list[Point]) -> list[Point]:
 
 
 def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -> None:
-    """The schedules of the chains' tables: all, or some from the first to the last of each table
-    where simulating all would take long."""
+    """The schedules of the chains' tables, each for limits that no finer one covers.
+
+    All, or some from the first to the last of a table where simulating all would take long.
+    """
     done = set()
     for (most, growth), ranges in CHAINS.items():
         enough = problem.forward >= FORWARD.get(most, 0)
@@ -137,9 +139,11 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             continue
         done.add(ends)
         chain = make_chain(problem, parts)
+        covered = 0
         for share in ranges:
             table = solve(chain, top // share)
-            limits = table.limits()
+            limits = [limit for limit in table.limits() if limit * table.unit > covered]
+            covered = top // share if limits else covered
             most_tried = max(4, effort.steps // (25 * len(problem.tasks)))
             tried = np.linspace(0, len(limits) - 1, min(len(limits), most_tried)).round()
             for limit in (limits[int(place)] for place in tried):
