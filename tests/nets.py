@@ -57,12 +57,13 @@ class Dense(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Linear, batch norm of vectors, dropout, a softmax gate."""
+    """Linear, batch norm of vectors, dropout of values and of weights, a softmax gate."""
 
     def __init__(self):
         super().__init__()
         self.first, self.norm = nn.Linear(32, 16), nn.BatchNorm1d(16)
-        self.second, self.third = nn.Linear(16, 16), nn.Linear(16, 4)
+        self.second = nn.DropConnect(nn.Linear(16, 16), 0.3)
+        self.third = nn.Linear(16, 4)
         self.drop = nn.Dropout(0.5)
 
     def forward(self, x):

@@ -113,6 +113,42 @@ def test_dropout():
         nn.Dropout(1.5)
 
 
+def test_dropconnect_masks_weights():
+    layer = nn.DropConnect(nn.Linear(80, 60), 0.25)
+    weight, bias = layer.module.weight.data.copy(), layer.module.bias.data.copy()
+    eye = np.eye(80, dtype=np.float32)
+    seen = layer(eye) - bias  # the masked weights, transposed
+    kept = np.abs(seen) > 1e-6
+    np.testing.assert_allclose(seen[kept], (weight.T / 0.75)[kept], rtol=1e-4, atol=1e-6)
+    assert (~kept).mean() == pytest.approx(0.25, abs=0.03)
+    assert not np.array_equal(layer(eye) - bias, seen), "each call draws anew"
+    np.testing.assert_array_equal(layer.eval()(eye), layer.module(eye))
+    np.testing.assert_array_equal(layer.module.weight.data, weight)
+
+
+def test_dropconnect_trains_the_weights_it_kept():
+    """Those that a step drops have no gradient, and the others that of the scaled weight."""
+    layer = nn.DropConnect(nn.Sequential(nn.Linear(30, 20, bias=False)), 0.5)
+    inner = layer.module[0].weight
+    start = inner.data.copy()
+    x = np.ones((1, 30), np.float32)
+    step = fn.TrainStep(layer, lambda output, target: output.sum(),
+                        fn.optim.SGD(layer.parameters(), lr=0.1))
+    step(x, np.zeros(1))
+    moved = start - inner.data
+    np.testing.assert_allclose(np.unique(moved.round(4)), [0.0, 0.2], atol=1e-6)
+    assert (moved == 0).mean() == pytest.approx(0.5, abs=0.08)
+
+
+def test_dropconnect_of_what_has_no_weights():
+    with pytest.raises(TypeError, match="Module"):
+        nn.DropConnect(3)
+    with pytest.raises(ValueError, match="probability"):
+        nn.DropConnect(nn.Linear(2, 2), -0.1)
+    with pytest.raises(ValueError, match="weights"):
+        nn.DropConnect(nn.ReLU())
+
+
 def test_evaluation_does_not_move_the_random_state():
     layer, x = nn.Dropout(0.25), np.ones((10, 10), np.float32)
     other = nn.Linear(10, 3)
@@ -148,6 +184,7 @@ LAYERS = [
     (nn.ELU(0.5), (2, 3)), (nn.Identity(), (2, 3)), (nn.Flatten(), (2, 3, 4, 5)),
     (nn.MaxPool2d(2), (2, 3, 4, 6)), (nn.AvgPool2d(2), (2, 3, 4, 6)),
     (nn.AdaptiveAvgPool2d((2, None)), (2, 3, 5, 6)), (nn.Dropout(0.5), (2, 3)),
+    (nn.DropConnect(nn.Conv2d(3, 4, 3), 0.5), (2, 3, 4, 5)),
     (nn.Conv2d(3, 4, (3, 2), padding="same"), (2, 3, 4, 5)),
     (nn.Conv2d(3, 6, 3, padding=((1, 0), (0, 2)), groups=3), (2, 3, 4, 5)),
     (nn.ConvTranspose2d(3, 4, (3, 2), stride=2, padding=1), (2, 3, 4, 5)),

@@ -4,7 +4,7 @@ from fastnn.nn import init
 from fastnn.nn.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from fastnn.nn.containers import ModuleList, Sequential
 from fastnn.nn.conv import Conv2d, ConvTranspose2d
-from fastnn.nn.dropout import Dropout
+from fastnn.nn.dropout import DropConnect, Dropout
 from fastnn.nn.linear import Flatten, Identity, Linear
 from fastnn.nn.losses import CrossEntropyLoss, MSELoss
 from fastnn.nn.module import Module
@@ -14,7 +14,7 @@ from fastnn.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 __all__ = [
     "ELU", "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer",
-    "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "Dropout", "Flatten", "Identity", "LeakyReLU",
-    "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList", "Parameter", "ReLU", "Sequential",
+    "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten", "Identity",
+    "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList", "Parameter", "ReLU", "Sequential",
     "SiLU", "Sigmoid", "Tanh", "init",
 ]

@@ -1,10 +1,11 @@
-"""Dropout."""
+"""Dropout and DropConnect."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastnn.nn.module import Module
+from fastnn.nn.parameter import Parameter, standing_in
 from fastnn.ops.dropout import dropout
 
 
@@ -19,6 +20,49 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         return dropout(x, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class DropConnect(Module):
+    """In training, zero a share p of a module's weights and divide the others by 1 - p.
+
+    y = f(x; M * W / (1 - p)), where each M_ij is 0 with probability p, else 1. Every call draws one
+    mask for its whole batch; weights are the parameters of two axes and more, inside of the module
+    too, and biases and norms stay as they are. Evaluation takes all weights. The mask is never
+    stored: what is computed again, and a resumed run, draw the same one.
+    (Wan, Zeiler, Zhang, LeCun and Fergus, "Regularization of neural networks using DropConnect",
+    2013)
+
+    module: any Module with weights, which keeps its own names below "module". Raises TypeError for
+    anything else, ValueError for a p outside of [0, 1] or a module without weights.
+
+    >>> from fastnn.nn.linear import Linear
+    >>> layer = DropConnect(Linear(4, 3), 0.5)
+    >>> layer([[1.0, 2.0, 3.0, 4.0]]).shape
+    (1, 3)
+    >>> [name for name, _ in layer.named_parameters()]
+    ['module.weight', 'module.bias']
+    """
+
+    def __init__(self, module: Module, p: float = 0.5) -> None:
+        super().__init__()
+        if not isinstance(module, Module):
+            raise TypeError(f"DropConnect takes a Module, got {type(module).__name__}")
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"DropConnect probability must be in [0, 1], got {p}")
+        self.module, self.p = module, p
+        if not self._weights():
+            raise ValueError(f"DropConnect needs a module with weights, got {module!r}")
+
+    def _weights(self) -> list[Parameter]:
+        return [parameter for parameter in self.module.parameters() if parameter.ndim > 1]
+
+    def forward(self, *inputs: Any) -> Any:
+        weights = self._weights() if self.training else []
+        with standing_in({weight: dropout(weight, self.p) for weight in weights}):
+            return self.module(*inputs)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

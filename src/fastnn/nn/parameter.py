@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,8 @@ from fastnn.graph import (
 from fastnn.runtime.arena import aligned_array
 
 _structure = _mode = 0
+_stand_ins: ContextVar[Mapping[int, Tensor]] = ContextVar(
+    "stand_ins", default=MappingProxyType({}))
 
 
 def versions() -> tuple[int, int]:
@@ -39,6 +45,16 @@ def mode_changed() -> None:
     """A module's training flag or a parameter's requires_grad was set."""
     global _mode
     _mode += 1
+
+
+@contextmanager
+def standing_in(values: Mapping[Parameter, Tensor]) -> Iterator[None]:
+    """Inside, symbolic values are read in place of parameters."""
+    token = _stand_ins.set({**_stand_ins.get(), **{id(p): value for p, value in values.items()}})
+    try:
+        yield
+    finally:
+        _stand_ins.reset(token)
 
 
 class Stored(Operators):
@@ -91,7 +107,7 @@ class Stored(Operators):
         return self._spec.dtype
 
     def __tensor__(self) -> Tensor:
-        return self._leaf
+        return _stand_ins.get().get(id(self), self._leaf)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.data, dtype=dtype)
