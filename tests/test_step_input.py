@@ -89,8 +89,8 @@ def test_a_non_finite_loss_names_the_first_layer_and_changes_nothing():
 
 def test_a_non_finite_parameter_is_named():
     model, step = make_step("mlp")
-    model.second.weight.data[0, 0] = np.nan
-    with pytest.raises(fn.NonFiniteError, match=r"second\.weight"):
+    model.third.weight.data[0, 0] = np.nan
+    with pytest.raises(fn.NonFiniteError, match=r"third\.weight"):
         step(*batch_for("mlp"))
 
 

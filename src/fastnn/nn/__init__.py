@@ -14,7 +14,7 @@ from fastnn.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 __all__ = [
     "ELU", "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer",
-    "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten", "Identity",
-    "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList", "Parameter", "ReLU", "Sequential",
-    "SiLU", "Sigmoid", "Tanh", "init",
+    "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten",
+    "Identity", "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList", "Parameter",
+    "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
 ]
