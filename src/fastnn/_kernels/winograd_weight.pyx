@@ -2,8 +2,8 @@
 
 Tiles fall into ranges that have a sum of their own; blocks of a range are added in order, then the
 ranges. As many ranges as there are threads are done side by side, else one after the other by all
-threads together, each added to those before: the same sums either way. Sums that would not stay in the last cache go in bands
-(winograd_weight_bands.pyx).
+threads together, each added to those before: the same sums either way. Sums that would not stay in
+the last cache go in bands (winograd_weight_bands.pyx).
 """
 
 from cython.parallel cimport prange, threadid
