@@ -233,6 +233,17 @@ def test_workspace_of_many_channels(part):
     assert one < two <= 24 << 20
 
 
+def test_more_threads_than_shares():
+    """Beyond 64 threads some have a share of the blocks together."""
+    d = sizes(1500, 16, 16, 16, 16, (3, 3), pad=(1, 1, 1, 1))
+    x = np.random.default_rng(0).standard_normal((1500, 16, 16, 16), dtype=np.float32)
+    weight = np.random.default_rng(1).standard_normal((16, 3, 3, 16), dtype=np.float32)
+    one, many = np.full_like(x, np.nan), np.full_like(x, np.nan)
+    for threads, y in ((1, one), (70, many)):
+        call("winograd_forward", [x, weight, np.empty(0, np.float32), y], d, threads=threads)
+    np.testing.assert_array_equal(one, many)
+
+
 def test_constants_are_kept():
     """A filter of one 1 copies its input: the transforms are exact to rounding of one value."""
     x = np.random.default_rng(0).standard_normal((2, 9, 9, 16), dtype=np.float32)

@@ -12,6 +12,7 @@ from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport larger, simd, smaller, whole
+from fastnn._kernels.shares cimport run_shares
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, multiply, pack_panel,
@@ -83,6 +84,11 @@ cdef void run_block(const Whole *job, int64_t number, char *memory, int threads)
     spread(write_chunk, job, &block, chunks, threads)
 
 
+cdef void run_own_block(const void *whole_job, int64_t number, int64_t member) noexcept nogil:
+    cdef const Whole *job = <const Whole *> whole_job
+    run_block(job, number, job.g.workspace + job.packs_at + member * job.blocks.bytes, 1)
+
+
 cdef void run_whole(const Pass *g, int threads) noexcept nogil:
     cdef Whole job = cut_whole(g)
     cdef int64_t panel, number
@@ -91,8 +97,7 @@ cdef void run_whole(const Pass *g, int threads) noexcept nogil:
                         use_threads_if=threads > 1):
         pack(&job, panel, rest + threadid() * pack_scratch())
     if by_blocks(&job.blocks, threads):
-        for number in prange(job.blocks.count, num_threads=threads, schedule="dynamic"):
-            run_block(&job, number, rest + threadid() * job.blocks.bytes, 1)
+        run_shares(run_own_block, &job, job.blocks.count, threads)
     else:
         for number in range(job.blocks.count):
             run_block(&job, number, rest, threads)

@@ -6,13 +6,14 @@ threads together, each added to those before: the same sums either way. Sums tha
 the last cache go in bands (winograd_weight_bands.pyx).
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport (
     norm_columns, read_tiles_fn, simd, smaller, tile_grid, whole, winograd_table)
 from fastnn._kernels.outer cimport add_sums
+from fastnn._kernels.shares cimport run_shares
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, block_of, cut_blocks, forward_source, forward_target,
     read_winograd, spread, table_of)
@@ -100,6 +101,13 @@ cdef void run_range(const Weights *whole_job, int64_t number, float *sums, char 
         spread(add_plane, &g, &block, g.w.planes, threads)
 
 
+cdef void run_own_range(const void *job, int64_t number, int64_t member) noexcept nogil:
+    cdef const Weights *g = <const Weights *> job
+    cdef int64_t floats = g.w.planes * g.plane
+    run_range(g, number, <float *> g.workspace + number * floats,
+              g.workspace + 4 * g.ranges * floats + member * g.blocks.bytes, 1)
+
+
 cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
     g.w.write_weight(<const float *> g.workspace, g.plane, g.c, chunk * WEIGHT_ROWS,
                      smaller(g.k, (chunk + 1) * WEIGHT_ROWS), 0, g.dw)
@@ -113,8 +121,7 @@ cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, co
     cdef float *sums = <float *> workspace
     g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
     if by_ranges(&g, threads):
-        for number in prange(g.ranges, num_threads=threads, schedule="dynamic"):
-            run_range(&g, number, sums + number * floats, rest + threadid() * g.blocks.bytes, 1)
+        run_shares(run_own_range, &g, g.ranges, threads)
         add_sums(sums, sums + floats, floats, g.ranges - 1, threads)
     else:
         run_range(&g, 0, sums, rest, threads)
