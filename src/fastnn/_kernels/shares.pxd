@@ -6,7 +6,6 @@ comes from another one takes several times as long. Whoever is done first helps:
 or busy elsewhere. Who does what never changes a result.
 """
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
 cdef extern from *:
@@ -29,26 +28,29 @@ cdef extern from *:
         int64_t end
     int64_t take_number(share *s) noexcept nogil
 
-# Does item number `number` of a job; member: which of the team does it.
-ctypedef void (*item_fn)(const void *job, int64_t number, int64_t member) noexcept nogil
+# next_of hands out items 0 .. count - 1; from MOST_SHARES threads on some have a share together.
+cdef struct Shares:
+    share each[MOST_SHARES]
+    int64_t count
+    int64_t threads
 
 
-cdef inline void do_share(item_fn run, const void *job, share *s, int64_t member) noexcept nogil:
-    cdef int64_t number
-    while s.next < s.end:
-        number = take_number(s)
-        if number < s.end:
-            run(job, number, member)
+cdef inline void deal(Shares *shares, int64_t items, int threads) noexcept nogil:
+    cdef int64_t i
+    shares.count, shares.threads = min(threads, MOST_SHARES), threads
+    for i in range(shares.count):
+        shares.each[i].next = items * i // shares.count
+        shares.each[i].end = items * (i + 1) // shares.count
 
 
-cdef inline void run_shares(item_fn run, const void *job, int64_t count,
-                            int threads) noexcept nogil:
-    """Run items 0 .. count - 1 on a team; from MOST_SHARES threads on some have one together."""
-    cdef share shares[MOST_SHARES]
-    cdef int64_t kinds = min(threads, MOST_SHARES), i, member
-    for i in range(kinds):
-        shares[i].next = count * i // kinds
-        shares[i].end = count * (i + 1) // kinds
-    for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-        for i in range(kinds):
-            do_share(run, job, &shares[(member * kinds // threads + i) % kinds], member)
+cdef inline int64_t next_of(Shares *shares, int64_t member) noexcept nogil:
+    """What a member of the team does next, or -1."""
+    cdef int64_t own = member * shares.count // shares.threads, i, number
+    cdef share *s
+    for i in range(shares.count):
+        s = &shares.each[(own + i) % shares.count]
+        if s.next < s.end:
+            number = take_number(s)
+            if number < s.end:
+                return number
+    return -1

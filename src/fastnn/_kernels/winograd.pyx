@@ -12,29 +12,19 @@ from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport larger, simd, smaller, whole
-from fastnn._kernels.shares cimport run_shares
+from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, multiply, pack_panel,
     pack_scratch, packed_plane, pass_of, read_tiles, read_winograd, spread, write_tiles)
 
-# A pass with all of its packed weights at hand.
+# A pass with all of its packed weights at hand. own: each thread packs them for itself.
 cdef struct Whole:
     Pass g
-    int64_t panels, part_panels, plane, packs_at
+    int64_t panels, part_panels, plane, packed_bytes
+    bint own
+    float *packed
     Blocks blocks
-
-
-cdef Whole cut_whole(const Pass *g) noexcept nogil:
-    cdef Whole job
-    job.g = g[0]
-    job.panels = (g.columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
-    job.part_panels = smaller(job.panels, 8)
-    job.plane = packed_plane(g.depth, g.columns)
-    job.packs_at = whole(4 * g.w.planes * job.plane, 64)
-    job.blocks = cut_blocks(g.tiles, g.terms, g.v_planes, whole(g.depth, simd.lanes), g.m_planes,
-                            whole(g.columns, simd.lanes), fits_cache(g))
-    return job
 
 
 cdef bint by_blocks(const Blocks *blocks, int threads) noexcept nogil:
@@ -42,17 +32,46 @@ cdef bint by_blocks(const Blocks *blocks, int threads) noexcept nogil:
     return threads > 1 and blocks.count >= 4 * threads
 
 
+cdef Whole cut_whole(const Pass *g, int threads) noexcept nogil:
+    cdef Whole job
+    job.g = g[0]
+    job.panels = (g.columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
+    job.part_panels = smaller(job.panels, 8)
+    job.plane = packed_plane(g.depth, g.columns)
+    job.packed_bytes = whole(4 * g.w.planes * job.plane, 64)
+    job.blocks = cut_blocks(g.tiles, g.terms, g.v_planes, whole(g.depth, simd.lanes), g.m_planes,
+                            whole(g.columns, simd.lanes), fits_cache(g))
+    # One panel would be packed by one thread while the others wait, and then fetch it.
+    job.own = job.panels == 1 and by_blocks(&job.blocks, threads)
+    job.packed = <float *> g.workspace
+    return job
+
+
+cdef int64_t slot_bytes(const Whole *job) noexcept nogil:
+    """What a thread has to itself: scratch for packing, then a block, where it may have packed."""
+    cdef int64_t bytes = larger(whole(pack_scratch(), 64), job.blocks.bytes)
+    return job.packed_bytes + bytes if job.own else bytes
+
+
 cdef int64_t whole_bytes(const Pass *g, int threads) noexcept nogil:
-    """The weights' panels are packed before the first block, in the same memory."""
-    cdef Whole job = cut_whole(g)
-    cdef int64_t slots = threads if by_blocks(&job.blocks, threads) else 1
-    return job.packs_at + larger(threads * pack_scratch(), slots * job.blocks.bytes)
+    """Weights that all threads share are packed before the first block, in the same memory."""
+    cdef Whole job = cut_whole(g, threads)
+    if by_blocks(&job.blocks, threads):
+        return (0 if job.own else job.packed_bytes) + threads * slot_bytes(&job)
+    return job.packed_bytes + larger(threads * pack_scratch(), job.blocks.bytes)
 
 
 cdef void pack(const Whole *job, int64_t panel, char *scratch) noexcept nogil:
     cdef int64_t first = panel * simd.gemm.tile_columns
-    pack_panel(&job.g, first, smaller(simd.gemm.tile_columns, job.g.columns - first),
-               <float *> job.g.workspace, job.plane, scratch)
+    pack_panel(&job.g, first, smaller(simd.gemm.tile_columns, job.g.columns - first), job.packed,
+               job.plane, scratch)
+
+
+cdef void pack_all(const Whole *job, char *scratch, int threads) noexcept nogil:
+    cdef int64_t panel
+    for panel in prange(job.panels, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and job.panels > 1):
+        pack(job, panel, scratch + threadid() * pack_scratch())
 
 
 cdef void read_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
@@ -64,8 +83,8 @@ cdef void read_chunk(const void *whole_job, const Block *block, int64_t chunk) n
 cdef void multiply_part(const void *whole_job, const Block *block, int64_t part) noexcept nogil:
     cdef const Whole *job = <const Whole *> whole_job
     cdef int64_t first = part // job.g.m_planes * job.part_panels
-    multiply(&job.g, job.g.columns, block, <const float *> job.g.workspace, job.plane,
-             part % job.g.m_planes, first, smaller(job.panels, first + job.part_panels))
+    multiply(&job.g, job.g.columns, block, job.packed, job.plane, part % job.g.m_planes, first,
+             smaller(job.panels, first + job.part_panels))
 
 
 cdef void write_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
@@ -84,20 +103,32 @@ cdef void run_block(const Whole *job, int64_t number, char *memory, int threads)
     spread(write_chunk, job, &block, chunks, threads)
 
 
-cdef void run_own_block(const void *whole_job, int64_t number, int64_t member) noexcept nogil:
-    cdef const Whole *job = <const Whole *> whole_job
-    run_block(job, number, job.g.workspace + job.packs_at + member * job.blocks.bytes, 1)
+cdef void run_member(const Whole *whole_job, Shares *shares, int64_t member) noexcept nogil:
+    """The blocks of one thread."""
+    cdef Whole job = whole_job[0]
+    cdef char *slot = job.g.workspace + member * slot_bytes(&job)
+    cdef int64_t number
+    if job.own:
+        job.packed = <float *> slot
+        pack(&job, 0, slot + job.packed_bytes)
+    slot += job.packed_bytes
+    number = next_of(shares, member)
+    while number >= 0:
+        run_block(&job, number, slot, 1)
+        number = next_of(shares, member)
 
 
 cdef void run_whole(const Pass *g, int threads) noexcept nogil:
-    cdef Whole job = cut_whole(g)
-    cdef int64_t panel, number
-    cdef char *rest = g.workspace + job.packs_at
-    for panel in prange(job.panels, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1):
-        pack(&job, panel, rest + threadid() * pack_scratch())
+    cdef Whole job = cut_whole(g, threads)
+    cdef Shares shares
+    cdef int64_t number, member
+    cdef char *rest = g.workspace + job.packed_bytes
+    if not job.own:
+        pack_all(&job, rest, threads)
     if by_blocks(&job.blocks, threads):
-        run_shares(run_own_block, &job, job.blocks.count, threads)
+        deal(&shares, job.blocks.count, threads)
+        for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+            run_member(&job, &shares, member)
     else:
         for number in range(job.blocks.count):
             run_block(&job, number, rest, threads)

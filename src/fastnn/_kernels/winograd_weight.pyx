@@ -13,7 +13,7 @@ from fastnn._kernels.conv_sizes cimport Conv, sizes_bytes
 from fastnn._kernels.dispatch cimport (
     norm_columns, read_tiles_fn, simd, smaller, tile_grid, whole, winograd_table)
 from fastnn._kernels.outer cimport add_sums
-from fastnn._kernels.shares cimport run_shares
+from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, block_of, cut_blocks, forward_source, forward_target,
     read_winograd, spread, table_of)
@@ -101,11 +101,14 @@ cdef void run_range(const Weights *whole_job, int64_t number, float *sums, char 
         spread(add_plane, &g, &block, g.w.planes, threads)
 
 
-cdef void run_own_range(const void *job, int64_t number, int64_t member) noexcept nogil:
-    cdef const Weights *g = <const Weights *> job
-    cdef int64_t floats = g.w.planes * g.plane
-    run_range(g, number, <float *> g.workspace + number * floats,
-              g.workspace + 4 * g.ranges * floats + member * g.blocks.bytes, 1)
+cdef void run_member(const Weights *g, Shares *shares, int64_t member) noexcept nogil:
+    """The ranges of one thread."""
+    cdef int64_t floats = g.w.planes * g.plane, number = next_of(shares, member)
+    cdef float *sums = <float *> g.workspace
+    cdef char *slot = <char *> (sums + g.ranges * floats) + member * g.blocks.bytes
+    while number >= 0:
+        run_range(g, number, sums + number * floats, slot, 1)
+        number = next_of(shares, member)
 
 
 cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
@@ -116,12 +119,15 @@ cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
 cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, const float *dy,
                      float *dw, char *workspace, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
-    cdef int64_t number, chunk, floats = g.w.planes * g.plane
+    cdef Shares shares
+    cdef int64_t number, member, chunk, floats = g.w.planes * g.plane
     cdef char *rest = workspace + rest_at(&g, threads)
     cdef float *sums = <float *> workspace
     g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
     if by_ranges(&g, threads):
-        run_shares(run_own_range, &g, g.ranges, threads)
+        deal(&shares, g.ranges, threads)
+        for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+            run_member(&g, &shares, member)
         add_sums(sums, sums + floats, floats, g.ranges - 1, threads)
     else:
         run_range(&g, 0, sums, rest, threads)
