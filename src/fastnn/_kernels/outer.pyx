@@ -117,5 +117,5 @@ cdef void add_sums(float *dw, const float *sums, int64_t floats, int64_t count,
     if count < 1:
         return
     for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and floats * count > 200000):
+                        use_threads_if=threads > 1 and floats * count > 40000):
         add_chunk(dw, sums, floats, count, chunk * CHUNK, smaller(floats, (chunk + 1) * CHUNK))
