@@ -9,6 +9,7 @@ from fastnn.bench.figures import fastest, of_limit
 from fastnn.bench.modes import FASTNN, MODES
 from fastnn.bench.roofline import points, save_roofline
 from fastnn.bench.rows import Row, floats, linear
+from fastnn.runtime.cores import available_cores
 
 PEAK = {"threads": 1, "flops": 100e9, "bytes": 10e9, "read": 6e9, "written": 5e9}
 MACHINE = {"processor": "a processor", "instruction_set": "avx2", "load": [0.5, 0, 0]}
@@ -107,6 +108,12 @@ def test_peak_of_small_blocks():
     meter.sample()
     assert all(meter.rates()[key] >= before[key] for key in before)
     assert "GFLOP/s" in peak.table([one, two])
+
+
+@pytest.mark.skipif(available_cores() < 2, reason="needs two cores")
+def test_handover():
+    """A line takes longer than a cycle, and less than a system call."""
+    assert 1e-9 < min(peak.handover_seconds() for _ in range(3)) < 1e-3
 
 
 def test_pictures(tmp_path):

@@ -1,4 +1,5 @@
-"""Run the processor at its limits: multiply-adds in registers, bytes copied, read, written."""
+"""Run the processor at its limits: multiply-adds in registers, bytes copied, read, written, and a
+cache line that goes from one core to another."""
 
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
@@ -6,8 +7,23 @@ from libc.string cimport memcpy
 
 from fastnn._kernels.dispatch cimport PEAK_CHAINS, simd
 
+cdef extern from *:
+    """
+    static inline int await_turn(const int64_t *turn, int64_t wanted, int64_t patience) {
+        while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) < wanted)
+            if (--patience < 0) return 0;
+        return 1;
+    }
+    static inline void set_turn(int64_t *turn, int64_t next) {
+        __atomic_store_n(turn, next, __ATOMIC_RELEASE);
+    }
+    """
+    bint await_turn(const int64_t *turn, int64_t wanted, int64_t patience) noexcept nogil
+    void set_turn(int64_t *turn, int64_t next) noexcept nogil
+
 cdef enum:
     LINE = 64  # bytes
+    PATIENCE = 1 << 26  # looks at a line that the other thread should change
 
 
 def multiply_adds(int64_t rounds, int threads):
@@ -83,3 +99,25 @@ def write_bytes(target, int threads):
                 simd.copy_past(64, block, <float *> (y + i * part + j * 256))
             simd.fence_past()
     return <double> target.nbytes
+
+
+def hand_over(int64_t rounds):
+    """Two threads change a cache line by turns; returns how often it went from one to the other.
+
+    Raises RuntimeError where the two do not run side by side.
+    """
+    cdef int64_t line[16]  # a part of it is a line of its own, wherever it begins
+    cdef int64_t turn
+    cdef int me, came = 0
+    line[8] = 0
+    with nogil:
+        for me in prange(2, num_threads=2, schedule="static", chunksize=1):
+            for turn in range(me, 2 * rounds, 2):
+                if not await_turn(&line[8], turn, PATIENCE):
+                    break
+                set_turn(&line[8], turn + 1)
+            else:
+                came += 1
+    if came < 2:
+        raise RuntimeError("the two threads do not run side by side")
+    return 2.0 * rounds

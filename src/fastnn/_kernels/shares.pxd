@@ -17,8 +17,12 @@ cdef extern from *:
         int64_t end;
     } share;
 
+    /* The next item of a share, or -1. */
     static inline int64_t take_number(share *s) {
-        return __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED);
+        int64_t number = __atomic_load_n(&s->next, __ATOMIC_RELAXED);
+        if (number < s->end)
+            number = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED);
+        return number < s->end ? number : -1;
     }
     """
     enum:
@@ -46,11 +50,8 @@ cdef inline void deal(Shares *shares, int64_t items, int threads) noexcept nogil
 cdef inline int64_t next_of(Shares *shares, int64_t member) noexcept nogil:
     """What a member of the team does next, or -1."""
     cdef int64_t own = member * shares.count // shares.threads, i, number
-    cdef share *s
     for i in range(shares.count):
-        s = &shares.each[(own + i) % shares.count]
-        if s.next < s.end:
-            number = take_number(s)
-            if number < s.end:
-                return number
+        number = take_number(&shares.each[(own + i) % shares.count])
+        if number >= 0:
+            return number
     return -1

@@ -1,4 +1,5 @@
-"""This machine's limits, measured: multiply-adds a second, and bytes copied, read and written."""
+"""This machine's limits, measured: multiply-adds a second, bytes copied, read and written, and how
+long a cache line takes from core to core."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from fastnn._kernels.peak import copy_bytes, multiply_adds, read_bytes, write_bytes
+from fastnn._kernels.peak import copy_bytes, hand_over, multiply_adds, read_bytes, write_bytes
 from fastnn.runtime.arena import aligned_bytes
 
 BLOCK = 96 << 20  # bytes of each array: larger than most caches, and cut evenly for 1, 2, 3, 4, ..
@@ -58,6 +59,16 @@ def measure(threads: int, repeats: int = REPEATS, block: int = BLOCK) -> dict[st
     meter = Meter(threads, block)
     meter.sample(repeats)
     return meter.rates()
+
+
+def handover_seconds() -> float:
+    """How long a cache line takes from one thread's core to another's, at the moment.
+
+    25 to 50 ns where both have one last cache, 100 to 200 ns where they do not. A virtual machine's
+    processors may move from one place to the other while it runs, and figures with them.
+    """
+    hand_over(1000)  # wakes the second thread
+    return 1 / _rate(lambda: hand_over(20000))
 
 
 def _rate(work: Callable[[], float]) -> float:
