@@ -4,8 +4,10 @@
     python -m bench.predictions --nets resnet50 --threads 2 --kernels
 
 `predicted` is what the plan says from the machine's rates, `measured` the median of some steps
-after two to warm up, `least` the fastest of them. --kernels adds, for each kernel, the sum of its
-calls' median times by themselves beside what the model says of them.
+after two to warm up, `least` the fastest of them; `apart` is how long a cache line takes from core
+to core before and after, in ns: 25 to 50 where they share the last cache. Rates were measured at
+one such distance, and teams are slower at a larger one. --kernels adds, for each kernel, the sum of
+its calls' median times by themselves beside what the model says of them.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from collections import defaultdict
 import numpy as np
 
 import fastnn as fn
+from bench.headlines import apart
 from bench.plan_nets import FIVE, HEADLINES
 from fastnn.plan.rates import machine_rates
 
@@ -62,7 +65,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=4.0, help="of steps for each row")
     parser.add_argument("--kernels", action="store_true")
     options = parser.parse_args()
-    print(f"{'net':10s} thr {'predicted':>10s} {'measured':>9s} {'least':>9s} {'ratio':>6s} (ms)")
+    print(f"{'net':10s} thr {'predicted':>10s} {'measured':>9s} {'least':>9s} {'ratio':>6s} "
+          f"{'apart':>9s} (ms, ns)")
     ratios = []
     for name in options.nets:
         for threads in options.threads:
@@ -70,11 +74,13 @@ def main():
             run, step = train_step(name)
             run()
             count = max(3, min(50, int(options.seconds / seconds(run))))
+            before = apart(threads)
             times = np.array([seconds(run) for _ in range(count)])
             predicted = step._compiled.plan.seconds
             ratios.append(predicted / np.median(times))
             print(f"{name:10s} {threads:3d} {predicted * 1e3:10.2f} {np.median(times) * 1e3:9.2f} "
-                  f"{times.min() * 1e3:9.2f} {ratios[-1]:6.3f}", flush=True)
+                  f"{times.min() * 1e3:9.2f} {ratios[-1]:6.3f} "
+                  f"{before + ' ' + apart(threads):>9s}", flush=True)
             rows = by_kernel(step, 5) if options.kernels else {}
             for kernel, (got, said) in sorted(rows.items(), key=lambda row: -row[1][0]):
                 if got > 0.005 * np.median(times):
