@@ -61,6 +61,8 @@ cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil
 cdef bint fits_cache(const Pass *g) noexcept nogil
 cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v_channels,
                        int64_t m_planes, int64_t m_channels, bint cached) noexcept nogil
+cdef void place_blocks(Blocks *blocks, int64_t terms, int64_t v_planes, int64_t v_channels,
+                       int64_t m_planes, int64_t m_channels) noexcept nogil
 cdef void point_to(const float **tiles, int64_t count, const tile_values *v,
                    const winograd_table *w, int64_t terms) noexcept nogil
 cdef Block block_of(const Blocks *blocks, int64_t number, char *memory, const winograd_table *w,

@@ -109,6 +109,13 @@ cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v
     blocks.count = larger(1, (tiles + most - 1) // most)
     blocks.size = whole((tiles + blocks.count - 1) // blocks.count, CHUNK_TILES)
     blocks.count = (tiles + blocks.size - 1) // blocks.size
+    place_blocks(&blocks, terms, v_planes, v_channels, m_planes, m_channels)
+    return blocks
+
+
+cdef void place_blocks(Blocks *blocks, int64_t terms, int64_t v_planes, int64_t v_channels,
+                       int64_t m_planes, int64_t m_channels) noexcept nogil:
+    """Where the parts of a block lie in its memory, for so many channels."""
     blocks.v.tiles = blocks.m.tiles = blocks.size
     blocks.v.panel, blocks.m.panel = v_channels, m_channels
     blocks.v.plane = plane_of(blocks.size, v_channels)
@@ -118,7 +125,6 @@ cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v
     blocks.v_at = blocks.m_tiles_at + whole(8 * blocks.size, 64)
     blocks.m_at = blocks.v_at + 4 * v_planes * blocks.v.plane
     blocks.bytes = blocks.m_at + 4 * m_planes * blocks.m.plane
-    return blocks
 
 
 cdef void point_to(const float **tiles, int64_t count, const tile_values *v,

@@ -16,7 +16,7 @@ from fastnn._kernels.outer cimport add_sums
 from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.winograd_tiles cimport (
     Block, Blocks, CHUNK_TILES, block_of, cut_blocks, forward_source, forward_target,
-    read_winograd, spread, table_of)
+    place_blocks, read_winograd, spread, table_of)
 from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_bands_bytes
 
 cdef enum:
@@ -26,6 +26,8 @@ cdef enum:
     OUTER_ROWS = 48            # channels of dy side by side: whole tiles of rows, whole vectors
     SUMS_BYTES = 6 << 20       # of all planes; more of them go in bands
     WEIGHT_ROWS = 8            # filters in one part of the last transform
+    CHUNK = 2048               # values of the sums that are added at a time
+    SERIAL = 40000             # values that one thread adds in less time than a team
 
 cdef struct Weights:
     const winograd_table *w
@@ -43,14 +45,19 @@ cdef struct Weights:
 
 cdef Weights cut_weights(const Conv *v) noexcept nogil:
     cdef Weights g
-    cdef int64_t sums_bytes
+    cdef int64_t sums_bytes, c_panel, k_panel
     g.w, g.c, g.k = table_of(v), v.c, v.k
     g.source, g.target = forward_source(v), forward_target(v)
     g.plane = v.k * whole(v.c, simd.lanes) + 16
     g.blocks = cut_blocks(v.n * g.target.rows * g.target.columns, 1, g.w.planes,
                           whole(v.c, simd.gemm.tile_columns), g.w.positions,
                           whole(v.k, OUTER_ROWS), True)
-    g.blocks.v.panel, g.blocks.m.panel = simd.gemm.tile_columns, OUTER_ROWS
+    # Few channels take less than a panel; the blocks stay the same, as their sums are.
+    c_panel = smaller(simd.gemm.tile_columns, whole(v.c, simd.lanes))
+    k_panel = smaller(OUTER_ROWS, whole(v.k, simd.lanes))
+    place_blocks(&g.blocks, 1, g.w.planes, whole(v.c, c_panel), g.w.positions,
+                 whole(v.k, k_panel))
+    g.blocks.v.panel, g.blocks.m.panel = c_panel, k_panel
     sums_bytes = 4 * g.w.planes * g.plane
     g.ranges = RANGES
     while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
@@ -67,10 +74,22 @@ cdef bint by_ranges(const Weights *g, int threads) noexcept nogil:
     return threads > 1 and g.ranges >= threads
 
 
-cdef int64_t rest_at(const Weights *g, int threads) noexcept nogil:
-    """Where the sums end: of all ranges, or of those that are done and of the one at work."""
-    cdef int64_t held = g.ranges if by_ranges(g, threads) else smaller(g.ranges, 2)
-    return 4 * held * g.w.planes * g.plane
+cdef int64_t sums_floats(const Weights *g) noexcept nogil:
+    """Floats of the sums of a range."""
+    return g.w.planes * g.plane
+
+
+cdef int64_t slot_at(const Weights *g, int threads) noexcept nogil:
+    """Where sums end and a block begins: those of a thread's ranges; or what is done, and a range."""
+    cdef int64_t held = smaller(g.ranges, 2)
+    if by_ranges(g, threads):
+        held = (g.ranges + threads - 1) // threads
+    return 4 * held * sums_floats(g)
+
+
+cdef int64_t slot_bytes(const Weights *g, int threads) noexcept nogil:
+    """The sums and the block of a thread, side by side: nobody else writes there."""
+    return slot_at(g, threads) + g.blocks.bytes
 
 
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
@@ -101,14 +120,44 @@ cdef void run_range(const Weights *whole_job, int64_t number, float *sums, char 
         spread(add_plane, &g, &block, g.w.planes, threads)
 
 
-cdef void run_member(const Weights *g, Shares *shares, int64_t member) noexcept nogil:
+cdef int64_t first_range(const Weights *g, int64_t member, int threads) noexcept nogil:
+    """Of a thread, as `deal` deals them."""
+    return g.ranges * member // threads
+
+
+cdef float *sums_of(const Weights *g, int64_t member, int threads) noexcept nogil:
+    """The sums of a thread's first range; those of the next ones follow."""
+    return <float *> (g.workspace + member * slot_bytes(g, threads))
+
+
+cdef float *range_sums(const Weights *g, int64_t number, int threads) noexcept nogil:
+    """The sums of a range, with those of the thread that it was dealt to."""
+    cdef int64_t owner = 0
+    while first_range(g, owner + 1, threads) <= number:
+        owner += 1
+    return sums_of(g, owner, threads) + (number - first_range(g, owner, threads)) * sums_floats(g)
+
+
+cdef void run_member(const Weights *g, Shares *shares, int64_t member, int threads) noexcept nogil:
     """The ranges of one thread."""
-    cdef int64_t floats = g.w.planes * g.plane, number = next_of(shares, member)
-    cdef float *sums = <float *> g.workspace
-    cdef char *slot = <char *> (sums + g.ranges * floats) + member * g.blocks.bytes
+    cdef char *slot = <char *> sums_of(g, member, threads) + slot_at(g, threads)
+    cdef int64_t number = next_of(shares, member)
     while number >= 0:
-        run_range(g, number, sums + number * floats, slot, 1)
+        run_range(g, number, range_sums(g, number, threads), slot, 1)
         number = next_of(shares, member)
+
+
+cdef void add_values(float *to, const float *values, int64_t first, int64_t end) noexcept nogil:
+    cdef int64_t i
+    for i in range(first, end):
+        to[i] += values[i]
+
+
+cdef void add_ranges(const Weights *g, int64_t first, int64_t end, int threads) noexcept nogil:
+    """Values first .. end of the sums of all ranges, added to those of range 0 in order."""
+    cdef int64_t number
+    for number in range(1, g.ranges):
+        add_values(sums_of(g, 0, threads), range_sums(g, number, threads), first, end)
 
 
 cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
@@ -120,19 +169,21 @@ cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, co
                      float *dw, char *workspace, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
     cdef Shares shares
-    cdef int64_t number, member, chunk, floats = g.w.planes * g.plane
-    cdef char *rest = workspace + rest_at(&g, threads)
+    cdef int64_t number, member, chunk, floats = sums_floats(&g)
+    cdef char *slot = workspace + slot_at(&g, threads)
     cdef float *sums = <float *> workspace
     g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
     if by_ranges(&g, threads):
         deal(&shares, g.ranges, threads)
         for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            run_member(&g, &shares, member)
-        add_sums(sums, sums + floats, floats, g.ranges - 1, threads)
+            run_member(&g, &shares, member, threads)
+        for chunk in prange((floats + CHUNK - 1) // CHUNK, num_threads=threads, schedule="static",
+                            use_threads_if=floats * g.ranges > SERIAL):
+            add_ranges(&g, chunk * CHUNK, smaller(floats, (chunk + 1) * CHUNK), threads)
     else:
-        run_range(&g, 0, sums, rest, threads)
+        run_range(&g, 0, sums, slot, threads)
         for number in range(1, g.ranges):
-            run_range(&g, number, sums + floats, rest, threads)
+            run_range(&g, number, sums + floats, slot, threads)
             add_sums(sums, sums + floats, floats, 1, threads)
     for chunk in prange((g.k + WEIGHT_ROWS - 1) // WEIGHT_ROWS, num_threads=threads,
                         schedule="static", use_threads_if=threads > 1):
@@ -148,7 +199,7 @@ cdef int64_t weights_bytes(const Conv *v, int threads) noexcept nogil:
     cdef Weights g = cut_weights(v)
     if not sums_fit(v):
         return weight_bands_bytes(v, threads)
-    return rest_at(&g, threads) + (threads if by_ranges(&g, threads) else 1) * g.blocks.bytes
+    return slot_bytes(&g, threads) * (threads if by_ranges(&g, threads) else 1)
 
 
 cdef void run_weights(const Conv *v, const float *x, const norm_columns *norm, const float *dy,

@@ -62,9 +62,9 @@ INLINE void inverse_3(const vf s[6], vf w[3]) {
     w[2] = add_times(add_times(s[5], 0.5f * by, sum), 2.0f * by_2, sum_2);
 }
 
-READ_TILES(read_tiles_6x6, 6, 4, 6, transform_6, GET_WHOLE, GET_PART)
-READ_TILES(read_normed_6x6, 6, 4, 6, transform_6, GET_NORMED, GET_NORMED_PART)
-READ_TILES(read_tiles_4x4, 4, 4, 6, transform_4, GET_WHOLE, GET_PART)
+READ_TILES(read_tiles_6x6, 6, 4, 6, transform_6, GET_WHOLE, GET_PART, UPWARDS)
+READ_TILES(read_normed_6x6, 6, 4, 6, transform_6, GET_NORMED, GET_NORMED_PART, UPWARDS)
+READ_TILES(read_tiles_4x4, 4, 4, 6, transform_4, GET_WHOLE, GET_PART, DOWNWARDS)
 WRITE_TILES(write_tiles, 6, 4, inverse_6)
 WRITE_PLAIN(write_tiles_4x4, write_tiles)
 WRITE_MOMENTS(write_tiles_moments, write_tiles)

@@ -82,10 +82,10 @@ INLINE void inverse_9_at_3(const vf s[9], vf w[3]) {
     w[2] = add_times(s[4], 0.25f, (s[2] + s[3]) - (s[0] + s[1]));
 }
 
-READ_TILES(read_tiles_9x9, 9, 8, 9, transform_9, GET_WHOLE, GET_PART)
-READ_TILES(read_normed_9x9, 9, 8, 9, transform_9, GET_NORMED, GET_NORMED_PART)
-READ_TILES(read_tiles_5x5, 5, 4, 5, transform_5, GET_WHOLE, GET_PART)
-READ_TILES(read_4x4_at_5, 4, 4, 5, transform_4_at_5, GET_WHOLE, GET_PART)
+READ_TILES(read_tiles_9x9, 9, 8, 9, transform_9, GET_WHOLE, GET_PART, UPWARDS)
+READ_TILES(read_normed_9x9, 9, 8, 9, transform_9, GET_NORMED, GET_NORMED_PART, UPWARDS)
+READ_TILES(read_tiles_5x5, 5, 4, 5, transform_5, GET_WHOLE, GET_PART, UPWARDS)
+READ_TILES(read_4x4_at_5, 4, 4, 5, transform_4_at_5, GET_WHOLE, GET_PART, DOWNWARDS)
 WRITE_TILES(write_from_5x5, 5, 4, inverse_5)
 WRITE_PLAIN(write_strided, write_from_5x5)
 WRITE_MOMENTS(write_strided_moments, write_from_5x5)

@@ -77,8 +77,14 @@ enum { AHEAD = 8 };
 #define GET_NORMED(i, j) NORMED(load(AT(i, j)))
 #define GET_NORMED_PART(i, j) (HAS_ROW(i) ? NORMED(load_part(AT(i, j), n)) : (vf){0})
 
-/* read_tiles: SIDE x SIDE pixels to OUT x OUT values. */
-#define READ_TILES(name, SIDE, STEP, OUT, along, GET_ALL, GET_SOME)                               \
+/* read_tiles: SIDE x SIDE pixels to OUT x OUT values, rows in the order of ROW.
+ *
+ * A processor that sees stores at equal strides asks for the lines of some strides more. They must
+ * not be another thread's: values that begin a thread's memory are written upwards, those at its
+ * end downwards, so that they are the thread's own either way. */
+#define UPWARDS(k, count) (k)
+#define DOWNWARDS(k, count) ((count) - 1 - (k))
+#define READ_TILES(name, SIDE, STEP, OUT, along, GET_ALL, GET_SOME, ROW)                          \
     static void name(const tile_grid *g, const float *x, const norm_columns *norm,                \
                      int64_t channels, int64_t first, int64_t count, int64_t at,                  \
                      const tile_values *to) {                                                     \
@@ -99,12 +105,13 @@ enum { AHEAD = 8 };
                 if (left == 0) out += (to->tiles - 1) * to->panel, left = to->panel;              \
                 if (tile.whole && n >= LANES) FIRST_AXIS(along, SIDE, OUT, ALL, GET_ALL)          \
                 else FIRST_AXIS(along, SIDE, OUT, HAS_COLUMN, GET_SOME)                           \
-                PUT_VALUES(along, SIDE, OUT)                                                      \
+                PUT_VALUES(along, SIDE, OUT, ROW)                                                 \
             }                                                                                     \
         }                                                                                         \
     }
-#define PUT_VALUES(along, SIDE, OUT)                                                              \
-    UNROLL_1 for (int i = 0; i < (OUT); i++) {                                                    \
+#define PUT_VALUES(along, SIDE, OUT, ROW)                                                         \
+    UNROLL_1 for (int k = 0; k < (OUT); k++) {                                                    \
+        const int i = ROW(k, OUT);                                                                \
         UNROLL_ALL for (int j = 0; j < (SIDE); j++) line[j] = half[j][i];                         \
         along(line, result);                                                                      \
         UNROLL_ALL for (int j = 0; j < (OUT); j++)                                                \
