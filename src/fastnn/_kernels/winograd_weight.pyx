@@ -80,7 +80,7 @@ cdef int64_t sums_floats(const Weights *g) noexcept nogil:
 
 
 cdef int64_t slot_at(const Weights *g, int threads) noexcept nogil:
-    """Where sums end and a block begins: those of a thread's ranges; or what is done, and a range."""
+    """Where sums end and a block begins: of a thread's ranges; or of those done, and one range."""
     cdef int64_t held = smaller(g.ranges, 2)
     if by_ranges(g, threads):
         held = (g.ranges + threads - 1) // threads
