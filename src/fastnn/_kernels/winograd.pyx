@@ -15,8 +15,9 @@ from fastnn._kernels.dispatch cimport larger, simd, smaller, whole
 from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.winograd_bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd_tiles cimport (
-    Block, Blocks, CHUNK_TILES, Pass, block_of, cut_blocks, fits_cache, multiply, pack_panel,
-    pack_scratch, packed_plane, pass_of, read_tiles, read_winograd, spread, write_tiles)
+    Block, Blocks, CHUNK_TILES, Pass, balance_blocks, block_of, cut_blocks, fits_cache, multiply,
+    pack_panel, pack_scratch, packed_plane, pass_of, read_tiles, read_winograd, spread,
+    write_tiles)
 
 # A pass with all of its packed weights at hand. own: each thread packs them for itself.
 cdef struct Whole:
@@ -41,6 +42,8 @@ cdef Whole cut_whole(const Pass *g, int threads) noexcept nogil:
     job.packed_bytes = whole(4 * g.w.planes * job.plane, 64)
     job.blocks = cut_blocks(g.tiles, g.terms, g.v_planes, whole(g.depth, simd.lanes), g.m_planes,
                             whole(g.columns, simd.lanes), fits_cache(g))
+    if by_blocks(&job.blocks, threads):
+        balance_blocks(&job.blocks, threads)
     # One panel would be packed by one thread while the others wait, and then fetch it.
     job.own = job.panels == 1 and by_blocks(&job.blocks, threads)
     job.packed = <float *> g.workspace

@@ -37,9 +37,10 @@ cdef struct Pass:
     const float *shortcut  # gradient that meets y
     const float *gate      # what the ReLU returned
 
-# How tiles are cut into blocks, and where in its memory a block keeps pointers and values.
+# How tiles are cut into blocks of whole chunks, at most `size` tiles each, and where in its memory
+# a block keeps pointers and values.
 cdef struct Blocks:
-    int64_t tiles, size, count, m_tiles_at, v_at, m_at, bytes
+    int64_t tiles, chunks, size, count, m_tiles_at, v_at, m_at, bytes
     tile_values v, m
 
 # One block: tiles [first, first + count), what is read and what is written, a pointer each.
@@ -61,6 +62,7 @@ cdef int64_t plane_of(int64_t tiles, int64_t channels) noexcept nogil
 cdef bint fits_cache(const Pass *g) noexcept nogil
 cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v_channels,
                        int64_t m_planes, int64_t m_channels, bint cached) noexcept nogil
+cdef void balance_blocks(Blocks *blocks, int64_t shares) noexcept nogil
 cdef void place_blocks(Blocks *blocks, int64_t terms, int64_t v_planes, int64_t v_channels,
                        int64_t m_planes, int64_t m_channels) noexcept nogil
 cdef void point_to(const float **tiles, int64_t count, const tile_values *v,

@@ -13,7 +13,7 @@ from fastnn._kernels.dispatch cimport (
     winograd_table, write_tiles_fn)
 
 cdef enum:
-    BLOCK_BYTES = 384 << 10    # of transformed tiles: they stay in the second cache
+    BLOCK_BYTES = 256 << 10    # of transformed tiles: they stay in the second cache
     WEIGHT_BYTES = 16 << 20    # of transformed weights that stay in the last cache;
     LEAST_TILES = 96           # more of them are read anew for so many tiles at once
     PACK_DEPTH = 16            # as in winograd_tiles.h
@@ -105,12 +105,20 @@ cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v
     cdef int64_t most = larger(CHUNK_TILES if cached else LEAST_TILES,
                                BLOCK_BYTES // (4 * (v_planes * v_channels +
                                                     m_planes * m_channels)))
-    blocks.tiles = tiles
-    blocks.count = larger(1, (tiles + most - 1) // most)
-    blocks.size = whole((tiles + blocks.count - 1) // blocks.count, CHUNK_TILES)
+    blocks.tiles, blocks.chunks = tiles, (tiles + CHUNK_TILES - 1) // CHUNK_TILES
+    blocks.size = smaller(most // CHUNK_TILES, blocks.chunks) * CHUNK_TILES
     blocks.count = (tiles + blocks.size - 1) // blocks.size
     place_blocks(&blocks, terms, v_planes, v_channels, m_planes, m_channels)
     return blocks
+
+
+cdef void balance_blocks(Blocks *blocks, int64_t shares) noexcept nogil:
+    """As many blocks for each share, where there are so many chunks; none becomes larger."""
+    blocks.count = smaller(whole(blocks.count, shares), blocks.chunks)
+
+
+cdef int64_t first_tile(const Blocks *blocks, int64_t number) noexcept nogil:
+    return smaller(blocks.tiles, blocks.chunks * number // blocks.count * CHUNK_TILES)
 
 
 cdef void place_blocks(Blocks *blocks, int64_t terms, int64_t v_planes, int64_t v_channels,
@@ -141,8 +149,8 @@ cdef Block block_of(const Blocks *blocks, int64_t number, char *memory, const wi
     """Block `number`, in memory of `blocks.bytes`."""
     cdef Block block
     cdef int64_t t
-    block.first = number * blocks.size
-    block.count = smaller(blocks.size, blocks.tiles - block.first)
+    block.first = first_tile(blocks, number)
+    block.count = first_tile(blocks, number + 1) - block.first
     block.v, block.m = blocks.v, blocks.m
     block.v.data = <float *> (memory + blocks.v_at)
     block.m.data = <float *> (memory + blocks.m_at)

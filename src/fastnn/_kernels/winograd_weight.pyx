@@ -15,8 +15,8 @@ from fastnn._kernels.dispatch cimport (
 from fastnn._kernels.outer cimport add_sums
 from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.winograd_tiles cimport (
-    Block, Blocks, CHUNK_TILES, block_of, cut_blocks, forward_source, forward_target,
-    place_blocks, read_winograd, spread, table_of)
+    Block, Blocks, CHUNK_TILES, balance_blocks, block_of, cut_blocks, forward_source,
+    forward_target, place_blocks, read_winograd, spread, table_of)
 from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_bands_bytes
 
 cdef enum:
@@ -63,6 +63,7 @@ cdef Weights cut_weights(const Conv *v) noexcept nogil:
     while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
                             (g.ranges - 1) * sums_bytes > RANGES_BYTES):
         g.ranges //= 2
+    balance_blocks(&g.blocks, g.ranges)
     g.x = g.dy = NULL
     g.norm = NULL
     g.dw = g.sums = NULL
