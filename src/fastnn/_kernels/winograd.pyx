@@ -1,10 +1,10 @@
 """3x3 convolutions of stride 1 or 2 by Winograd's minimal filtering: forward and input gradient.
 
 A block of tiles of all images at a time, in three parts: transform the tiles that are read, one
-product for each value of a tile, transform the tiles that are written. Many blocks
-are spread over the threads; few are done one after the other by all threads together. Weights that
-would not stay in the last cache go in bands (winograd_bands.pyx). Each output is the same sum
-every way. Sizes `d` are those of conv2d.pyx.
+product for each value of a tile, transform the tiles that are written. Each thread has blocks of
+its own; where tiles are too few, blocks are done one after the other by all threads together.
+Weights that would not stay in the last cache go in bands (winograd_bands.pyx). Each output is the
+same sum every way. Sizes `d` are those of conv2d.pyx.
 """
 
 from cython.parallel cimport prange, threadid
@@ -29,8 +29,8 @@ cdef struct Whole:
 
 
 cdef bint by_blocks(const Blocks *blocks, int threads) noexcept nogil:
-    """Whether there are enough blocks to give each thread its own."""
-    return threads > 1 and blocks.count >= 4 * threads
+    """Whether each thread has blocks of its own: no other one's cache holds what they read."""
+    return 1 < threads <= blocks.chunks
 
 
 cdef Whole cut_whole(const Pass *g, int threads) noexcept nogil:

@@ -21,7 +21,8 @@ from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_band
 
 cdef enum:
     RANGES = 16
-    RANGE_BLOCKS = 4           # at least, in a range
+    RANGE_BLOCKS = 4           # at least, in a range; half as many where ranges are few,
+    FEW_RANGES = 4             # as to wait for each other in every block costs more
     RANGES_BYTES = 10 << 20    # at most so much memory for sums beside the first
     OUTER_ROWS = 48            # channels of dy side by side: whole tiles of rows, whole vectors
     SUMS_BYTES = 6 << 20       # of all planes; more of them go in bands
@@ -43,6 +44,11 @@ cdef struct Weights:
     char *workspace
 
 
+cdef int64_t range_blocks(int64_t ranges) noexcept nogil:
+    """Blocks that a range must have, if there are so many ranges."""
+    return RANGE_BLOCKS if ranges > FEW_RANGES else RANGE_BLOCKS // 2
+
+
 cdef Weights cut_weights(const Conv *v) noexcept nogil:
     cdef Weights g
     cdef int64_t sums_bytes, c_panel, k_panel
@@ -60,7 +66,7 @@ cdef Weights cut_weights(const Conv *v) noexcept nogil:
     g.blocks.v.panel, g.blocks.m.panel = c_panel, k_panel
     sums_bytes = 4 * g.w.planes * g.plane
     g.ranges = RANGES
-    while g.ranges > 1 and (g.ranges * RANGE_BLOCKS > g.blocks.count or
+    while g.ranges > 1 and (g.ranges * range_blocks(g.ranges) > g.blocks.count or
                             (g.ranges - 1) * sums_bytes > RANGES_BYTES):
         g.ranges //= 2
     balance_blocks(&g.blocks, g.ranges)
