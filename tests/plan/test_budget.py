@@ -213,7 +213,7 @@ def test_evaluation_keeps_to_the_budget():
 
 def _deep_step(limit):
     """A net of thousands of steps, whose objects take as much as its values, and a batch."""
-    model = fn.models.create("resnet242")
+    model = fn.models.create("resnet260")
     rng = np.random.default_rng(0)
     batch = rng.standard_normal((64, 3, 32, 32), np.float32), rng.integers(0, 10, 64)
     optimizer = fn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

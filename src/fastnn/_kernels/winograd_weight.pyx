@@ -21,8 +21,7 @@ from fastnn._kernels.winograd_weight_bands cimport run_weight_bands, weight_band
 
 cdef enum:
     RANGES = 16
-    RANGE_BLOCKS = 4           # at least, in a range; half as many where ranges are few,
-    FEW_RANGES = 4             # as to wait for each other in every block costs more
+    RANGE_BLOCKS = 4           # at least, in a range of more than two
     RANGES_BYTES = 10 << 20    # at most so much memory for sums beside the first
     OUTER_ROWS = 48            # channels of dy side by side: whole tiles of rows, whole vectors
     SUMS_BYTES = 6 << 20       # of all planes; more of them go in bands
@@ -45,8 +44,8 @@ cdef struct Weights:
 
 
 cdef int64_t range_blocks(int64_t ranges) noexcept nogil:
-    """Blocks that a range must have, if there are so many ranges."""
-    return RANGE_BLOCKS if ranges > FEW_RANGES else RANGE_BLOCKS // 2
+    """At least, in one of so many; to add sums once costs less than to wait in every block."""
+    return RANGE_BLOCKS // 2 if ranges == 2 else RANGE_BLOCKS
 
 
 cdef Weights cut_weights(const Conv *v) noexcept nogil:
