@@ -216,6 +216,9 @@ class BatchNormGradInput(Op):
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0,)
 
+    def work(self, node: Node) -> Mapping[str, float]:
+        return {"norm": moved_bytes(node)}
+
     def flops(self, node: Node) -> float:
         return 4.0 * node.outputs[0].size
 

@@ -23,7 +23,7 @@ from fastnn.graph import Graph, Node, Spec, Tensor, constant, leaf, storage_shap
 from fastnn.ops.batch_norm import batch_norm
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.linear import linear
-from fastnn.plan.cost import FIXED, amounts_of
+from fastnn.plan.cost import FIXED, START_SECONDS, amounts_of
 from fastnn.plan.fuse import fuse
 from fastnn.plan.memory import layout
 from fastnn.plan.plan import Plan
@@ -59,6 +59,11 @@ def _twice_3x3(x: Tensor) -> Any:
     return x
 
 
+def _widen_and_narrow(x: Tensor) -> Any:
+    y = _norm(_conv(x, 4 * x.shape[1], 3)).relu()
+    return _conv(y, x.shape[1], 3)
+
+
 def _bottleneck(x: Tensor) -> Any:
     y = _norm(_conv(x, x.shape[1] // 4, 1)).relu()
     y = _norm(_conv(y, y.shape[1], 3, stride=2)).relu()
@@ -73,13 +78,15 @@ def _dense(x: Tensor) -> Any:
     return linear(x, _weight(x.shape[1], x.shape[1])).relu()
 
 
-# Shapes that nets have, small enough for a millisecond a node: few channels and many, in cache and
-# beyond.
+# Shapes that nets have, small enough for a few milliseconds a node: few channels and many, in cache
+# and beyond. Winograd's have an even number of chunks (24 tiles): with three, one of two threads
+# waits for the other, and what large nets hardly know would be taken for the price of products.
 MINIATURES: tuple[tuple[Callable[[Tensor], Any], tuple[int, ...]], ...] = (
-    (_twice_3x3, (4, 16, 48, 48)),
+    (_twice_3x3, (16, 16, 48, 48)),
     (_twice_3x3, (8, 64, 24, 24)),
-    (_twice_3x3, (8, 256, 12, 12)),
-    (_twice_3x3, (64, 256, 4, 4)),
+    (_widen_and_narrow, (64, 16, 32, 32)),
+    (_twice_3x3, (16, 256, 12, 12)),
+    (_twice_3x3, (96, 256, 4, 4)),
     (_bottleneck, (4, 256, 28, 28)),
     (_bottleneck, (2, 1024, 14, 14)),
     (_depthwise, (8, 64, 28, 28)),
@@ -164,7 +171,9 @@ def calibrate(threads: int) -> dict[str, Mapping[str, float]]:
     todo = {size: [miniature(*each, size) for each in MINIATURES] for size in {1, threads}}
     measured = {size: times(each) for size, each in todo.items()}
     alone = fit(measured[1], FIXED)
-    return {"alone": alone, "team": fit(measured[threads], alone) if threads > 1 else alone}
+    if threads == 1:
+        return {"alone": alone, "team": alone}
+    return {"alone": alone, "team": fit(measured[threads], alone | {"call": START_SECONDS})}
 
 
 if __name__ == "__main__":
