@@ -131,10 +131,12 @@ INLINE void max_windows(const max_pool_shape *g, const float *x, const norm_rows
     const int64_t c = g->c;
     const block_steps step = {g->stride_w * c, c, 0};
     const span kx = {0, g->kw};
+    const int64_t below = ky.end * g->dilation_h * g->w * c;
 #define WINDOWS(windows)                                                                          \
     for (; count >= windows; count -= windows) {                                                  \
         for (int64_t i = 0; i < c; i += LANES) {                                                  \
             const int64_t j = smaller(i, c - LANES);                                              \
+            fetch_below(x + j + below, g->w * c, g->stride_h, windows * g->stride_w, c, 1);       \
             max_block(g, x + j, norm, j, ky, kx, y + j, offsets ? offsets + j : 0, step, windows, \
                       LANES);                                                                     \
         }                                                                                         \
