@@ -230,9 +230,10 @@ def test_help(tmp_path: Path, command: list[str]) -> None:
 def test_a_live_bar_in_a_terminal(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty")
     data = write_data(tmp_path / "data.npz", 200)
+    epochs = "20"  # a bar is drawn ten times a second: two take less than that on fast machines
     main, child = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "train", "--data", str(data), "--epochs", "2", "--batch-size", "2"],
+        [*COMMAND, "train", "--data", str(data), "--epochs", epochs, "--batch-size", "2"],
         cwd=tmp_path, stdout=child, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"})
     os.close(child)
     text = b""
