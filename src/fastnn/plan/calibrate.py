@@ -84,7 +84,7 @@ def _dense(x: Tensor) -> Any:
 MINIATURES: tuple[tuple[Callable[[Tensor], Any], tuple[int, ...]], ...] = (
     (_twice_3x3, (16, 16, 48, 48)),
     (_twice_3x3, (8, 64, 24, 24)),
-    (_widen_and_narrow, (64, 16, 32, 32)),
+    (_widen_and_narrow, (48, 16, 32, 32)),
     (_twice_3x3, (16, 256, 12, 12)),
     (_twice_3x3, (96, 256, 4, 4)),
     (_bottleneck, (4, 256, 28, 28)),
@@ -167,7 +167,11 @@ def fit(measured: Sequence[tuple[Node, float]], prior: Mapping[str, float]) -> d
 
 
 def calibrate(threads: int) -> dict[str, Mapping[str, float]]:
-    """{"alone", "team"}: the rates of one thread and of so many."""
+    """{"alone", "team"}: the rates of one thread and of so many.
+
+    A team's are expected to be as many times cheaper as its nodes are faster, and a call to cost
+    what starting a team does.
+    """
     todo = {size: [miniature(*each, size) for each in MINIATURES] for size in {1, threads}}
     measured = {size: times(each) for size, each in todo.items()}
     alone = fit(measured[1], FIXED)
