@@ -64,13 +64,13 @@ INLINE tile_pixels find_tile(const tile_grid *g, int64_t t, const int side, cons
 #define HAS_COLUMN(j) ((j) >= tile.left && (j) < tile.right)
 #define GET_PART(i, j) (HAS_ROW(i) ? load_part(AT(i, j), n) : (vf){0})
 
-/* The pixels AHEAD further on in a line, asked for in time: the strides of tiles are too irregular
- * for the processor to guess. */
+/* The pixels AHEAD further on in a line, of `from` where the tile's are of `array`, asked for in
+ * time: the strides of tiles are too irregular for the processor to guess. */
 enum { AHEAD = 8 };
-#define FETCH_AHEAD(SIDE, STEP, WRITE)                                                            \
+#define FETCH_AHEAD(from, array, SIDE, STEP, WRITE)                                               \
     for (int i = (SIDE) - (STEP); i < (SIDE); i++)                                                \
         for (int j = (SIDE) - (STEP); j < (SIDE); j++)                                            \
-            __builtin_prefetch(AT(i, j + AHEAD), WRITE);
+            __builtin_prefetch((from) + (AT(i, j + AHEAD) - (array)), WRITE);
 
 /* The same behind a batch norm and a ReLU: the bits of norm_apply. */
 #define NORMED(v) vmax((vf){0}, norm_value((v) - mean, scale, bias))
@@ -101,7 +101,7 @@ enum { AHEAD = 8 };
                     scale = load_part(norm->scale + c, n);                                        \
                 }                                                                                 \
                 (void)mean, (void)scale, (void)bias;                                              \
-                FETCH_AHEAD(SIDE, STEP, 0)                                                        \
+                FETCH_AHEAD(x, x, SIDE, STEP, 0)                                                  \
                 if (left == 0) out += (to->tiles - 1) * to->panel, left = to->panel;              \
                 if (tile.whole && n >= LANES) FIRST_AXIS(along, SIDE, OUT, ALL, GET_ALL)          \
                 else FIRST_AXIS(along, SIDE, OUT, HAS_COLUMN, GET_SOME)                           \
@@ -162,7 +162,10 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT, SUM_SHORTCUT };
                 vf half[IN][SIDE], line[IN], result[SIDE];                                        \
                 vf sum = zero, product = zero, pivot = zero, scale = zero, bias_of_norm = zero;   \
                 const vf shift = bias ? load_part(bias + c, n) : zero;                            \
-                FETCH_AHEAD(SIDE, SIDE, 1)                                                        \
+                FETCH_AHEAD(y, y, SIDE, SIDE, 1)                                                  \
+                if (sums >= SUM_GRADIENT) FETCH_AHEAD(s->x, y, SIDE, SIDE, 0)                     \
+                if (sums == SUM_SHORTCUT) FETCH_AHEAD(s->gate, y, SIDE, SIDE, 0)                  \
+                if (sums == SUM_SHORTCUT) FETCH_AHEAD(s->shortcut, y, SIDE, SIDE, 0)              \
                 GET_VALUES(along, IN, SIDE)                                                       \
                 if (sums != SUM_NOTHING)                                                          \
                     pivot = sums == SUM_MOMENTS ? load(s->pivot + c) : load_part(s->mean + c, n); \
