@@ -1,6 +1,7 @@
 """Predicted against measured time of a step, for nets of every kind.
 
-    python -m bench.predictions --nets resnet18 unet --threads 1 2
+    python -m bench.predictions
+    python -m bench.predictions --nets deep unet --threads 1
     python -m bench.predictions --nets resnet50 --threads 2 --kernels
 
 `predicted` is what the plan says from the machine's rates, `measured` the median of some steps
@@ -22,7 +23,7 @@ from bench.plan_nets import FIVE, HEADLINES
 from fastnn.plan.rates import machine_rates
 
 NETS = FIVE | {"resnet18": (FIVE["resnet18"][0], (128, 3, 32, 32)),
-               "resnet50": HEADLINES["resnet50"]}
+               "resnet50": HEADLINES["resnet50"], "deep": HEADLINES["deep"]}
 
 
 def train_step(name):

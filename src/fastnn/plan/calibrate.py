@@ -59,6 +59,13 @@ def _twice_3x3(x: Tensor) -> Any:
     return x
 
 
+def _residual_blocks(x: Tensor) -> Any:
+    for _ in range(6):
+        y = _norm(_conv(x, x.shape[1], 3)).relu()
+        x = (_norm(_conv(y, x.shape[1], 3)) + x).relu()
+    return x
+
+
 def _widen_and_narrow(x: Tensor) -> Any:
     y = _norm(_conv(x, 4 * x.shape[1], 3)).relu()
     return _conv(y, x.shape[1], 3)
@@ -79,10 +86,12 @@ def _dense(x: Tensor) -> Any:
 
 
 # Shapes that nets have, small enough for a few milliseconds a node: few channels and many, in cache
-# and beyond. Winograd's have an even number of chunks (24 tiles): with three, one of two threads
-# waits for the other, and what large nets hardly know would be taken for the price of products.
+# and beyond. The blocks keep more for their backward pass than caches hold, as nets do: what comes
+# back to a product from memory costs time even where one product's operands are small. Winograd's
+# have an even number of chunks (24 tiles): with three, one of two threads waits for the other, and
+# what large nets hardly know would be taken for the price of products.
 MINIATURES: tuple[tuple[Callable[[Tensor], Any], tuple[int, ...]], ...] = (
-    (_twice_3x3, (16, 16, 48, 48)),
+    (_residual_blocks, (32, 16, 32, 32)),
     (_twice_3x3, (8, 64, 24, 24)),
     (_widen_and_narrow, (48, 16, 32, 32)),
     (_twice_3x3, (16, 256, 12, 12)),
