@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastnn.graph import Graph, Node
 
-CACHE = 7 << 20  # bytes of one node that a step's others have not driven out of the caches
+CACHE = 6 << 20  # bytes of one node that a step's others have not driven out of the caches
 FAR = " from memory"  # what marks the kind of bytes beyond
 PASSES = ("pass", "norm", "statistics", "norm gradient", "operands")  # kinds that are bytes
 # Handing work to a team and waiting for its end: for each node that is shared, and some times in
