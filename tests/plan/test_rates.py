@@ -65,6 +65,14 @@ def test_what_is_kept_is_used(folder, measured):
     assert len(measured) == 2
 
 
+def test_rates_of_other_bytes_are_not_used(folder, measured, monkeypatch):
+    """What a rate is the price of follows from CACHE, which a checkout may change in a version."""
+    one = rates.machine_rates(1)
+    rates._rates.cache_clear()
+    monkeypatch.setattr(rates, "CACHE", 2 * CACHE)
+    assert rates.machine_rates(1) != one and len(measured) == 2
+
+
 def test_nothing_is_measured_without_a_budget(folder, measured):
     step = _step()
     plan = step.plan((8, 10))

@@ -32,7 +32,7 @@ from fastnn.runtime.executor import Executor
 
 PRIOR = 0.01  # what the miniatures must tell of a rate to outweigh what is expected of it
 FASTEST = 4  # times as fast as expected: a noisy fit must not make work free
-ROUNDS = 7  # each node's time is the third least of so many: others only add to it, here as there
+ROUNDS = 7  # each node's time is the third least of so many: others only add to it, in steps too
 
 
 def _random(shape: Sequence[int]) -> np.ndarray:
@@ -129,10 +129,10 @@ def miniature(build: Callable[[Tensor], Any], shape: tuple[int, ...], threads: i
     return Miniature(graph.nodes, tuple(len(step.calls) for step in steps), executor)
 
 
-def times(todo: Sequence[Miniature], rounds: int = ROUNDS) -> list[tuple[Node, float]]:
-    """Seconds of every node that has a call."""
+def times(todo: Sequence[Miniature]) -> list[tuple[Node, float]]:
+    """The third least seconds of every node that has a call."""
     found: dict[Node, list[float]] = {}
-    for _ in range(rounds + 1):  # the first warms up
+    for _ in range(ROUNDS + 1):  # the first warms up
         for each in todo:
             done = 0
             for node, calls in zip(each.nodes, each.calls, strict=True):

@@ -18,25 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from fastnn._kernels.dispatch import level
-from fastnn.plan.cost import FIXED, Rates, fixed_rates
+from fastnn.plan.cost import CACHE, FIXED, Rates, fixed_rates
 from fastnn.runtime.machine import installed_version, processor
 
-TIME_LIMIT = 60.0  # seconds for what takes one or two on a machine with nothing else to do
+TIME_LIMIT = 60.0  # seconds for what takes about four on a machine with nothing else to do
 
 
 def machine_rates(threads: int) -> Rates:
     """The rates of this machine for a number of threads; the same for every process on it.
 
     The first process that asks measures them and keeps them below $XDG_CACHE_HOME (~/.cache). The
-    file's name stands for the processor, the instruction set, the threads and the version. Where
-    nothing can be kept or measured, plans are made with fixed rates.
+    file's name stands for the processor, the instruction set, the threads, the version and what the
+    rates are of. Where nothing can be kept or measured, plans are made with fixed rates.
     """
     return _rates(threads, level(), cache_folder())
 
 
 @lru_cache(maxsize=16)  # one answer for a process, whatever happens to the file
 def _rates(threads: int, instructions: str, folder: Path) -> Rates:
-    facts = [processor(), instructions, str(threads), installed_version(), *FIXED]
+    facts = [processor(), instructions, str(threads), installed_version(), str(CACHE), *FIXED]
     name = sha256("\n".join(facts).encode()).hexdigest()[:16]
     path = folder / f"rates-{name}.json"
     kept = _read(path, threads)

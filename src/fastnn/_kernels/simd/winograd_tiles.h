@@ -163,9 +163,12 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT, SUM_SHORTCUT };
                 vf sum = zero, product = zero, pivot = zero, scale = zero, bias_of_norm = zero;   \
                 const vf shift = bias ? load_part(bias + c, n) : zero;                            \
                 FETCH_AHEAD(y, y, SIDE, SIDE, 1)                                                  \
-                if (sums >= SUM_GRADIENT) FETCH_AHEAD(s->x, y, SIDE, SIDE, 0)                     \
-                if (sums == SUM_SHORTCUT) FETCH_AHEAD(s->gate, y, SIDE, SIDE, 0)                  \
-                if (sums == SUM_SHORTCUT) FETCH_AHEAD(s->shortcut, y, SIDE, SIDE, 0)              \
+                if (sums == SUM_GRADIENT || sums == SUM_SHORTCUT)                                 \
+                    FETCH_AHEAD(s->x, y, SIDE, SIDE, 0)                                           \
+                if (sums == SUM_SHORTCUT) {                                                       \
+                    FETCH_AHEAD(s->gate, y, SIDE, SIDE, 0)                                        \
+                    FETCH_AHEAD(s->shortcut, y, SIDE, SIDE, 0)                                    \
+                }                                                                                 \
                 GET_VALUES(along, IN, SIDE)                                                       \
                 if (sums != SUM_NOTHING)                                                          \
                     pivot = sums == SUM_MOMENTS ? load(s->pivot + c) : load_part(s->mean + c, n); \
