@@ -201,6 +201,15 @@ def test_without_matplotlib_it_says_how_to_install_it(tmp_path: Path) -> None:
     assert code == 0 and "test accuracy" in output and "pip install" in errors
 
 
+def test_weights_that_overflow_are_not_saved(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data.npz")
+    code, _, errors = run("train", "--data", data, "--model", "mlp", "--epochs", 1, "--lr", 3e38,
+                          "--schedule", "none", "--weight-decay", 1000, "--output", "run",
+                          folder=tmp_path)
+    assert code == 1 and "weight has a value that is not finite" in errors
+    assert "Traceback" not in errors and not (tmp_path / "run" / "weights.safetensors").exists()
+
+
 def test_importing_fastnn_is_light() -> None:
     code = ("import sys, fastnn; print([n for n in ('matplotlib', 'PIL', 'rich', 'click', 'torch') "
             "if n in sys.modules])")

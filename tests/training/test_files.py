@@ -5,6 +5,7 @@ import os
 import pickle
 import resource
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import fastnn as fn
 from fastnn import nn
 from fastnn.training.files import reading, replacing, write_arrays
+from fastnn.training.weights import non_finite
 
 
 def small_net() -> nn.Module:
@@ -175,6 +177,35 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["w.safetensors"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["0.weight", "1.running_var", "3.bias"])
+def test_weights_that_are_not_finite_never_replace_a_good_file(
+    tmp_path: Path, name: str, value: float
+) -> None:
+    path = tmp_path / "w.safetensors"
+    model = small_net()
+    fn.save(path, model)
+    before = path.read_bytes()
+    model.state_dict()[name].flat[-1] = value
+    with pytest.raises(fn.NonFiniteError, match=f"{name} has .* not finite; .*not written"):
+        fn.save(path, model)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["w.safetensors"]
+    fn.save(path, model, allow_non_finite=True)
+    np.testing.assert_array_equal(safetensors.numpy.load_file(path)[name].flat[-1],
+                                  np.float32(value))
+
+
+def test_the_check_of_weights_copies_none_of_them() -> None:
+    """Beside a memory budget there is no room."""
+    model = nn.Conv2d(64, 128, 5)
+    tracemalloc.start()
+    try:
+        assert non_finite(model.state_dict()) is None
+        assert tracemalloc.get_traced_memory()[1] < 30_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_interruption_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

@@ -11,7 +11,13 @@ import pytest
 import fastnn as fn
 from fastnn import nn, optim
 from fastnn.data import Batches, RandomShift
-from fastnn.training import Callback, CheckpointCallback, EarlyStopping, History
+from fastnn.training import (
+    Callback,
+    CheckpointCallback,
+    EarlyStopping,
+    History,
+    WeightsCallback,
+)
 
 
 def examples(count: int = 50, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -211,6 +217,23 @@ def test_weights_that_are_not_finite_never_replace_a_good_checkpoint(tmp_path: P
     resumed = make_trainer()
     resumed.resume(path)
     assert resumed.steps == 1
+
+
+def test_weights_that_are_not_finite_never_replace_good_ones(tmp_path: Path) -> None:
+    class Ruin(Callback):
+        def on_epoch_end(self, trainer: fn.Trainer) -> None:
+            if trainer.epoch == 2:
+                next(trainer.model.parameters()).data[0, 0, 1, 1] = np.inf
+
+    path, every = tmp_path / "w.safetensors", tmp_path / "all.safetensors"
+    trainer = make_trainer([Ruin(), WeightsCallback(every, allow_non_finite=True),
+                            WeightsCallback(path)])
+    with pytest.raises(fn.NonFiniteError, match=r"^0\.weight has"):
+        trainer.fit(examples(), epochs=2, batch_size=8)
+    fn.load(path, trainer.model)
+    assert all(np.isfinite(array).all() for array in trainer.model.state_dict().values())
+    fn.load(every, trainer.model)
+    assert trainer.model.state_dict()["0.weight"][0, 0, 1, 1] == np.inf
 
 
 def test_checkpoints_that_do_not_fit_change_nothing(tmp_path: Path) -> None:

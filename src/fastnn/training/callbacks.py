@@ -94,13 +94,16 @@ class CheckpointCallback(Callback):
 
 
 class WeightsCallback(Callback):
-    """Save the model's weights after each epoch."""
+    """Save the model's weights after each epoch; NonFiniteError if they are not finite.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    allow_non_finite: whether NaN and infinity are saved too.
+    """
+
+    def __init__(self, path: Path, allow_non_finite: bool = False) -> None:
+        self.path, self.allow_non_finite = path, allow_non_finite
 
     def on_epoch_end(self, trainer: Training) -> None:
-        save(self.path, trainer.model)
+        save(self.path, trainer.model, self.allow_non_finite)
 
 
 class History(Callback):

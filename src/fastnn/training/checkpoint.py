@@ -17,7 +17,7 @@ from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.training.files import ArrayFile, CheckpointError, Path, reading, write_arrays
-from fastnn.training.weights import CHECKPOINT, copy, match
+from fastnn.training.weights import CHECKPOINT, copy, match, non_finite
 
 VERSION = 1
 
@@ -36,9 +36,9 @@ def save_checkpoint(
     values = optimizer.state_dict()
     arrays |= {f"optimizer.{i}.{name}": array for i, entry in enumerate(values["state"])
                for name, array in entry.items()}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise NonFiniteError(f"{name} is no longer finite; no checkpoint was written")
+    name = non_finite(arrays)
+    if name is not None:
+        raise NonFiniteError(f"{name} has a value that is not finite; no checkpoint was written")
     text = json.dumps({"steps": values["steps"], "groups": values["groups"],
                        "random": get_rng_state(), "state": state})
     write_arrays(path, arrays, {"format": CHECKPOINT, "version": str(VERSION), "state": text})

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
 
+from fastnn._kernels.checks import all_finite
+from fastnn.compiled import NonFiniteError
+from fastnn.graph import FLOAT, storage_axes
 from fastnn.nn.module import Module
 from fastnn.training.files import ArrayFile, CheckpointError, Path, reading, write_arrays
 
@@ -13,13 +17,15 @@ MODEL = "model."  # what the names of weights begin with in a full checkpoint
 CHECKPOINT = "fastnn checkpoint"
 
 
-def save(path: Path, model: Module) -> None:
+def save(path: Path, model: Module, allow_non_finite: bool = False) -> None:
     """Write a model's parameters and buffers to a safetensors file, all or nothing.
 
     path: the file; an old one is replaced only when the new one is complete. model: its
-    `state_dict` is written, with PyTorch's names, shapes and types.
+    `state_dict` is written, with PyTorch's names, shapes and types. allow_non_finite: whether
+    NaN and infinity are written too.
 
-    Raises OSError (a full disk, no permission): the old file is as it was.
+    Raises OSError (a full disk, no permission), or NonFiniteError that names an array with NaN or
+    infinity: the old file is as it was.
 
     Source: the format safetensors, https://huggingface.co/docs/safetensors.
 
@@ -29,7 +35,23 @@ def save(path: Path, model: Module) -> None:
     ...     save(os.path.join(folder, "w.safetensors"), model)
     ...     load(os.path.join(folder, "w.safetensors"), model)
     """
-    write_arrays(path, model.state_dict(), {"format": "pt"})
+    arrays = model.state_dict()
+    name = None if allow_non_finite else non_finite(arrays)
+    if name is not None:
+        raise NonFiniteError(
+            f"{name} has a value that is not finite; {os.fspath(path)} was not written "
+            "(save(path, model, allow_non_finite=True) writes NaN and infinity too)")
+    write_arrays(path, arrays, {"format": "pt"})
+
+
+def non_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """The name of the first array with NaN or infinity, or None."""
+    for name, array in arrays.items():
+        # As memory holds a tensor's values: a copy of them would be beside any budget.
+        stored = array if array.flags.c_contiguous else array.transpose(storage_axes(array.ndim))
+        if array.dtype == FLOAT and not all_finite(np.ascontiguousarray(stored)):
+            return name
+    return None
 
 
 def load(path: Path, model: Module, strict: bool = True) -> None:
