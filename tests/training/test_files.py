@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.training.files import reading, replacing, write_arrays
+from fastnn.training.files import reading, write_arrays
 from fastnn.training.weights import non_finite
 
 
@@ -56,15 +56,6 @@ def test_a_file_of_the_safetensors_library_loads(tmp_path: Path) -> None:
     safetensors.numpy.save_file(wanted, path)
     fn.load(path, model)
     assert same(values(model), wanted)
-
-
-def test_a_linked_path_keeps_its_link_and_new_files_follow_the_umask(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    fn.save(tmp_path / "link", small_net())
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").is_file()
-    mask = os.umask(0)
-    os.umask(mask)
-    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def written(header: bytes, data: bytes = b"", length: int | None = None) -> bytes:
@@ -206,14 +197,6 @@ def test_the_check_of_weights_copies_none_of_them() -> None:
         assert tracemalloc.get_traced_memory()[1] < 30_000
     finally:
         tracemalloc.stop()
-
-
-def test_an_interruption_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
-    (tmp_path / "f").write_text("old")
-    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "f") as stream:
-        stream.write(b"new")
-        raise KeyboardInterrupt
-    assert (tmp_path / "f").read_text() == "old" and os.listdir(tmp_path) == ["f"]
 
 
 def test_scalars_empty_and_strided_arrays_survive(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from fastnn.training.files import replacing
+from fastnn.files.write import replacing
 
 INK, GRID = "#333333", "#e3e3e3"
 COLORS = ("#2a6fbb", "#d9622b", "#3b9b5f", "#8e5bb5", "#c9a227", "#6b7280")

@@ -19,8 +19,8 @@ from fastnn.bench.modes import ENGINES, modes_of
 from fastnn.bench.nets import NETS
 from fastnn.bench.rows import ROWS
 from fastnn.bench.turns import WorkerError
+from fastnn.files.write import replacing
 from fastnn.runtime.threads import MAX_THREADS, get_num_threads
-from fastnn.training.files import replacing
 
 STANDARD_OUTPUT = "-"
 Command = Callable[..., Any]

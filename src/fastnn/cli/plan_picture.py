@@ -1,4 +1,4 @@
-"""Pictures of a plan: memory over a step, and time against bytes. Matplotlib is imported late."""
+"""Pictures of a plan: memory over a step, and time against bytes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.bench.picture import new_figure, save
 from fastnn.plan.plan import Plan
 
 MIB = 2**20
@@ -16,18 +17,14 @@ def draw(plan: Plan, path: Path) -> None:
     """Write both pictures side by side to a file.
 
     Left: bytes of the arena in use at each operation, steps that run again shaded. Right: predicted
-    time of a step for each memory budget, this plan marked. Raises ImportError without Matplotlib.
+    time of a step for each memory budget, this plan marked. Raises ImportError without Matplotlib;
+    OSError.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = new_figure(11, 4)
     memory, frontier = figure.subplots(1, 2)
     _memory(memory, plan)
     _frontier(frontier, plan)
-    figure.savefig(path, dpi=120)
+    save(figure, str(path))
 
 
 def _memory(axes: Any, plan: Plan) -> None:

@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from fastnn.files.write import sweep
+
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
 SETTINGS, CURVES, RESULT = "settings.json", "curves.png", "result.json"
 
@@ -39,6 +41,5 @@ def old_folder(name: str) -> Path:
     folder = Path(name)
     if not (folder / SETTINGS).is_file() or not (folder / CHECKPOINT).is_file():
         raise ValueError(f"{folder} has no run to resume: expected {SETTINGS} and {CHECKPOINT}")
-    for leftover in folder.glob(".*.part"):
-        leftover.unlink(missing_ok=True)
+    sweep(folder)
     return folder

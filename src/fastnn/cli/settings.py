@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from fastnn.training.files import replacing
+from fastnn.files.write import replacing
 
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.002}
 

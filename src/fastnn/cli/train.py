@@ -24,10 +24,10 @@ from fastnn.cli.run_folder import (
 )
 from fastnn.cli.settings import LEARNING_RATES, Settings
 from fastnn.data.registry import DATASETS
+from fastnn.files.write import replacing
 from fastnn.runtime.threads import get_num_threads, set_num_threads
 from fastnn.training import CheckpointCallback, History, ProgressBar, WeightsCallback, save
 from fastnn.training.curves import save_curves
-from fastnn.training.files import replacing
 from fastnn.training.interrupt import Terminated
 
 WITH_RESUME = {"resume", "threads", "as_json"}  # options that do not change a run's results

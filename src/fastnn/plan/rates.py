@@ -5,12 +5,10 @@ Only a budget or a prediction asks for them. They decide which plan is chosen an
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -18,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from fastnn._kernels.dispatch import level
+from fastnn.files.read import read_json
+from fastnn.files.write import replacing
 from fastnn.plan.cost import CACHE, FIXED, Rates, fixed_rates
 from fastnn.runtime.machine import installed_version, processor
 
 TIME_LIMIT = 60.0  # seconds for what takes about four on a machine with nothing else to do
+MOST_BYTES = 1 << 20  # of a file of rates, which has less than a thousand
 
 
 def machine_rates(threads: int) -> Rates:
@@ -54,19 +55,11 @@ def cache_folder() -> Path:
 
 
 def _write(path: Path, threads: int, instructions: str) -> None:
-    """Measure, and write a file that is there as a whole or not at all.
-
-    Without a place for it nothing is measured: each process would find something else.
-    """
+    """Measure, and write; without a place for it, not even measure: each process would find
+    something else."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(_measure(threads, instructions))
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path) as stream:
+        stream.write(_measure(threads, instructions).encode())
 
 
 def _measure(threads: int, instructions: str) -> str:
@@ -83,10 +76,10 @@ def _measure(threads: int, instructions: str) -> str:
 def _read(path: Path, threads: int) -> Rates | None:
     """The rates in a file; None if there are none."""
     try:
-        content: Any = json.loads(path.read_bytes())
+        content: Any = read_json(path, MOST_BYTES)
         alone, team = ({kind: float(content[size][kind]) for kind in FIXED}
                        for size in ("alone", "team"))
-    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+    except (OSError, ValueError, TypeError, LookupError):
         return None
     sound = all(math.isfinite(rate) and rate >= 0 for rate in (*alone.values(), *team.values()))
     return Rates(threads, alone, team) if sound else None

@@ -6,8 +6,9 @@ import json
 import time
 from typing import Any, Protocol
 
+from fastnn.files.regular import Path
+from fastnn.files.write import replacing
 from fastnn.nn.module import Module
-from fastnn.training.files import Path, replacing
 from fastnn.training.metrics import Averages
 from fastnn.training.weights import save
 

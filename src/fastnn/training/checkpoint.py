@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from fastnn.compiled import NonFiniteError
+from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.runtime.random import get_rng_state, set_rng_state
-from fastnn.training.files import ArrayFile, CheckpointError, Path, reading, write_arrays
+from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
 from fastnn.training.weights import CHECKPOINT, copy, match, non_finite
 
 VERSION = 1

@@ -6,7 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from fastnn.training.files import Path, replacing
+from fastnn.files.regular import Path
+from fastnn.files.write import replacing
 
 TRAINING, VALIDATION, GRID = "#2a6fbb", "#d9622b", "#e3e3e3"
 HELP = 'the curves need matplotlib: pip install "fastnn[plot]"'

@@ -6,56 +6,21 @@ import json
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-Path = str | os.PathLike[str]
+from fastnn.files.regular import Path
+from fastnn.files.write import replacing
+
 TYPES = {"float32": "F32", "float64": "F64", "int64": "I64"}
 ALIGNMENT = 8  # of the data's start, as the format asks
 
 
 class CheckpointError(ValueError):
     """A file of weights or a checkpoint cannot be used; names the file and what is wrong in it."""
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose contents take the place of the file `path` at the end, all or nothing.
-
-    The contents go to a temporary file in the same folder, reach the disk, and are then renamed.
-    After an error the old file is as it was and the temporary one is gone.
-
-    Raises OSError that names `path`.
-    """
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        try:
-            with open(temporary, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, target)
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
-        _sync_folder(folder)
-    except OSError as error:
-        raise type(error)(error.errno, f"cannot write: {error.strerror}", str(path)) from error
-
-
-def _sync_folder(folder: str) -> None:
-    """Let the rename itself survive a power cut, where the system offers that."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def write_arrays(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from fastnn.compiled import NonFiniteError
+from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer
 from fastnn.optim.schedules import LRScheduler
@@ -16,7 +17,7 @@ from fastnn.trace import flat
 from fastnn.training.callbacks import Callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
 from fastnn.training.evaluation import Evaluation
-from fastnn.training.files import CheckpointError, Path
+from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.sources import Batch, Source, source

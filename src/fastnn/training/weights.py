@@ -9,9 +9,10 @@ import numpy as np
 
 from fastnn._kernels.checks import all_finite
 from fastnn.compiled import NonFiniteError
+from fastnn.files.regular import Path
 from fastnn.graph import FLOAT, storage_axes
 from fastnn.nn.module import Module
-from fastnn.training.files import ArrayFile, CheckpointError, Path, reading, write_arrays
+from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
 
 MODEL = "model."  # what the names of weights begin with in a full checkpoint
 CHECKPOINT = "fastnn checkpoint"

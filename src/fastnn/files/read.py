@@ -1,0 +1,83 @@
+"""The one way to read a file: a regular one, at once, and no more of it than is reasonable."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+
+from fastnn.files.regular import Path, check_regular
+
+JSON_BYTES = 64 << 20  # a history of a hundred thousand epochs takes a third of it
+JSON_DEPTH = 100
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # or all the rest, where it has no end
+OTHERS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read bytes. Waits for nobody.
+
+    Raises OSError that names the file: it is missing, may not be read, or is a folder, a FIFO, a
+    socket or a device.
+    """
+    check_regular(os.stat(path).st_mode, path)  # to open some devices does something already
+    # Without O_NONBLOCK, a FIFO that took the file's place since then would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        check_regular(os.fstat(descriptor).st_mode, path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: Path, most: int = JSON_BYTES) -> bytes:
+    """A whole file of up to `most` bytes. Raises OSError as `open_regular`; ValueError."""
+    with open_regular(path) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{os.fspath(path)}: has more than {most} bytes, too many for its kind")
+    return content
+
+
+def read_json(path: Path, most: int = JSON_BYTES) -> Any:
+    """What a JSON file holds. Raises OSError; ValueError that names the file and what is wrong."""
+    content = read_bytes(path, most)
+    try:
+        return parse_json(content)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+
+def parse_json(content: bytes) -> Any:
+    """What JSON text (UTF-8) stands for: no name twice, no NaN, no infinity, no deep nesting.
+
+    Raises ValueError for all else.
+    """
+    try:
+        if _depth(content) > JSON_DEPTH:
+            raise ValueError(f"nested more than {JSON_DEPTH} deep")
+        return json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+    except ValueError as error:
+        raise ValueError(f"not JSON that can be read ({error})") from error
+
+
+def _depth(content: bytes) -> int:
+    """How deep brackets are nested; found before a parser recurses on them."""
+    brackets = np.frombuffer(STRING.sub(b"", content).translate(None, OTHERS), np.uint8)
+    steps = (brackets & 2).astype(np.int8) - 1  # 1 for [ and {, -1 for ] and }
+    return int(steps.cumsum(dtype=np.int64).max(initial=0))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name is there twice")
+    return result
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
