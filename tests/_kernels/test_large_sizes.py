@@ -99,8 +99,9 @@ CASES = {
     "all_finite": ((M,), (F * M, 8)),
     **{f"{log}softmax_{way}": ((M, C), (MATRIX,) * buffers)
        for log in ("", "log_") for way, buffers in (("forward", 2), ("backward", 3))},
-    "cross_entropy_forward": ((M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F * M, F, F)),
-    "cross_entropy_backward": ((M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F, F, MATRIX)),
+    "cross_entropy_forward": ((M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F * M, F * M, F, F)),
+    "cross_entropy_backward": (
+        (M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F * M, F, F, MATRIX)),
 }
 
 

@@ -145,9 +145,9 @@ def test_softmax_of_any_shape(rows, classes, offset):
 @covers("cross_entropy_forward", "cross_entropy_backward")
 @some
 @given(st.integers(1, 600), st.integers(1, 60), st.sampled_from([0, 1, 2]), st.integers(0, 1),
-       st.floats(0.0, 0.9))
-def test_cross_entropy_of_any_shape(rows, classes, reduction, weighted, smoothing):
-    test_softmax.test_cross_entropy(rows, classes, reduction, weighted, smoothing)
+       st.floats(0.0, 0.9), st.lists(st.sampled_from(test_softmax.OFFSETS), min_size=1, max_size=3))
+def test_cross_entropy_of_any_shape(rows, classes, reduction, weighted, smoothing, offsets):
+    test_softmax.test_cross_entropy(rows, classes, reduction, weighted, smoothing, offsets)
 
 
 @covers("reduce_sum")

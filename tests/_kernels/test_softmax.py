@@ -12,9 +12,18 @@ SHAPES = [(1, 1), (3, 2), (5, 3), (32, 10), (7, 4), (9, 7), (8, 8), (6, 9), (5, 
           (3, 17), (260, 33), (257, 70), (5, 1000), (1030, 21)]
 
 
+OFFSETS = [0.0, 1e5, -1e7, 1e8, 3e38]
+
+
 def random(rows, classes, scale=4.0):
     x = np.random.default_rng(rows + classes).normal(size=(rows, classes)) * scale
     return x.astype(np.float32)
+
+
+def far_from_zero(rows, classes, offsets):
+    """Logits that differ although float32 has few digits left; each row has one of the offsets."""
+    centre = np.resize(np.float32(offsets), (rows, 1))
+    return centre + random(rows, classes) * np.maximum(np.spacing(np.abs(centre)), 1)
 
 
 @pytest.mark.parametrize("rows, classes", SHAPES)
@@ -53,18 +62,19 @@ def test_softmax_backward(rows, classes):
 @pytest.mark.parametrize("reduction", [0, 1, 2])
 @pytest.mark.parametrize("weighted", [0, 1])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
+@pytest.mark.parametrize("offsets", [(0.0,), (1e5,), (1e7,), (3e38,), OFFSETS], ids=str)
+def test_cross_entropy(rows, classes, reduction, weighted, smoothing, offsets):
     rng = np.random.default_rng(rows)
-    logits, target = random(rows, classes), rng.integers(0, classes, rows)
+    logits, target = far_from_zero(rows, classes, offsets), rng.integers(0, classes, rows)
     target[1::5] = -100
     weight = rng.uniform(0.5, 2, classes).astype(np.float32)
     dloss = rng.normal(size=1 if reduction else rows).astype(np.float32)
     for a in (logits, target, weight, dloss):
         a.flags.writeable = False
-    row_loss, lse, total, count = blank(rows), blank(rows), blank(1), blank(1)
+    row_loss, top, log_sum, total, count = blank(rows), blank(rows), blank(rows), blank(1), blank(1)
     d = [rows, classes, reduction, -100, weighted]
     call_all_threads("cross_entropy_forward",
-                     [logits, target, weight, row_loss, lse, total, count], d, [smoothing])
+                     [logits, target, weight, row_loss, top, log_sum, total, count], d, [smoothing])
     used = weight if weighted else np.ones(classes)
     terms = (logits, target, used, reduction, -100, smoothing)
     expected, expected_total, divisor = reference.cross_entropy(*terms)
@@ -72,12 +82,12 @@ def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
     np.testing.assert_allclose([*total, *count], [expected_total, divisor], rtol=3e-6, atol=1e-6)
     dlogits, inplace = blank_like(logits), logits.copy()
     call_all_threads("cross_entropy_backward",
-                     [logits, target, weight, lse, count, dloss, dlogits], d, [smoothing])
-    call("cross_entropy_backward", [inplace, target, weight, lse, count, dloss, inplace],
+                     [logits, target, weight, top, log_sum, count, dloss, dlogits], d, [smoothing])
+    call("cross_entropy_backward", [inplace, target, weight, top, log_sum, count, dloss, inplace],
          d, [smoothing])
     np.testing.assert_array_equal(inplace, dlogits)
     scale = np.abs(dloss).max() / (divisor if reduction == 1 else 1)
-    # probabilities to a few units in the last place of log_sum_exp, which is below 20
+    # probabilities to a few units in the last place of logit - top - log_sum, which is below 40
     np.testing.assert_allclose(
         dlogits, reference.cross_entropy_grad(*terms, dloss), rtol=1e-5, atol=5e-6 * scale)
 
@@ -85,8 +95,9 @@ def test_cross_entropy(rows, classes, reduction, weighted, smoothing):
 def test_impossible_target_is_nan_and_reads_nothing():
     logits, weight = random(4, 3), np.ones(3, np.float32)
     target = np.array([0, 3, -1, 1 << 60])
-    row_loss, lse, total, count = blank(4), blank(4), blank(1), blank(1)
-    call("cross_entropy_forward", [logits, target, weight, row_loss, lse, total, count],
+    row_loss, total = blank(4), blank(1)
+    call("cross_entropy_forward",
+         [logits, target, weight, row_loss, blank(4), blank(4), total, blank(1)],
          [4, 3, 1, -100, 1], [0.0])
     np.testing.assert_array_equal(np.isnan(row_loss), [False, True, True, True])
     assert np.isnan(total[0])
@@ -103,8 +114,9 @@ def test_nan_and_infinite_logits():
 
 def test_all_rows_ignored_is_nan_as_in_pytorch():
     logits, target = random(2, 3), np.array([7, 7])
-    row_loss, lse, total, count = blank(2), blank(2), blank(1), blank(1)
-    call("cross_entropy_forward", [logits, target, np.ones(3, "f"), row_loss, lse, total, count],
+    row_loss, total = blank(2), blank(1)
+    call("cross_entropy_forward",
+         [logits, target, np.ones(3, "f"), row_loss, blank(2), blank(2), total, blank(1)],
          [2, 3, 1, 7, 0], [0.0])
     assert np.isnan(total[0]) and (row_loss == 0).all()
 

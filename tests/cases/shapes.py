@@ -21,9 +21,10 @@ def _slice(key, shape=(4, 5, 6)):
 
 
 def _reduce(name, shape, dim, keepdim=False):
+    axis = None if dim in ((), []) else dim  # which is all of them in PyTorch, none in NumPy
     return Case(f"{name} {shape} over {dim} {'keepdim' * keepdim}",
                 lambda x: getattr(fn, name)(x, dim, keepdim),
-                lambda x: getattr(np, name)(x, axis=dim, keepdims=keepdim), (shape,))
+                lambda x: getattr(np, name)(x, axis=axis, keepdims=keepdim), (shape,))
 
 
 def _reshape(shape, new):
@@ -96,7 +97,8 @@ CASES = [
         ((3, 4, 5), (0, 2), False), ((3, 4, 5), (1,), True), ((3, 1, 5), 1, False),
         (IMAGES, None, False), (IMAGES, (2, 3), False), (IMAGES, (2, 3), True),
         (IMAGES, (0, 2, 3), False), (IMAGES, 1, False), (IMAGES, (0, 1), True),
-        (IMAGES, (1, 3), False), (IMAGES, (0, 3), False), ((2, 3, 1, 1), (2, 3), False)]),
+        (IMAGES, (1, 3), False), (IMAGES, (0, 3), False), ((2, 3, 1, 1), (2, 3), False),
+        ((3, 4, 5), (), False), ((3, 4, 5), [], True), (IMAGES, [], False)]),
     Case("sum, large", fn.sum, np.sum, ((70, 1000),)),
     Case("add_n", lambda *x: add_n(x), lambda a, b, c: a + b + c, (IMAGES, IMAGES, IMAGES)),
     Case("add_n of one tensor twice", lambda a, b: add_n([a, b, a]), lambda a, b: a + b + a,

@@ -80,9 +80,9 @@ cdef extern from "simd/table.h":
         float (*weighted_sum)(int64_t classes, const float *x, const float *weight,
                               float max) noexcept nogil
         void (*cross_entropy_grad)(int64_t rows, int64_t classes, const float *x,
-                                   const float *weight, const float *log_sum_exp,
-                                   const float *gain, const float *smooth,
-                                   float *dx) noexcept nogil
+                                   const float *weight, const float *max,
+                                   const float *log_sum, const float *gain,
+                                   const float *smooth, float *dx) noexcept nogil
     # gemm_table.h says what each field and function is.
     ctypedef struct pixel_grid:
         int64_t rows, columns, height, width, channels, step_h, step_w

@@ -106,23 +106,20 @@ cdef problem describe(char **p, const int64_t *d, const double *s) noexcept nogi
     return q
 
 
-cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *log_sum_exp,
-                     double *partial) noexcept nogil:
+cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *largest,
+                     float *log_sums, double *partial) noexcept nogil:
     """Losses of one chunk of rows; partial[0] = their sum, partial[1] = the sum of weights."""
-    cdef float largest[CHUNK]
-    cdef float log_sums[CHUNK]
-    cdef int64_t i, row, target, first = chunk * chunk_rows(q.classes)
+    cdef int64_t row, target, first = chunk * chunk_rows(q.classes)
     cdef int64_t rows = min(q.rows - first, chunk_rows(q.classes))
     cdef const float *x
     cdef float log_sum, weight, loss
     cdef double total = 0, weights = 0
-    simd.softmax.max_and_log_sum(rows, q.classes, q.logits + first * q.classes, largest, log_sums)
-    for i in range(rows):
-        row = first + i
+    simd.softmax.max_and_log_sum(rows, q.classes, q.logits + first * q.classes, largest + first,
+                                 log_sums + first)
+    for row in range(first, first + rows):
         x = q.logits + row * q.classes
         target = q.target[row]
-        log_sum = log_sums[i]
-        log_sum_exp[row] = largest[i] + log_sum
+        log_sum = log_sums[row]
         weight = 0
         loss = 0
         if target != q.ignore_index:
@@ -130,11 +127,11 @@ cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *lo
                 loss = NAN
             else:
                 weight = q.weight[target] if q.weight != NULL else 1
-                loss = (1 - q.smoothing) * weight * (log_sum - (x[target] - largest[i]))
+                loss = (1 - q.smoothing) * weight * (log_sum - (x[target] - largest[row]))
                 if q.smoothing != 0:
                     loss = loss + q.smoothing / q.classes * (
                         q.weight_sum * log_sum
-                        - simd.softmax.weighted_sum(q.classes, x, q.weight, largest[i]))
+                        - simd.softmax.weighted_sum(q.classes, x, q.weight, largest[row]))
         row_loss[row] = loss
         total += loss
         weights += weight
@@ -150,20 +147,20 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
     class_weight at all; rows whose target is ignore_index lose 0, an impossible target NaN.
     total = the reduced loss, 0 for none; mean divides by the weights of the targets, the divisor.
     p: logits[rows, classes], target int64[rows], class_weight[classes], row_loss[rows],
-    log_sum_exp[rows], total[1], divisor[1], workspace.  s: label_smoothing.
+    largest[rows] (max of logits), log_sum[rows] (log sum exp(logits - max)), total[1], divisor[1],
+    workspace.  s: label_smoothing.
     d: rows, classes, reduction (0 none, 1 mean, 2 sum), ignore_index, has_class_weight.
     """
     cdef problem q = describe(p, d, s)
     cdef float *row_loss = <float *> p[3]
-    cdef float *log_sum_exp = <float *> p[4]
-    cdef float *total = <float *> p[5]
-    cdef float *divisor = <float *> p[6]
-    cdef double *partials = <double *> p[7]
+    cdef float *total = <float *> p[6]
+    cdef float *divisor = <float *> p[7]
+    cdef double *partials = <double *> p[8]
     cdef int64_t each = chunk_rows(q.classes), chunk, chunks = (q.rows + each - 1) // each
     cdef double loss = 0, weights = 0
     for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
-        loss_chunk(&q, chunk, row_loss, log_sum_exp, partials + 2 * chunk)
+        loss_chunk(&q, chunk, row_loss, <float *> p[4], <float *> p[5], partials + 2 * chunk)
     for chunk in range(chunks):
         loss += partials[2 * chunk]
         weights += partials[2 * chunk + 1]
@@ -175,8 +172,9 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
         total[0] = <float> loss
 
 
-cdef void gradient_part(const problem *q, int64_t first, int64_t rows, const float *log_sum_exp,
-                        const float *dloss, float scale, float *dx) noexcept nogil:
+cdef void gradient_part(const problem *q, int64_t first, int64_t rows, const float *largest,
+                        const float *log_sum, const float *dloss, float scale,
+                        float *dx) noexcept nogil:
     """dx = dloss * scale * (softmax * sum(q) - q) of some rows, q as in cross_entropy_forward."""
     cdef float gain[CHUNK]
     cdef float share[CHUNK]
@@ -192,7 +190,8 @@ cdef void gradient_part(const problem *q, int64_t first, int64_t rows, const flo
         smooth[i] = gain[i] * (q.smoothing / q.classes)
         gain[i] = gain[i] * weight
     simd.softmax.cross_entropy_grad(rows, q.classes, q.logits + first * q.classes, q.weight,
-                                    log_sum_exp + first, share, smooth, dx + first * q.classes)
+                                    largest + first, log_sum + first, share, smooth,
+                                    dx + first * q.classes)
     for i in range(rows):
         target = q.target[first + i]
         if 0 <= target < q.classes and target != q.ignore_index:
@@ -206,17 +205,18 @@ cdef void cross_entropy_backward(char **p, const int64_t *d, const double *s,
                                  int threads) noexcept nogil:
     """dlogits = dloss * d loss / d logits, overwritten.  dlogits may be logits.
 
-    p: logits, target, class_weight, log_sum_exp, divisor[1], dloss[1] (mean, sum) or [rows]
+    p: logits, target, class_weight, largest, log_sum, divisor[1], dloss[1] (mean, sum) or [rows]
     (none), dlogits[rows, classes].  d, s: as cross_entropy_forward.
     """
     cdef problem q = describe(p, d, s)
-    cdef float scale = 1 / (<const float *> p[4])[0] if q.reduction == 1 else 1
+    cdef float scale = 1 / (<const float *> p[5])[0] if q.reduction == 1 else 1
     cdef int64_t part_rows = max(min(PART // q.classes, CHUNK), 1)
     cdef int64_t part, parts = (q.rows + part_rows - 1) // part_rows
     for part in prange(parts, num_threads=threads, schedule="static",
                        use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
         gradient_part(&q, part * part_rows, min(part_rows, q.rows - part * part_rows),
-                      <const float *> p[3], <const float *> p[5], scale, <float *> p[6])
+                      <const float *> p[3], <const float *> p[4], <const float *> p[6], scale,
+                      <float *> p[7])
 
 
 def _shape(d):
@@ -243,14 +243,14 @@ def _loss_extents(d, threads):
     rows, classes = _shape(d)
     _check_reduction(d)
     chunks = -(-rows // chunk_rows(classes))
-    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 4, 4,
-            16 * chunks)
+    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 4 * rows,
+            4, 4, 16 * chunks)
 
 
 def _loss_backward_extents(d, threads):
     rows, classes = _shape(d)
     _check_reduction(d)
-    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4,
+    return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 4,
             4 if d[2] else 4 * rows, 4 * rows * classes)
 
 

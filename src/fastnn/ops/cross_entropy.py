@@ -29,7 +29,7 @@ REDUCTIONS = ("none", "mean", "sum")
 
 @dataclass(frozen=True)
 class CrossEntropy(Op):
-    """Inputs logits, target, class weight; outputs rows' losses, log Σ exp, total, divisor.
+    """Inputs logits, target, class weight; outputs described in `infer`.
 
     Channels are last in memory, so a row is one pixel or one sample.
     """
@@ -44,8 +44,13 @@ class CrossEntropy(Op):
         return "cross_entropy"
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        """Of each row its loss, its largest logit and log Σ exp(logits - largest); total; divisor.
+
+        The two are kept apart: their sum, log Σ exp(logits), is rounded to nothing but the largest
+        logit where that is large.
+        """
         rows = (inputs[1].size,)
-        return (Spec(rows), Spec(rows), Spec(()), Spec(()))
+        return (Spec(rows), Spec(rows), Spec(rows), Spec(()), Spec(()))
 
     def dims(self, logits: Tensor) -> tuple[int, ...]:
         """The sizes that the kernels take."""
@@ -57,9 +62,9 @@ class CrossEntropy(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         logits, target, weight = node.inputs
-        _, log_sum_exp, _, divisor = node.outputs
-        dloss = grads[0] if self.reduction == "none" else grads[2]
-        inputs = (logits, target, weight, log_sum_exp, divisor, dloss)
+        _, largest, log_sum, _, divisor = node.outputs
+        dloss = grads[0] if self.reduction == "none" else grads[3]
+        inputs = (logits, target, weight, largest, log_sum, divisor, dloss)
         return (apply(CrossEntropyGrad(self), *inputs), None, None)
 
     def lower(self, node: Node) -> list[Call]:
@@ -122,5 +127,5 @@ def cross_entropy(
         raise ShapeError(f"cross_entropy: weight {as_tensor(class_weight).shape} does not fit "
                          f"{logits.shape[1]} classes")
     op = CrossEntropy(reduction, ignore_index, weight is not None, float(label_smoothing))
-    rows, _, total, _ = apply_all(op, logits, target, class_weight)
+    rows, _, _, total, _ = apply_all(op, logits, target, class_weight)
     return reshape(rows, expected) if reduction == "none" else total

@@ -78,9 +78,8 @@ def _runs(shape: tuple[int, ...], axes: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def _axes(x: Tensor, dim: int | Sequence[int] | None) -> tuple[int, ...]:
-    if dim is None:
-        return tuple(range(x.ndim))
-    return check_axes(x, (dim,) if isinstance(dim, SupportsIndex) else dim)
+    axes = () if dim is None else check_axes(x, (dim,) if isinstance(dim, SupportsIndex) else dim)
+    return axes or tuple(range(x.ndim))
 
 
 def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
@@ -97,7 +96,7 @@ def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
 
 
 def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-    """Sum over the axes `dim` (all of them by default).
+    """Sum over the axes `dim`; over all of them where it is None or names none, as in PyTorch.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np
@@ -108,7 +107,7 @@ def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -
 
 
 def mean(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-    """Mean over the axes `dim` (all of them by default).
+    """Mean over the axes `dim`; over all of them where it is None or names none, as in PyTorch.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np

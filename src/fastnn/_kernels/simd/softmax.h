@@ -86,14 +86,15 @@ static float weighted_sum(int64_t n, const float *x, const float *weight, float 
     return lane_sum(sum);
 }
 
+/* Not exp(x - (max + log_sum)): where logits are large, that sum has no room for log_sum. */
 static void cross_entropy_grad(int64_t rows, int64_t n, const float *x, const float *weight,
-                               const float *log_sum_exp, const float *gain, const float *smooth,
-                               float *dx) {
+                               const float *max, const float *log_sum, const float *gain,
+                               const float *smooth, float *dx) {
     for (int64_t i = 0; i < rows; i++, x += n, dx += n) {
-        const vf log_sum = splat(log_sum_exp[i]), factor = splat(gain[i]);
-        const vf share = splat(smooth[i]);
+        const vf top = splat(max[i]), log_total = splat(log_sum[i]);
+        const vf factor = splat(gain[i]), share = splat(smooth[i]);
 #define PART(lanes, j)                                                                            \
-    const vf p = vexp(load_n(x + j, lanes) - log_sum);                                            \
+    const vf p = vexp(load_n(x + j, lanes) - top - log_total);                                    \
     const vf w = weight ? load_n(weight + j, lanes) : splat(1.0f);                                \
     store_n(dx + j, p * factor - w * share, lanes)
         OVER_COLUMNS(n, PART);

@@ -93,10 +93,10 @@ typedef struct {
                             float *log_sum);
     /* sum of (x - max) * weight; weight NULL: ones */
     float (*weighted_sum)(int64_t classes, const float *x, const float *weight, float max);
-    /* dx = exp(x - log_sum_exp[row]) * gain[row] - (weight or ones) * smooth[row] */
+    /* dx = exp(x - max[row] - log_sum[row]) * gain[row] - (weight or ones) * smooth[row] */
     void (*cross_entropy_grad)(int64_t rows, int64_t classes, const float *x, const float *weight,
-                               const float *log_sum_exp, const float *gain, const float *smooth,
-                               float *dx);
+                               const float *max, const float *log_sum, const float *gain,
+                               const float *smooth, float *dx);
 } softmax_kernels;
 
 typedef struct {
