@@ -1,5 +1,7 @@
 """Batches: every example once, the same bits on a resume, clear errors."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from fastnn.data import (
     RandomHorizontalFlip,
     RandomShift,
     Standardize,
+    Whiten,
 )
 
 X = np.random.default_rng(0).integers(0, 256, (53, 3, 7, 6), dtype=np.uint8)
@@ -186,3 +189,49 @@ def test_indices_that_do_not_fit(indices, words):
 def test_indices_are_whole_numbers(indices):
     with pytest.raises(ValueError, match="indices"):
         Batches(X, Y, 8, indices=np.array(indices))
+
+
+AUGMENT = Compose(RandomShift(2), RandomHorizontalFlip())
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", "f8", "f2", "i8"])
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("preprocess", [None, Standardize(), Whiten("zca")])
+def test_batches_in_place_are_the_same_and_take_what_they_say(dtype, mapped, preprocess, tmp_path):
+    x = np.random.default_rng(0).integers(0, 200, (100, 3, 16, 24)).astype(dtype)
+    y = np.arange(100) % 7
+    if preprocess is not None:
+        preprocess = preprocess.fit(x)
+    if mapped:
+        np.save(tmp_path / "x.npy", x)
+        x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    batches = Batches(x, y, 48, transform=AUGMENT, preprocess=preprocess)
+    assert batches.is_in_place
+    places = set()
+    expected = list(batches.epoch(2))
+    tracemalloc.start()
+    drawn = batches.epoch_in_place(2)
+    for wanted_x, wanted_y in expected:
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        found_x, found_y = next(drawn)
+        taken = tracemalloc.get_traced_memory()[1] - before
+        assert found_x.tobytes() == wanted_x.tobytes() and np.array_equal(found_y, wanted_y)
+        first = found_x.nbytes + found_y.nbytes if not places else 0
+        assert taken <= first + batches.working_bytes + (64 << 10)
+        places.add(found_x.ctypes.data)
+    tracemalloc.stop()
+    assert len(places) == 1
+
+
+def test_what_other_code_changes_is_not_in_place():
+    assert not Batches(X, Y, 8, transform=lambda x, generator: x + 1).is_in_place
+    assert not Batches(X, Y, 8, transform=Compose(lambda x, generator: x)).is_in_place
+
+    class Halve:
+        def transform(self, x):
+            return x[:, :1] / 2
+
+    batches = Batches(X, Y, 8, preprocess=Halve())
+    assert not batches.is_in_place
+    assert next(batches.epoch(0))[0].shape == (8, 1, *X.shape[2:])

@@ -2,7 +2,7 @@
 
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ Array = npt.NDArray[Any]
 # 8 MiB once a piece is float64, which bounds what fitting and checking need beside the data.
 PIECE_VALUES = 2**20
 # Touching one byte of a mapped file can map 2 MiB, the largest unit of Linux's page cache.
+MAPPED = 2 << 20
 RELEASE_ROWS = 16
+GATHER_BYTES = 1 << 20  # of the examples that are gathered at a time
 
 
 def as_float(x: Array) -> Array:
@@ -78,26 +80,45 @@ def pieces(x: Array, piece_values: int = PIECE_VALUES) -> Iterator[Array]:
         release(x)
 
 
-def gather(x: Array, indices: npt.NDArray[np.int64]) -> Array:
-    """Return `x[indices]` in memory, reading a memory-mapped file from front to back.
+def gather(
+    x: Array,
+    indices: npt.NDArray[np.int64],
+    out: Array,
+    convert: Callable[[Array], Array] = np.asarray,
+) -> None:
+    """Fill `out` with `convert(x[indices])`, some examples at a time.
+
+    A memory-mapped file is read from front to back. Beside `out` it takes `gather_bytes`.
 
     Args:
         x: (n, ...), any dtype.
         indices: (m,), each in 0..n-1, in any order.
-
-    Returns:
-        (m, ...), a C-contiguous copy of the dtype of `x`.
+        out: (m, ...), of any real dtype.
+        convert: what is done to each piece before it is written to `out`.
 
     Example:
-        >>> gather(np.array([10, 20, 30]), np.array([2, 0]))
-        array([30, 10])
+        >>> out = np.empty(2)
+        >>> gather(np.array([10, 20, 30]), np.array([2, 0]), out)
+        >>> out
+        array([30., 10.])
     """
-    if not is_mapped(x):
-        return np.ascontiguousarray(x[indices])
-    order = np.argsort(indices)
-    result = np.empty((len(indices), *x.shape[1:]), x.dtype)
-    for start in range(0, len(order), RELEASE_ROWS):
-        rows = order[start : start + RELEASE_ROWS]
-        result[rows] = x[indices[rows]]
+    order = np.argsort(indices) if is_mapped(x) else None
+    rows = _rows_at_a_time(x)
+    for start in range(0, len(indices), rows):
+        part = slice(start, start + rows)
+        places = part if order is None else order[part]
+        out[places] = convert(np.asarray(x[indices[places]]))
         release(x)
-    return result
+
+
+def gather_bytes(x: Array) -> int:
+    """How much memory `gather` takes beside its result, with `as_float` as conversion."""
+    rows = _rows_at_a_time(x)
+    values = rows * math.prod(x.shape[1:])
+    mapped = rows * MAPPED + 2 * values * x.itemsize if is_mapped(x) else 0
+    return values * (x.itemsize + np.dtype(np.float32).itemsize) + mapped
+
+
+def _rows_at_a_time(x: Array) -> int:
+    rows = max(1, GATHER_BYTES // max(1, math.prod(x.shape[1:]) * x.itemsize))
+    return min(rows, RELEASE_ROWS) if is_mapped(x) else rows

@@ -1,13 +1,33 @@
-"""Random changes to a batch of images, drawn from a generator that the caller passes."""
+"""Random changes to a batch of images, drawn from a generator that the caller passes.
+
+Each can change a batch where it lies, an image at a time, so that augmentation takes no memory.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from fastnn.data.arrays import Array
 
 
-class RandomShift:
+class Augmentation:
+    """A random change: called with (x, generator) it returns a changed copy of x (n, ...)."""
+
+    in_place = True  # whether `change` can be used
+
+    def change(self, x: Array, generator: np.random.Generator) -> None:
+        """Change `x` (n, ...) where it lies."""
+        raise NotImplementedError
+
+    def __call__(self, x: Array, generator: np.random.Generator) -> Array:
+        """Return a changed copy of `x` (n, ...)."""
+        changed = np.array(x, order="C")
+        self.change(changed, generator)
+        return changed
+
+
+class RandomShift(Augmentation):
     """Move each image by up to `pixels` in each direction, filling with zeros.
 
     out[n, c, i, j] = x[n, c, i + a_n, j + b_n], or 0 outside the image, with a_n and b_n uniform
@@ -34,22 +54,22 @@ class RandomShift:
             raise ValueError(f"pixels is {pixels}, expected 0 or more")
         self.pixels = pixels
 
-    def __call__(self, x: Array, generator: np.random.Generator) -> Array:
-        """Return a shifted copy of `x` (n, channels, height, width)."""
+    def change(self, x: Array, generator: np.random.Generator) -> None:
+        """Shift the images `x` (n, channels, height, width) where they lie."""
         _check_images(x)
-        images, _, height, width = x.shape
-        edge = (self.pixels, self.pixels)
-        padded = np.pad(x, ((0, 0), (0, 0), edge, edge))
-        rows, columns = generator.integers(0, 2 * self.pixels + 1, (2, images))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-        shifted: Array = windows[np.arange(images), :, rows, columns]
-        return shifted
+        moves = generator.integers(0, 2 * self.pixels + 1, (2, len(x))) - self.pixels
+        for image, down, right in zip(x, *moves.tolist(), strict=True):
+            rows, from_rows = _overlap(down, x.shape[2])
+            columns, from_columns = _overlap(right, x.shape[3])
+            kept = image[:, from_rows, from_columns].copy()
+            image[...] = 0
+            image[:, rows, columns] = kept
 
     def __repr__(self) -> str:
         return f"RandomShift({self.pixels})"
 
 
-class RandomHorizontalFlip:
+class RandomHorizontalFlip(Augmentation):
     """Mirror each image left to right with probability `p`.
 
     Args:
@@ -69,19 +89,17 @@ class RandomHorizontalFlip:
             raise ValueError(f"p is {p}, expected 0 to 1")
         self.p = p
 
-    def __call__(self, x: Array, generator: np.random.Generator) -> Array:
-        """Return a copy of `x` (n, channels, height, width) with some images mirrored."""
+    def change(self, x: Array, generator: np.random.Generator) -> None:
+        """Mirror some of the images `x` (n, channels, height, width) where they lie."""
         _check_images(x)
-        chosen = generator.random(len(x)) < self.p
-        flipped = x.copy()
-        flipped[chosen] = x[chosen, :, :, ::-1]
-        return flipped
+        for i in np.flatnonzero(generator.random(len(x)) < self.p):
+            x[i] = x[i, :, :, ::-1].copy()
 
     def __repr__(self) -> str:
         return f"RandomHorizontalFlip(p={self.p})"
 
 
-class Compose:
+class Compose(Augmentation):
     """Apply several augmentations one after the other, with one generator.
 
     Args:
@@ -98,6 +116,16 @@ class Compose:
     def __init__(self, *transforms: Callable[[Array, np.random.Generator], Array]) -> None:
         self.transforms = transforms
 
+    @property
+    def in_place(self) -> bool:  # type: ignore[override]
+        """Whether all transforms can change a batch where it lies."""
+        return all(is_in_place(transform) for transform in self.transforms)
+
+    def change(self, x: Array, generator: np.random.Generator) -> None:
+        """Apply every transform in turn to `x` (n, ...), where it lies."""
+        for transform in self.transforms:
+            transform.change(x, generator)  # type: ignore[attr-defined]
+
     def __call__(self, x: Array, generator: np.random.Generator) -> Array:
         """Return `x` (n, ...) after every transform in turn."""
         for transform in self.transforms:
@@ -106,6 +134,22 @@ class Compose:
 
     def __repr__(self) -> str:
         return f"Compose({', '.join(map(repr, self.transforms))})"
+
+
+def is_in_place(transform: Any) -> bool:
+    """Whether a transform has a method `change`, which takes no memory of its own.
+
+    >>> is_in_place(Compose(RandomShift(2))), is_in_place(Compose(lambda x, generator: x + 1))
+    (True, False)
+    """
+    return bool(getattr(transform, "in_place", False))
+
+
+def _overlap(move: int, size: int) -> tuple[slice, slice]:
+    """Places that an axis has left after out[i] = x[i + move], and where they come from."""
+    kept = max(0, size - abs(move))
+    start = max(0, -move)
+    return slice(start, start + kept), slice(start + move, start + move + kept)
 
 
 def _check_images(x: Array) -> None:

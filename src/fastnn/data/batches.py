@@ -1,15 +1,19 @@
 """Cut data into batches whose order depends on the seed and the epoch alone."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.data.arrays import Array, as_float, gather, is_mapped
+from fastnn.data.arrays import PIECE_VALUES, Array, as_float, gather, gather_bytes, is_mapped
+from fastnn.data.augment import is_in_place
 from fastnn.data.checks import check_arrays, check_finite
+from fastnn.data.preprocess import Preprocessor
 
 Augment = Callable[[Array, np.random.Generator], Array]
+Memory = tuple[Array, Array]  # of a batch: its examples and targets
 
 _SHUFFLE, _AUGMENT = 0, 1
 
@@ -37,7 +41,8 @@ class Batches:
         seed: 0 or more.
         drop_last: leave the last batch out where it is smaller.
         transform: augmentation, called with a batch (float32, uint8 scaled to [0, 1]) and a
-            `numpy.random.Generator` of its own; returns a batch.
+            `numpy.random.Generator` of its own; returns a batch. One with `in_place` true has a
+            method `change(x, generator)` for that, as those of fastnn.
         preprocess: a fitted `Standardize`, `MeanImage`, ...; applied after `transform`.
         indices: (m,), the examples to use, each in 0..n-1; `None`: all. Splits data, a
             memory-mapped file too, without a copy.
@@ -126,37 +131,93 @@ class Batches:
             ValueError: `epoch` or `start` is out of range; or the examples of a memory-mapped
                 file hold NaN or infinity.
         """
+        self._check_start(epoch, start)
+        return self._draw(epoch, start, None)
+
+    def epoch_in_place(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
+        """Yield the batches of `epoch`, each in the memory of the one before.
+
+        So an epoch takes the memory of one batch and `working_bytes` beside it, if `is_in_place`.
+        """
+        self._check_start(epoch, start)
+        return self._draw(epoch, start, self.new_memory(min(self.batch_size, len(self.indices))))
+
+    def new_memory(self, examples: int) -> Memory:
+        """Return arrays that a batch of so many examples can be drawn in."""
+        kind = np.float32 if self.y.dtype.kind == "f" else np.int64
+        return (np.empty((examples, *self.x.shape[1:]), np.float32),
+                np.empty((examples, *self.y.shape[1:]), kind))
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether augmentation and preprocessing change a batch where it lies.
+
+        Those of fastnn do. Then the memory that drawing takes is known, and batches have the shape
+        of the examples.
+        """
+        return (self.transform is None or is_in_place(self.transform)) and (
+            self.preprocess is None or isinstance(self.preprocess, Preprocessor)
+        )
+
+    @property
+    def working_bytes(self) -> int:
+        """How much memory drawing takes beside the batch, where all is in place."""
+        values = min(self.batch_size, len(self.indices)) * math.prod(self.x.shape[1:])
+        checking = 5 * min(values, PIECE_VALUES) if is_mapped(self.x) else 0
+        prepared = 0
+        if isinstance(self.preprocess, Preprocessor):
+            prepared = self.preprocess.working_bytes(values)
+        return max(gather_bytes(self.x), gather_bytes(self.y), checking, prepared)
+
+    def _check_start(self, epoch: int, start: int) -> None:
         if epoch < 0 or not 0 <= start <= len(self):
             raise ValueError(
                 f"epoch {epoch}, start {start}: expected 0 or more, and 0..{len(self)}"
             )
-        return self._draw(epoch, start)
 
-    def _draw(self, epoch: int, start: int) -> Iterator[tuple[Array, Array]]:
+    def _draw(
+        self, epoch: int, start: int, memory: Memory | None
+    ) -> Iterator[tuple[Array, Array]]:
         order = self.order(epoch)
         for number in range(start, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self._examples(chosen, epoch, number), self._targets(chosen)
+            yield self._batch(chosen, epoch, number, memory or self.new_memory(len(chosen)))
 
-    def _examples(self, chosen: npt.NDArray[np.int64], epoch: int, number: int) -> Array:
-        x = gather(self.x, chosen)
+    def _batch(
+        self, chosen: npt.NDArray[np.int64], epoch: int, number: int, memory: Memory
+    ) -> tuple[Array, Array]:
+        x, y = (part[: len(chosen)] for part in memory)
+        with np.errstate(over="ignore"):  # what is too large for float32 is found below
+            gather(self.x, chosen, x, as_float)
         if is_mapped(self.x):
             check_finite("x", x, f"batch {number} of epoch {epoch}: ")
-        x = as_float(x).astype(np.float32, copy=False)
+        gather(self.y, chosen, y)
+        generator = np.random.Generator(self._generator(epoch, number, _AUGMENT))
+        if self.is_in_place:
+            self._change(x, generator)
+            return x, y
+        return self._changed(x, generator), y
+
+    def _change(self, x: Array, generator: np.random.Generator) -> None:
+        """Augment and preprocess a batch where it lies."""
         if self.transform is not None:
-            x = self.transform(x, np.random.Generator(self._generator(epoch, number, _AUGMENT)))
-            if len(x) != len(chosen):
+            self.transform.change(x, generator)  # type: ignore[attr-defined]
+        if self.preprocess is not None:
+            self.preprocess.change(x)  # type: ignore[attr-defined]
+
+    def _changed(self, x: Array, generator: np.random.Generator) -> Array:
+        """Return a batch augmented and preprocessed by code that may return any array."""
+        if self.transform is not None:
+            changed = self.transform(x, generator)
+            if len(changed) != len(x):
                 raise ValueError(
-                    f"transform {self.transform!r} returned {len(x)} examples, "
-                    f"expected {len(chosen)}"
+                    f"transform {self.transform!r} returned {len(changed)} examples, "
+                    f"expected {len(x)}"
                 )
+            x = changed
         if self.preprocess is not None:
             x = self.preprocess.transform(x)
         return np.ascontiguousarray(x, dtype=np.float32)
-
-    def _targets(self, chosen: npt.NDArray[np.int64]) -> Array:
-        y = gather(self.y, chosen)
-        return y.astype(np.float32 if y.dtype.kind == "f" else np.int64, copy=False)
 
     def _generator(self, epoch: int, number: int, purpose: int) -> np.random.Philox:
         # The lowest word counts the draws; the others keep every use on a stream of its own.

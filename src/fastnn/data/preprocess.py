@@ -28,8 +28,8 @@ class Preprocessor(ABC):
         """Set the fitted arrays from `x` (n, ...), checked."""
 
     @abstractmethod
-    def _transform(self, x: Array) -> Array:
-        """Return `x` (n, ...) transformed; floating point, shape checked."""
+    def _change(self, x: Array) -> None:
+        """Transform `x` (n, ...) where it lies; floating point, shape checked."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, Array]:
@@ -63,6 +63,27 @@ class Preprocessor(ABC):
         Raises:
             ValueError: `fit` was not called, or `x` differs in shape from the fitted examples.
         """
+        self._check(x)
+        transformed = as_float(np.asarray(x))
+        if transformed is x or np.may_share_memory(transformed, x):
+            transformed = transformed.copy()
+        self._change(transformed)
+        return transformed.astype(np.float32, copy=False)
+
+    def change(self, x: npt.NDArray[np.float32]) -> None:
+        """Transform `x` (n, ...) float32 where it lies; it takes `working_bytes` for that.
+
+        Raises:
+            ValueError: as `transform`.
+        """
+        self._check(x)
+        self._change(x)
+
+    def working_bytes(self, values: int) -> int:
+        """How much memory `change` takes for a batch of so many values."""
+        return 0
+
+    def _check(self, x: Array) -> None:
         if self.example_shape is None:
             raise ValueError(f"{self!r}: call fit before transform")
         if not self._accepts(x.shape[1:]):
@@ -70,7 +91,6 @@ class Preprocessor(ABC):
                 f"{self!r}: x has shape {x.shape}, "
                 f"expected (n, {', '.join(map(str, self.example_shape))})"
             )
-        return self._transform(as_float(np.asarray(x))).astype(np.float32, copy=False)
 
     def fit_transform(self, x: Array) -> npt.NDArray[np.float32]:
         """Fit on `x` (n, ...) and return it transformed."""
@@ -127,9 +147,8 @@ class MeanImage(Preprocessor):
     def _fit(self, x: Array) -> None:
         self.mean = mean_over(x, (0,))
 
-    def _transform(self, x: Array) -> Array:
-        centred: Array = x - self.mean.astype(x.dtype)
-        return centred
+    def _change(self, x: Array) -> None:
+        np.subtract(x, self.mean.astype(x.dtype), out=x)
 
     def _arrays(self) -> dict[str, Array]:
         return {"mean": self.mean}
@@ -156,9 +175,8 @@ class ChannelMean(MeanImage):
     def _fit(self, x: Array) -> None:
         self.mean = mean_over(x, _all_but_channels(x))
 
-    def _transform(self, x: Array) -> Array:
-        centred: Array = x - _along_channels(self.mean, x)
-        return centred
+    def _change(self, x: Array) -> None:
+        np.subtract(x, _along_channels(self.mean, x), out=x)
 
     def _accepts(self, example_shape: tuple[int, ...]) -> bool:
         fitted = self.example_shape or ()
@@ -190,9 +208,9 @@ class Standardize(ChannelMean):
         constant = std <= np.finfo(np.float32).eps * np.abs(self.mean)
         self.std = np.where(constant, 1.0, std)
 
-    def _transform(self, x: Array) -> Array:
-        centred = super()._transform(x)
-        return np.divide(centred, _along_channels(self.std, x), out=centred)
+    def _change(self, x: Array) -> None:
+        super()._change(x)
+        np.divide(x, _along_channels(self.std, x), out=x)
 
     def _arrays(self) -> dict[str, Array]:
         return {"mean": self.mean, "std": self.std}

@@ -10,6 +10,7 @@ from fastnn.data.arrays import Array, as_float, pieces
 from fastnn.data.preprocess import Float64, Preprocessor, mean_over
 
 METHODS = ("pca", "zca")
+BLAS_BYTES = 1 << 20  # that a product packs its operands in, once it has begun
 
 
 @cache
@@ -91,11 +92,15 @@ class Whiten(Preprocessor):
         if self.method == "zca":
             self.matrix = self.matrix @ directions.T
 
-    def _transform(self, x: Array) -> Array:
-        flat = x.reshape(len(x), -1) - self.mean.astype(x.dtype)
+    def _change(self, x: Array) -> None:
+        flat = x.reshape(len(x), -1)
+        flat = flat - self.mean.astype(x.dtype)
         with _libraries().limit(limits=1, user_api="blas"):
-            whitened: Array = flat @ self.matrix.astype(x.dtype)
-        return whitened.reshape(x.shape)
+            x[...] = (flat @ self.matrix.astype(x.dtype)).reshape(x.shape)
+
+    def working_bytes(self, values: int) -> int:
+        """How much memory `change` takes: the batch centred, its product, and the matrix."""
+        return (2 * values + self.matrix.size) * np.dtype(np.float32).itemsize + BLAS_BYTES
 
     def _arrays(self) -> dict[str, Array]:
         return {
