@@ -1,5 +1,11 @@
-"""Schedules against torch's, and at fractions of an epoch."""
+"""Schedules: their rates in numbers, several on one optimizer, state, and fractions of an epoch.
 
+tests/parity/test_schedules.py has PyTorch's beside them.
+"""
+
+import json
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,48 +18,95 @@ def sgd(lr: float = 0.5) -> optim.SGD:
     return optim.SGD([nn.Parameter(np.zeros(2))], lr=lr, momentum=0.9)
 
 
-CASES: dict[str, tuple[Any, dict[str, Any]]] = {
-    "step": (optim.StepLR, dict(step_size=3, gamma=0.5)),
-    "multi step": (optim.MultiStepLR, dict(milestones=[2, 7], gamma=0.2)),
-    "exponential": (optim.ExponentialLR, dict(gamma=0.9)),
-    "linear": (optim.LinearLR, dict(start_factor=0.25, total_iters=4)),
-    "cosine": (optim.CosineAnnealingLR, dict(T_max=12, eta_min=0.01)),
-    "one cycle": (optim.OneCycleLR, dict(max_lr=0.3, total_steps=13)),
-    "one cycle, linear": (optim.OneCycleLR, dict(max_lr=0.3, epochs=4, steps_per_epoch=5,
-                                                 anneal_strategy="linear", pct_start=0.4)),
-    "lambda": (optim.LambdaLR, dict(lr_lambda=lambda epoch: 1 / (1 + epoch))),
+def rates(optimizer: optim.Optimizer, *schedules: Any, steps: int) -> list[float]:
+    """The learning rate before each of so many steps of all schedules."""
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.lr)
+        for schedule in schedules:
+            schedule.step()
+    return found
+
+
+CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
+    "step": (lambda o: optim.StepLR(o, step_size=3, gamma=0.5),
+             [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]),
+    "multi step": (lambda o: optim.MultiStepLR(o, [6, 2], gamma=0.1),
+                   [1, 1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01]),
+    "exponential": (lambda o: optim.ExponentialLR(o, 0.5), [1, 0.5, 0.25, 0.125, 0.0625]),
+    "linear": (lambda o: optim.LinearLR(o, 0.2, 0.8, total_iters=4),
+               [0.2, 0.35, 0.5, 0.65, 0.8, 0.8]),
+    "linear to zero": (lambda o: optim.LinearLR(o, 1.0, 0.0, total_iters=2), [1, 0.5, 0, 0, 0]),
+    "cosine": (lambda o: optim.CosineAnnealingLR(o, 4, eta_min=0.2),
+               [1, 0.6 + math.sqrt(0.08), 0.6, 0.6 - math.sqrt(0.08), 0.2, 0.6 - math.sqrt(0.08),
+                0.6]),
+    "one cycle": (lambda o: optim.OneCycleLR(o, 0.8, total_steps=10, pct_start=0.5, div_factor=8,
+                                             final_div_factor=10, anneal_strategy="linear"),
+                  [0.1, 0.275, 0.45, 0.625, 0.8, 0.642, 0.484, 0.326, 0.168, 0.01]),
+    "one cycle, cosine": (lambda o: optim.OneCycleLR(o, 0.8, total_steps=8, pct_start=0.375,
+                                                     div_factor=4, final_div_factor=1),
+                          [0.2, 0.5, 0.8, 0.5 + 0.3 * math.cos(math.pi / 5),
+                           0.5 + 0.3 * math.cos(2 * math.pi / 5)]),
+    "lambda": (lambda o: optim.LambdaLR(o, lambda epoch: 1 / (1 + epoch)), [1, 0.5, 1 / 3, 0.25]),
+    "warm-up, then a cosine": (
+        lambda o: optim.SequentialLR(o, [optim.LinearLR(o, 0.5, total_iters=2),
+                                         optim.CosineAnnealingLR(o, 3)], [2]),
+        [0.5, 0.75, 1.0, 0.75, 0.25, 0.0]),
 }
 
 
-@pytest.mark.parity
 @pytest.mark.parametrize("name", CASES)
-def test_as_torch(name: str) -> None:
-    torch = pytest.importorskip("torch")
-    kind, options = CASES[name]
-    theirs_optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], lr=0.5, momentum=0.9)
-    theirs = getattr(torch.optim.lr_scheduler, kind.__name__)(theirs_optimizer, **options)
-    ours_optimizer = sgd()
-    ours = kind(ours_optimizer, **options)
-    for _ in range(12):
-        assert ours.get_last_lr() == pytest.approx(theirs.get_last_lr(), rel=1e-9, abs=1e-15)
-        assert ours_optimizer.param_groups[0]["momentum"] == pytest.approx(
-            theirs_optimizer.param_groups[0]["momentum"], rel=1e-9)
-        theirs_optimizer.step()
-        theirs.step()
-        ours.step()
-
-
-def test_a_warm_up_then_a_cosine() -> None:
+def test_rates(name: str) -> None:
+    make, expected = CASES[name]
     optimizer = sgd(1.0)
-    both = optim.SequentialLR(
-        optimizer, [optim.LinearLR(optimizer, 0.5, total_iters=2),
-                    optim.CosineAnnealingLR(optimizer, 4)], [2])
-    rates = []
-    for _ in range(7):
-        rates += both.get_last_lr()
-        both.step()
-    cosine = [(1 + np.cos(np.pi * t / 4)) / 2 for t in range(5)]
-    assert rates == pytest.approx([0.5, 0.75, *cosine])
+    found = rates(optimizer, make(optimizer), steps=len(expected))
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_one_cycle_moves_momentum_the_other_way() -> None:
+    optimizer = sgd()
+    schedule = optim.OneCycleLR(optimizer, 0.8, total_steps=10, pct_start=0.5,
+                                anneal_strategy="linear")
+    found = []
+    for _ in range(10):
+        found.append(optimizer.param_groups[0]["momentum"])
+        schedule.step()
+    assert found == pytest.approx([0.95, 0.925, 0.9, 0.875, 0.85, 0.87, 0.89, 0.91, 0.93, 0.95])
+
+
+def test_two_on_one_optimizer_multiply() -> None:
+    optimizer = sgd(1.0)
+    both = optim.LinearLR(optimizer, 0.1, total_iters=4), optim.ExponentialLR(optimizer, 0.9)
+    assert rates(optimizer, *both, steps=4) == pytest.approx([0.1, 0.2925, 0.4455, 0.564975])
+    assert both[1].base_lrs == [1.0]  # not what the first schedule made of it
+
+
+def test_one_that_does_not_move_keeps_what_the_other_did() -> None:
+    optimizer = sgd(1.0)
+    both = optim.StepLR(optimizer, 3, 0.1), optim.LinearLR(optimizer, 0.5, total_iters=2)
+    assert rates(optimizer, *both, steps=6) == pytest.approx([0.5, 0.75, 1, 0.1, 0.1, 0.1])
+
+
+def test_a_cosine_that_comes_back_from_zero_begins_with_the_base_rate() -> None:
+    optimizer = sgd(1.0)
+    both = optim.CosineAnnealingLR(optimizer, 2), optim.ExponentialLR(optimizer, 0.5)
+    expected = [1, 0.5 * 0.5, 0, 0.5 * 0.5, 0.25 * 2 * 0.5]
+    assert rates(optimizer, *both, steps=5) == pytest.approx(expected, abs=1e-15)
+
+
+def test_a_rate_that_is_set_in_between_is_multiplied() -> None:
+    optimizer = sgd(1.0)
+    schedule = optim.ExponentialLR(optimizer, 0.5)
+    assert rates(optimizer, schedule, steps=2) == [1.0, 0.5]
+    optimizer.lr = 0.8
+    assert rates(optimizer, schedule, steps=3) == [0.8, 0.4, 0.2]
+
+
+def test_many_steps_round_no_more_than_one() -> None:
+    optimizer = sgd(0.1)
+    warmup = optim.LinearLR(optimizer, 0.001, total_iters=999)
+    rates(optimizer, warmup, steps=999)
+    assert optimizer.lr == 0.1
 
 
 def test_fractions_count_only_where_the_rate_is_smooth() -> None:
@@ -67,17 +120,54 @@ def test_fractions_count_only_where_the_rate_is_smooth() -> None:
         assert (schedule.get_last_lr() != before) is moves
 
 
+def test_fractions_of_an_epoch_by_two_schedules() -> None:
+    optimizer = sgd(1.0)
+    both = optim.LinearLR(optimizer, 0.5, total_iters=1), optim.CosineAnnealingLR(optimizer, 2)
+    for time in (0.25, 0.5, 0.5, 1.0, 1.5):
+        for schedule in both:
+            schedule.step(time)
+        expected = (0.5 + 0.5 * min(time, 1)) * (1 + math.cos(math.pi * time / 2)) / 2
+        assert optimizer.lr == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("names", [(name,) for name in CASES] + [
+    ("linear", "exponential"), ("cosine", "step"), ("warm-up, then a cosine", "multi step"),
+    ("one cycle", "exponential")], ids=" and ".join)
+@pytest.mark.parametrize("steps", [1, 3, 5])
+def test_a_state_goes_on_with_the_same_rates(names: tuple[str, ...], steps: int) -> None:
+    """To the bit, in a new optimizer, after a way through JSON."""
+    first, second = sgd(), sgd()
+    schedules, again = ([CASES[name][0](o) for name in names] for o in (first, second))
+    rates(first, *schedules, steps=steps)
+    for one, other in zip(schedules, again, strict=True):
+        other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+    assert second.lr == first.lr
+    assert rates(second, *again, steps=6) == rates(first, *schedules, steps=6)
+    assert second.param_groups[0]["momentum"] == first.param_groups[0]["momentum"]
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_the_state_is_the_time(name: str) -> None:
-    kind, options = CASES[name]
-    first, second = kind(sgd(), **options), kind(sgd(), **options)
-    for _ in range(5):
-        first.step()
-    second.load_state_dict(first.state_dict())
-    assert second.get_last_lr() == first.get_last_lr()
-    first.step()
-    second.step()
-    assert second.get_last_lr() == first.get_last_lr()
+def test_time_and_base_rates_alone_make_a_state(name: str) -> None:
+    """What was saved before schedules could be several."""
+    first, second = sgd(), sgd()
+    schedule, again = CASES[name][0](first), CASES[name][0](second)
+    rates(first, schedule, steps=3)
+    state = schedule.state_dict()
+    again.load_state_dict({key: state[key] for key in ("last_epoch", "base_lrs")})
+    assert second.lr == first.lr
+
+
+@pytest.mark.parametrize("change", [
+    {"base_lrs": [0.5, 0.5]}, {"base_lrs": [-0.5]}, {"rates": [math.nan]}, {"rates": [-1.0]},
+    {"bases": [math.inf]}, {"last_epoch": -1}, {"last_epoch": math.nan}], ids=str)
+def test_a_state_that_makes_no_sense_changes_nothing(change: dict[str, Any]) -> None:
+    optimizer = sgd()
+    schedule = optim.ExponentialLR(optimizer, 0.5)
+    schedule.step()
+    before = schedule.state_dict()
+    with pytest.raises(ValueError, match="schedule"):
+        schedule.load_state_dict({**before, **change})
+    assert schedule.state_dict() == before and optimizer.lr == 0.25
 
 
 @pytest.mark.parametrize("make", [

@@ -2,12 +2,12 @@
 
 from fastnn.optim.adam import Adam, AdamW
 from fastnn.optim.optimizer import Optimizer
+from fastnn.optim.scheduler import FactorLR, LRScheduler
 from fastnn.optim.schedules import (
     CosineAnnealingLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
-    LRScheduler,
     MultiStepLR,
     OneCycleLR,
     SequentialLR,
@@ -16,6 +16,6 @@ from fastnn.optim.schedules import (
 from fastnn.optim.sgd import SGD
 
 __all__ = [
-    "SGD", "Adam", "AdamW", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR",
-    "LinearLR", "MultiStepLR", "OneCycleLR", "Optimizer", "SequentialLR", "StepLR",
+    "SGD", "Adam", "AdamW", "CosineAnnealingLR", "ExponentialLR", "FactorLR", "LRScheduler",
+    "LambdaLR", "LinearLR", "MultiStepLR", "OneCycleLR", "Optimizer", "SequentialLR", "StepLR",
 ]

@@ -17,6 +17,7 @@ class Group(dict[str, Any]):
 
     memory: np.ndarray
     numbers: list[float]
+    initial_lr: float | None = None  # as it was before the first schedule
 
 
 class Optimizer:

@@ -1,78 +1,31 @@
-"""Learning-rate schedules, as torch.optim.lr_scheduler: each rate is a function of the time alone.
-
-`step()` moves on by one; `step(t)` goes to time t, which may be a fraction, so that a rate can
-change smoothly within an epoch. Time counts epochs, or batches where `unit` says so. Nothing has
-to be remembered but the time, which makes resuming exact.
-"""
+"""Learning-rate schedules, as torch.optim.lr_scheduler; `scheduler.py` has what they share."""
 
 from __future__ import annotations
 
 import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from fastnn.optim.optimizer import Optimizer
-
-
-class LRScheduler:
-    """Base class: lr = base lr * factor(time). Subclasses give `factor`.
-
-    optimizer: whose learning rates are set, from the start on. `smooth` says whether fractions of
-    an epoch count; otherwise the rate changes between epochs only.
-    """
-
-    unit: ClassVar[str] = "epoch"
-    smooth: ClassVar[bool] = False
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = optimizer
-        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
-        self.step(0)
-
-    def factor(self, time: float) -> float:
-        """What the base learning rates are multiplied by."""
-        raise NotImplementedError
-
-    def step(self, time: float | None = None) -> None:
-        """Set the learning rates for the next step of time, or for `time`."""
-        self.last_epoch: float = self.last_epoch + 1 if time is None else time
-        self.apply(self.last_epoch if self.smooth else math.floor(self.last_epoch))
-
-    def apply(self, time: float) -> None:
-        """Write the rates of a time into the optimizer's groups."""
-        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-            group["lr"] = base * self.factor(time)
-
-    def get_last_lr(self) -> list[float]:
-        """The learning rate of each group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self) -> dict[str, Any]:
-        """The time and the base rates."""
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of `state_dict`."""
-        if len(state["base_lrs"]) != len(self.base_lrs):
-            raise ValueError(f"the schedule is for {len(state['base_lrs'])} parameter groups, "
-                             f"expected {len(self.base_lrs)}")
-        self.base_lrs = [float(lr) for lr in state["base_lrs"]]
-        self.step(state["last_epoch"])
+from fastnn.optim.scheduler import FactorLR, LRScheduler
 
 
 class LambdaLR(LRScheduler):
-    """factor = lr_lambda(epoch), as torch.optim.lr_scheduler.LambdaLR with one function."""
+    """lr = base lr * lr_lambda(epoch), as torch.optim.lr_scheduler.LambdaLR with one function.
+
+    As there, it sets the rate, whatever other schedules made of it: step it before them.
+    """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[float], float]) -> None:
         self.lr_lambda = lr_lambda
         super().__init__(optimizer)
 
-    def factor(self, time: float) -> float:
-        return float(self.lr_lambda(time))
+    def apply(self, time: float) -> None:
+        self._set([base * self.lr_lambda(time) for base in self.base_lrs])
 
 
-class StepLR(LRScheduler):
+class StepLR(FactorLR):
     """factor = gamma ^ floor(epoch / step_size), as torch.optim.lr_scheduler.StepLR."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
@@ -85,7 +38,7 @@ class StepLR(LRScheduler):
         return float(self.gamma ** (time // self.step_size))
 
 
-class MultiStepLR(LRScheduler):
+class MultiStepLR(FactorLR):
     """factor = gamma ^ (how many milestones have passed), as torch's MultiStepLR."""
 
     def __init__(
@@ -98,7 +51,7 @@ class MultiStepLR(LRScheduler):
         return float(self.gamma ** bisect.bisect_right(self.milestones, time))
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(FactorLR):
     """factor = gamma ^ epoch, as torch.optim.lr_scheduler.ExponentialLR."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
@@ -109,7 +62,7 @@ class ExponentialLR(LRScheduler):
         return float(self.gamma**time)
 
 
-class LinearLR(LRScheduler):
+class LinearLR(FactorLR):
     """A warm-up: factor goes from start_factor to end_factor in total_iters epochs, then stays.
 
     As torch.optim.lr_scheduler.LinearLR (Goyal et al., "Accurate, large minibatch SGD", 2017).
@@ -141,7 +94,7 @@ class LinearLR(LRScheduler):
         return self.start_factor + (self.end_factor - self.start_factor) * passed
 
 
-class CosineAnnealingLR(LRScheduler):
+class CosineAnnealingLR(FactorLR):
     """lr = eta_min + (base lr - eta_min) (1 + cos(π epoch / T_max)) / 2, as torch's.
 
     (Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017)
@@ -152,19 +105,18 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0) -> None:
         if T_max <= 0:
             raise ValueError(f"T_max must be above 0, got {T_max}")
-        self.T_max, self.eta_min = T_max, eta_min
+        self.T_max, self.eta_min, self.floor = T_max, eta_min, eta_min
         super().__init__(optimizer)
 
     def factor(self, time: float) -> float:
         return (1 + math.cos(math.pi * time / self.T_max)) / 2
 
-    def apply(self, time: float) -> None:
-        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-            group["lr"] = self.eta_min + (base - self.eta_min) * self.factor(time)
-
 
 class SequentialLR(LRScheduler):
-    """One schedule after the other, the next one at each milestone, as torch's SequentialLR."""
+    """One schedule after the other, the next one at each milestone, as torch's SequentialLR.
+
+    As there, each begins with the base rates, whatever other schedules made of them by then.
+    """
 
     smooth = True
 
@@ -178,22 +130,47 @@ class SequentialLR(LRScheduler):
                for schedule in schedulers):
             raise ValueError("the schedules must count epochs and share the optimizer")
         self.schedulers, self.milestones = list(schedulers), list(milestones)
-        for group, base in zip(optimizer.param_groups, schedulers[0].base_lrs, strict=True):
-            group["lr"] = base
+        self._chosen: int | None = None
         super().__init__(optimizer)
 
     def apply(self, time: float) -> None:
         chosen = bisect.bisect_right(self.milestones, time)
         schedule = self.schedulers[chosen]
-        schedule.base_lrs = self.base_lrs
-        schedule.step(time - ([0.0, *self.milestones][chosen]))
+        if chosen != self._chosen:
+            schedule.restart()
+            self._chosen = chosen
+        schedule.step(time - [0.0, *self.milestones][chosen])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(),
+                "schedulers": [schedule.state_dict() for schedule in self.schedulers]}
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        super().check_state(state)
+        states = state.get("schedulers", [])
+        if states and len(states) != len(self.schedulers):
+            raise ValueError(f"the schedule is made of {len(states)}, "
+                             f"expected {len(self.schedulers)}")
+        for schedule, its in zip(self.schedulers, states, strict=False):
+            schedule.check_state(its)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.check_state(state)
+        for schedule in self.schedulers:
+            schedule.base_lrs = [float(rate) for rate in state["base_lrs"]]
+        self._chosen = None
+        super().load_state_dict(state)
+        for i, its in enumerate(state.get("schedulers", ())):
+            if i == self._chosen:
+                self.schedulers[i].load_state_dict(its)
 
 
 class OneCycleLR(LRScheduler):
     """From max_lr / div_factor up to max_lr, then down to a tiny rate; momentum goes the other way.
 
     As torch.optim.lr_scheduler.OneCycleLR: time counts batches, total_steps of them (or epochs *
-    steps_per_epoch), a share pct_start of them rising. Adam's first beta counts as momentum.
+    steps_per_epoch), a share pct_start of them rising. Adam's first beta counts as momentum. It
+    sets the rate, whatever other schedules made of it: step it before them.
     (Smith and Topin, "Super-convergence", 2018)
     """
 
@@ -219,6 +196,8 @@ class OneCycleLR(LRScheduler):
         self.base_momentum, self.max_momentum = base_momentum, max_momentum
         self.initial_lr = max_lr / div_factor
         self.min_lr = self.initial_lr / final_div_factor
+        for group in optimizer.param_groups:
+            group.initial_lr = self.initial_lr
         super().__init__(optimizer)
 
     def _between(self, start: float, end: float, passed: float) -> float:

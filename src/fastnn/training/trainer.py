@@ -10,7 +10,7 @@ from fastnn.compiled import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.schedules import LRScheduler
+from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.random import get_rng_state
 from fastnn.step import TrainStep
 from fastnn.trace import flat
@@ -211,6 +211,8 @@ class Trainer:
         if len(state["history"]) != state["epoch"]:
             raise ValueError(f"{len(state['history'])} epochs of history, "
                              f"expected {state['epoch']}")
+        if self.schedule is not None:
+            self.schedule.check_state(state["schedule"])
         Averages(state["averages"])
         most = state["most_examples"]
         if most is not None and (type(most) is not int or most < 1):
