@@ -24,9 +24,11 @@ ARM = {"neon": []}
 LEVELS = X86 if platform.machine().lower() in ("x86_64", "amd64") else ARM
 FLAGS = ["-O3", "-g0", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math",
          "-fvisibility=hidden", "-Wno-psabi", "-Wno-unused-function"]
-# In our modules a parallel region of one thread is a plain call (simd/team.c).
-WRAP = ["-Wl,--wrap=GOMP_parallel"] if sys.platform.startswith("linux") else []
-LINK = ["-fopenmp", *WRAP]
+# In our modules a parallel region of one thread is a plain call (simd/team.c), and no region asks
+# for Python's lock (simd/gil.c).
+WRAPPED = {"team": "GOMP_parallel", "gil": "PyGILState_Check"} \
+    if sys.platform.startswith("linux") else {}
+LINK = ["-fopenmp", *(f"-Wl,--wrap={function}" for function in WRAPPED.values())]
 if sanitizers := os.environ.get("FASTNN_SANITIZE", ""):  # "address,undefined": see .ci/sanitize
     FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
               "-fno-wrapv", "-g1", "-O1"]  # Python's own -fwrapv would hide signed overflow
@@ -45,9 +47,9 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         self._check_openmp()
         self.parallel = self.parallel or os.cpu_count()
-        team = self._compile("team", []) if WRAP else []
+        wrappers = [path for name in WRAPPED for path in self._compile(name, [])]
         for extension in self.extensions:
-            extension.extra_objects = list(team)
+            extension.extra_objects = list(wrappers)
             if extension.name.endswith(".dispatch"):
                 extension.extra_objects += self._level_objects()
         super().build_extensions()
@@ -83,7 +85,7 @@ class BuildKernels(build_ext):
 
 def extensions() -> list[Extension]:
     headers = [str(path) for path in (KERNELS / "simd").glob("*.h")]
-    headers.append(str(KERNELS / "simd/team.c"))
+    headers += [str(KERNELS / f"simd/{name}.c") for name in WRAPPED]
     return [
         Extension(
             f"fastnn._kernels.{path.stem}",

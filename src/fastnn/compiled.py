@@ -24,7 +24,7 @@ from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
 from fastnn.runtime.garbage import collected_rarely
-from fastnn.runtime.random import random_key
+from fastnn.runtime.random import KEY, random_key
 from fastnn.runtime.shared import Arena, free_arena
 from fastnn.runtime.threads import get_num_threads
 from fastnn.trace import flat
@@ -94,6 +94,8 @@ class Compiled:
 
     specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
     outputs. arena: memory shared with others, or None for its own; then each use is a `turn`.
+    All of it, from inputs that are taken to results that are read, belongs to whoever has the
+    process's `turns.turn`.
     """
 
     def __init__(
@@ -108,6 +110,8 @@ class Compiled:
         self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
                                  self.plan.graph.inputs, self.plan.threads, arena)
         self.draws = random_key() in graph.leaves()
+        if self.draws:
+            self._key = self.executor.own_copy(random_key())
         self.class_checks = [
             (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
             for node in graph.nodes
@@ -129,10 +133,20 @@ class Compiled:
         return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
 
     def turn(self) -> Arena:
-        """A context in which the memory shared with other plans of this thread is this one's."""
+        """A context in which the memory shared with other plans is this one's.
+
+        The random key stays what it is now, whatever a Python function of the user's runs.
+        """
         arena = free_arena()
         self.executor.use(arena)
+        if self.draws:
+            self._key[:] = KEY
         return arena.turn(self.executor)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run has not ended: it is in a Python function of the user's."""
+        return self.executor.arena.is_running(self.executor)
 
     def first_non_finite(self) -> Node | None:
         """Run the forward nodes again, and stop at the first with a value that is not finite."""
@@ -182,7 +196,10 @@ def _settings(budget: Budget) -> Settings:
 
 
 class PlanCache:
-    """The last few compiled graphs, by shapes, modes and whatever else they depend on."""
+    """The last few compiled graphs, by shapes, modes and whatever else they depend on.
+
+    One that is running takes no other inputs: for who comes in between there is another.
+    """
 
     def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
         self._modes = find_modes
@@ -198,7 +215,8 @@ class PlanCache:
         Raises as `as_input` and `make`, and ValueError for impossible class numbers.
         """
         last = self._last
-        if last is not None and last[0] == _settings(budget) and last[1].take(values):
+        if (last is not None and last[0] == _settings(budget) and not last[1].is_running
+                and last[1].take(values)):
             return last[1]
         arrays = tuple(map(as_inputs, values, names))
         compiled = self.get(specs_of(arrays), make, budget)
@@ -208,15 +226,16 @@ class PlanCache:
     def get(self, specs: Any, make: Callable[[Any], Compiled], budget: Budget = None) -> Compiled:
         """The compiled graph for inputs of these specs, made if need be."""
         settings = _settings(budget)
-        if self._last is not None and (self._last[0], self._last[2]) == (settings, specs):
+        if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
+                and not self._last[1].is_running):
             return self._last[1]
         self._forget(settings[0][0])
-        compiled = self._kept.pop(self._key(specs, settings), None)
+        depth, compiled = self._idle(specs, settings)
         if compiled is None:
             with collected_rarely():
                 compiled = make(specs)
             settings = _settings(budget)
-        self._kept[self._key(specs, settings)] = compiled
+        self._kept[self._key(specs, settings, depth)] = compiled
         while len(self._kept) > PLANS_KEPT:
             self._kept.popitem(last=False)
         self._last = (settings, compiled, specs)
@@ -227,9 +246,18 @@ class PlanCache:
         self._kept.clear()
         self._last = None
 
-    def _key(self, specs: Any, settings: Settings) -> tuple[Any, ...]:
+    def _idle(self, specs: Any, settings: Settings) -> tuple[int, Compiled | None]:
+        """(how many alike are running, the first that is not; no longer among those kept)."""
+        depth = 0
+        while True:
+            key = self._key(specs, settings, depth)
+            if key not in self._kept or not self._kept[key].is_running:
+                return depth, self._kept.pop(key, None)
+            depth += 1
+
+    def _key(self, specs: Any, settings: Settings, depth: int) -> tuple[Any, ...]:
         (structure, _), *others = settings
-        return structure, specs, *others, self._modes()
+        return structure, specs, *others, self._modes(), depth
 
     def _forget(self, structure: int) -> None:
         """Give back the memory of plans for modules as they no longer are."""

@@ -30,6 +30,7 @@ from fastnn.parts import Parts, examples_in, pieces, resized
 from fastnn.plan.budget import MemoryBudgetError, resolve
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
+from fastnn.runtime.turns import turn
 from fastnn.trace import Traced, flat, like, trace
 
 CUTS_KEPT = 8  # batches of which it is known in how many parts they fit
@@ -149,8 +150,12 @@ def inference_of(model: Module) -> Inference:
 
 
 def run_module(model: Module, inputs: Sequence[Any]) -> Any:
-    """The output of a module for arrays; in training mode, running statistics move."""
-    return inference_of(model)(tuple(inputs), memory_limit())
+    """The output of a module for arrays; in training mode, running statistics move.
+
+    Any Python thread may call it: threads take turns.
+    """
+    with turn:
+        return inference_of(model)(tuple(inputs), memory_limit())
 
 
 set_runner(run_module)

@@ -29,6 +29,7 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
+from fastnn.runtime.turns import Alone, turn
 from fastnn.trace import trace
 from fastnn.training_graph import (
     check_finite,
@@ -60,7 +61,10 @@ class TrainStep:
     in place; anything else is converted first, into new memory. What remains are a few small
     Python objects (array headers, the float), which Python takes from its own pools.
 
-    Raises ShapeError, NonFiniteError (before any parameter changes), MemoryBudgetError.
+    Any Python thread may call it: threads take turns.
+
+    Raises ShapeError, NonFiniteError (before any parameter changes), MemoryBudgetError;
+    RuntimeError when it is called from inside itself, by a Function of its model.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class TrainStep:
         self._compiled: Compiled | None = None
         self._micro: MicroBatches | None = None
         self._watch = BudgetWatch(memory_budget)
+        self._alone = Alone("this TrainStep")
 
     @property
     def memory_budget(self) -> Budget:
@@ -87,8 +92,9 @@ class TrainStep:
 
     @memory_budget.setter
     def memory_budget(self, budget: Budget) -> None:
-        self._watch = BudgetWatch(budget)
-        self._replan()
+        with self._alone, turn:
+            self._watch = BudgetWatch(budget)
+            self._replan()
 
     def _replan(self) -> None:
         self._compiled = self._micro = self.most_examples = None
@@ -116,14 +122,15 @@ class TrainStep:
         return Compiled(graph, self._watch.limit, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
-        limit = self._limit()
-        if self.accumulate == 1 or self._may_be_whole():
-            try:
-                return self._whole(x, y, limit)
-            except MemoryBudgetError:
-                if self.accumulate == 1:
-                    raise
-        return self._in_parts(x, y)
+        with self._alone, turn:
+            limit = self._limit()
+            if self.accumulate == 1 or self._may_be_whole():
+                try:
+                    return self._whole(x, y, limit)
+                except MemoryBudgetError:
+                    if self.accumulate == 1:
+                        raise
+            return self._in_parts(x, y)
 
     def _may_be_whole(self) -> bool:
         return self.accumulate == "auto" and self.most_examples is None
@@ -165,36 +172,39 @@ class TrainStep:
     def output(self) -> np.ndarray:
         """The model's output in the last step (with keep_output=True); a copy.
 
-        Raises RuntimeError once another plan of this thread has run: they share their memory.
+        Raises RuntimeError once another plan has run, in any thread: they share their memory. A
+        thread that has `fastnn.runtime.turns.turn` for the step keeps it for this as well.
         """
-        if self._compiled is None and self._micro is not None and self._micro.outputs:
-            return np.concatenate(self._micro.outputs)
-        if self._compiled is None or not self.keep_output:
-            raise RuntimeError("no output is kept: use keep_output=True and make a step first")
-        executor = self._compiled.executor
-        if not executor.arena.is_owner(executor):
-            raise RuntimeError("the output is gone: read it before another model or step runs")
-        return self._compiled.read(1)
+        with turn:
+            if self._compiled is None and self._micro is not None and self._micro.outputs:
+                return np.concatenate(self._micro.outputs)
+            if self._compiled is None or not self.keep_output:
+                raise RuntimeError("no output is kept: use keep_output=True and make a step first")
+            executor = self._compiled.executor
+            if not executor.arena.is_owner(executor):
+                raise RuntimeError("the output is gone: read it before another model or step runs")
+            return self._compiled.read(1)
 
     def plan(self, x: Any, y: Any = None) -> Plan:
         """The plan for inputs of shape x (and targets of shape y); works before the first step.
 
         x, y: a shape (or a Spec), or a tuple of several. For a batch in parts, that of the largest.
         """
-        x_spec = _as_spec(x)
-        output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
-                       self.layout).output
-        expected = target_spec(self.loss, output, self.layout)
-        specs = (x_spec, expected if y is None else _as_spec(y, expected))
-        limit = self._limit()
-        if self.accumulate == 1 or self._may_be_whole():
-            try:
-                return self._cache.get(specs, self._make, limit).plan
-            except MemoryBudgetError:
-                if self.accumulate == 1:
-                    raise
-        micro, parts = self._cut(specs)
-        return micro.plan(specs, parts)
+        with self._alone, turn:
+            x_spec = _as_spec(x)
+            output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
+                           self.layout).output
+            expected = target_spec(self.loss, output, self.layout)
+            specs = (x_spec, expected if y is None else _as_spec(y, expected))
+            limit = self._limit()
+            if self.accumulate == 1 or self._may_be_whole():
+                try:
+                    return self._cache.get(specs, self._make, limit).plan
+                except MemoryBudgetError:
+                    if self.accumulate == 1:
+                        raise
+            micro, parts = self._cut(specs)
+            return micro.plan(specs, parts)
 
 
 def memory_frontier(
@@ -232,7 +242,7 @@ def value_and_grad(
 ) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
     """A function of (x, y) that returns (loss, {parameter name: gradient}).
 
-    Nothing of the model changes, running statistics included.
+    Nothing of the model changes, running statistics included. Any Python thread may call it.
     """
     cache = PlanCache(lambda: modes(model, loss))
 
@@ -244,11 +254,13 @@ def value_and_grad(
         return Compiled(graph, specs=specs, arena=free_arena())
 
     def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
-        compiled = cache.bind((x, y), ("x", "y"), make)
-        names = trainable(model, loss)
-        with compiled.turn():
-            compiled.executor.compute()
-            return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
+        with turn:
+            compiled = cache.bind((x, y), ("x", "y"), make)
+            names = trainable(model, loss)
+            with compiled.turn():
+                compiled.executor.compute()
+                return (compiled.first(),
+                        {name: compiled.read(1 + i) for i, name in enumerate(names)})
 
     return compute
 

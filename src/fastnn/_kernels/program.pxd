@@ -6,7 +6,7 @@ cdef enum:
     MAX_THREADS = 1024
 
 ctypedef struct call_t:
-    kernel_fn function      # NULL: a Python function, run by number `first_d`
+    kernel_fn function      # NULL: a pause
     int64_t first_buffer
     int64_t buffers
     int64_t first_d
@@ -15,7 +15,7 @@ ctypedef struct call_t:
 
 
 cdef class Program:
-    cdef list _calls, _buffers, _d, _s, _python, _sizes, _arrays
+    cdef list _calls, _buffers, _d, _s, _sizes, _arrays
     cdef call_t *calls
     cdef int64_t *slot_of
     cdef int64_t *offset_of

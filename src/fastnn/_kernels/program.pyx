@@ -35,14 +35,17 @@ cdef void restore_in_team(int threads, uint64_t *states) noexcept nogil:
 
 
 cdef class Program:
-    """Calls in order; `run(first, last)` executes a range of them without Python in between."""
+    """Calls in order; `run(first, last)` executes a range of them without Python in between.
+
+    Between ranges may lie pauses, in which the caller runs something of its own.
+    """
 
     def __cinit__(self, int threads):
         if not 1 <= threads <= MAX_THREADS:
             raise ValueError(f"threads must be from 1 to {MAX_THREADS}, got {threads}")
         self.threads = threads
         self._calls, self._buffers, self._d, self._s = [], [], [], []
-        self._python, self._sizes, self._arrays = [], [], []
+        self._sizes, self._arrays = [], []
         self.count = 0
 
     def __dealloc__(self):
@@ -78,10 +81,9 @@ cdef class Program:
                                  f"{size}, in a memory of {self._sizes[slot]}")
         self._append(kernel.address, buffers, d, s, team)
 
-    def add_python(self, function):
-        """Append a call of a Python function without arguments."""
-        self._python.append(function)
-        self._append(0, (), (len(self._python) - 1,), (), 1)
+    def add_pause(self):
+        """Append a call of nothing, over which no run goes."""
+        self._append(0, (), (), (), 1)
 
     def _append(self, address, buffers, d, s, team):
         self._calls.append((address, len(self._buffers), len(buffers), len(self._d), len(self._s),
@@ -159,15 +161,14 @@ cdef class Program:
             raise ValueError(f"calls {first}..{last} are outside of 0..{self.count}")
         if self.unbound:
             raise ValueError(f"{self.unbound} memories of the program are not bound")
-        while i < last:
-            if self.calls[i].function == NULL:
-                self._python[self.d[self.calls[i].first_d]]()
-                i += 1
-                continue
-            with nogil:
-                flush_in_team(threads, self.states)
-                i = self._run_kernels(i, last, threads)
-                restore_in_team(threads, self.states)
+        if first == last:
+            return
+        with nogil:
+            flush_in_team(threads, self.states)
+            i = self._run_kernels(i, last, threads)
+            restore_in_team(threads, self.states)
+        if i < last:
+            raise ValueError(f"call {i} is a pause")
 
     cdef int64_t _run_kernels(self, int64_t i, int64_t last, int threads) noexcept nogil:
         cdef call_t *call

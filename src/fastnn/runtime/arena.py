@@ -19,6 +19,9 @@ STAGGERED = 64 << 10  # buffers from this size on; the stagger costs each at mos
 # 39 of the 64 cache lines of a page: a number near the golden ratio without a common factor, so
 # that 64 buffers in a row begin at 64 places, and those that follow each other far apart.
 STRIDE = 39 * ALIGNMENT
+# By default Python's anonymous maps are shared with forked children, which would then write into
+# each other's arenas and weights; and Linux has no huge pages for shared maps.
+PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 _numbers = itertools.count()
 
 
@@ -35,7 +38,7 @@ def aligned_bytes(size: int) -> np.ndarray:
     """`size` bytes that start on a cache line; on a huge page from 2 MiB up. Contents are zero."""
     if size >= HUGE_PAGE:
         try:
-            block = mmap.mmap(-1, size + HUGE_PAGE)
+            block = mmap.mmap(-1, size + HUGE_PAGE, **PRIVATE)
         except (OSError, OverflowError):
             raise MemoryError(f"the system has no {size:,} bytes of memory to give") from None
         memory, alignment = np.frombuffer(block, np.uint8), HUGE_PAGE

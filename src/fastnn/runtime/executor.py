@@ -14,6 +14,7 @@ from fastnn._kernels.registry import kernel
 from fastnn.graph import Leaf, Tensor, logical_view, storage_shape
 from fastnn.runtime.blas import one_blas_thread
 from fastnn.runtime.shared import Arena
+from fastnn.runtime.turns import turn, turn_of_others
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,11 @@ class Executor:
         self.places = places
         self.split, self.count = split, len(calls)
         uses_blas = any(call.kernel.startswith("blas_") for call in calls)
-        # run(first, last): calls first .. last - 1
-        self.run: Callable[[int, int], None] = (
+        self._run_kernels: Callable[[int, int], None] = (
             partial(_run_with_blas, self.program) if uses_blas else self.program.run)
+        self._python = {i: call for i, call in enumerate(calls) if call.python is not None}
+        # run(first, last): calls first .. last - 1
+        self.run = self._run_with_python if self._python else self._run_kernels
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
         leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
         leaves |= {place.memory for place in places.values()}
@@ -84,19 +87,31 @@ class Executor:
 
     def _add(self, call: PlacedCall) -> None:
         if call.python is not None:
-            self.program.add_python(lambda: self._run_python(call))
+            self.program.add_pause()
             return
         buffers = [(self._slots[p.memory], p.offset, p.bytes) for p in call.buffers]
         self.program.add(kernel(call.kernel), buffers, call.d, call.s, call.threads)
 
+    def _run_with_python(self, first: int, last: int) -> None:
+        with turn:
+            for pause, call in self._python.items():
+                if first <= pause < last:
+                    self._run_kernels(first, pause)
+                    self._run_python(call)
+                    first = pause + 1
+            self._run_kernels(first, last)
+
     def _run_python(self, call: PlacedCall) -> None:
+        """Call a function of the user's, which may keep what it gets: copies, read-only."""
         arrays = [self.view(tensor, place)
                   for tensor, place in zip(call.tensors, call.buffers, strict=True)]
-        inputs, outputs = arrays[:-call.outputs], arrays[-call.outputs:]
+        inputs = [array.copy() for array in arrays[:-call.outputs]]
         for array in inputs:
-            array.flags.writeable = False  # others may read this memory later
+            array.flags.writeable = False  # to write there would change no value of the net
         assert call.python is not None
-        for output, value in zip(outputs, call.python(*inputs), strict=True):
+        with turn_of_others():
+            values = call.python(*inputs)
+        for output, value in zip(arrays[-call.outputs:], values, strict=True):
             output[...] = value
 
     def move(self, memory: np.ndarray) -> None:
@@ -109,6 +124,12 @@ class Executor:
             self.arena.leave(self)
             self.arena = arena
             arena.join(self, self.arena_bytes)
+
+    def own_copy(self, owner: Tensor) -> np.ndarray:
+        """Read a leaf from memory of this executor's own, from now on."""
+        copy = leaf_memory(owner).copy()
+        self.program.bind(self._slots[owner], copy)
+        return copy
 
     def memory(self, owner: Tensor | None) -> np.ndarray:
         """The arena (None), or the memory of a leaf."""

@@ -1,20 +1,24 @@
-"""One arena for all plans that take turns: as large as the largest of them needs.
+"""One arena for all plans of the process, which take turns: as large as the largest of them needs.
 
 What a plan leaves in the arena lasts until another one runs, so a plan's results are read in its
-turn. Plans of different threads never share, nor do two of which one runs inside the other (a
-Python function of the user's that calls a model).
+turn. Only a plan that runs while another one calls a Python function of the user's (which may call
+a model, or let other threads do so) has another arena.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from fastnn.runtime.arena import aligned_bytes
+from fastnn.runtime.arena import HUGE_PAGE, aligned_bytes
+
+
+def whole_pages(size: int) -> int:
+    """What is resident once the first `size` bytes of a large memory are touched, at most."""
+    return size if size < HUGE_PAGE else -(-size // HUGE_PAGE) * HUGE_PAGE
 
 
 class Arena:
@@ -66,11 +70,16 @@ class Arena:
         """Whether the memory is as this user's last turn left it."""
         return self._owner() is user
 
+    def is_running(self, user: Any) -> bool:
+        """Whether this user's turn has not ended, as inside a Python function that it calls."""
+        return self.busy and self._owner() is user
+
     def turn(self, user: Any) -> Arena:
         """A context in which the memory is this user's."""
         if self._owner() is not user:
             self._owner = ref(user)
-            self.touched = max(self.touched, self._sizes[user])
+            resident = min(whole_pages(self._sizes[user]), max(self._sizes.values()))
+            self.touched = max(self.touched, resident)
         return self
 
     def __enter__(self) -> None:
@@ -80,12 +89,13 @@ class Arena:
         self.busy = False
 
 
-_threads = threading.local()
+_arenas: list[Arena] = []  # each runs inside of those before it
 
 
 def free_arena() -> Arena:
-    """This thread's arena, or a new one while a plan of the thread is running."""
-    arena: Arena | None = getattr(_threads, "arena", None)
-    if arena is None:
-        arena = _threads.arena = Arena()
-    return Arena() if arena.busy else arena
+    """The first arena in which no plan is running now; a new one if there is none."""
+    for arena in _arenas:
+        if not arena.busy:
+            return arena
+    _arenas.append(Arena())
+    return _arenas[-1]

@@ -1,0 +1,75 @@
+"""One plan at a time: Python threads take turns with everything that plans share.
+
+A plan's program, its inputs, the arena and the random key are memory that a run writes. Whoever
+plans, runs or reads results has the process's turn meanwhile; kernels use all cores in it. A run
+gives its turn away while it calls Python code of the user's (`Function`), which may call models
+itself, or wait for a thread that does.
+
+A fork waits until it has the turn, so that a child begins with nothing half done.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+turn = threading.RLock()
+_left = threading.Condition(turn)  # somebody left an `Alone`
+_generation = 0  # how many forks lie between this process and the one that imported us
+
+
+@contextmanager
+def turn_of_others() -> Iterator[None]:
+    """Inside, other threads may have their turn; for a thread that has it."""
+    held = turn._release_save()  # type: ignore[attr-defined]  # as threading.Condition does
+    try:
+        yield
+    finally:
+        turn._acquire_restore(held)  # type: ignore[attr-defined]
+
+
+class Alone:
+    """A context that one thread at a time is inside, for longer than a turn; others wait.
+
+    what: for the RuntimeError that a thread gets which enters again from inside.
+
+    >>> step = Alone("this step")
+    >>> with step:
+    ...     with step:
+    ...         pass
+    Traceback (most recent call last):
+        ...
+    RuntimeError: this step was called from inside itself
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._inside: tuple[int, int] | None = None  # a thread, and the process's generation
+
+    def __enter__(self) -> None:
+        me = threading.get_ident(), _generation
+        with turn:
+            if self._inside == me:
+                raise RuntimeError(f"{self._what} was called from inside itself")
+            # A thread of the parent's, which a forked child does not have, never leaves.
+            while self._inside is not None and self._inside[1] == _generation:
+                _left.wait()
+            self._inside = me
+
+    def __exit__(self, *error: object) -> None:
+        with turn:
+            self._inside = None
+            _left.notify_all()
+
+
+def _after_in_child() -> None:
+    global _generation
+    _generation += 1
+    turn.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=turn.acquire, after_in_parent=turn.release,
+                        after_in_child=_after_in_child)
