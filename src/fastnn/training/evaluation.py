@@ -11,6 +11,7 @@ from fastnn.nn.module import Module
 from fastnn.nn.parameter import mode_changed
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, set_rng_state
+from fastnn.runtime.turns import Alone, turn
 from fastnn.trace import flat
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.sources import Source
@@ -33,6 +34,7 @@ class Evaluation(Module):
     def __init__(self, model: Module, loss: Any) -> None:
         super().__init__()
         self.model, self.loss = model, Loss(loss)
+        self.alone = Alone("a step or an evaluation of this model")  # modes are the model's
 
     def forward(self, x: Any, y: Any) -> tuple[Any, Any]:
         inputs = x if isinstance(x, tuple) else (x,)
@@ -47,8 +49,8 @@ class Evaluation(Module):
         """
         averages = Averages()
         too_large = False
-        with in_use(self), within(memory_budget):
-            for number, (x, y) in enumerate(data.epoch(0)):
+        for number, (x, y) in enumerate(data.epoch(0)):
+            with self.alone, turn, in_use(self), within(memory_budget):
                 try:
                     if not too_large:
                         try:
@@ -71,13 +73,14 @@ class Evaluation(Module):
 @contextmanager
 def in_use(module: Module) -> Iterator[None]:
     """Inside, the module is in eval mode; at the end, modes and random state are as before."""
-    modes = {inner: inner.training for inner in module.modules()}
+    in_training = [inner for inner in module.modules() if inner.training]
     state = get_rng_state()
     module.eval()
     try:
         yield
     finally:
-        for inner, training in modes.items():
-            object.__setattr__(inner, "training", training)
-        mode_changed()
+        for inner in in_training:
+            object.__setattr__(inner, "training", True)
+        if in_training:
+            mode_changed()
         set_rng_state(state)

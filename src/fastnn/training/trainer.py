@@ -12,6 +12,7 @@ from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer
 from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.random import get_rng_state
+from fastnn.runtime.turns import Alone, turn
 from fastnn.step import TrainStep
 from fastnn.trace import flat
 from fastnn.training.callbacks import Callback
@@ -34,7 +35,8 @@ class Trainer:
     the parts of each batch, or "auto"; see `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
-    dict per epoch. After an interruption or an error, `fit` goes on where it stopped.
+    dict per epoch. After an interruption or an error, `fit` goes on where it stopped. While it
+    runs, other Python threads may evaluate, save and use the model: threads take turns.
 
     >>> import numpy as np, fastnn as fn
     >>> fn.manual_seed(0)
@@ -63,6 +65,7 @@ class Trainer:
         self.seconds = 0.0  # spent on this epoch
         self.stop = False  # a callback may set it: training ends after this epoch
         self._first_epoch, self._unfinished = 0, False
+        self._alone = Alone("fit of this Trainer")
 
     def fit(
         self, data: Any, validation: Any = None, epochs: int = 10, batch_size: int = 128,
@@ -89,6 +92,10 @@ class Trainer:
             seed = int(get_rng_state()["key"][0])  # type: ignore[index]
         training = source(data, batch_size, shuffle, seed)
         held_out = None if validation is None else source(validation, batch_size, False)
+        with self._alone:
+            return self._fit(training, held_out, epochs)
+
+    def _fit(self, training: Source, held_out: Source | None, epochs: int) -> list[Record]:
         if not self._unfinished:
             self._first_epoch = self.epoch
         self._unfinished, self.stop = True, False
@@ -131,6 +138,11 @@ class Trainer:
         self._call("on_epoch_end")
 
     def _step(self, x: Any, y: Any) -> None:
+        # The modes and the output are of this step, and others save all of it or nothing.
+        with self._evaluation.alone, turn:
+            self._step_and_count(x, y)
+
+    def _step_and_count(self, x: Any, y: Any) -> None:
         self._set_rate()
         try:
             loss = self.train_step(x, y)
@@ -175,13 +187,14 @@ class Trainer:
         Raises OSError; NonFiniteError for weights that are not finite. A good checkpoint is
         never replaced then.
         """
-        schedule = None if self.schedule is None else self.schedule.state_dict()
-        save_checkpoint(path, self._modules(), self.optimizer, {
-            "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
-            "batches": self.batches, "first_epoch": self._first_epoch,
-            "unfinished": self._unfinished, "seconds": self.seconds,
-            "averages": self.averages.sums(), "schedule": schedule, "history": self.history,
-            "most_examples": self.train_step.most_examples})
+        with turn:
+            schedule = None if self.schedule is None else self.schedule.state_dict()
+            save_checkpoint(path, self._modules(), self.optimizer, {
+                "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
+                "batches": self.batches, "first_epoch": self._first_epoch,
+                "unfinished": self._unfinished, "seconds": self.seconds,
+                "averages": self.averages.sums(), "schedule": schedule, "history": self.history,
+                "most_examples": self.train_step.most_examples})
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.

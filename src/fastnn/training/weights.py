@@ -12,6 +12,7 @@ from fastnn.compiled import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.graph import FLOAT, storage_axes
 from fastnn.nn.module import Module
+from fastnn.runtime.turns import turn
 from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
 
 MODEL = "model."  # what the names of weights begin with in a full checkpoint
@@ -36,13 +37,14 @@ def save(path: Path, model: Module, allow_non_finite: bool = False) -> None:
     ...     save(os.path.join(folder, "w.safetensors"), model)
     ...     load(os.path.join(folder, "w.safetensors"), model)
     """
-    arrays = model.state_dict()
-    name = None if allow_non_finite else non_finite(arrays)
-    if name is not None:
-        raise NonFiniteError(
-            f"{name} has a value that is not finite; {os.fspath(path)} was not written "
-            "(save(path, model, allow_non_finite=True) writes NaN and infinity too)")
-    write_arrays(path, arrays, {"format": "pt"})
+    with turn:  # no other thread changes the weights meanwhile
+        arrays = model.state_dict()
+        name = None if allow_non_finite else non_finite(arrays)
+        if name is not None:
+            raise NonFiniteError(
+                f"{name} has a value that is not finite; {os.fspath(path)} was not written "
+                "(save(path, model, allow_non_finite=True) writes NaN and infinity too)")
+        write_arrays(path, arrays, {"format": "pt"})
 
 
 def non_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
@@ -67,7 +69,8 @@ def load(path: Path, model: Module, strict: bool = True) -> None:
     with reading(path) as file:
         prefix = MODEL if file.metadata.get("format") == CHECKPOINT else ""
         targets = match(file, model.state_dict(), prefix, strict)
-        copy(file, targets)
+        with turn:
+            copy(file, targets)
 
 
 def match(
