@@ -48,6 +48,9 @@ class Function:
     as ctx.inputs and ctx.outputs. Override `output_shapes` when shapes differ from the first
     input's. Keyword arguments of `apply` are given to both as ctx.<name>.
 
+    Arrays that they get are read-only copies, which they may keep. While their code runs, other
+    threads may use models, as may the code itself; it has all of NumPy's threads.
+
     >>> import numpy as np
     >>> class Cube(Function):
     ...     @staticmethod
