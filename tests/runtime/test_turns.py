@@ -1,8 +1,9 @@
-"""Models, steps and their functions are used from several Python threads, and from inside each other."""
+"""Models and steps are used from several Python threads, and from inside of their own functions."""
 
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_one_step_in_several_threads():
     losses = sorted(step(x, y) for _ in range(4 * 15))
     shared, shared_step = training()
     found = in_threads(lambda number: [shared_step(x, y) for _ in range(15)])
-    assert sorted(sum(found, [])) == losses
+    assert sorted(chain.from_iterable(found)) == losses
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(shared.state_dict()[name], value)
 
@@ -362,7 +363,7 @@ def test_a_step_with_a_function_in_several_threads(asking):
         y = np.array([0, 1, 2, 0])
         found = in_threads(
             lambda number: [step(vectors(0), y) for _ in range(24 // in_how_many)], in_how_many)
-        return sorted(sum(found, []))
+        return sorted(chain.from_iterable(found))
 
     pause = threading.Event()
     asking(lambda value: pause.wait(0.002))
@@ -403,9 +404,8 @@ def test_others_wait_until_a_thread_is_no_longer_inside():
     one.join(30)
     waiting.join(30)
     assert order == ["first", "second"]
-    with alone:  # and after an error as well
-        with pytest.raises(RuntimeError, match="this was called from inside itself"), alone:
-            raise AssertionError
+    with alone, pytest.raises(RuntimeError, match="this was called from inside itself"), alone:
+        raise AssertionError
     with pytest.raises(KeyError), alone:
         raise KeyError
     with alone:
