@@ -54,6 +54,36 @@ def test_a_plan_counts_the_state_of_the_optimizer():
     assert optimizer.state and resident_bytes() - before > 0.8 * parameter.memory.nbytes
 
 
+class _Twice(fn.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy * 2
+
+
+class _WithFunction(fn.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow = fn.nn.Linear(8, 512), fn.nn.Linear(512, 4)
+
+    def forward(self, x):
+        return self.narrow(_Twice.apply(self.wide(x)))
+
+
+@in_a_fresh_process
+def test_a_plan_counts_the_copies_that_a_function_gets():
+    """Arrays of 16 MiB: forward copies one and returns one, backward copies three."""
+    model, x = _WithFunction(), np.ones((8192, 8), np.float32)
+    step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters(), lr=0.1))
+    step.memory_budget = limit = step.plan(x.shape).min_bytes
+    for _ in range(3):
+        step(x, np.arange(8192) % 4)
+    assert _peak_bytes() <= limit
+
+
 def _step(limit):
     model = make("residual")
     return model, fn.TrainStep(model, fn.nn.CrossEntropyLoss(),

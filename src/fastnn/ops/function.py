@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,6 +38,13 @@ class PythonOp(Op):
 
     def lower(self, node: Node) -> list[Call]:
         return [Call("python", (*node.inputs, *node.outputs))]
+
+
+def lent_bytes(nodes: Iterable[Node]) -> int:
+    """What the largest Python function among nodes takes outside of the arena: copies of its
+    arrays, and as much as it returns."""
+    return max((sum(tensor.bytes for tensor in (*node.inputs, *node.outputs))
+                for node in nodes if isinstance(node.op, PythonOp)), default=0)
 
 
 class Function:

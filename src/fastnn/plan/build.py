@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fastnn.graph import Graph
+from fastnn.ops.function import lent_bytes
 from fastnn.plan.budget import (
     PLANNED,
     MemoryBudgetError,
@@ -157,7 +158,8 @@ def build(
     fused = fuse(graph)
     planner = Planner(fused, team_size(fused, threads))
     batch = sum(tensor.bytes for tensor in graph.inputs)
-    running, growth = running_bytes(len(fused.nodes)), growth_bytes(len(fused.nodes))
+    running = running_bytes(len(fused.nodes)) + lent_bytes(fused.nodes)
+    growth = growth_bytes(len(fused.nodes))
 
     def baseline() -> int:
         return resident_bytes() - held
