@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 turn = threading.RLock()
 _left = threading.Condition(turn)  # somebody left an `Alone`
+_waiting = 0  # threads that wait for that
 _generation = 0  # how many forks lie between this process and the one that imported us
 
 
@@ -46,27 +47,38 @@ class Alone:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._inside: tuple[int, int] | None = None  # a thread, and the process's generation
+        self._inside: int | None = None  # a thread
+        self._generation = 0  # of the process that it belongs to
 
     def __enter__(self) -> None:
-        me = threading.get_ident(), _generation
+        me = threading.get_ident()
         with turn:
-            if self._inside == me:
-                raise RuntimeError(f"{self._what} was called from inside itself")
-            # A thread of the parent's, which a forked child does not have, never leaves.
-            while self._inside is not None and self._inside[1] == _generation:
-                _left.wait()
-            self._inside = me
+            if self._inside is not None:
+                self._wait(me)
+            self._inside, self._generation = me, _generation
 
     def __exit__(self, *error: object) -> None:
         with turn:
             self._inside = None
-            _left.notify_all()
+            if _waiting:  # as a rule nobody does, and to ask takes longer than all the rest
+                _left.notify_all()
+
+    def _wait(self, me: int) -> None:
+        """Until no other thread is inside; one of the parent's never leaves a forked child."""
+        global _waiting
+        while self._inside is not None and self._generation == _generation:
+            if self._inside == me:
+                raise RuntimeError(f"{self._what} was called from inside itself")
+            _waiting += 1
+            try:
+                _left.wait()
+            finally:
+                _waiting -= 1
 
 
 def _after_in_child() -> None:
-    global _generation
-    _generation += 1
+    global _generation, _waiting
+    _generation, _waiting = _generation + 1, 0
     turn.release()
 
 
