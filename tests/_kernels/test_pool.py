@@ -41,11 +41,31 @@ def integers(rng, shape):
 @pytest.mark.parametrize("ceil", [False, True])
 def test_max_pool(c, window, ceil):
     rng = np.random.default_rng(c)
-    n, size = 2, (7, 11)
-    out = out_size(size, window, ceil)
-    x = integers(rng, (n, *size, c))
+    x = integers(rng, (2, 7, 11, c))
     x[rng.random(x.shape) < 0.02] = np.nan
     x[rng.random(x.shape) < 0.1] = -np.inf
+    check_max_pool(x, window, ceil)
+
+
+@pytest.mark.parametrize("c", (1, 3, 16, 37))
+@pytest.mark.parametrize("size, window", [
+    ((32, 33), ((16, 16), (16, 16), (0, 0), (1, 1))),  # as many places as a byte can name
+    ((27, 26), ((13, 12), (15, 13), (2, 0), (1, 1))),
+    ((19, 21), ((11, 13), (5, 4), (3, 2), (1, 1))),
+    ((11, 12), ((14, 13), (1, 1), (6, 5), (1, 1))),
+    ((31, 29), ((12, 14), (9, 14), (4, 0), (2, 2))),
+])
+def test_winners_at_any_place_of_a_large_window(c, size, window):
+    x = np.random.default_rng(c).standard_normal((2, *size, c)).astype(np.float32)
+    places = check_max_pool(x, window, ceil=False)
+    assert places.min() < 128 <= places.max()
+
+
+def check_max_pool(x, window, ceil):
+    """All kernels beside the loops; the winners' places."""
+    n, *size, c = x.shape
+    out = out_size(size, window, ceil)
+    rng = np.random.default_rng(c)
     x.flags.writeable = False
     d = [n, *size, c, *window[0], *window[1], *window[2], *window[3], *out]
     y = blank((n, *out, c))
@@ -64,6 +84,7 @@ def test_max_pool(c, window, ceil):
     call_all_threads("max_pool2d_backward", [dy, offsets, dx], d)
     np.testing.assert_array_equal(
         dx, reference.max_pool_grad(dy, offsets, size, *window))
+    return offsets
 
 
 def check_normed(x, d, shape):
