@@ -12,16 +12,30 @@ from fastnn import inference as _inference  # runs modules that are called with 
 from fastnn.compiled import NonFiniteError
 from fastnn.graph import ShapeError, Tensor
 from fastnn.nn.checkpoint import checkpoint
+from fastnn.nn.variable import Variable
 from fastnn.ops import FUNCTIONS as _FUNCTIONS
 from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from fastnn.ops.avg_pool2d import avg_pool2d
 from fastnn.ops.batch_norm import batch_norm
-from fastnn.ops.binary import add, div, ge, gt, maximum, minimum, mul, pow, sub
+from fastnn.ops.binary import add, div, maximum, minimum, mul, pow, sub
+from fastnn.ops.compare import (
+    eq,
+    ge,
+    gt,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+)
 from fastnn.ops.concat import cat
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.conv_algorithm import get_conv_algorithm, set_conv_algorithm
 from fastnn.ops.conv_transpose2d import conv_transpose2d
 from fastnn.ops.cross_entropy import cross_entropy
+from fastnn.ops.detach import detach
 from fastnn.ops.dropout import dropout
 from fastnn.ops.expand import expand
 from fastnn.ops.function import Function

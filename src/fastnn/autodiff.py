@@ -45,7 +45,8 @@ def gradients(
     if loss.shape != upstream.shape if upstream is not None else loss.size != 1:
         expected = "a scalar" if upstream is None else f"of shape {upstream.shape}"
         raise ValueError(f"the loss must be {expected}, got shape {loss.shape}")
-    path, active = _reaching(loss, set(wanted))
+    asked = set(wanted)
+    path, active = _reaching(loss, asked)
     seed = constant(np.ones(loss.shape, np.float32)) if upstream is None else upstream
     grads: dict[Tensor, Tensor] = {loss: seed}
     for node in reversed(path):
@@ -61,7 +62,7 @@ def gradients(
                 if need and grad is not None:
                     grads[tensor] = add_n([grads[tensor], grad]) if tensor in grads else grad
         for tensor in node.outputs:
-            if tensor not in wanted:
+            if tensor not in asked:
                 grads.pop(tensor, None)
     return [grads[tensor] if tensor in grads else _zeros(tensor) for tensor in wanted]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastnn._kernels.checks import all_finite, index_range
 from fastnn._kernels.inputs import Input, Inputs
+from fastnn.advice import as_array, dtype_hint, explained
 from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, ShapeError, Spec
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter, versions
@@ -60,7 +61,7 @@ class NonFiniteError(FloatingPointError):
 
 def as_input(value: Any, name: str) -> np.ndarray:
     """A C-contiguous float32 or int64 array with the values given; TypeError or ValueError."""
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype.kind == "f":
         array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
         if not all_finite(array):
@@ -69,7 +70,8 @@ def as_input(value: Any, name: str) -> np.ndarray:
     elif array.dtype.kind in "iu":
         array = np.ascontiguousarray(array, dtype=INDEX).reshape(array.shape)
     else:
-        raise TypeError(f"{name} must be an array of floats or integers, got {array.dtype}")
+        raise TypeError(f"{name} must be an array of floats or integers, got {array.dtype}"
+                        f"{dtype_hint(array)}")
     if array.size == 0:
         raise ShapeError(f"{name} is empty: shape {array.shape}")
     return array
@@ -109,7 +111,7 @@ class Compiled:
         places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
         self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
                                  self.plan.graph.inputs, self.plan.threads, arena)
-        self.draws = random_key() in graph.leaves()
+        self.draws = random_key() in set(graph.leaves())
         if self.draws:
             self._key = self.executor.own_copy(random_key())
         self.class_checks = [
@@ -219,7 +221,8 @@ class PlanCache:
                 and last[1].take(values)):
             return last[1]
         arrays = tuple(map(as_inputs, values, names))
-        compiled = self.get(specs_of(arrays), make, budget)
+        with explained(names, values):
+            compiled = self.get(specs_of(arrays), make, budget)
         compiled.bind(flat(arrays))
         return compiled
 

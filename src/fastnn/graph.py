@@ -11,12 +11,15 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
 from fastnn import context
+from fastnn.advice import hints
 from fastnn.context import Origin
+from fastnn.habits import FORWARD, habit
+from fastnn.operators import Operators
 
 FLOAT, INDEX, BYTE = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.uint8)
 Shape = tuple[int, ...]
@@ -30,6 +33,15 @@ class ShapeError(ValueError):
     def __init__(self, message: str) -> None:
         path = context.current_scope()
         super().__init__(f"{path}: {message}" if path else message)
+
+    def explain(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add what to write for the arrays that were given."""
+        floats_needed = isinstance(self, NotFloatError)
+        self.args = ("; ".join([*self.args, *hints(arrays, floats_needed)]),)
+
+
+class NotFloatError(ShapeError):
+    """Integers where floats are needed; what binds arrays adds which they are."""
 
 
 def storage_axes(rank: int) -> Shape:
@@ -73,6 +85,13 @@ class Spec:
     @property
     def bytes(self) -> int:
         return self.size * self.dtype.itemsize
+
+
+def check_float(name: str, *specs: Spec) -> None:
+    """Raise NotFloatError unless all are float32."""
+    if any(spec.dtype != FLOAT for spec in specs):
+        kinds = ["integers" if spec.dtype == INDEX else str(spec.dtype) for spec in specs]
+        raise NotFloatError(f"{name} needs float32, got {' and '.join(kinds)}")
 
 
 @dataclass(frozen=True)
@@ -151,44 +170,6 @@ def record_update(op: Op, *inputs: Any) -> None:
                               context.origin()))
 
 
-OPERATORS: dict[str, Callable[..., Any]] = {}
-"""What `+`, slicing and the methods of a tensor do; filled by `ops`."""
-
-
-def _method(name: str) -> Callable[..., Any]:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return OPERATORS[name](self, *args, **kwargs)
-
-    method.__name__ = name
-    return method
-
-
-class Operators:
-    """Arithmetic and methods shared by symbolic tensors and parameters."""
-
-    __array_ufunc__ = None  # so that ndarray + tensor asks the tensor
-
-    __add__, __sub__, __mul__, __truediv__ = map(_method, ("add", "sub", "mul", "div"))
-    __radd__, __rsub__, __rmul__, __rtruediv__ = map(_method, ("radd", "rsub", "rmul", "rdiv"))
-    __neg__, __pow__, __matmul__ = map(_method, ("neg", "pow", "matmul"))
-    __getitem__, reshape, view, flatten, sum, mean = map(
-        _method, ("getitem", "reshape", "reshape", "flatten", "sum", "mean")
-    )
-    permute, transpose, expand = map(_method, ("permute", "transpose", "expand"))
-    relu, sigmoid, tanh, exp, log, sqrt, abs, square = map(
-        _method, ("relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "square")
-    )
-
-    def __iter__(self) -> Any:
-        raise TypeError("a symbolic tensor cannot be iterated; use slices")
-
-    def __bool__(self) -> bool:
-        raise TypeError(
-            "a symbolic tensor has no truth value: forward runs once for each input shape, "
-            "so it cannot branch on values"
-        )
-
-
 class Tensor(Operators):
     """A symbolic value: output `index` of `node`."""
 
@@ -198,7 +179,7 @@ class Tensor(Operators):
         self.node, self.index, self.spec = node, index, spec
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> Shape:  # type: ignore[override]
         return self.spec.shape
 
     @property
@@ -210,15 +191,19 @@ class Tensor(Operators):
         return len(self.spec.shape)
 
     @property
-    def size(self) -> int:
-        return self.spec.size
-
-    @property
     def bytes(self) -> int:
         return self.spec.bytes
 
     def __tensor__(self) -> Tensor:
         return self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        raise TypeError(f"a symbolic tensor is no array: {FORWARD}; use functions of fastnn, or "
+                        "an fn.Function, which computes on arrays")
+
+    if not TYPE_CHECKING:
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(habit("a symbolic tensor", name))
 
     def __repr__(self) -> str:
         return f"Tensor(shape={self.shape}, dtype={self.dtype}, from={self.node.op.name})"
@@ -272,6 +257,11 @@ class Leaf(Op):
         return 0.0
 
 
+def same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    """Whether these are the same tensors. `==` would compare their values, in a graph."""
+    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
+
+
 def leaf(kind: str, source: Any, spec: Spec) -> Tensor:
     """A new symbolic value that comes from outside."""
     return Node(Leaf(kind, source, spec), (), (spec,), Origin()).outputs[0]
@@ -291,7 +281,13 @@ def as_tensor(value: Any) -> Tensor:
         return value.__tensor__()  # type: ignore[no-any-return]
     if isinstance(value, (int, float, np.ndarray, np.generic)):
         return constant(value)
-    raise TypeError(f"expected a tensor, a parameter, an array or a number, got {type(value)}")
+    hint = ""
+    if isinstance(value, (list, tuple)):
+        hint = f"; write np.array({value!r:.60})"
+    elif hasattr(value, "forward"):
+        hint = "; a layer is made once and then called, as in self.act = nn.ReLU(); self.act(x)"
+    raise TypeError("expected a tensor, a parameter, an array or a number, got "
+                    f"{type(value).__name__}{hint}")
 
 
 def apply_all(op: Op, *inputs: Any) -> tuple[Tensor, ...]:
@@ -367,7 +363,7 @@ class Graph:
             outputs = rule(node, inputs)
             if outputs is None:
                 outputs = node.outputs
-                if inputs != node.inputs:
+                if not same(inputs, node.inputs):
                     specs = [tensor.spec for tensor in node.outputs]
                     node = Node(node.op, inputs, specs, node.origin)
                     outputs = node.outputs

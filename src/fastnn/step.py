@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastnn.accumulate import MicroBatches
+from fastnn.advice import explained
 from fastnn.autodiff import gradients
 from fastnn.compiled import (
     Budget,
@@ -33,6 +34,7 @@ from fastnn.runtime.turns import Alone, turn
 from fastnn.trace import trace
 from fastnn.training_graph import (
     check_finite,
+    check_parts,
     loss_graph,
     optimizer_nodes,
     target_spec,
@@ -73,6 +75,7 @@ class TrainStep:
     ) -> None:
         if accumulate != "auto" and (not isinstance(accumulate, int) or accumulate < 1):
             raise ValueError(f"accumulate must be a number of parts or 'auto', got {accumulate!r}")
+        check_parts(model, loss)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.keep_output, self.accumulate = layout, keep_output, accumulate
         self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
@@ -149,7 +152,8 @@ class TrainStep:
 
     def _in_parts(self, x: Any, y: Any) -> float:
         values = (as_inputs(x, "x"), as_inputs(y, "y"))
-        micro, parts = self._cut(specs_of(values))
+        with explained(("x", "y"), (x, y)):
+            micro, parts = self._cut(specs_of(values))
         self._compiled = None
         return micro.step(values, parts)
 
@@ -244,6 +248,7 @@ def value_and_grad(
 
     Nothing of the model changes, running statistics included. Any Python thread may call it.
     """
+    check_parts(model, loss)
     cache = PlanCache(lambda: modes(model, loss))
 
     def make(specs: tuple[Any, Any]) -> Compiled:

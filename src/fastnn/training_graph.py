@@ -20,6 +20,19 @@ from fastnn.runtime.random import streams
 from fastnn.trace import flat, trace
 
 
+def check_parts(model: Any, loss: Any) -> None:
+    """Raise TypeError unless these are a module and something that can be called."""
+    for name, value in (("model", model), ("loss", loss)):
+        if isinstance(value, type):
+            raise TypeError(f"{name} is the class {value.__name__}, expected an instance: write "
+                            f"{value.__name__}() with its arguments")
+    if not isinstance(model, Module):
+        raise TypeError(f"model must be an fn.nn.Module, got {type(model).__name__}")
+    if not callable(loss):
+        raise TypeError("loss must be a module such as nn.CrossEntropyLoss(), or a function of "
+                        f"(output, target), got {loss!r:.60}")
+
+
 def trainable(model: Module, loss: Any) -> dict[str, Parameter]:
     """The parameters of a model and its loss that training changes, by name."""
     named = dict(model.named_parameters())

@@ -2,6 +2,7 @@
 
 from tests.cases import (
     batch_norm,
+    compare,
     conv2d,
     conv2d_fused,
     conv_transpose2d,
@@ -15,7 +16,7 @@ from tests.cases import (
 )
 
 CASES = [
-    case for module in (pointwise, linear, conv2d, conv2d_fused, conv_transpose2d, pooling,
+    case for module in (pointwise, compare, linear, conv2d, conv2d_fused, conv_transpose2d, pooling,
                         batch_norm, losses, shapes, dropout, function)
     for case in module.CASES
 ]

@@ -10,7 +10,7 @@ from scipy import special
 from fastnn.bench.graphs import find
 from fastnn.bench.rows import ROWS, Row
 from fastnn.bench.serve import bind, sizes
-from tests.cases import batch_norm, conv2d, conv_transpose2d, losses, pointwise, pooling
+from tests.cases import batch_norm, compare, conv2d, conv_transpose2d, losses, pointwise, pooling
 from tests.cases.case import Case, between, classes, normal
 
 BATCH = 2
@@ -26,6 +26,8 @@ def _pointwise_twins():
 
 TWINS = {
     **_pointwise_twins(),
+    **{name: compare.as_mask(relation) for name, relation in compare.RELATIONS.items()},
+    ".float": lambda y: y * 1.0,
     "affine": lambda x, scale, shift: scale * x + shift,
     "power": lambda x, exponent: x**exponent,
     "conv2d": conv2d._twin,

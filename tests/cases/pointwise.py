@@ -106,8 +106,6 @@ CASES += [
     binary("minimum", np.minimum, (2, 3, 5, 7), (3, 1, 1)),
     binary("maximum", np.maximum, few(*SHAPE), few(*SHAPE), gradient=_tie(1), note="with ties"),
     binary("minimum", np.minimum, few(*SHAPE), few(*SHAPE), gradient=_tie(-1), note="with ties"),
-    binary("ge", lambda a, b: (a >= b) * 1.0, few(*SHAPE), few(*SHAPE), differentiable=()),
-    binary("gt", lambda a, b: (a > b) * 1.0, few(*SHAPE), few(*SHAPE), differentiable=()),
     Case("operators", lambda x, y: 2 - (x + 1) * -y / 4 + 3 / y - (y - x) / y + x**2 - 1.5 * x,
          lambda x, y: 2 - (x + 1) * -y / 4 + 3 / y - (y - x) / y + x**2 - 1.5 * x,
          ((4, 9), away_from_zero(4, 9))),

@@ -41,6 +41,7 @@ BINARY = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
     "maximum": np.maximum, "minimum": np.minimum,
     "ge": lambda a, b: np.where(a >= b, 1.0, 0.0), "gt": lambda a, b: np.where(a > b, 1.0, 0.0),
+    "eq": lambda a, b: np.where(a == b, 1.0, 0.0), "ne": lambda a, b: np.where(a != b, 1.0, 0.0),
 }
 
 

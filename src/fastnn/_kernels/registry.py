@@ -7,6 +7,7 @@ from typing import NamedTuple
 MODULES = (
     "batch_norm",
     "batch_norm_backward",
+    "compare",
     "conv2d",
     "conv2d_weight",
     "conv_normed",

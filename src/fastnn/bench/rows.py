@@ -151,7 +151,10 @@ ROWS = (
     Row("affine", (IMAGES,), {"scale": 2.0, "shift": 1.0}),
     *(Row(name, (IMAGES, IMAGES)) for name in ("add", "sub", "mul", "maximum", "minimum")),
     Row("div", (IMAGES, positive(N, 64, 32, 32))),
-    *(Row(name, (constant(N, 64, 32, 32), constant(N, 64, 32, 32))) for name in ("ge", "gt")),
+    *(Row(name, (constant(N, 64, 32, 32), constant(N, 64, 32, 32)))
+      for name in ("ge", "gt", "eq", "ne")),
+    Row("eq", (classes(10, N, 64, 64), classes(10, N, 64, 64))),
+    Row(".float", (classes(10, N, 64, 64),)),
     Row("add", (IMAGES, floats(64, 1, 1))),
     Row("add>relu", (IMAGES, IMAGES)),
     Row("add_n", (several(IMAGES, IMAGES, IMAGES),)),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastnn.advice import dtype_hint
 from fastnn.data.arrays import Array, is_mapped, pieces
 
 
@@ -35,7 +36,8 @@ def check_arrays(x: Array, y: Array, classes: int | None = None, source: str = "
         if not isinstance(array, np.ndarray):
             raise ValueError(f"{where}{name} is {type(array).__name__}, expected a NumPy array")
         if array.dtype.kind not in "buif":
-            raise ValueError(f"{where}{name} has dtype {array.dtype}, expected real numbers")
+            raise ValueError(f"{where}{name} has dtype {array.dtype}, expected real numbers"
+                             f"{dtype_hint(array)}")
     if x.ndim < 2:
         raise ValueError(
             f"{where}x has shape {x.shape}, expected (n, features) or (n, channels, height, width)"
@@ -52,8 +54,12 @@ def check_arrays(x: Array, y: Array, classes: int | None = None, source: str = "
         check_finite("y", y, where)
         return
     if y.shape != x.shape[:1] and y.shape != x.shape[:1] + x.shape[2:]:
+        hint = ""
+        if y.ndim == 2:
+            hint = "; write y.ravel()" if y.shape[1] == 1 else "; of one-hot rows: y.argmax(1)"
         raise ValueError(
-            f"{where}y has shape {y.shape}, expected one class number per example, ({len(x)},)"
+            f"{where}y has shape {y.shape}, expected one class number per example, "
+            f"({len(x)},){hint}"
         )
     _check_class_numbers(y, classes, where)
 

@@ -24,7 +24,9 @@ class Sequential(Module):
             named = ((str(i), module) for i, module in enumerate(modules))
         for name, module in named:
             if not isinstance(module, Module):
-                raise TypeError(f"Sequential takes modules, got {type(module)} as {name!r}")
+                hint = (f"; an instance is needed: {module.__name__}()"
+                        if isinstance(module, type) else "")
+                raise TypeError(f"Sequential takes modules, got {module!r:.60} as {name!r}{hint}")
             self.add_module(name, module)
 
     def forward(self, x: Any) -> Any:

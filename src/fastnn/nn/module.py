@@ -17,6 +17,7 @@ import numpy as np
 
 from fastnn.context import current_scope, region, scope, tracing
 from fastnn.graph import ShapeError, Tensor, as_tensor
+from fastnn.habits import habit
 from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
 
 Self = TypeVar("Self", bound="Module")
@@ -102,7 +103,7 @@ class Module:
         for table in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__.get(table, ()):
                 return self.__dict__[table][name]
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        raise AttributeError(habit(type(self).__name__, name))
 
     def __delattr__(self, name: str) -> None:
         for table in ("_parameters", "_buffers", "_modules"):

@@ -13,7 +13,6 @@ import numpy as np
 from fastnn.graph import (
     FLOAT,
     INDEX,
-    Operators,
     ShapeError,
     Spec,
     Tensor,
@@ -22,6 +21,7 @@ from fastnn.graph import (
     storage_axes,
     storage_shape,
 )
+from fastnn.nn.held import Held
 from fastnn.runtime.arena import aligned_array
 
 _structure = _mode = 0
@@ -57,7 +57,7 @@ def standing_in(values: Mapping[Parameter, Tensor]) -> Iterator[None]:
         _stand_ins.reset(token)
 
 
-class Stored(Operators):
+class Stored(Held):
     """An array in storage order with a symbolic value of its own."""
 
     kind = "buffer"
@@ -91,7 +91,7 @@ class Stored(Operators):
         return memory
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
         return self._spec.shape
 
     @property
@@ -99,18 +99,11 @@ class Stored(Operators):
         return len(self._spec.shape)
 
     @property
-    def size(self) -> int:
-        return self._spec.size
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         return self._spec.dtype
 
     def __tensor__(self) -> Tensor:
         return _stand_ins.get().get(id(self), self._leaf)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.data, dtype=dtype)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype})"

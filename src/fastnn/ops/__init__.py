@@ -1,7 +1,9 @@
 """Operations, one file each. Importing this gives tensors their operators and methods."""
 
-from fastnn.graph import OPERATORS
-from fastnn.ops import binary, permute, pointwise, reduce, reshape
+from fastnn.operators import OPERATORS
+from fastnn.ops import binary, compare, permute, pointwise, reduce, reshape
+from fastnn.ops.as_float import as_float
+from fastnn.ops.detach import detach
 from fastnn.ops.expand import expand
 from fastnn.ops.linear import matmul
 from fastnn.ops.slice import getitem
@@ -12,10 +14,16 @@ OPERATORS.update(
     sub=binary.sub,
     mul=binary.mul,
     div=binary.div,
-    radd=binary.add,
-    rsub=lambda a, b: binary.sub(b, a),
-    rmul=binary.mul,
-    rdiv=lambda a, b: binary.div(b, a),
+    eq=compare.eq,
+    ne=compare.ne,
+    lt=compare.lt,
+    le=compare.le,
+    gt=compare.gt,
+    ge=compare.ge,
+    and_=compare.logical_and,
+    or_=compare.logical_or,
+    xor=compare.logical_xor,
+    not_=compare.logical_not,
     neg=lambda a: binary.affine(a, -1.0),
     pow=binary.pow,
     matmul=matmul,
@@ -27,5 +35,7 @@ OPERATORS.update(
     permute=permute.permute,
     transpose=permute.transpose,
     expand=expand,
+    detach=detach,
+    float=as_float,
     **pointwise.FUNCTIONS,
 )

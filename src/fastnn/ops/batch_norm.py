@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastnn.graph import (
-    FLOAT,
     Call,
     Node,
     Op,
@@ -23,6 +22,7 @@ from fastnn.graph import (
     apply,
     apply_all,
     as_tensor,
+    check_float,
     constant,
     moved_bytes,
     record_update,
@@ -244,8 +244,9 @@ class BatchNormUpdate(Op):
 
 
 def _check(x: Tensor, training: bool, **parameters: Tensor | None) -> None:
-    if x.ndim not in (2, 3, 4) or x.dtype != FLOAT:
-        raise ShapeError(f"batch_norm: expected float32 (batch, channels, ...), got {x.shape}")
+    if x.ndim not in (2, 3, 4):
+        raise ShapeError(f"batch_norm: expected (batch, channels, ...), got {x.shape}")
+    check_float("batch_norm", x.spec)
     for name, value in parameters.items():
         if value is not None and value.shape != (x.shape[1],):
             raise ShapeError(

@@ -23,6 +23,8 @@ from fastnn.graph import (
     Tensor,
     apply,
     as_tensor,
+    check_float,
+    constant,
     element_strides,
     storage_axes,
     storage_shape,
@@ -43,6 +45,14 @@ def broadcast_strides(shape: tuple[int, ...], out: tuple[int, ...]) -> tuple[int
     return tuple(strides[axis] for axis in storage_axes(len(out)))
 
 
+def broadcast_shape(name: str, a: Spec, b: Spec) -> tuple[int, ...]:
+    """The shape of a function of two tensors, or ShapeError."""
+    try:
+        return np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise ShapeError(f"{name}: shapes {a.shape} and {b.shape} do not broadcast") from None
+
+
 @dataclass(frozen=True)
 class Binary(Op):
     """y = f(a, b), by row name."""
@@ -54,15 +64,8 @@ class Binary(Op):
         return self.row
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        a, b = inputs
-        try:
-            shape = np.broadcast_shapes(a.shape, b.shape)
-        except ValueError:
-            raise ShapeError(
-                f"{self.row}: shapes {a.shape} and {b.shape} do not broadcast"
-            ) from None
-        if a.dtype != FLOAT or b.dtype != FLOAT:
-            raise ShapeError(f"{self.row} needs float32, got {a.dtype} and {b.dtype}")
+        shape = broadcast_shape(self.row, *inputs)
+        check_float(self.row, *inputs)
         return (Spec(shape),)
 
     def vjp(
@@ -71,7 +74,7 @@ class Binary(Op):
         a, b = node.inputs
         rules = GRADIENTS[self.row]
         return [
-            sum_to(rule(grads[0], a, b, node.outputs[0]), operand.shape) if want else None
+            sum_to(rule(grads[0], a, b, node.outputs[0]), operand.shape) if want and rule else None
             for rule, operand, want in zip(rules, (a, b), wanted, strict=True)
         ]
 
@@ -85,20 +88,29 @@ class Binary(Op):
         return [i for i in (0, 1) if node.inputs[i].shape == node.outputs[0].shape]
 
 
+def alike(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two operands as tensors; an array of integers beside floats becomes floats, as in PyTorch."""
+    first, second = as_tensor(a), as_tensor(b)
+    if first.dtype != second.dtype:
+        if isinstance(a, np.ndarray):
+            first = constant(a.astype(FLOAT))
+        elif isinstance(b, np.ndarray):
+            second = constant(b.astype(FLOAT))
+    return first, second
+
+
 def _apply(row: str) -> Callable[[Any, Any], Tensor]:
     def function(a: Any, b: Any) -> Tensor:
-        return apply(Binary(row), a, b)
+        return apply(Binary(row), *alike(a, b))
 
     function.__name__ = function.__qualname__ = row
     return function
 
 
 _add, _sub, _mul, _div = map(_apply, ("add", "sub", "mul", "div"))
-maximum, minimum, ge, gt = map(_apply, ("maximum", "minimum", "ge", "gt"))
+maximum, minimum, _ge, _gt = map(_apply, ("maximum", "minimum", "ge", "gt"))
 maximum.__doc__ = "max(a, b), element by element; at a tie the gradient goes to a alone."
 minimum.__doc__ = "min(a, b), element by element; at a tie the gradient goes to a alone."
-ge.__doc__ = "1 where a >= b, else 0; no gradient."
-gt.__doc__ = "1 where a > b, else 0; no gradient."
 
 
 def affine(x: Any, scale: float, shift: float = 0.0) -> Tensor:
@@ -141,20 +153,21 @@ def div(a: Any, b: Any) -> Tensor:
 def pow(a: Any, exponent: float) -> Tensor:
     """a ** exponent, for a number as exponent."""
     if not _number(exponent):
-        raise TypeError("only a number as exponent is supported")
+        raise TypeError("** takes a number as exponent; with a tensor there write "
+                        "fn.exp(exponent * fn.log(base)), for a number as base math.log(base)")
     if exponent == 2:
         return FUNCTIONS["square"](as_tensor(a))
     return FUNCTIONS["power"](as_tensor(a), float(exponent))
 
 
 _Rule = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-GRADIENTS: dict[str, tuple[_Rule, _Rule]] = {  # (dy, a, b, y) -> da, db
+# (dy, a, b, y) -> da, db; None where nothing depends on small changes.
+GRADIENTS: dict[str, tuple[_Rule | None, _Rule | None]] = {
     "add": (lambda dy, a, b, y: dy, lambda dy, a, b, y: dy),
     "sub": (lambda dy, a, b, y: dy, lambda dy, a, b, y: affine(dy, -1.0)),
     "mul": (lambda dy, a, b, y: _mul(dy, b), lambda dy, a, b, y: _mul(dy, a)),
     "div": (lambda dy, a, b, y: _div(dy, b), lambda dy, a, b, y: affine(_div(_mul(dy, y), b), -1)),
-    "maximum": (lambda dy, a, b, y: _mul(dy, ge(a, b)), lambda dy, a, b, y: _mul(dy, gt(b, a))),
-    "minimum": (lambda dy, a, b, y: _mul(dy, ge(b, a)), lambda dy, a, b, y: _mul(dy, gt(a, b))),
-    "ge": (lambda dy, a, b, y: affine(dy, 0.0), lambda dy, a, b, y: affine(dy, 0.0)),
-    "gt": (lambda dy, a, b, y: affine(dy, 0.0), lambda dy, a, b, y: affine(dy, 0.0)),
+    "maximum": (lambda dy, a, b, y: _mul(dy, _ge(a, b)), lambda dy, a, b, y: _mul(dy, _gt(b, a))),
+    "minimum": (lambda dy, a, b, y: _mul(dy, _ge(b, a)), lambda dy, a, b, y: _mul(dy, _gt(a, b))),
+    **dict.fromkeys(("ge", "gt", "eq", "ne"), (None, None)),
 }

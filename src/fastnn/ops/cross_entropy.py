@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fastnn.graph import (
-    FLOAT,
     INDEX,
     Call,
     Node,
@@ -20,6 +19,7 @@ from fastnn.graph import (
     apply,
     apply_all,
     as_tensor,
+    check_float,
     constant,
 )
 from fastnn.ops.reshape import reshape
@@ -98,6 +98,16 @@ class CrossEntropyGrad(Op):
         return (0,)
 
 
+def _hint(target: tuple[int, ...], logits: tuple[int, ...]) -> str:
+    """What to write for a target of another shape."""
+    if target == logits:
+        return (", class numbers; one-hot rows or probabilities, a number for each class, become "
+                "those by y.argmax(1)")
+    if target == (*logits[:1], 1, *logits[2:]):
+        return "; write y[:, 0]"
+    return ""
+
+
 def cross_entropy(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100,
     reduction: str = "mean", label_smoothing: float = 0.0,
@@ -112,16 +122,16 @@ def cross_entropy(
         raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"label_smoothing must be in [0, 1], got {label_smoothing}")
-    if logits.ndim not in (2, 4) or logits.dtype != FLOAT:
-        raise ShapeError(f"cross_entropy: logits must be float32 of rank 2 or 4, got "
-                         f"{logits.shape} {logits.dtype}")
+    if logits.ndim not in (2, 4):
+        raise ShapeError(f"cross_entropy: logits must be of rank 2 or 4, got {logits.shape}")
+    check_float("cross_entropy: logits", logits.spec)
     expected = (logits.shape[0], *logits.shape[2:])
     if target.shape != expected:
         raise ShapeError(f"cross_entropy: target {target.shape} does not fit logits "
-                         f"{logits.shape}; expected {expected}")
+                         f"{logits.shape}; expected {expected}{_hint(target.shape, logits.shape)}")
     if target.dtype != INDEX:
         raise ShapeError(f"cross_entropy: target must be class numbers (integers), got "
-                         f"{target.dtype}")
+                         f"{target.dtype}; write y.astype(np.int64)")
     class_weight = constant(np.ones(logits.shape[1], np.float32)) if weight is None else weight
     if as_tensor(class_weight).shape != (logits.shape[1],):
         raise ShapeError(f"cross_entropy: weight {as_tensor(class_weight).shape} does not fit "

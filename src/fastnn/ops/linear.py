@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import (
-    FLOAT,
     Call,
     Node,
     Op,
@@ -16,12 +16,20 @@ from fastnn.graph import (
     Tensor,
     apply,
     as_tensor,
+    check_float,
     moved_bytes,
 )
 from fastnn.ops.part import in_whole
 from fastnn.ops.permute import transpose
 from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import reshape
+
+
+def _hint(shape: tuple[int, ...], weight: tuple[int, ...]) -> str:
+    """What to write for an input that has all the features, in other axes."""
+    if len(weight) == 2 and len(shape) > 2 and math.prod(shape[1:]) == weight[1]:
+        return "; write x.flatten(1), or put an nn.Flatten() before it"
+    return "; a single example: x[None]" if shape == weight[1:] else ""
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,8 @@ class Linear(Op):
         if len(x.shape) != 2 or len(weight.shape) != 2 or x.shape[1] != weight.shape[1]:
             raise ShapeError(
                 f"linear: input {x.shape} does not fit weight {weight.shape} "
-                "(out_features, in_features)")
-        if any(spec.dtype != FLOAT for spec in inputs):
-            raise ShapeError(f"linear needs float32, got {[str(spec.dtype) for spec in inputs]}")
+                f"(out_features, in_features){_hint(x.shape, weight.shape)}")
+        check_float("linear", *inputs)
         if len(inputs) == 3 and inputs[2].shape != weight.shape[:1]:
             raise ShapeError(f"linear: bias {inputs[2].shape} does not fit weight {weight.shape}")
         return (Spec((x.shape[0], weight.shape[0])),)

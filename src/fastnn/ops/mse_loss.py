@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.graph import ShapeError, Tensor, as_tensor
+from fastnn.graph import ShapeError, Tensor, as_tensor, check_float
 from fastnn.ops.binary import sub
 from fastnn.ops.cross_entropy import REDUCTIONS
 from fastnn.ops.pointwise import FUNCTIONS
@@ -15,7 +15,12 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """(input - target)², as torch.nn.functional.mse_loss; both of one shape."""
     input, target = as_tensor(input), as_tensor(target)
     if input.shape != target.shape:
-        raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must be alike")
+        hint = ("; write y[:, None]" if input.shape == (*target.shape, 1) else
+                "; write output[:, 0]" if input.shape[1:] == (1,) else "")
+        raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must be alike"
+                         f"{hint}")
+    check_float("mse_loss: input", input.spec)
+    check_float("mse_loss: target", target.spec)
     square = FUNCTIONS["square"](sub(input, target))
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")

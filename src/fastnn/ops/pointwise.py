@@ -12,15 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn._kernels.pointwise import unary_rows
-from fastnn.graph import FLOAT, Call, Node, Op, ShapeError, Spec, Tensor, apply
+from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, check_float
 
 ROWS = {name: (index, formula, arguments, saved)
         for index, (name, formula, arguments, saved) in enumerate(unary_rows())}
-
-
-def _check_float(name: str, x: Spec) -> None:
-    if x.dtype != FLOAT:
-        raise ShapeError(f"{name} needs float32, got {x.dtype}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class Unary(Op):
         return self.row
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        _check_float(self.row, inputs[0])
+        check_float(self.row, inputs[0])
         return inputs
 
     def vjp(

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 from fastnn.graph import (
-    FLOAT,
     Call,
     Node,
     Op,
-    ShapeError,
     Spec,
     Tensor,
     apply,
     as_tensor,
+    check_float,
     storage_axes,
 )
 from fastnn.ops.pointwise import FUNCTIONS
@@ -36,8 +35,7 @@ class Sum(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         (x,) = inputs
-        if x.dtype != FLOAT:
-            raise ShapeError(f"sum needs float32, got {x.dtype}")
+        check_float("sum", x)
         return (Spec(tuple(1 if axis in self.axes else size for axis, size in enumerate(x.shape))),)
 
     def vjp(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import (
-    FLOAT,
     Call,
     Node,
     Op,
@@ -16,6 +15,7 @@ from fastnn.graph import (
     Tensor,
     apply,
     as_tensor,
+    check_float,
     storage_axes,
 )
 from fastnn.ops.permute import transpose
@@ -32,8 +32,7 @@ class Softmax(Op):
         return "log_softmax" if self.log else "softmax"
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        if inputs[0].dtype != FLOAT:
-            raise ShapeError(f"{self.name} needs float32, got {inputs[0].dtype}")
+        check_float(self.name, inputs[0])
         return inputs
 
     def vjp(

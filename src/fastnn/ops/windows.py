@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import index
 from typing import Any, SupportsIndex
 
-from fastnn.graph import FLOAT, ShapeError, Spec
+from fastnn.graph import ShapeError, Spec, check_float
 
 Pair = tuple[int, int]
 MOST = 2**31 - 1  # the product of two such arguments fits the 64 bits of a kernel's sizes
@@ -44,10 +44,11 @@ def check_channels(name: str, shape: tuple[int, ...], expected: int, taker: str)
 def check_images(name: str, x: Spec) -> None:
     """x is a float32 batch of images."""
     if len(x.shape) != 4:
+        hint = {2: "; images that lie flat: x.reshape(-1, channels, height, width)",
+                3: "; gray images: x[:, None]; a single image: x[None]"}.get(len(x.shape), "")
         raise ShapeError(
-            f"{name}: expected (batch, channels, height, width), got shape {x.shape}")
-    if x.dtype != FLOAT:
-        raise ShapeError(f"{name} needs float32, got {x.dtype}")
+            f"{name}: expected (batch, channels, height, width), got shape {x.shape}{hint}")
+    check_float(name, x)
 
 
 def output_size(

@@ -51,9 +51,10 @@ def parts_of_grad_input(graph: Graph) -> Graph:
     for node in graph.nodes:
         for tensor in node.inputs:
             readers.setdefault(tensor, []).append(node)
+    results = set(graph.outputs)
     apart = {node.outputs[0] for node in graph.nodes
              if isinstance(node.op, Conv2dGradInput) and by_winograd(node)
-             and node.outputs[0] not in graph.outputs
+             and node.outputs[0] not in results
              and _are_parts(node, readers.get(node.outputs[0], []))}
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:

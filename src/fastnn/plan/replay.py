@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnn.graph import Graph, Node, Tensor
+from fastnn.graph import Graph, Node, Tensor, same
 from fastnn.plan.problem import Problem, Schedule
 
 
@@ -23,7 +23,7 @@ def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:
         inputs = tuple(latest.get(tensor, tensor) for tensor in node.inputs)
         if number in seen:
             node = node.again(inputs)
-        elif inputs != node.inputs:
+        elif not same(inputs, node.inputs):
             node = Node(node.op, inputs, [tensor.spec for tensor in node.outputs], node.origin)
         latest.update(zip(graph.nodes[number].outputs, node.outputs, strict=False))
         seen.add(number)

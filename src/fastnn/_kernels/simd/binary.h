@@ -11,7 +11,9 @@
     ROW(maximum, "max(a, b)", where(a != a, a, vmax(a, b)))                                       \
     ROW(minimum, "min(a, b)", where(a != a, a, vmin(a, b)))                                       \
     ROW(ge, "1 where a >= b, else 0", where(a >= b, one, zero))                                   \
-    ROW(gt, "1 where a > b, else 0", where(a > b, one, zero))
+    ROW(gt, "1 where a > b, else 0", where(a > b, one, zero))                                        \
+    ROW(eq, "1 where a == b, else 0", where(a == b, one, zero))                                   \
+    ROW(ne, "1 where a != b, else 0", where(a != b, one, zero))
 
 /* x[0], x[step], ..., n of them; a step of 0 repeats one. */
 INLINE vf load_steps(const float *x, int64_t step, int64_t n) {

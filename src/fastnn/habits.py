@@ -1,0 +1,49 @@
+"""What people write out of habit from PyTorch and NumPy, and what to write here.
+
+A name that a tensor, a module, an optimizer or a loss does not have gets its sentence from here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+FORWARD = "forward runs once for each input shape, on symbolic tensors without values"
+TRAINING = ("TrainStep(model, loss, optimizer)(x, y) makes the forward pass, the backward pass and "
+            "the update in one call; value_and_grad(model, loss)(x, y) returns the loss and its "
+            "gradients")
+_VALUES = f"{FORWARD}; return the tensor from forward, and read the array that the call gives"
+_PLACE = "fastnn computes on the CPU, in float32; leave the call out"
+_WRITE = ("tensors are never written to; compute a new one: x * (1 - mask) + value * mask, or "
+          "fn.cat of its parts")
+
+HABITS: dict[str, str] = {
+    **dict.fromkeys(("item", "tolist", "numpy"), _VALUES),
+    **dict.fromkeys(("to", "cuda", "cpu", "device", "half", "double", "bfloat16", "type",
+                     "pin_memory"), _PLACE),
+    **dict.fromkeys(("backward", "grad", "zero_grad", "retain_grad", "register_hook", "grad_fn"),
+                    TRAINING),
+    **dict.fromkeys(("add_", "sub_", "mul_", "div_", "zero_", "fill_", "copy_", "clamp_",
+                     "relu_", "masked_fill_", "index_fill_", "scatter_"), _WRITE),
+    "data": _VALUES,
+    "requires_grad": "parameters have it; a value in forward has a gradient where it needs one",
+    "requires_grad_": "parameters and modules have it; freeze those",
+    "astype": "write x.float() for float32",
+    "long": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
+    "int": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
+    "T": "write x.transpose(0, 1), or x.permute with all axes",
+    "unsqueeze": "write x[:, None]",
+    "squeeze": "write x.reshape, or x[:, 0]",
+    "float": _PLACE,
+    "argmax": "it is no step of a graph; take it of the array that the model returns",
+    "masked_fill": "write x * (1 - mask) + value * mask",
+}
+
+
+def habit(owner: str, name: str, known: Any = HABITS) -> str:
+    """The message of an AttributeError for `name`: what to write, where that is known.
+
+    >>> habit("a symbolic tensor", "shapes")
+    "a symbolic tensor has no attribute 'shapes'"
+    """
+    said = known.get(name)
+    return f"{owner} has no attribute {name!r}" + (f": {said}" if said else "")

@@ -1,0 +1,46 @@
+"""A value through which no gradient passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.graph import Call, Node, Op, Spec, Tensor, apply
+
+
+@dataclass(frozen=True)
+class Detach(Op):
+    """y = x, in x's memory; the gradient ends here."""
+
+    @property
+    def name(self) -> str:
+        return "detach"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return inputs
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        return (None,)
+
+    def view_of(self, node: Node) -> int | None:
+        return 0
+
+    def lower(self, node: Node) -> list[Call]:
+        return []
+
+    def flops(self, node: Node) -> float:
+        return 0.0
+
+
+def detach(x: Any) -> Tensor:
+    """x, through which no gradient passes, as torch.Tensor.detach.
+
+    >>> import numpy as np
+    >>> from fastnn.graph import constant
+    >>> detach(constant(np.zeros((2, 3)))).shape
+    (2, 3)
+    """
+    return apply(Detach(), x)
