@@ -3,20 +3,25 @@
 import json
 import os
 import pickle
+import re
 import resource
 import struct
+import subprocess
+import sys
+import time
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.training.files import reading, write_arrays
+from fastnn.training.files import ArrayFile, reading, write_arrays
 from fastnn.training.weights import non_finite
 
 
@@ -145,6 +150,174 @@ def test_not_strict_takes_what_both_have(tmp_path: Path) -> None:
     safetensors.numpy.save_file(state, tmp_path / "w.safetensors")
     fn.load(tmp_path / "w.safetensors", model, strict=False)
     assert model.state_dict()["3.bias"].tolist() == [1, 1, 1]
+
+
+def accepted(path: Path) -> bool:
+    try:
+        with reading(path):
+            return True
+    except fn.CheckpointError:
+        return False
+
+
+def accepted_by_the_library(path: Path) -> bool:
+    try:
+        with safetensors.safe_open(path, "numpy"):
+            return True
+    except (safetensors.SafetensorError, ValueError):
+        return False
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_headers_are_taken_and_refused_as_by_the_formats_own_library(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    count = st.integers(-1, 6)
+    kinds = st.sampled_from(["F32", "F32", "F16", "BF16", "I64", "BOOL", "U8", "x", 3])
+    header, end = {}, 0
+    for number in range(data.draw(st.integers(0, 3))):
+        kind, shape = data.draw(kinds), data.draw(st.lists(count, max_size=3))
+        size = max(0, int(np.prod(shape, dtype=np.int64))) * {
+            "F32": 4, "F16": 2, "BF16": 2, "I64": 8}.get(kind, 1)
+        places = [end, end + size]
+        if data.draw(st.integers(0, 5)) == 0:
+            places = data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=3))
+        header[f"a{number}"] = {"dtype": kind, "shape": shape, "data_offsets": places}
+        end += size
+    if data.draw(st.booleans()):
+        header["__metadata__"] = data.draw(st.sampled_from(
+            [{}, {"a": "b"}, {"a": 1}, {"a": None}, [], "text"]))
+    text = json.dumps(header).encode() + b" " * data.draw(st.integers(0, 9))
+    path = tmp_path_factory.mktemp("header") / "w.safetensors"
+    path.write_bytes(written(text, bytes(end + data.draw(st.sampled_from([0, 0, 0, 1, -1])))
+                             if end else b""))
+    assert accepted(path) == accepted_by_the_library(path), header
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F16"])
+def test_half_precision_becomes_float32_exactly(tmp_path: Path, kind: str) -> None:
+    """Every value that 16 bits can have, NaN, infinities and subnormals too."""
+    bits = np.arange(2**16, dtype=np.uint16)
+    header = json.dumps({"weight": {"dtype": kind, "shape": [256, 256],
+                                    "data_offsets": [0, 2**17]}}).encode()
+    (tmp_path / "w").write_bytes(written(header, bits.tobytes()))
+    model = nn.Linear(256, 256, bias=False)
+    fn.load(tmp_path / "w", model)
+    expected = bits.view(np.float16).astype(np.float32) if kind == "F16" else \
+        (bits.astype(np.uint32) << 16).view(np.float32)
+    np.testing.assert_array_equal(model.weight.data.ravel(), expected)
+    torch = pytest.importorskip("torch")
+    name = {"BF16": torch.bfloat16, "F16": torch.float16}[kind]
+    peer = torch.from_numpy(bits.view(np.int16).copy()).view(name).float().numpy()
+    np.testing.assert_array_equal(model.weight.data.ravel(), peer)
+
+
+def test_a_float64_that_float32_cannot_hold_changes_nothing(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    state = {name: array.astype(np.float64) + 1 for name, array in values(model).items()}
+    state["1.bias"][0] = 1e300
+    safetensors.numpy.save_file(state, tmp_path / "w")
+    before = values(model)
+    with pytest.raises(fn.CheckpointError, match=r"1\.bias has a value that is too large"):
+        fn.load(tmp_path / "w", model)
+    assert same(values(model), before)
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No signal ends the process, as it would where the file is mapped."""
+    path = tmp_path / "w"
+    model = nn.Sequential(*[nn.Linear(64, 64) for _ in range(4)])
+    fn.save(path, model)
+    before = values(model)
+    read = ArrayFile.read
+
+    def cut(file: ArrayFile, name: str) -> np.ndarray:
+        if name == "1.weight":
+            os.truncate(path, path.stat().st_size // 2)
+        return read(file, name)
+
+    for parameter in model.parameters():
+        parameter.data[...] = 7
+    before = values(model)
+    monkeypatch.setattr(ArrayFile, "read", cut)
+    with pytest.raises(fn.CheckpointError, match=r"w: .* cannot be read: the file was cut short"):
+        fn.load(path, model)
+    assert same(values(model), before)
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "w")
+    model = nn.Linear(2, 2)
+    trainer = fn.Trainer(model, nn.MSELoss(), fn.optim.SGD(model.parameters(), lr=0.1))
+    for act in (lambda: fn.load(tmp_path / "w", model), lambda: trainer.resume(tmp_path / "w"),
+                lambda: fn.save(tmp_path / "w", model), lambda: trainer.save(tmp_path / "w")):
+        with pytest.raises(OSError, match=r"a FIFO, not a regular file.*w"):
+            act()
+    with pytest.raises(OSError, match="a device"):
+        fn.load("/dev/zero", model)
+
+
+FOREIGN = {
+    "empty": (b"", "not a safetensors file but an empty file"),
+    "page": (b"\n <!DOCTYPE html><html><body>404</body>", "a web page: the download went wrong"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
+    "onnx": (b"\x08\x07\x12\x07pytorch\x1a\x032.0", "an ONNX model"),
+    "gzip": (b"\x1f\x8b\x08\x00" + bytes(30), "a gzip file: unpack it first"),
+    "tar": (bytes(257) + b"ustar" + bytes(250), "a tar archive: unpack it first"),
+    "json": (b'{"metadata": {}, "weight_map": {"a": "b"}}', "JSON text"),
+    "pickle": (pickle.dumps({"a": 1}), "weights_only=True"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_file_of_another_kind_is_told(tmp_path: Path, kind: str) -> None:
+    content, words = FOREIGN[kind]
+    (tmp_path / "net.bin").write_bytes(content)
+    with pytest.raises(fn.CheckpointError, match=re.escape(words)) as caught:
+        fn.load(tmp_path / "net.bin", small_net())
+    assert "net.bin: not a safetensors file but" in str(caught.value)
+
+
+def test_arrays_of_numpy_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", x=np.zeros(3))
+    np.save(tmp_path / "w.npy", np.zeros(3))
+    for name, words in (("w.npz", "an .npz file of NumPy"), ("w.npy", "an .npy file")):
+        with pytest.raises(fn.CheckpointError, match=words):
+            fn.load(tmp_path / name, small_net())
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pytorch_file_is_told_and_the_recipe_works(tmp_path: Path, legacy: bool) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("safetensors.torch")
+    source = torch.nn.Linear(3, 2)
+    source.weight.data = torch.randn(3, 2).T  # strided, as save_file refuses it
+    path = tmp_path / "it's.pt"
+    torch.save(source.state_dict(), path, _use_new_zipfile_serialization=not legacy)
+    model = nn.Linear(3, 2)
+    with pytest.raises(fn.CheckpointError, match="never opened here") as caught:
+        fn.load(path, model)
+    recipe = [line.strip() for line in str(caught.value).splitlines()[1:]]
+    assert len(recipe) == 2
+    subprocess.run([sys.executable, "-c", "\n".join(recipe)], cwd=tmp_path, check=True)
+    fn.load(tmp_path / "it's.safetensors", model)
+    np.testing.assert_array_equal(model.weight.data, source.weight.detach().numpy())
+
+
+def test_a_net_of_17508_arrays_loads_in_a_second(tmp_path: Path) -> None:
+    """It took 27.5 s, with lists where each name was looked for."""
+    model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(8754)])
+    fn.save(tmp_path / "w", model)
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        fn.load(tmp_path / "w", model)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 1
 
 
 def test_a_missing_file_or_a_folder_is_an_os_error(tmp_path: Path) -> None:

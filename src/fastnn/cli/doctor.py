@@ -16,7 +16,7 @@ from fastnn._kernels.dispatch import lanes, level, levels
 from fastnn.plan.budget import format_bytes
 from fastnn.runtime.threads import get_num_threads
 
-PACKAGES = ("fastnn", "numpy", "scipy", "threadpoolctl", "safetensors", "click", "rich",
+PACKAGES = ("fastnn", "numpy", "scipy", "threadpoolctl", "click", "rich",
             "matplotlib", "pillow")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, BinaryIO, NoReturn
+from io import BufferedReader
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,7 +18,7 @@ STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # or all the rest, wh
 OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read bytes. Waits for nobody.
 
     Raises OSError that names the file: it is missing, may not be read, or is a folder, a FIFO, a

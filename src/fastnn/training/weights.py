@@ -79,23 +79,29 @@ def match(
     """The arrays to fill by their names in the file, once all names, shapes and types fit."""
     places = {prefix + name: array for name, array in own.items()}
     optional = {name for name in places if name.endswith("num_batches_tracked")}
-    present = [name for name in file.names if name.startswith(prefix)]
+    present = dict.fromkeys(name for name in file.names if name.startswith(prefix))
     missing = [name for name in places if name not in present and name not in optional]
     unexpected = [name for name in present if name not in places]
     if strict and (missing or unexpected):
         parts = [f"{what} {_listed(names)}" for what, names in
                  (("without", missing), ("with unexpected", unexpected)) if names]
         raise file.fault(f"does not fit the model: {' and '.join(parts)}")
-    found = {name: array for name, array in places.items() if name in set(present)}
+    found = {name: array for name, array in places.items() if name in present}
     for name, array in found.items():
         file.check(name, array.shape, array.dtype)
     return found
 
 
 def copy(file: ArrayFile, targets: Mapping[str, np.ndarray]) -> None:
-    """Fill arrays that `match` has found fitting."""
+    """Fill arrays that `match` has found fitting.
+
+    All are read once before the first one changes; to keep them until then would take their bytes
+    again, beside any memory budget.
+    """
     for name, array in targets.items():
-        array[...] = file.read(name)
+        file.read_as(name, array.dtype)
+    for name, array in targets.items():
+        array[...] = file.read_as(name, array.dtype)
 
 
 def _listed(names: list[str], most: int = 5) -> str:
