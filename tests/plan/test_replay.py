@@ -1,5 +1,7 @@
 """Replays: whatever runs again, losses, gradients, statistics and weights have the same bits."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -109,6 +111,28 @@ def test_random_schedules(name, monkeypatch):
     for edits in (2, 4, 8, 16, 32, 64):
         schedule = random_schedule(problem, rng, edits)
         _check(name, schedule, monkeypatch, expected)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_loss_that_is_not_finite_changes_nothing(name, monkeypatch):
+    """Whatever runs again, no state has changed when the loss is looked at."""
+    problem = _problem(_train(name, None, monkeypatch)[2])
+    rng = np.random.default_rng(5)
+    for edits in (2, 8, 32):
+        schedule = random_schedule(problem, rng, edits)
+        assert again_at(schedule)
+        _, _, step = _train(name, lambda problem, chosen=schedule: chosen, monkeypatch)
+        bias = list(step.model.parameters())[-1]
+        usual, bias.data = bias.data.copy(), np.float32([3e38, -3e38, 0, 0])
+        before = [value.copy() for value in step.model.state_dict().values()]
+        optimizer = pickle.dumps(step.optimizer.state_dict())
+        x, _ = batch_for(name)
+        with pytest.raises(fn.NonFiniteError):
+            step(x, np.ones(len(x), int))
+        assert same_bits(before, list(step.model.state_dict().values()))
+        assert pickle.dumps(step.optimizer.state_dict()) == optimizer
+        bias.data = usual
+        assert np.isfinite(step(*batch_for(name)))
 
 
 @pytest.mark.parametrize("seed", range(200, 220))

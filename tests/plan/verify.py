@@ -18,6 +18,9 @@ def _overlap(a, b) -> bool:
 def verify(plan: Plan) -> None:
     """No step writes over a value that is read later, or over its own inputs unless it may."""
     graph, steps = plan.graph, plan.steps
+    effects = [step.node.op.effect for step in steps]
+    assert graph.first_update == effects.count(False) and not any(effects[:graph.first_update]), (
+        "a state changes before all values are made")
     made: dict = {}
     last: dict = {tensor: len(steps) for tensor in graph.outputs}
     for i, step in reversed(list(enumerate(steps))):
