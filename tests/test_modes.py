@@ -55,7 +55,7 @@ def test_a_step_moves_what_is_trained_now(first, second, accumulate):
 
 
 def test_a_models_mode_may_change_between_calls():
-    """By the statistics of a batch of two its values become -1 and 1; in use, with 0 and 1, stay."""
+    """In training a batch of two becomes -1 and 1; in use, by mean 0 and variance 1, it stays."""
     model = fn.nn.BatchNorm1d(1, affine=False, momentum=0.0, eps=1e-30)
     x = np.float32([[-3.0], [5.0]])
     for _ in range(2):
