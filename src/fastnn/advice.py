@@ -60,7 +60,8 @@ def _are_arrays(values: Sequence[Any]) -> bool:
 
 def _float_hint(name: str, dtype: np.dtype[Any]) -> str:
     scale = " / 255" if dtype == np.uint8 else ""
-    return f"{name} is {dtype}: write {name}.astype(np.float32){scale}"
+    value = "x" if " " in name else name  # "input 0"
+    return f"{name} is {dtype}: write {value}.astype(np.float32){scale}"
 
 
 @contextmanager
@@ -86,13 +87,11 @@ def _named(names: Sequence[str], values: Sequence[Any]) -> Iterator[tuple[str, n
             yield name, np.asarray(value)
 
 
-def hints(arrays: Mapping[str, np.ndarray], floats_needed: bool) -> list[str]:
-    """What may be wrong with the arrays for which a graph could not be made."""
+def hints(arrays: Mapping[str, np.ndarray], floats: Mapping[str, np.ndarray]) -> list[str]:
+    """What may be wrong with the arrays of a call; `floats`: those that had to be floats."""
     x, y = arrays.get("x"), arrays.get("y")
     if x is not None and y is not None and x.dtype.kind in "iu" and x.ndim < 2 <= y.ndim and (
             y.dtype.kind == "f"):
         return ["x looks like targets and y like examples: are they in the wrong order?"]
-    if not floats_needed:
-        return []
-    return [_float_hint(name, array.dtype) for name, array in arrays.items()
+    return [_float_hint(name, array.dtype) for name, array in floats.items()
             if array.dtype.kind in "iu"]

@@ -16,7 +16,9 @@ import numpy as np
 from fastnn._kernels.checks import all_finite, index_range
 from fastnn._kernels.inputs import Input, Inputs
 from fastnn.advice import as_array, dtype_hint, explained
+from fastnn.frozen.watch import Watch, collecting
 from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, ShapeError, Spec
+from fastnn.loss_value import LossValue
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter, versions
 from fastnn.ops.conv_algorithm import get_conv_algorithm
@@ -104,7 +106,7 @@ class Compiled:
         self, graph: Graph, memory_budget: Budget = None, specs: Any = (), nesting: Any = None,
         arena: Arena | None = None,
     ) -> None:
-        self.graph, self.nesting = graph, nesting
+        self.graph, self.nesting, self.watch = graph, nesting, Watch()
         held = 0 if arena is None else arena.resident_bytes
         self.plan: Plan = build(graph, get_num_threads(), memory_budget, held)
         calls, split = self.plan.calls()
@@ -168,7 +170,7 @@ class Compiled:
 
     def first(self) -> float:
         """The graph's first output, a scalar."""
-        return self.executor.program.number(*self._first)  # type: ignore[no-any-return]
+        return LossValue(self.executor.program.number(*self._first))
 
     def take(self, values: tuple[Any, ...]) -> bool:
         """Bind arrays that need neither conversion nor an error message; whether these do not."""
@@ -219,6 +221,7 @@ class PlanCache:
         last = self._last
         if (last is not None and last[0] == _settings(budget) and not last[1].is_running
                 and last[1].take(values)):
+            last[1].watch.used()
             return last[1]
         arrays = tuple(map(as_inputs, values, names))
         with explained(names, values):
@@ -231,13 +234,17 @@ class PlanCache:
         settings = _settings(budget)
         if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
                 and not self._last[1].is_running):
+            self._last[1].watch.used()
             return self._last[1]
         self._forget(settings[0][0])
         depth, compiled = self._idle(specs, settings)
         if compiled is None:
-            with collected_rarely():
+            with collected_rarely(), collecting() as watch:
                 compiled = make(specs)
+            compiled.watch = watch
             settings = _settings(budget)
+        else:
+            compiled.watch.used()
         self._kept[self._key(specs, settings, depth)] = compiled
         while len(self._kept) > PLANS_KEPT:
             self._kept.popitem(last=False)

@@ -33,11 +33,14 @@ class ShapeError(ValueError):
     def __init__(self, message: str) -> None:
         path = context.current_scope()
         super().__init__(f"{path}: {message}" if path else message)
+        self.in_loss = path.startswith("loss")
 
     def explain(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add what to write for the arrays that were given."""
-        floats_needed = isinstance(self, NotFloatError)
-        self.args = ("; ".join([*self.args, *hints(arrays, floats_needed)]),)
+        """Add what to write for the arrays x, y or others that were given."""
+        other = "x" if self.in_loss else "y"
+        suspects = {name: array for name, array in arrays.items() if not name.startswith(other)}
+        said = hints(arrays, suspects if isinstance(self, NotFloatError) else {})
+        self.args = ("; ".join([*self.args, *said]),)
 
 
 class NotFloatError(ShapeError):

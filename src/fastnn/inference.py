@@ -22,6 +22,7 @@ from fastnn.compiled import (
     specs_of,
 )
 from fastnn.graph import Graph, ShapeError
+from fastnn.loss_value import as_result
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
 from fastnn.ops.examples import by_example, same_but_for_size
@@ -84,7 +85,7 @@ class Inference:
         with compiled.turn():
             compiled.executor.compute()
             compiled.executor.update()
-            results = [compiled.read(i) for i in range(len(compiled.graph.outputs))]
+            results = [as_result(compiled.read(i)) for i in range(len(compiled.graph.outputs))]
         compiled.executor.release_inputs()
         if compiled.draws:
             next_step()

@@ -23,6 +23,7 @@ from fastnn.compiled import (
     specs_of,
 )
 from fastnn.graph import FLOAT, Graph, Spec
+from fastnn.loss_value import LossValue
 from fastnn.nn.module import Module
 from fastnn.parts import examples_in
 from fastnn.plan.budget import MemoryBudgetError
@@ -154,8 +155,8 @@ class TrainStep:
         values = (as_inputs(x, "x"), as_inputs(y, "y"))
         with explained(("x", "y"), (x, y)):
             micro, parts = self._cut(specs_of(values))
-        self._compiled = None
-        return micro.step(values, parts)
+            self._compiled = None
+            return LossValue(micro.step(values, parts))
 
     def _cut(self, specs: Any) -> tuple[MicroBatches, int]:
         """What computes batches in parts, and in how many a batch of these specs is."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.context import updates
+from fastnn.frozen.watch import watched
 from fastnn.graph import Node, Spec, Tensor, as_tensor
 from fastnn.nn.module import Module, layer_paths
 from fastnn.ops.boundary import array_input
@@ -38,7 +39,7 @@ def trace(
         return tuple(symbolic(part) for part in spec)
 
     arguments = [symbolic(spec) for spec in specs]
-    with updates() as collected, streams():
+    with updates() as collected, streams(), watched(function):
         if isinstance(function, Module):
             with layer_paths(function):
                 output = function(*arguments)

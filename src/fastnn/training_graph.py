@@ -51,6 +51,7 @@ def loss_graph(
         def loss_of(target: Any) -> Any:
             return loss(traced.output, target)
 
+        loss_of.__wrapped__ = loss  # type: ignore[attr-defined]
         with scope("loss"):
             end = trace(loss_of, (y_spec,), layout, len(traced.inputs))
     value = end.output

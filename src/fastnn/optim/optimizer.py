@@ -7,9 +7,11 @@ kernel's numbers (learning rate, decay, ...) into an array of each group.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
+
+from fastnn.habits import TRAINING
 
 
 class Group(dict[str, Any]):
@@ -78,6 +80,14 @@ class Optimizer:
     def lr(self, value: float) -> None:
         for group in self.param_groups:
             group["lr"] = float(value)
+
+    def step(self) -> NoReturn:
+        """Not here: a TrainStep makes the update. Raises TypeError."""
+        raise TypeError(f"an optimizer holds no gradients, so that step() has none: {TRAINING}")
+
+    def zero_grad(self, set_to_none: bool = True) -> NoReturn:
+        """Not here: gradients are new in every step. Raises TypeError."""
+        raise TypeError(f"there are no gradients to zero, they are new in every step: {TRAINING}")
 
     def advance(self) -> None:
         """Begin a step: write the numbers that the kernels will read."""
