@@ -54,8 +54,8 @@ def test_sizes_are_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("content", "words"), [
     (b"", "not JSON"), (b"{", "not JSON"), (b"[1,]", "not JSON"), (b"\xff{}", "not JSON"),
     (b"[" * 10**6, "nested more than 100 deep"), (b'{"a":' * 10**5, "nested more than 100 deep"),
-    (b"9" * 10_000, "not JSON"), (b"[NaN]", "NaN is no number"), (b"-Infinity", "-Infinity is no"),
-    (b'{"a": 1, "a": 2}', "a name is there twice"), ("é".encode("utf-16"), "not JSON"),
+    (b"9" * 10_000, "not JSON"), (b'{"a": 1, "a": 2}', "a name is there twice"),
+    ("é".encode("utf-16"), "not JSON"),
 ])
 def test_bad_json_is_named(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "f").write_bytes(content)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from io import BufferedReader
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -54,14 +54,14 @@ def read_json(path: Path, most: int = JSON_BYTES) -> Any:
 
 
 def parse_json(content: bytes) -> Any:
-    """What JSON text (UTF-8) stands for: no name twice, no NaN, no infinity, no deep nesting.
+    """What JSON text (UTF-8) stands for: no name twice, no deep nesting.
 
     Raises ValueError for all else.
     """
     try:
         if _depth(content) > JSON_DEPTH:
             raise ValueError(f"nested more than {JSON_DEPTH} deep")
-        return json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+        return json.loads(content.decode(), object_pairs_hook=_unique)
     except ValueError as error:
         raise ValueError(f"not JSON that can be read ({error})") from error
 
@@ -78,7 +78,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("a name is there twice")
     return result
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number of JSON")

@@ -54,9 +54,20 @@ def get_rng_state() -> dict[str, object]:
 
 
 def set_rng_state(state: dict[str, object]) -> None:
-    """Go on from a state of `get_rng_state`."""
-    KEY[:] = state["key"]  # type: ignore[call-overload]
-    _generator.bit_generator.state = state["generator"]  # type: ignore[assignment]
+    """Go on from a state of `get_rng_state`. Nothing changes unless all of it fits.
+
+    Raises ValueError for anything else.
+    """
+    generator = np.random.default_rng(0)
+    try:
+        generator.bit_generator.state = state["generator"]  # type: ignore[assignment]
+        key = list(state["key"])  # type: ignore[call-overload]
+        if len(key) != 2 or not all(type(word) is int and 0 <= word < 2**64 for word in key):
+            raise ValueError(f"its key is {key}")
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise ValueError(f"expected a state of get_rng_state ({error})") from error
+    KEY[:] = key
+    _generator.bit_generator.state = generator.bit_generator.state
 
 
 @contextmanager

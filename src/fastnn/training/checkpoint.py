@@ -7,17 +7,21 @@ is JSON in the file's metadata. Floats survive JSON unchanged.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from fastnn.compiled import NonFiniteError
+from fastnn.files.read import parse_json
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Group, Optimizer
+from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
+from fastnn.training.state import check_count, check_options
 from fastnn.training.weights import CHECKPOINT, copy, match, non_finite
 
 VERSION = 1
@@ -47,37 +51,63 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: Path, modules: Mapping[str, Module], optimizer: Optimizer,
-    check: Callable[[dict[str, Any]], None],
+    schedule: LRScheduler | None, check: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Go on from a checkpoint; returns its `state`. Nothing changes unless all of it fits.
 
-    check: raises an error for a `state` that the caller cannot use.
+    check: raises an error for a `state` that the caller cannot use; its "schedule" is loaded here.
 
     Raises CheckpointError, which names the file and what is wrong in it; OSError.
     """
     with reading(path) as file:
         content = _content(file)
+        state: dict[str, Any] = content["state"]
         targets: dict[str, np.ndarray] = {}
         for prefix, module in modules.items():
             targets |= match(file, module.state_dict(), f"{prefix}.")
         targets |= _optimizer_arrays(file, optimizer)
         groups = _groups(file, content["groups"], optimizer)
-        try:
-            check(content["state"])
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise file.fault(f"the checkpoint's state cannot be used: {error}") from error
-        before = get_rng_state()
-        try:
-            set_rng_state(content["random"])
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            set_rng_state(before)
-            raise file.fault(f"the random state cannot be used ({error})") from error
-        copy(file, targets)
-    for group, options in zip(optimizer.param_groups, groups, strict=True):
-        group.update(options)
+        with _or_as_before(optimizer, schedule):
+            try:
+                check(state)
+                check_count("steps of the optimizer", content["steps"])
+                for group, options in zip(optimizer.param_groups, groups, strict=True):
+                    group.update(options)
+                if schedule is not None:
+                    schedule.load_state_dict(state["schedule"])
+                for group in optimizer.param_groups:
+                    optimizer.check(group)
+                set_rng_state(content["random"])
+            # A schedule of somebody's own may raise anything.
+            except Exception as error:
+                raise file.fault(f"the checkpoint's state cannot be used: {_words(error)}") \
+                    from error
+            copy(file, targets)
     optimizer.steps = content["steps"]
-    state: dict[str, Any] = content["state"]
     return state
+
+
+@contextmanager
+def _or_as_before(optimizer: Optimizer, schedule: LRScheduler | None) -> Iterator[None]:
+    """After an error, the small things are as they were: options, rates and random state."""
+    groups = [dict(group) for group in optimizer.param_groups]
+    schedules = [part for part in (schedule, *getattr(schedule, "schedulers", ())) if part]
+    values = [{name: value.copy() if isinstance(value, list) else value
+               for name, value in vars(part).items()} for part in schedules]
+    random = get_rng_state()
+    try:
+        yield
+    except BaseException:
+        for part, its in zip(schedules, values, strict=True):
+            vars(part).update(its)
+        for group, options in zip(optimizer.param_groups, groups, strict=True):
+            group.update(options)
+        set_rng_state(random)
+        raise
+
+
+def _words(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _content(file: ArrayFile) -> dict[str, Any]:
@@ -86,16 +116,17 @@ def _content(file: ArrayFile) -> dict[str, Any]:
     if file.metadata.get("version") != str(VERSION):
         raise file.fault(f"a checkpoint of version {file.metadata.get('version')}, "
                          f"expected {VERSION}")
+    kinds = {"steps": int, "groups": list, "random": dict, "state": dict}
     try:
-        content = json.loads(file.metadata["state"])
-        kinds = {"steps": int, "groups": list, "random": dict, "state": dict}
-        wrong = [name for name, kind in kinds.items() if not isinstance(content[name], kind)]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise file.fault(f"the checkpoint's state cannot be read ({error!r})") from error
+        content = parse_json(file.metadata.get("state", "").encode())
+    except ValueError as error:
+        raise file.fault(f"the checkpoint's state cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise file.fault("the checkpoint's state is no JSON object")
+    wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
     if wrong:
         raise file.fault(f"the checkpoint's {', '.join(wrong)} cannot be used")
-    result: dict[str, Any] = content
-    return result
+    return content
 
 
 def _optimizer_arrays(file: ArrayFile, optimizer: Optimizer) -> dict[str, np.ndarray]:
@@ -116,14 +147,14 @@ def _groups(file: ArrayFile, groups: list[Any], optimizer: Optimizer) -> list[di
     fitting = []
     for options, own in zip(groups, optimizer.param_groups, strict=True):
         try:
-            if set(options) != set(own) - {"params"}:
-                raise ValueError(f"options {sorted(options)}, expected "
-                                 f"{sorted(set(own) - {'params'})}")
+            check_options(options, own)
             values = {name: tuple(value) if isinstance(value, list) else value
                       for name, value in options.items()}
             candidate = Group({**values, "params": own["params"]})
             optimizer.check(candidate)
-            np.array(optimizer.numbers(candidate), np.float64)
+            if optimizer.kernel(candidate) != optimizer.kernel(own):
+                raise ValueError(f"with {options} it has another rule than with "
+                                 f"{ {name: own[name] for name in options} }")
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise file.fault(f"the optimizer does not fit: {error}") from error
         fitting.append(values)

@@ -22,6 +22,7 @@ from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.sources import Batch, Source, source
+from fastnn.training.state import check_state
 
 Record = dict[str, Any]
 
@@ -202,34 +203,22 @@ class Trainer:
         Raises CheckpointError, which names the file and what is wrong in it, and changes nothing
         then; OSError if it cannot be opened.
         """
-        state = load_checkpoint(path, self._modules(), self.optimizer, self._check_state)
-        self.epoch, self.batch, self.steps = state["epoch"], state["batch"], state["steps"]
-        self.batches, self._first_epoch = state["batches"], state["first_epoch"]
-        self._unfinished = state["unfinished"]
-        self.seconds, self.averages = state["seconds"], Averages(state["averages"])
-        self.history = list(state["history"])
-        self.train_step.most_examples = state["most_examples"]
-        if self.schedule is not None:
-            self.schedule.load_state_dict(state["schedule"])
+        with turn:
+            state = load_checkpoint(path, self._modules(), self.optimizer, self.schedule,
+                                    self._check_state)
+            self.epoch, self.batch, self.steps = state["epoch"], state["batch"], state["steps"]
+            self.batches, self._first_epoch = state["batches"], state["first_epoch"]
+            self._unfinished = state["unfinished"]
+            self.seconds, self.averages = state["seconds"], Averages(state["averages"])
+            self.history = list(state["history"])
+            self.train_step.most_examples = state["most_examples"]
 
     def _check_state(self, state: dict[str, Any]) -> None:
         """Raise an error, before anything changes, unless `resume` can use a state."""
-        names = ("epoch", "batch", "steps", "batches", "first_epoch")
-        for name in names:
-            if type(state[name]) is not int or state[name] < 0:
-                raise ValueError(f"{name} is {state[name]!r}, expected a count")
+        check_state(state)
         if (state["schedule"] is None) != (self.schedule is None):
             raise ValueError("one of the checkpoint and this trainer has a schedule, "
                              "the other has none")
-        if len(state["history"]) != state["epoch"]:
-            raise ValueError(f"{len(state['history'])} epochs of history, "
-                             f"expected {state['epoch']}")
-        if self.schedule is not None:
-            self.schedule.check_state(state["schedule"])
-        Averages(state["averages"])
-        most = state["most_examples"]
-        if most is not None and (type(most) is not int or most < 1):
-            raise ValueError(f"most_examples is {most!r}, expected a count or none")
 
 
 __all__ = ["Batch", "CheckpointError", "Trainer"]

@@ -1,0 +1,100 @@
+"""What a checkpoint says of a Trainer and of its optimizer, checked before anything changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastnn.training.metrics import Averages
+
+COUNTS = ("epoch", "batch", "steps", "batches", "first_epoch")
+MOST = 2**53  # of anything counted
+LARGEST = float(np.finfo(np.float32).max)
+FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "lr", "seconds")
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise ValueError unless a value is a count."""
+    if type(value) is not int or not 0 <= value < MOST:
+        raise ValueError(f"{name} is {_short(value)}, expected a count")
+
+
+def check_number(name: str, value: Any, least: float = -math.inf) -> None:
+    """Raise ValueError unless a value is a real number that float32 can hold, from `least` on."""
+    if type(value) not in (int, float) or not abs(value) <= LARGEST:
+        raise ValueError(f"{name} is {_short(value)}, expected a finite number")
+    if value < least:
+        raise ValueError(f"{name} is {_short(value)}, expected {least} or more")
+
+
+def check_state(state: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a Trainer can go on from a state; KeyError where a part is missing.
+
+    The schedule's own part is the schedule's to check.
+    """
+    for name in COUNTS:
+        check_count(name, state[name])
+    if state["first_epoch"] > state["epoch"] or state["steps"] < state["batch"]:
+        raise ValueError(", ".join(f"{name} {state[name]}" for name in COUNTS)
+                         + " contradict each other")
+    if type(state["unfinished"]) is not bool:
+        raise ValueError(f"unfinished is {_short(state['unfinished'])}, expected true or false")
+    check_number("seconds", state["seconds"], 0)
+    if state["most_examples"] is not None:
+        check_count("most_examples", state["most_examples"])
+        if state["most_examples"] == 0:
+            raise ValueError("most_examples is 0, expected 1 or more")
+    _check_averages(state["averages"])
+    _check_history(state["history"], state["epoch"])
+
+
+def check_options(options: Any, own: Mapping[str, Any]) -> None:
+    """Raise ValueError unless options of a parameter group have the names and kinds of its own."""
+    names = set(own) - {"params"}
+    if not isinstance(options, dict) or set(options) != names:
+        raise ValueError(f"options {_short(options)}, expected {', '.join(sorted(names))}")
+    for name, value in options.items():
+        _check_kind(name, value, own[name])
+
+
+def _check_kind(name: str, value: Any, own: Any) -> None:
+    if isinstance(own, (int, float)) and type(own) is not bool:
+        check_number(name, value)
+    elif isinstance(own, (tuple, list)) and isinstance(value, (tuple, list)):
+        if len(value) != len(own):
+            raise ValueError(f"{name} is {_short(value)}, expected {len(own)} values")
+        for part, its in zip(value, own, strict=True):
+            _check_kind(name, part, its)
+    elif type(value) is not type(own):
+        raise ValueError(f"{name} is {_short(value)}, expected the kind of {own!r}")
+
+
+def _check_averages(sums: Any) -> None:
+    own = Averages().sums()
+    if not isinstance(sums, dict) or set(sums) != set(own):
+        raise ValueError(f"averages are {_short(sums)}, expected {', '.join(own)}")
+    for name, value in own.items():
+        (check_count if type(value) is int else check_number)(f"averages.{name}", sums[name])
+
+
+def _check_history(history: Any, epochs: int) -> None:
+    """One record for each epoch; a callback may have added what it likes to them."""
+    if not isinstance(history, list) or len(history) != epochs:
+        raise ValueError(f"history is {_short(history)}, expected a list of {epochs} epochs")
+    for number, record in enumerate(history, 1):
+        if not isinstance(record, dict) or record.get("epoch") != number or "loss" not in record:
+            raise ValueError(f"the history of epoch {number} is {_short(record)}")
+        for name in FIGURES:
+            if name in record:
+                check_number(f"{name} of epoch {number}", record[name])
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a huge number"
+    return text if len(text) <= 60 else f"{text[:57]}..."
