@@ -124,3 +124,64 @@ def test_without_pillow_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r"pip install 'fastnn\[images\]'"):
         load_image_folder(tmp_path)
+
+
+def test_what_editors_and_archivers_leave_is_passed_over(tmp_path):
+    write_images(tmp_path, ("a", "b"), count=1)
+    for stray in ("a/.ipynb_checkpoints/000-checkpoint.png", "a/._000.png", "b/__MACOSX/000.png",
+                  "b/deep/.hidden/more/000.png", "__MACOSX/a/._000.png", ".git/x.png"):
+        (tmp_path / stray).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / stray).write_bytes((tmp_path / "a" / "000.png").read_bytes())
+    (tmp_path / "b" / "folder.png").mkdir()
+    (tmp_path / "b" / "Thumbs.db").write_bytes(b"no image")
+    with warnings.catch_warnings(action="error"):
+        data = load_image_folder(tmp_path, test_fraction=0)
+    assert data.classes == ("a", "b") and data.train[1].tolist() == [0, 1]
+    assert data.skipped == ()
+
+
+def test_pictures_in_folders_within_a_class_count(tmp_path):
+    write_images(tmp_path, ("a",), count=1)
+    write_images(tmp_path / "a", ("inner",), count=2)
+    assert len(load_image_folder(tmp_path, test_fraction=0).train[0]) == 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_pictures_are_taken_as_seen(tmp_path, orientation, suffix):
+    """Four corners of one colour each; the turns and mirrors are those of the EXIF standard."""
+    seen = np.zeros((16, 32, 3), np.uint8)
+    seen[:8, :16], seen[:8, 16:], seen[8:, :16] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    as_stored = {  # what the camera writes, so that the viewer's turn gives `seen`
+        1: lambda p: p, 2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1], 4: lambda p: p[::-1],
+        5: lambda p: p.swapaxes(0, 1), 6: lambda p: np.rot90(p, 1),
+        7: lambda p: p[::-1, ::-1].swapaxes(0, 1), 8: lambda p: np.rot90(p, -1)}[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "a").mkdir()
+    stored = Image.fromarray(np.ascontiguousarray(as_stored(seen)))
+    stored.save(tmp_path / "a" / f"1.{suffix}", exif=exif, **(
+        {"quality": 100, "subsampling": 0} if suffix == "jpg" else {}))
+    loaded = load_image_folder(tmp_path, test_fraction=0).train[0][0].transpose(1, 2, 0)
+    assert loaded.shape == seen.shape
+    assert np.abs(loaded.astype(int) - seen).max() < 12
+
+
+def test_other_kinds_of_pictures(tmp_path):
+    """Palette with transparency, CMYK, an animation, and grey with alpha become RGB; 16 bits not."""
+    (tmp_path / "a").mkdir()
+    red = Image.new("RGB", (4, 4), (255, 0, 0))
+    palette = red.convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
+    palette.save(tmp_path / "a" / "1.png", transparency=bytes([0, 128, 255, 255]))
+    red.convert("CMYK").save(tmp_path / "a" / "2.jpg", quality=100)
+    red.save(tmp_path / "a" / "3.gif", save_all=True,
+             append_images=[Image.new("RGB", (4, 4), (0, 0, 255))])
+    Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "a" / "4.png")
+    Image.new("LA", (4, 4), (255, 10)).save(tmp_path / "a" / "5.png")
+    Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(tmp_path / "a" / "6.png")
+    with pytest.warns(UserWarning) as warned:
+        data = load_image_folder(tmp_path, mode="RGB", test_fraction=0)
+    assert [str(w.message).count("more than 8 bits") for w in warned] == [1]
+    assert data.skipped == (str(tmp_path / "a" / "6.png"),)
+    expected = np.array([[255, 0, 0]] * 4 + [[255, 255, 255]])
+    assert np.abs(data.train[0][:, :, 1, 1].astype(int) - expected).max() < 4

@@ -102,3 +102,18 @@ def test_damage_gives_data_or_a_value_error(tmp_path_factory, position, byte, tr
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.npz"):
         load_npz(tmp_path / "none.npz")
+
+
+def test_an_array_that_expands_beyond_what_deflate_can(tmp_path):
+    """A header that promises more than is there is refused before anything is allocated."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "|u1", "fortran_order": False, "shape": (2**33, 4)})
+    with zipfile.ZipFile(tmp_path / "b.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", stream.getvalue() + bytes(1000))
+    with pytest.raises(ValueError, match=r"b\.npz: cannot read array x.*bytes promised"):
+        load_npz(tmp_path / "b.npz")
+    with zipfile.ZipFile(tmp_path / "c.npz", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("x.npy", stream.getvalue())
+    with pytest.raises(ValueError, match="in another way than numpy.savez"):
+        load_npz(tmp_path / "c.npz")

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, Split, make_dataset
+from fastnn.files.read import open_regular
 
 CLASSES = (
     "T-shirt/top",
@@ -32,6 +33,7 @@ FIRST_FILE = "train-images-idx3-ubyte"
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 # Deflate cannot expand further than this, which bounds what a hostile header can make us allocate.
 _LARGEST_GZIP_RATIO = 1032
+_MOST_AXES = 32  # as arrays have in every NumPy
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
@@ -60,9 +62,9 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     """
     path = Path(path)
     compressed = path.suffix == ".gz"
-    limit = path.stat().st_size * (_LARGEST_GZIP_RATIO if compressed else 1)
-    opener = gzip.open if compressed else open
-    with opener(path, "rb") as stream:
+    with open_regular(path) as file:
+        limit = os.fstat(file.fileno()).st_size * (_LARGEST_GZIP_RATIO if compressed else 1)
+        stream = gzip.GzipFile(fileobj=file) if compressed else file
         try:
             return _read_stream(cast(BinaryIO, stream), path, limit)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -84,6 +86,8 @@ def _read_stream(stream: BinaryIO, path: Path, limit: int) -> Array:
     expected = math.prod(shape) * dtype.itemsize
     if expected > limit:
         raise ValueError(f"{path}: truncated, expected {expected} bytes of values for {shape}")
+    if rank > _MOST_AXES:
+        raise ValueError(f"{path}: of rank {rank}, expected 1 to {_MOST_AXES}")
     # One byte more than is due, to notice a file that goes on (and to reach gzip's checksum).
     values = stream.read(expected + 1)
     if len(values) != expected:
@@ -159,11 +163,11 @@ def load_fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Dataset:
 
 def holds_idx(folder: Path) -> bool:
     """Say whether `folder` holds MNIST's idx files, judged by the training images."""
-    return (folder / FIRST_FILE).is_file() or (folder / f"{FIRST_FILE}.gz").is_file()
+    return (folder / FIRST_FILE).exists() or (folder / f"{FIRST_FILE}.gz").exists()
 
 
 def _find(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
+        if path.exists():
             return path
     raise FileNotFoundError(f"{folder}: expected {name} or ...ubyte.gz in it")

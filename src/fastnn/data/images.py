@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, Split, make_dataset
+from fastnn.files.read import open_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,6 +20,7 @@ SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
 CHANNELS = {"L": 1, "RGB": 3}
+STRAY_FOLDERS = frozenset(("__MACOSX", "@eaDir", "lost+found"))
 
 Labelled = list[tuple[Path, int]]
 
@@ -34,8 +36,13 @@ def load_image_folder(
     """Load images by class: folder/class/image, or folder/train/class and folder/test/class.
 
     All images are held in memory as uint8; a set that is larger belongs into .npy files (see
-    `load_npy`). Classes are numbered in the order of their sorted names. Files that are no
-    images by their suffix are passed over.
+    `load_npy`). Classes are numbered in the order of their sorted names. Passed over is what people
+    did not put there: hidden files and folders at any depth (.ipynb_checkpoints, ._1.png), __MACOSX,
+    and files that are no images by their suffix.
+
+    Pictures are taken as seen: turned as their EXIF orientation says; of an animation the first one.
+    Colours are converted to one mode, transparency is dropped. Truncated ones, and those with more
+    than 8 bits a channel, count as such that cannot be read.
 
     Args:
         folder: the folder; without a folder train in it, a test set is split off.
@@ -88,14 +95,15 @@ class _Reader:
 
     def __init__(self, size: tuple[int, int] | None, mode: str | None, strict: bool) -> None:
         try:
-            from PIL import Image
+            from PIL import Image, ImageOps
         except ImportError as error:
             raise ImportError(
                 "reading images needs Pillow: pip install 'fastnn[images]'"
             ) from error
-        self._pillow = Image
+        self._pillow, self._turned = Image, ImageOps.exif_transpose
         self.size, self.mode, self.strict = size, mode, strict
         self.skipped: list[str] = []
+        self.first_fault = ""
 
     def read(self, files: Labelled, folder: Path) -> Split:
         """Return the images (n, channels, height, width) and class numbers of those readable."""
@@ -110,17 +118,20 @@ class _Reader:
             images[len(labels)] = pixels
             labels.append(label)
         if images is None:
-            raise ValueError(f"{folder}: none of {len(files)} images can be read")
+            raise ValueError(
+                f"{folder}: none of {len(files)} images can be read ({self.first_fault})"
+            )
         return images[: len(labels)], np.array(labels, np.int64)
 
     def _pixels(self, path: Path) -> Array | None:
         """Return one image as (channels, height, width) uint8, or None if it is to be skipped."""
         try:
-            with self._pillow.open(path) as image:
-                image.load()
-                pixels = self._convert(image)
+            with open_regular(path) as stream, self._pillow.open(stream) as image:
+                image.load()  # of several pictures the first
+                pixels = self._convert(self._turned(image))
         # Pillow's decoders raise OSError, ValueError, SyntaxError, struct.error and others.
         except Exception as error:
+            self.first_fault = self.first_fault or str(error)
             message = f"{path}: cannot be read as an image ({error})"
             if self.strict:
                 raise ValueError(message) from error
@@ -138,6 +149,8 @@ class _Reader:
             self.mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
         if self.size is None:
             self.size = (image.height, image.width)
+        if image.mode in ("P", "PA"):  # straight to RGB, Pillow warns of transparent entries
+            image = image.convert("RGBA")
         image = image.convert(self.mode)
         if (image.height, image.width) != self.size:
             image = image.resize(self.size[::-1], self._pillow.Resampling.BILINEAR)
@@ -154,12 +167,25 @@ def _allocate(count: int, pixels: Array, folder: Path) -> Array:
         ) from error
 
 
+def _is_meant(name: str) -> bool:
+    """Whether people put this into a folder, and not an editor or an archiver."""
+    return not name.startswith(".") and name not in STRAY_FOLDERS
+
+
 def _class_names(folder: Path) -> list[str]:
-    """Return the sorted names of the sub-folders; hidden ones are no classes."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    """Return the sorted names of the sub-folders that are meant as classes."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and _is_meant(path.name))
     if not names:
         raise ValueError(f"{folder}: expected one sub-folder of images for each class")
     return names
+
+
+def _images_below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and not path.is_dir() and all(
+            _is_meant(part) for part in path.relative_to(folder).parts
+        ):
+            yield path
 
 
 def _list_images(folder: Path, classes: Sequence[str]) -> Labelled:
@@ -168,9 +194,7 @@ def _list_images(folder: Path, classes: Sequence[str]) -> Labelled:
     for name in _class_names(folder):
         if name not in classes:
             raise ValueError(f"{folder / name}: no such class in training, only {classes}")
-        found = sorted(
-            path for path in (folder / name).rglob("*") if path.suffix.lower() in SUFFIXES
-        )
+        found = sorted(_images_below(folder / name))
         if not found:
             raise ValueError(f"{folder / name}: no image, expected {', '.join(sorted(SUFFIXES))}")
         files += [(path, classes.index(name)) for path in found]

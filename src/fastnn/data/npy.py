@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, make_dataset
-from fastnn.data.npz import class_names
+from fastnn.files.read import open_regular
 
 
 def load_npy(folder: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
@@ -47,15 +48,46 @@ def load_npy(folder: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
     return make_dataset(train, test, str(folder), classes, layout)
 
 
-def _map(path: Path) -> Array:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, expected an array saved by numpy.save")
-    try:
-        # Not np.load: it would take a zip file for an .npz, whatever its name.
-        array: Array = np.lib.format.open_memmap(path, mode="r")
-    # What a damaged or hostile header raises depends on the byte that is wrong.
-    except Exception as error:
+def class_names(names: Array, path: Path) -> tuple[str, ...]:
+    """Return an array of strings (classes,) as a tuple, or raise ValueError naming the file."""
+    if names.ndim != 1 or names.dtype.kind != "U" or not len(names):
         raise ValueError(
-            f"{path}: cannot be mapped, expected an array saved by numpy.save ({error})"
-        ) from error
+            f"{path}: classes is {names.dtype} of shape {names.shape}, expected strings (classes,)"
+        )
+    return tuple(str(name) for name in names)
+
+
+def read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read an .npy file's header: (shape, whether in Fortran order, dtype).
+
+    Raises:
+        ValueError: it is none, or of Python objects, which are never unpickled.
+    """
+    version = np.lib.format.read_magic(stream)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:  # 3.0 is for names of fields, which no plain array has
+        raise ValueError(f"version {version} of the format, expected 1.0 or 2.0")
+    shape, fortran, dtype = readers[version](stream)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    return shape, fortran, dtype
+
+
+def _map(path: Path) -> Array:
+    if not os.path.lexists(path):
+        raise FileNotFoundError(f"{path}: no such file, expected an array saved by numpy.save")
+    with open_regular(path) as stream:
+        try:
+            # Not np.load: it would take a zip file for an .npz, whatever its name.
+            shape, fortran, dtype = read_header(stream)
+            order: Any = "F" if fortran else "C"
+            array: Array = np.memmap(stream, dtype, "r", stream.tell(), shape, order)
+        # What a damaged or hostile header raises depends on the byte that is wrong.
+        except Exception as error:
+            raise ValueError(
+                f"{path}: cannot be mapped, expected an array saved by numpy.save ({error})"
+            ) from error
     return array

@@ -1,5 +1,6 @@
 """Load data from an .npz file of NumPy arrays."""
 
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -8,6 +9,10 @@ import numpy as np
 
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, make_dataset
+from fastnn.data.npy import class_names, read_header
+from fastnn.files.read import open_regular
+
+LARGEST_DEFLATE_RATIO = 1032  # deflate cannot expand further
 
 
 def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
@@ -33,7 +38,7 @@ def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
         ((4, 3), None, ('0', '1'))
     """
     path = Path(path)
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         try:
             archive = zipfile.ZipFile(stream)
         # What a damaged or hostile file raises depends on the byte that is wrong.
@@ -57,15 +62,6 @@ def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
     )
 
 
-def class_names(names: Array, path: Path) -> tuple[str, ...]:
-    """Return an array of strings (classes,) as a tuple, or raise ValueError naming the file."""
-    if names.ndim != 1 or names.dtype.kind != "U" or not len(names):
-        raise ValueError(
-            f"{path}: classes is {names.dtype} of shape {names.shape}, expected strings (classes,)"
-        )
-    return tuple(str(name) for name in names)
-
-
 def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
     """Read the arrays we know; np.lib.format alone never unpickles when told not to."""
     arrays = {}
@@ -73,6 +69,7 @@ def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
         if f"{name}.npy" not in archive.namelist():
             continue
         try:
+            _check_member(archive, f"{name}.npy")
             with archive.open(f"{name}.npy") as stream:
                 arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
         except Exception as error:
@@ -80,3 +77,17 @@ def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
                 f"{path}: cannot read array {name}, expected plain numbers ({error})"
             ) from error
     return arrays
+
+
+def _check_member(archive: zipfile.ZipFile, name: str) -> None:
+    """Raise ValueError for an array that would take more memory than its file can hold."""
+    member = archive.getinfo(name)
+    ratio = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: LARGEST_DEFLATE_RATIO}.get(
+        member.compress_type)
+    if ratio is None:
+        raise ValueError("compressed in another way than numpy.savez does")
+    with archive.open(name) as stream:
+        shape, _, dtype = read_header(stream)
+        promised = stream.tell() + math.prod(shape) * dtype.itemsize
+    if promised > member.file_size or member.file_size > ratio * member.compress_size:
+        raise ValueError(f"{promised} bytes promised, {member.compress_size} there")

@@ -12,6 +12,7 @@ from fastnn.data.images import load_image_folder
 from fastnn.data.npy import load_npy
 from fastnn.data.npz import load_npz
 from fastnn.data.shipped import load_fashion_mnist_small
+from fastnn.files.regular import check_regular
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "fashion-mnist-small": load_fashion_mnist_small,
@@ -60,6 +61,8 @@ def _loader(source: str | os.PathLike[str]) -> Callable[..., Dataset]:
         if path.suffix == ".npz":
             return load_npz
         raise ValueError(f"{path}: expected an .npz file, or a folder with {_FOLDERS}")
+    if path.exists() and not path.is_dir():
+        check_regular(path.stat().st_mode, path)
     if path.is_dir():
         if (path / "x_train.npy").exists():
             return load_npy
