@@ -10,7 +10,6 @@ from fastnn import models
 COUNTS = [
     (lambda: models.resnet18(1000, stem="imagenet"), 11_689_512),
     (lambda: models.resnet34(1000, stem="imagenet"), 21_797_672),
-    (lambda: models.vgg11(1000, head="imagenet"), 132_868_840),
     (lambda: models.resnet18(), 11_173_962),
     (lambda: models.resnet20(), 269_722),
     (lambda: models.resnet32(), 464_154),
@@ -19,6 +18,7 @@ COUNTS = [
     (lambda: models.resnet110(), 1_727_962),
     (lambda: models.lenet(), 61_706),
     (lambda: models.mlp(), 669_706),
+    (lambda: models.cnn(), 141_418),
 ]
 
 
@@ -29,10 +29,6 @@ def parameter_count(model):
 @pytest.mark.parametrize(("make", "count"), COUNTS)
 def test_parameter_counts_are_the_published_ones(make, count):
     assert parameter_count(make()) == count
-
-
-def test_cnn_is_small():
-    assert parameter_count(models.cnn()) < 200_000
 
 
 @pytest.mark.parametrize("name", models.NAMES)
@@ -111,11 +107,6 @@ def test_names_are_torchvisions():
     assert "layer1.0.downsample.0.weight" not in resnet
     assert list(resnet)[-2:] == ["fc.weight", "fc.bias"]
     assert len(models.resnet34(stem="imagenet").state_dict()) == 218
-    vgg = models.vgg16(head="imagenet").state_dict()
-    weights = [name for name in vgg if name.endswith(".weight")]
-    assert weights[:2] == ["features.0.weight", "features.1.weight"]
-    assert weights[-5:] == ["features.40.weight", "features.41.weight", "classifier.0.weight",
-                            "classifier.3.weight", "classifier.6.weight"]
 
 
 def test_initial_values_have_the_right_scale():
