@@ -20,9 +20,11 @@ def net():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10))
 
 
-class OfTwo(nn.Module):
-    def forward(self, output, target):
-        return fn.mse_loss(output, target)
+class OfPyTorch:
+    __module__ = "torch.nn.modules.loss"
+
+    def __call__(self, output, target):
+        raise AssertionError("it is not called")
 
 
 CROSS, MSE = nn.CrossEntropyLoss(), nn.MSELoss()
@@ -84,6 +86,11 @@ MISTAKES = {
         "x must be", "list that is no array", "(3, 5, 6), (3, 6, 6)", "tuple of arrays"]),
     "a list of lists": (CROSS, [[1.0, 2.0], [3.0]], Y[:2], ["x must be", "list that is no array"]),
     "nothing": (CROSS, X, None, ["y must be an array of floats or integers, got None"]),
+    "masked values": (CROSS, np.ma.masked_less(X, 0.5), Y, ["masked values", "x.filled(0)"]),
+    "two targets for one": (CROSS, X, (Y, Y), ["tuple of 2 tensors"]),
+    "no return": (lambda output, y: None, X, Y, ["must return a tensor", "got None"]),
+    "the loss class, called": (lambda o, y: nn.CrossEntropyLoss(o, y), X, Y, [
+        "weight must have one number for each class", "nn.CrossEntropyLoss()(output, target)"]),
     "a dict": (CROSS, {"x": 1}, Y, ["x must be", "got {'x': 1}"]),
     "a name": (CROSS, "x.npy", Y, ["x must be", "'x.npy'"]),
     "a tensor that is no array": (CROSS, Foreign(), Y, [
@@ -130,6 +137,8 @@ def test_arrays_of_other_libraries_are_arrays():
     (lambda: net, CROSS, ["model must be an fn.nn.Module, got function"]),
     (net, "cross_entropy", ["loss must be a module such as nn.CrossEntropyLoss()",
                             "'cross_entropy'"]),
+    (net, OfPyTorch(), ["loss is PyTorch's OfPyTorch"]),
+    (lambda: OfPyTorch(), CROSS, ["model is PyTorch's OfPyTorch", "state_dict"]),
     (net, None, ["loss must be", "got None"])])
 def test_a_class_or_a_name_in_place_of_an_instance(make, model, loss, words):
     with pytest.raises(TypeError) as caught:
@@ -168,6 +177,10 @@ def test_a_loop_as_in_pytorch():
         optimizer.step()
     with pytest.raises(AttributeError, match=f"'zero_grad'.*{HABIT}"):
         model.zero_grad()
+    with pytest.raises(TypeError, match=HABIT):
+        optimizer.step(lambda: loss)
+    with pytest.raises(TypeError, match=r"write fit\(\(x, y\)\)"):
+        fn.Trainer(model, CROSS, optimizer).fit(X, Y)
     with pytest.raises(AttributeError, match="on the CPU"):
         model.to("cuda")
     for value in (fn.TrainStep(model, CROSS, optimizer)(X, Y),

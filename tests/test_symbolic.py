@@ -118,6 +118,17 @@ REFUSED = {
     ".backward()": (lambda x: x.sum().backward(), AttributeError, "TrainStep.*value_and_grad"),
     ".add_": (lambda x: x.add_(1), AttributeError, "never written to"),
     ".argmax": (lambda x: x.argmax(1), AttributeError, "array that the model returns"),
+    "x[mask]": (lambda x: x[x > 0], TypeError, r"indexed by numbers.*x \* mask"),
+    "x[list]": (lambda x: x[[0, 1]], TypeError, r"fn\.cat"),
+    "x[array]": (lambda x: x[np.array([0, 1])], TypeError, r"fn\.cat"),
+    ".max()": (lambda x: x.max(), AttributeError, r"fn\.max_pool2d"),
+    ".clamp": (lambda x: x.clamp(0, 1), AttributeError, r"fn\.minimum"),
+    ".all()": (lambda x: (x > 0).all(), AttributeError, "counts"),
+    "a format": (lambda x: f"{x:.2f}", TypeError, "no digits"),
+    "an attribute of one's own": (lambda x: setattr(x, "data", 1), AttributeError, "data"),
+    "nothing returned": (lambda x: None, TypeError, "`return` missing"),
+    "a dict returned": (lambda x: {"x": x}, TypeError, "tuple of tensors, got a dict"),
+    "a tuple for a tensor": (lambda x: fn.relu((x, x)), TypeError, "of 2 tensors"),
     "an unknown name": (lambda x: x.shap, AttributeError, "no attribute 'shap'$"),
     "model.to": (lambda net, x: net.to("cpu"), AttributeError, "on the CPU"),
     "parameter.item": (lambda net, x: net.weight.item(), AttributeError, r"array \.data"),
@@ -133,6 +144,20 @@ REFUSED = {
 def test_what_has_no_place_in_forward_says_the_way(run, error, message):
     with pytest.raises(error, match=message):
         Net(run)(X)
+
+
+def test_functions_that_are_methods_of_pytorch():
+    net = Net(lambda x: x.pow(2).add(1).sub(x).mul(2).div(4) + x.eq(1) + x.ge(x) + x.lt(0))
+    np.testing.assert_allclose(net(X), (X**2 + 1 - X) / 2 + (X == 1) + 1 + (X < 0), rtol=1e-6)
+
+
+def test_values_of_parameters_that_a_forward_reads_are_warned_of():
+    with pytest.warns(UserWarning, match=r"reads \.data of a Parameter") as caught:
+        Net(lambda net, x: x * net.weight.data[1])(X)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="made in forward") as caught:
+        Net(lambda net, x: x * nn.Parameter(np.ones(3)))(X)
+    assert caught[0].filename == __file__
 
 
 def test_sizes_as_in_pytorch_and_in_numpy():

@@ -25,6 +25,8 @@ def dtype_hint(array: np.ndarray) -> str:
         first = next((v for v in array.flat[:1000] if not isinstance(v, (int, float))), None)
         if isinstance(first, str):
             return f"; {LABELS}"
+        if hasattr(first, "toarray"):
+            return "; write .toarray() of a sparse matrix"
         found = f"it holds {type(first).__name__}" if array.size else "it is empty"
         return f"; {found}, and arrays of numbers are needed: .astype(np.float32) converts numbers"
     return {
@@ -41,6 +43,9 @@ def as_array(value: Any, name: str) -> np.ndarray:
     expected = f"{name} must be an array of floats or integers, got"
     if value is None or isinstance(value, (str, bytes, dict, set, type)):
         raise TypeError(f"{expected} {value!r:.60}")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{expected} an array with masked values, which would count as any other: "
+                        f"write {name}.filled(0)")
     try:
         return np.asarray(value)
     except Exception as error:

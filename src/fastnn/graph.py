@@ -285,7 +285,9 @@ def as_tensor(value: Any) -> Tensor:
     if isinstance(value, (int, float, np.ndarray, np.generic)):
         return constant(value)
     hint = ""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and any(hasattr(part, "__tensor__") for part in value):
+        hint = f" of {len(value)} tensors: take one of them"
+    elif isinstance(value, (list, tuple)):
         hint = f"; write np.array({value!r:.60})"
     elif hasattr(value, "forward"):
         hint = "; a layer is made once and then called, as in self.act = nn.ReLU(); self.act(x)"

@@ -35,6 +35,16 @@ HABITS: dict[str, str] = {
     "squeeze": "write x.reshape, or x[:, 0]",
     "float": _PLACE,
     "argmax": "it is no step of a graph; take it of the array that the model returns",
+    **dict.fromkeys(("max", "min", "amax", "amin", "sort", "topk", "cumsum", "prod", "floor"),
+                    "it is no step of a graph; fn.maximum and fn.minimum take two tensors, "
+                    "fn.max_pool2d windows; anything else can be an fn.Function"),
+    **dict.fromkeys(("all", "any", "nonzero"), "(x > 0).sum() counts what is above 0"),
+    **dict.fromkeys(("softmax", "log_softmax", "silu", "gelu", "softplus", "leaky_relu", "elu"),
+                    "it is a function here, fn.softmax(x, dim) and the like"),
+    "clamp": "write fn.minimum(fn.maximum(x, low), high)",
+    "norm": "write x.square().sum().sqrt()",
+    "std": "write (x - x.mean()).square().mean().sqrt()",
+    "var": "write (x - x.mean()).square().mean()",
     "masked_fill": "write x * (1 - mask) + value * mask",
 }
 

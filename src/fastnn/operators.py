@@ -98,6 +98,7 @@ def _has_numbers(value: Any) -> bool:
 class Operators:
     """Arithmetic, comparisons and methods; and a sentence for each thing that has no place here."""
 
+    __slots__ = ()  # so that a symbolic tensor takes no new attributes
     __hash__ = object.__hash__  # of the object: the graph's own dicts and sets go by identity
 
     __add__, __sub__, __mul__, __truediv__ = map(_method, ("add", "sub", "mul", "div"))
@@ -109,6 +110,8 @@ class Operators:
     __and__, __or__, __xor__ = map(_method, ("and_", "or_", "xor"))
     __rand__, __ror__, __rxor__ = map(_reflected, ("and_", "or_", "xor"))
     __invert__ = _method("not_")
+    add, sub, mul, div, pow, matmul, eq, ne, lt, le, gt, ge = map(
+        _method, ("add", "sub", "mul", "div", "pow", "matmul", "eq", "ne", "lt", "le", "gt", "ge"))
     __getitem__, reshape, view, flatten, sum, mean = map(
         _method, ("getitem", "reshape", "reshape", "flatten", "sum", "mean")
     )
@@ -164,6 +167,11 @@ class Operators:
     __setitem__ = __delitem__ = _refusal(
         "a symbolic tensor cannot be written to, as in x[:, 0] = 0: compute a new one, with a mask "
         "(x * mask, an array of 0 and 1) or with fn.cat of its parts")
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise TypeError(f"a symbolic tensor has no digits to print: {FORWARD}")
+        return repr(self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         name = UFUNCS.get(ufunc.__name__)

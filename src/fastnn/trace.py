@@ -45,8 +45,17 @@ def trace(
                 output = function(*arguments)
         else:
             output = function(*arguments)
+    if output is None or isinstance(output, dict):
+        what = "None: is a `return` missing?" if output is None else "a dict"
+        raise TypeError(f"{_name(function)} must return a tensor or a tuple of tensors, got {what}")
     output = like(output, [as_tensor(value) for value in flat(output)])
     return Traced(tuple(leaves), output, tuple(collected))
+
+
+def _name(function: Any) -> str:
+    if isinstance(function, Module):
+        return f"forward of {type(function).__name__}"
+    return getattr(getattr(function, "__wrapped__", function), "__qualname__", "the loss")
 
 
 def flat(value: Any) -> list[Any]:

@@ -26,6 +26,9 @@ def check_parts(model: Any, loss: Any) -> None:
         if isinstance(value, type):
             raise TypeError(f"{name} is the class {value.__name__}, expected an instance: write "
                             f"{value.__name__}() with its arguments")
+        if type(value).__module__.startswith("torch."):
+            raise TypeError(f"{name} is PyTorch's {type(value).__name__}: build it with fastnn.nn, "
+                            "which has the same names; its state_dict can be loaded")
     if not isinstance(model, Module):
         raise TypeError(f"model must be an fn.nn.Module, got {type(model).__name__}")
     if not callable(loss):

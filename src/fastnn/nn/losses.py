@@ -23,6 +23,11 @@ class CrossEntropyLoss(Module):
         super().__init__()
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+        shape = getattr(weight, "shape", None) or np.shape(weight)
+        if weight is not None and (hasattr(weight, "__tensor__") or len(shape) != 1):
+            raise ValueError("weight must have one number for each class, got shape "
+                             f"{shape}; a loss is made first and called then: "
+                             "nn.CrossEntropyLoss()(output, target)")
         self.weight = None if weight is None else Buffer(np.asarray(weight, np.float32))
         self.ignore_index, self.reduction = ignore_index, reduction
         self.label_smoothing = label_smoothing

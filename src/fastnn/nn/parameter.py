@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.context import tracing
 from fastnn.graph import (
     FLOAT,
     INDEX,
@@ -75,6 +77,10 @@ class Stored(Held):
     @property
     def data(self) -> np.ndarray:
         """The values, with logical axes; a view of the memory that kernels use."""
+        if tracing():
+            warnings.warn(f"forward reads .data of a {type(self).__name__}: it runs only while it "
+                          "is traced, and the plan keeps the values of now; compute with the "
+                          f"{type(self).__name__} itself (docs/tracing.md)", stacklevel=2)
         return logical_view(self.memory, self._spec.shape)
 
     @data.setter
@@ -123,6 +129,9 @@ class Parameter(Stored):
     kind = "parameter"
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        if tracing():
+            warnings.warn("a Parameter is made in forward: each plan has another one, which is "
+                          "never trained; make parameters and layers in __init__", stacklevel=3)
         super().__init__(data)
         self._requires_grad = bool(requires_grad)
 

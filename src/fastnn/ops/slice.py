@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
+import numpy as np
+
 from fastnn.graph import (
     Call,
     Node,
@@ -18,6 +20,7 @@ from fastnn.graph import (
     element_strides,
     storage_axes,
 )
+from fastnn.operators import Operators
 from fastnn.ops.reshape import copy_call, reshape
 
 
@@ -88,6 +91,11 @@ class SliceGrad(Op):
         return [Call("fill", (dx,), (dx.size,), (0.0,)), copy]
 
 
+def _is_index(item: Any) -> bool:
+    return (isinstance(item, SupportsIndex) and not isinstance(item, (bool, Operators))
+            and not np.ndim(item))  # type: ignore[arg-type]
+
+
 def getitem(x: Any, key: Any) -> Tensor:
     """x[key] for numbers, slices, None and Ellipsis.
 
@@ -117,13 +125,15 @@ def getitem(x: Any, key: Any) -> Tensor:
             if not span:
                 raise ShapeError(f"slice {item} of an axis of size {size} is empty")
             shape.append(len(span))
-        elif isinstance(item, SupportsIndex) and not isinstance(item, bool):
+        elif _is_index(item):
             index = item.__index__()
             if not -size <= index < size:
                 raise ShapeError(f"index {index} is outside of an axis of size {size}")
             span = range(index % size, index % size + 1)
         else:
-            raise TypeError(f"a tensor is indexed by numbers, slices and None, not {type(item)}")
+            raise TypeError(f"a tensor is indexed by numbers, slices and None, not by "
+                            f"{type(item).__name__}: write x * mask for x[mask], and fn.cat of "
+                            "x[i:i + 1] for a list of places")
         starts.append(span.start)
         steps.append(span.step)
         sizes.append(len(span))

@@ -81,11 +81,11 @@ class Optimizer:
         for group in self.param_groups:
             group["lr"] = float(value)
 
-    def step(self) -> NoReturn:
+    def step(self, *_: Any) -> NoReturn:
         """Not here: a TrainStep makes the update. Raises TypeError."""
         raise TypeError(f"an optimizer holds no gradients, so that step() has none: {TRAINING}")
 
-    def zero_grad(self, set_to_none: bool = True) -> NoReturn:
+    def zero_grad(self, *_: Any, **__: Any) -> NoReturn:
         """Not here: gradients are new in every step. Raises TypeError."""
         raise TypeError(f"there are no gradients to zero, they are new in every step: {TRAINING}")
 

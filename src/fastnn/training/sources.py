@@ -64,5 +64,6 @@ def source(data: Any, batch_size: int, shuffle: bool, seed: int = 0) -> Source:
         return Batches(np.asarray(data[0]), np.asarray(data[1]), batch_size, shuffle, seed)
     if isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, dict)):
         return _Iterable(data)
+    hint = "; write fit((x, y))" if isinstance(data, np.ndarray) else ""
     raise TypeError(f"data must be (x, y), Batches or an iterable of batches, "
-                    f"got {type(data).__name__}")
+                    f"got {type(data).__name__}{hint}")
