@@ -7,7 +7,7 @@ a gradient is added as soon as it is known.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,19 +26,7 @@ from fastnn.runtime.random import get_rng_state, next_step, set_rng_state
 from fastnn.runtime.shared import free_arena
 from fastnn.trace import flat
 from fastnn.training_graph import check_finite, loss_graph, optimizer_nodes, trained
-
-
-def shares(loss: Any, targets: Sequence[Any]) -> list[float]:
-    """What the loss of each part counts in that of the whole batch.
-
-    A loss with reduction="sum" is the sum of the parts' losses. Any other is taken for a mean: over
-    what its method `count(target)` says, else over the examples.
-    """
-    if getattr(loss, "reduction", "mean") == "sum":
-        return [1.0] * len(targets)
-    count = getattr(loss, "count", lambda target: len(flat(target)[0]))
-    counts = [float(count(target)) for target in targets]
-    return [part / sum(counts) if sum(counts) else 1 / len(counts) for part in counts]
+from fastnn.weighing import Weighing, shares, weighing
 
 
 class MicroBatches:
@@ -54,6 +42,7 @@ class MicroBatches:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.keep_output, self.limit = layout, keep_output, limit
         self.outputs: list[np.ndarray] = []
+        self.weighing = Weighing(loss)
         self._parts, self._updates = Parts(self._make, modes), PlanCache(modes)
         self._warned = False
         self._share = np.ones(1, np.float32)
@@ -87,7 +76,9 @@ class MicroBatches:
         for array in self._sums.values():
             array[...] = 0
         with self._all_or_nothing():
-            for piece, share in zip(cut, shares(self.loss, [y for _, y in cut]), strict=True):
+            self._parts.get(specs, examples_in(cut[0]), self.limit)  # which tells how parts weigh
+            weights = [self.weighing.weight(y) for _, y in cut]
+            for piece, share in zip(cut, shares(weights), strict=True):
                 loss, output = self._add(specs, piece, share)
                 total += loss
                 outputs += output
@@ -148,6 +139,7 @@ class MicroBatches:
     def _make(self, whole: Any, specs: Any, limit: int | None) -> Compiled:
         x, y = specs
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, x, y, self.layout)
+        self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(y)):])
         seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)
         wanted = trained(self.optimizer)
         sums = [accumulate(self._sum_of(parameter), grad)

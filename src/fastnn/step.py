@@ -32,7 +32,7 @@ from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import Alone, turn
-from fastnn.trace import trace
+from fastnn.trace import flat, trace
 from fastnn.training_graph import (
     check_finite,
     check_parts,
@@ -42,6 +42,7 @@ from fastnn.training_graph import (
     trainable,
     trained,
 )
+from fastnn.weighing import Weighing, weighing
 
 
 class TrainStep:
@@ -54,9 +55,10 @@ class TrainStep:
     a float; several inputs or targets are tuples.
     accumulate: the number of parts in which a batch is computed, whose gradients are added up for
     one update; or "auto": one, or the fewest that fit where no plan of the whole batch fits the
-    budget. A loss counts as a mean over examples, or as it says itself (`reduction`, `count`): the
-    parts give the gradient of the whole batch, up to rounding, but batch norm sees each alone, of
-    which a warning tells.
+    budget. Parts weigh as the loss weighs targets: as cross-entropy does (ignore_index, class
+    weights), or as the loss says (`reduction = "sum"`, a method `count(target)`), else by their
+    examples. They give the gradient of the whole batch, up to rounding, but batch norm sees each
+    alone, of which a warning tells.
 
     A steady step (same shapes, modes and threads as the step before) takes no memory: every value,
     gradient and workspace lies in one arena, and neither the allocator nor a fresh page is asked
@@ -80,6 +82,7 @@ class TrainStep:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.keep_output, self.accumulate = layout, keep_output, accumulate
         self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
+        self.weighing = Weighing(loss)  # how the loss counts targets, as its last graph has it
         self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
         self._micro: MicroBatches | None = None
@@ -117,6 +120,7 @@ class TrainStep:
 
     def _make(self, specs: tuple[Any, Any]) -> Compiled:
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, *specs, self.layout)
+        self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(specs[1])):])
         forward = [loss, *outputs]
         wanted = trained(self.optimizer)
         grads = dict(zip(wanted, gradients(loss, wanted), strict=True))
@@ -156,7 +160,9 @@ class TrainStep:
         with explained(("x", "y"), (x, y)):
             micro, parts = self._cut(specs_of(values))
             self._compiled = None
-            return LossValue(micro.step(values, parts))
+            loss = micro.step(values, parts)
+        self.weighing = micro.weighing
+        return LossValue(loss)
 
     def _cut(self, specs: Any) -> tuple[MicroBatches, int]:
         """What computes batches in parts, and in how many a batch of these specs is."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastnn.data.arrays import PIECE_VALUES, Array, as_float, gather, gather_bytes, is_mapped
 from fastnn.data.augment import is_in_place
-from fastnn.data.checks import check_arrays, check_finite
+from fastnn.data.checks import IGNORED, check_arrays, check_finite
 from fastnn.data.preprocess import Preprocessor
 
 Augment = Callable[[Array, np.random.Generator], Array]
@@ -46,6 +46,7 @@ class Batches:
         preprocess: a fitted `Standardize`, `MeanImage`, ...; applied after `transform`.
         indices: (m,), the examples to use, each in 0..n-1; `None`: all. Splits data, a
             memory-mapped file too, without a copy.
+        ignore_index: the class number of targets that do not count, as the loss has it.
 
     Raises:
         ValueError: as `check_arrays`; or an argument is out of range.
@@ -73,8 +74,9 @@ class Batches:
         transform: Augment | None = None,
         preprocess: Preprocess | None = None,
         indices: npt.NDArray[np.int64] | None = None,
+        ignore_index: int = IGNORED,
     ) -> None:
-        check_arrays(x, y)
+        check_arrays(x, y, ignore_index=ignore_index)
         indices = np.arange(len(x)) if indices is None else np.asarray(indices)
         if indices.ndim != 1 or not len(indices):
             raise ValueError(f"indices has shape {indices.shape}, expected (m,) with m above 0")

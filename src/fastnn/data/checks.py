@@ -5,8 +5,12 @@ import numpy as np
 from fastnn.advice import dtype_hint
 from fastnn.data.arrays import Array, is_mapped, pieces
 
+IGNORED = -100  # the class number that cross-entropy leaves out by default, as PyTorch's
 
-def check_arrays(x: Array, y: Array, classes: int | None = None, source: str = "") -> None:
+
+def check_arrays(
+    x: Array, y: Array, classes: int | None = None, source: str = "", ignore_index: int = IGNORED
+) -> None:
     """Check that examples `x` and targets `y` can be trained on.
 
     Memory-mapped floating-point examples are not read here: `Batches` checks them batch by
@@ -19,6 +23,7 @@ def check_arrays(x: Array, y: Array, classes: int | None = None, source: str = "
             point targets, (n, ...), finite.
         classes: how many classes there are; `None`: class numbers have no upper limit.
         source: the file or folder that the arrays come from, named in errors.
+        ignore_index: the number of targets that do not count, which is no class.
 
     Raises:
         ValueError: an array is of the wrong type, rank or length, is empty, or holds NaN or
@@ -29,7 +34,7 @@ def check_arrays(x: Array, y: Array, classes: int | None = None, source: str = "
         >>> check_arrays(np.zeros((4, 3)), np.array([0, 1, 2, 1]), classes=2)
         Traceback (most recent call last):
             ...
-        ValueError: y holds class 2 (example 2), expected 0..1
+        ValueError: y holds class 2 (example 2), expected 0..1, or ignore_index=-100
     """
     where = f"{source}: " if source else ""
     for name, array in (("x", x), ("y", y)):
@@ -61,7 +66,7 @@ def check_arrays(x: Array, y: Array, classes: int | None = None, source: str = "
             f"{where}y has shape {y.shape}, expected one class number per example, "
             f"({len(x)},){hint}"
         )
-    _check_class_numbers(y, classes, where)
+    _check_class_numbers(y, classes, where, ignore_index)
 
 
 def check_finite(name: str, array: Array, where: str = "") -> None:
@@ -88,17 +93,19 @@ def check_finite(name: str, array: Array, where: str = "") -> None:
         first += len(piece)
 
 
-def _check_class_numbers(y: Array, classes: int | None, where: str) -> None:
+def _check_class_numbers(y: Array, classes: int | None, where: str, ignore_index: int) -> None:
     expected = "0 or more" if classes is None else f"0..{classes - 1}"
     first = 0
     for piece in pieces(y):
         wrong = piece < 0
         if classes is not None:
             wrong = wrong | (piece >= classes)
+        wrong &= piece != ignore_index
         if wrong.any():
             position = np.argwhere(wrong)[0]
             raise ValueError(
                 f"{where}y holds class {piece[tuple(position)]} "
-                f"(example {first + int(position[0])}), expected {expected}"
+                f"(example {first + int(position[0])}), expected {expected}, "
+                f"or ignore_index={ignore_index}"
             )
         first += len(piece)

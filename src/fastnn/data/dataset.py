@@ -114,6 +114,8 @@ def _numbered_classes(train: Split, test: Split | None, source: str) -> tuple[st
         return ()
     targets = [split[1] for split in (train, test) if split is not None]
     largest = max(int(piece.max()) for y in targets for piece in pieces(y))
+    if largest < 0:
+        raise ValueError(f"{source}: no target counts, all are {largest}, expected class numbers")
     if largest >= max(10_000, train[1].size):
         raise ValueError(
             f"{source}: y holds class {largest} for {train[1].size} targets, "

@@ -9,7 +9,7 @@ import numpy as np
 from fastnn.graph import INDEX, Spec
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer
-from fastnn.ops.cross_entropy import REDUCTIONS, cross_entropy
+from fastnn.ops.cross_entropy import REDUCTIONS, counted, cross_entropy
 from fastnn.ops.mse_loss import mse_loss
 
 
@@ -37,11 +37,9 @@ class CrossEntropyLoss(Module):
                              self.label_smoothing)
 
     def count(self, target: Any) -> float:
-        """What the mean over a target's classes is divided by: a batch in parts is weighted so."""
-        target = np.asarray(target)
-        counted = target[target != self.ignore_index]
-        return float(counted.size if self.weight is None
-                     else self.weight.data.take(counted, mode="clip").sum(dtype=np.float64))
+        """What the mean over a target's classes is divided by: batches and parts weigh so."""
+        return counted(np.asarray(target), self.ignore_index,
+                       None if self.weight is None else self.weight.data)
 
     def target_spec(self, output: Spec) -> Spec:
         """What the target looks like for an output."""
@@ -59,3 +57,7 @@ class MSELoss(Module):
 
     def forward(self, output: Any, target: Any) -> Any:
         return mse_loss(output, target, self.reduction)
+
+    def count(self, target: Any) -> float:
+        """How many numbers the mean is over."""
+        return float(np.size(target))

@@ -108,6 +108,13 @@ def _hint(target: tuple[int, ...], logits: tuple[int, ...]) -> str:
     return ""
 
 
+def counted(target: np.ndarray, ignore_index: int, weight: np.ndarray | None) -> float:
+    """What the mean over class numbers is divided by: how many count, or their classes' weights."""
+    counting = target[target != ignore_index]
+    return float(counting.size if weight is None
+                 else weight.take(counting, mode="clip").sum(dtype=np.float64))
+
+
 def cross_entropy(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100,
     reduction: str = "mean", label_smoothing: float = 0.0,

@@ -15,6 +15,7 @@ from fastnn.runtime.turns import Alone, turn
 from fastnn.trace import flat
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.sources import Source
+from fastnn.weighing import Weighing, weighing
 
 
 class Loss(Module):
@@ -35,14 +36,17 @@ class Evaluation(Module):
         super().__init__()
         self.model, self.loss = model, Loss(loss)
         self.alone = Alone("a step or an evaluation of this model")  # modes are the model's
+        self.weighing = Weighing(loss)
 
     def forward(self, x: Any, y: Any) -> tuple[Any, Any]:
         inputs = x if isinstance(x, tuple) else (x,)
         output = self.model(*inputs)
-        return output, self.loss(output, y)
+        loss = self.loss(output, y)
+        self.weighing = weighing(self.loss.loss, loss, flat(y))
+        return output, loss
 
     def measure(self, data: Source, memory_budget: Budget = None) -> dict[str, float]:
-        """{"loss": ..., "accuracy": ...} over all batches, each example counting the same.
+        """{"loss": ..., "accuracy": ...} of all batches as of one; batches weigh as the loss does.
 
         A batch that does not fit the budget is computed in parts, to the same bits. Raises
         MemoryBudgetError if that does not help: a single example does not fit, or the loss.
@@ -61,7 +65,8 @@ class Evaluation(Module):
                         output, loss = self._apart(x, y)
                 except NonFiniteError as error:
                     raise NonFiniteError(f"evaluation, batch {number + 1}: {error}") from error
-                averages.add(float(loss), len(flat(x)[0]), count_correct(output, y))
+                averages.add(float(loss), self.weighing.weight(y), len(flat(x)[0]),
+                             count_correct(output, y, self.weighing.ignore_index))
         return averages.values()
 
     def _apart(self, x: Any, y: Any) -> tuple[Any, Any]:

@@ -29,17 +29,18 @@ def count_correct(output: Any, target: Any, ignore_index: int = -100) -> tuple[i
     return int(right.sum()), int(counted.sum())
 
 
-def accuracy(output: Any, target: Any) -> float:
+def accuracy(output: Any, target: Any, ignore_index: int = -100) -> float:
     """The share of right predictions: argmax over classes equals the target.
 
-    output: (n, classes, ...). target: (n, ...) class numbers.
+    output: (n, classes, ...). target: (n, ...) class numbers; those that are `ignore_index` do not
+    count.
 
     Raises ValueError for real targets, shapes that do not fit, or none that counts.
 
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
-    counts = count_correct(output, target)
+    counts = count_correct(output, target, ignore_index)
     if counts is None or counts[1] == 0:
         raise ValueError(f"accuracy needs outputs (n, classes, ...) and class numbers (n, ...), "
                          f"got {np.shape(output)} and {np.shape(target)}")
@@ -47,31 +48,42 @@ def accuracy(output: Any, target: Any) -> float:
 
 
 class Averages:
-    """Loss and accuracy so far, each example counting the same; its sums can be saved.
+    """Loss and accuracy of all batches so far as of one; its sums can be saved.
 
     >>> averages = Averages()
-    >>> averages.add(0.5, 3, (2, 3))
-    >>> averages.add(1.5, 1, (1, 1))
+    >>> averages.add(0.5, 3.0, 3, (2, 3))
+    >>> averages.add(1.5, 1.0, 2, (1, 1))
     >>> averages.values()
     {'loss': 0.75, 'accuracy': 0.75}
     """
 
     def __init__(self, sums: Mapping[str, Any] | None = None) -> None:
-        self.loss, self.examples, self.right, self.counted = 0.0, 0, 0, 0
-        for name in vars(self) if sums else ():
-            setattr(self, name, type(getattr(self, name))(sums[name]))  # type: ignore[index]
+        self.loss, self.weight, self.examples, self.right, self.counted = 0.0, 0.0, 0, 0, 0
+        if sums is not None:  # earlier checkpoints have no weight: each example counted the same
+            sums = {"weight": sums["examples"], **sums}
+            for name, zero in vars(self).items():
+                setattr(self, name, type(zero)(sums[name]))
 
-    def add(self, loss: float, examples: int, correct: tuple[int, int] | None) -> None:
-        """Count a batch: its mean loss, its size, and (right, counted) predictions."""
-        self.loss += loss * examples
+    def add(
+        self, loss: float, weight: float | None, examples: int, correct: tuple[int, int] | None
+    ) -> None:
+        """Count a batch: its loss, what that weighs, its size, and (right, counted) predictions.
+
+        A loss that weighs 0 is a mean over nothing; one that weighs None is a sum.
+        """
+        if weight is None:
+            self.loss, self.weight = self.loss + loss, 1.0
+        elif weight:
+            self.loss += loss * weight
+            self.weight += weight
         self.examples += examples
         if correct is not None:
             self.right += correct[0]
             self.counted += correct[1]
 
     def values(self) -> dict[str, float]:
-        """The averages; accuracy only where there is one."""
-        result = {"loss": self.loss / self.examples} if self.examples else {}
+        """The averages; only those of which something counts."""
+        result = {"loss": self.loss / self.weight} if self.weight else {}
         if self.counted:
             result["accuracy"] = self.right / self.counted
         return result

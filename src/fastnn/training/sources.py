@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn.data import Batches
+from fastnn.data.checks import IGNORED
 
 Batch = tuple[Any, Any]
 
@@ -47,10 +48,13 @@ class _Iterable:
                              "once: pass a list, or an object that can be iterated again")
 
 
-def source(data: Any, batch_size: int, shuffle: bool, seed: int = 0) -> Source:
+def source(
+    data: Any, batch_size: int, shuffle: bool, seed: int = 0, ignore_index: int = IGNORED
+) -> Source:
     """Batches of (x, y) arrays, of a `Batches`, or of any iterable.
 
     data: a tuple (x, y) of arrays; `fastnn.data.Batches`; or an iterable of pairs.
+    ignore_index: the class number of arrays that the loss leaves out.
 
     Raises ValueError or TypeError for anything else.
     """
@@ -61,7 +65,8 @@ def source(data: Any, batch_size: int, shuffle: bool, seed: int = 0) -> Source:
         if len(data) != 2 or any(isinstance(part, (tuple, list)) for part in data):
             raise ValueError("a tuple of data must be (x, y), two arrays; for several inputs or "
                              "targets pass an iterable of batches")
-        return Batches(np.asarray(data[0]), np.asarray(data[1]), batch_size, shuffle, seed)
+        return Batches(np.asarray(data[0]), np.asarray(data[1]), batch_size, shuffle, seed,
+                       ignore_index=ignore_index)
     if isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, dict)):
         return _Iterable(data)
     hint = "; write fit((x, y))" if isinstance(data, np.ndarray) else ""

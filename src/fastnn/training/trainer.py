@@ -81,7 +81,8 @@ class Trainer:
 
         Each dict: epoch, loss, accuracy, validation_loss, validation_accuracy, lr, seconds;
         those that make no sense are left out. Training averages are over the epoch's batches, as
-        the net changes and with augmentation and dropout.
+        the net changes and with augmentation and dropout. A batch of which no target counts makes
+        no step.
 
         Raises NonFiniteError with the place; KeyboardInterrupt on Ctrl-C and SystemExit on
         SIGTERM, between two batches, after the callbacks had a chance to save; MemoryBudgetError
@@ -91,8 +92,9 @@ class Trainer:
             raise ValueError(f"epochs must be 1 or more, got {epochs}")
         if seed is None:
             seed = int(get_rng_state()["key"][0])  # type: ignore[index]
-        training = source(data, batch_size, shuffle, seed)
-        held_out = None if validation is None else source(validation, batch_size, False)
+        ignored = self.train_step.weighing.ignore_index
+        training = source(data, batch_size, shuffle, seed, ignored)
+        held_out = None if validation is None else source(validation, batch_size, False, 0, ignored)
         with self._alone:
             return self._fit(training, held_out, epochs)
 
@@ -145,14 +147,22 @@ class Trainer:
 
     def _step_and_count(self, x: Any, y: Any) -> None:
         self._set_rate()
+        if self.train_step.weighing.weight(y) == 0:  # a mean over nothing: no step to make
+            self.averages.add(0.0, 0.0, len(flat(x)[0]), None)
+        else:
+            self._train_and_count(x, y)
+        self.batch += 1
+        self.steps += 1
+
+    def _train_and_count(self, x: Any, y: Any) -> None:
         try:
             loss = self.train_step(x, y)
         except NonFiniteError as error:
             raise NonFiniteError(f"epoch {self.epoch + 1}, batch {self.batch + 1}: {error}") \
                 from error
-        self.averages.add(loss, len(flat(x)[0]), count_correct(self.train_step.output, y))
-        self.batch += 1
-        self.steps += 1
+        weighing = self.train_step.weighing
+        self.averages.add(loss, weighing.weight(y), len(flat(x)[0]),
+                          count_correct(self.train_step.output, y, weighing.ignore_index))
 
     def _set_rate(self) -> None:
         if self.schedule is None:
@@ -167,13 +177,16 @@ class Trainer:
             getattr(callback, event)(self)
 
     def evaluate(self, data: Any, batch_size: int = 256) -> dict[str, float]:
-        """{"loss": ..., "accuracy": ...} over all examples, with the model in eval mode.
+        """{"loss": ..., "accuracy": ...} of all examples as of one batch, the model in eval mode.
 
-        data: as for `fit`. Accuracy is left out for real targets. The model's modes and the
+        data: as for `fit`. Neither depends on the batch size: batches weigh as the loss weighs
+        targets, and what it ignores counts in neither (see `TrainStep`). What makes no sense is
+        left out: accuracy of real targets, a loss of which nothing counts. The model's modes and the
         random state are as before. The memory budget holds here too: a batch that is too large for
         it is computed in parts, to the same bits; MemoryBudgetError if one example is too large.
         """
-        return self._evaluation.measure(source(data, batch_size, False),
+        return self._evaluation.measure(source(data, batch_size, False, 0,
+                                               self.train_step.weighing.ignore_index),
                                         self.train_step.memory_budget)
 
     # Checkpoints.

@@ -1,0 +1,97 @@
+"""What of a batch its loss counts: batches, and parts of one, weigh as the loss weighs targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn.data.checks import IGNORED
+from fastnn.graph import Graph, Leaf, Node, Tensor
+from fastnn.ops.cross_entropy import CrossEntropy, counted
+from fastnn.trace import flat
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How a loss counts the targets of a batch.
+
+    loss: a module or function. It may say what it divides by, with a method `count(target)`, that
+    it is a sum, with `reduction = "sum"`, and what it leaves out, with `ignore_index`. node: the
+    cross-entropy in its graph, which tells what the loss does not. target: the number of the array
+    that this one reads, among flat targets. whole: it is the loss, not a part of it.
+    """
+
+    loss: Any
+    node: Node | None = None
+    target: int = 0
+    whole: bool = False
+
+    def weight(self, target: Any) -> float | None:
+        """What the mean over a batch's targets is divided by; None if the loss is a sum.
+
+        Where nothing tells: the number of examples.
+        """
+        if getattr(self.loss, "reduction", "mean") == "sum":
+            return None
+        if hasattr(self.loss, "count"):
+            return float(self.loss.count(target))
+        array = flat(target)[self.target]
+        op = None if self.node is None else self.node.op
+        if isinstance(op, CrossEntropy) and op.reduction == "mean":
+            assert self.node is not None
+            return counted(np.asarray(array), op.ignore_index, _class_weights(self.node))
+        if isinstance(op, CrossEntropy) and op.reduction == "sum" and self.whole:
+            return None
+        return float(len(array))
+
+    @property
+    def ignore_index(self) -> int:
+        """The class number that does not count."""
+        said = getattr(self.loss, "ignore_index", None)
+        if isinstance(said, int):
+            return said
+        op = None if self.node is None else self.node.op
+        return op.ignore_index if isinstance(op, CrossEntropy) else IGNORED
+
+
+def _class_weights(node: Node) -> np.ndarray | None:
+    weight = node.inputs[2].node.op
+    assert isinstance(node.op, CrossEntropy) and isinstance(weight, Leaf)
+    return getattr(weight.source, "memory", weight.source) if node.op.weighted else None
+
+
+def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
+    """How a loss weighs, as its graph has it.
+
+    value: the loss, traced. targets: the arrays of targets in that trace. A graph tells nothing
+    that has several cross-entropies unlike each other, or one of computed targets or weights.
+    """
+    found: dict[Any, Node] = {}
+    for node in Graph.trace((), (value,)).nodes:
+        if isinstance(node.op, CrossEntropy):
+            _, target, weight = node.inputs
+            if target not in targets or not isinstance(weight.node.op, Leaf) or (
+                    weight.node.op.kind == "input"):
+                return Weighing(loss)
+            source = id(weight.node.op.source) if node.op.weighted else None
+            found[node.op, target, source] = node
+    if len(found) != 1:
+        return Weighing(loss)
+    node = found.popitem()[1]
+    return Weighing(loss, node, list(targets).index(node.inputs[1]), value.node is node)
+
+
+def shares(weights: Sequence[float | None]) -> list[float]:
+    """What the loss of each part counts in that of the whole batch, from what the parts weigh.
+
+    >>> shares([1.0, 3.0]), shares([None, None])
+    ([0.25, 0.75], [1.0, 1.0])
+    """
+    known = [weight for weight in weights if weight is not None]
+    if len(known) < len(weights):  # a sum is the sum of the parts' losses
+        return [1.0] * len(weights)
+    total = sum(known)
+    return [weight / total if total else 1 / len(known) for weight in known]
