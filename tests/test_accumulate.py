@@ -7,9 +7,10 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn, optim
-from fastnn.accumulate import shares
 from fastnn.parts import sizes
 from fastnn.runtime.process_memory import resident_bytes
+from fastnn.weighing import Weighing
+from fastnn.weighing import shares as shares_of
 from tests.fresh import in_a_fresh_process
 from tests.nets import Mlp, Residual, batch_for, make
 
@@ -44,9 +45,9 @@ def same(one, other):
     return all(one[name].tobytes() == other[name].tobytes() for name in one)
 
 
-def targets(count=10):
+def targets(count=10, ignored=-100):
     x, y = batch_for("residual", count)
-    y[[0, 1, 2, 3, 7]] = -100
+    y[[0, 1, 2, 3, 7]] = ignored
     return x, y
 
 
@@ -54,12 +55,38 @@ def mean_of_squares(output, target):
     return fn.mean(fn.square(output - target))
 
 
+WEIGHTS = np.array([0.1, 2.0, 0.7, 1.0], np.float32)
+
+
+class Around(nn.Module):
+    """A loss of somebody's own, which does not say what it counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.CrossEntropyLoss(WEIGHTS, ignore_index=255)
+
+    def forward(self, output, target):
+        return self.inner(2.0 * output, target) + 0.25
+
+
 LOSSES = {
     "mean": lambda: nn.CrossEntropyLoss(label_smoothing=0.1),
     "sum": lambda: nn.CrossEntropyLoss(reduction="sum"),
-    "weights": lambda: nn.CrossEntropyLoss(weight=np.array([0.1, 2.0, 0.7, 1.0])),
+    "weights": lambda: nn.CrossEntropyLoss(weight=WEIGHTS),
     "squares": nn.MSELoss,
     "function": lambda: mean_of_squares,
+    "another ignore_index": lambda: nn.CrossEntropyLoss(ignore_index=255),
+    "another ignore_index, weights, smoothing": lambda: nn.CrossEntropyLoss(
+        weight=WEIGHTS, ignore_index=255, label_smoothing=0.2),
+    "another ignore_index, sum": lambda: nn.CrossEntropyLoss(ignore_index=255, reduction="sum"),
+    "function of cross-entropy": lambda: lambda output, target: 0.5 * fn.cross_entropy(
+        output, target, WEIGHTS, ignore_index=255),
+    "function, sum": lambda: lambda output, target: fn.cross_entropy(
+        output, target, ignore_index=255, reduction="sum"),
+    "module around cross-entropy": Around,
+    "two cross-entropies alike": lambda: lambda output, target: fn.add(
+        fn.cross_entropy(output, target, ignore_index=255),
+        fn.cross_entropy(2.0 * output, target, ignore_index=255)),
 }
 
 
@@ -67,8 +94,9 @@ LOSSES = {
 @pytest.mark.parametrize("parts", [2, 3, 4, 10])
 def test_parts_make_the_step_of_the_whole_batch(name, parts):
     """Also where some examples do not count, in one part none (parts = 10, and 3: 4 + 3 + 3)."""
-    x, y = targets() if name != "squares" and name != "function" else (
-        batch_for("residual", 10)[0], np.random.default_rng(1).normal(size=(10, 4)))
+    x, y = targets(ignored=255 if name in list(LOSSES)[5:] else -100)
+    if name in ("squares", "function"):
+        y = np.random.default_rng(1).normal(size=(10, 4))
     whole, one = plain(loss=LOSSES[name]())
     cut, several = plain(parts, LOSSES[name]())
     for _ in range(3):
@@ -79,6 +107,10 @@ def test_parts_make_the_step_of_the_whole_batch(name, parts):
 
 def test_sizes_and_shares():
     assert [sizes(10, parts) for parts in (1, 3, 10)] == [[10], [4, 3, 3], [1] * 10]
+
+    def shares(loss, targets):
+        return shares_of([Weighing(loss).weight(target) for target in targets])
+
     y = [np.array([0, -100, 1]), np.array([-100, -100]), np.array([2])]
     assert shares(nn.CrossEntropyLoss(), y) == [2 / 3, 0, 1 / 3]
     assert shares(nn.CrossEntropyLoss(weight=np.array([1, 2, 5])), y) == [3 / 8, 0, 5 / 8]

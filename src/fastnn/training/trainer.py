@@ -181,9 +181,10 @@ class Trainer:
 
         data: as for `fit`. Neither depends on the batch size: batches weigh as the loss weighs
         targets, and what it ignores counts in neither (see `TrainStep`). What makes no sense is
-        left out: accuracy of real targets, a loss of which nothing counts. The model's modes and the
-        random state are as before. The memory budget holds here too: a batch that is too large for
-        it is computed in parts, to the same bits; MemoryBudgetError if one example is too large.
+        left out: accuracy of real targets, a loss of which nothing counts. The model's modes and
+        the random state are as before. The memory budget holds here too: a batch that is too large
+        for it is computed in parts, to the same bits; MemoryBudgetError if one example is too
+        large.
         """
         return self._evaluation.measure(source(data, batch_size, False, 0,
                                                self.train_step.weighing.ignore_index),
