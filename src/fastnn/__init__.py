@@ -51,6 +51,7 @@ from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.runtime.threads import get_num_threads, set_num_threads
 from fastnn.step import TrainStep, memory_frontier, value_and_grad
 from fastnn.training import CheckpointError, Trainer, load, save
+from fastnn.version import VERSION as __version__
 
 globals().update(_FUNCTIONS)  # relu, sigmoid, ...: the rows of the pointwise table
 

@@ -1,12 +1,14 @@
 """fastnn bench: what it prints and writes, and a sentence for every mistake."""
 
 import json
+import re
 import signal
-from importlib.metadata import PackageNotFoundError, version
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import fastnn as fn
 from tests.cli.command import run, start
 
 QUICK = ("--rounds", "2", "--seconds", "0.001", "--threads", "1")
@@ -14,11 +16,10 @@ QUICK = ("--rounds", "2", "--seconds", "0.001", "--threads", "1")
 
 def test_version(tmp_path: Path) -> None:
     code, output, errors = run("--version", folder=tmp_path)
-    try:
-        expected = version("fastnn")
-    except PackageNotFoundError:  # run from a folder of sources
-        expected = "unknown"
-    assert (code, errors) == (0, "") and output.split()[-1] == expected
+    assert (code, errors) == (0, "") and output.split()[-1] == fn.__version__
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "fastnn.version.VERSION"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", fn.__version__)
 
 
 def test_a_step_to_a_file(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import fastnn as fn
 from fastnn.cli.model import make_model
 from tests.cli.command import COMMAND, NET, run, write_data
 
-FILES = {"checkpoint.safetensors", "curves.png", "history.jsonl", "result.json", "settings.json",
-         "weights.safetensors"}
+FILES = {"checkpoint.safetensors", "curves.png", "history.jsonl", "result.json", "run.json",
+         "settings.json",         "weights.safetensors"}
 FIGURES = {"epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "lr", "seconds"}
 
 

@@ -168,7 +168,7 @@ def test_pictures_are_taken_as_seen(tmp_path, orientation, suffix):
 
 
 def test_other_kinds_of_pictures(tmp_path):
-    """Palette with transparency, CMYK, an animation, and grey with alpha become RGB; 16 bits not."""
+    """Palettes, CMYK, animations and grey with alpha become RGB; 16 bits do not."""
     (tmp_path / "a").mkdir()
     red = Image.new("RGB", (4, 4), (255, 0, 0))
     palette = red.convert("P", palette=Image.Palette.ADAPTIVE, colors=4)

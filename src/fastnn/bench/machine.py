@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from fastnn._kernels.dispatch import level
-from fastnn.runtime.machine import installed_version, processor
+from fastnn.runtime.machine import processor
+from fastnn.version import VERSION
 
 
 def machine() -> dict[str, Any]:
     """Facts for a report."""
     return {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(),
             "python": platform.python_version(), "numpy": np.__version__,
-            "fastnn": installed_version(),
+            "fastnn": VERSION,
             "instruction_set": level(), "load": [round(value, 2) for value in os.getloadavg()],
             "date": datetime.now(UTC).isoformat(timespec="seconds")}
 

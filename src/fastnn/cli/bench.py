@@ -19,6 +19,7 @@ from fastnn.bench.modes import ENGINES, modes_of
 from fastnn.bench.nets import NETS
 from fastnn.bench.rows import ROWS
 from fastnn.bench.turns import WorkerError
+from fastnn.cli.stopped import Stopped
 from fastnn.files.write import replacing
 from fastnn.runtime.threads import MAX_THREADS, get_num_threads
 
@@ -174,7 +175,7 @@ def sweep(
             _log(f"{len(results)}/{len(rows)} {result['row']}: {', '.join(times)}")
     except KeyboardInterrupt as interrupt:
         _show(report, sweep_report.table(results), json_file)
-        raise click.ClickException(
+        raise Stopped(
             f"stopped after {len(results)} of {len(rows)} shapes") from interrupt
     _show(report, sweep_report.table(results), json_file)
 

@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_info
 from fastnn._kernels.dispatch import lanes, level, levels
 from fastnn.plan.budget import format_bytes
 from fastnn.runtime.threads import get_num_threads
+from fastnn.version import VERSION
 
-PACKAGES = ("fastnn", "numpy", "scipy", "threadpoolctl", "click", "rich",
+PACKAGES = ("numpy", "scipy", "threadpoolctl", "click", "rich",
             "matplotlib", "pillow")
 
 
@@ -44,7 +45,7 @@ def _text(value: Any) -> str:
 
 
 def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    found: dict[str, str | None] = {"fastnn": VERSION, "python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = version(name)

@@ -9,8 +9,9 @@ import click
 from fastnn.cli.bench import bench
 from fastnn.cli.doctor import doctor
 from fastnn.cli.plan import plan
+from fastnn.cli.stopped import Stopped
 from fastnn.cli.train import train
-from fastnn.runtime.machine import installed_version
+from fastnn.version import VERSION
 
 EXPECTED = (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError)
 
@@ -23,6 +24,8 @@ class Commands(click.Group):
             return super().invoke(context)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
+        except KeyboardInterrupt as interrupt:
+            raise Stopped("stopped") from interrupt
         except EXPECTED as error:
             raise click.ClickException(sentence(error)) from error
 
@@ -39,7 +42,7 @@ def sentence(error: BaseException) -> str:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(installed_version(), prog_name="fastnn")
+@click.version_option(VERSION, prog_name="fastnn")
 def main() -> None:
     """Train convolutional nets on CPUs: fast, in a memory budget, exactly repeatable."""
 

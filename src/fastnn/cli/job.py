@@ -28,6 +28,7 @@ class Job:
     validation: Batches | None
     test: Batches | None
     trainer: Trainer
+    outputs: int  # of the model: classes, or real targets
 
 
 def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
@@ -44,14 +45,15 @@ def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
 
     manual_seed(settings.seed)
     classes = len(data.classes)
-    model = make_model(settings.model, classes or _targets(data), data.example_shape)
+    outputs = classes or _targets(data)
+    model = make_model(settings.model, outputs, data.example_shape)
     loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing) if classes \
         else nn.MSELoss()
     optimizer = _optimizer(settings, model)
     trainer = Trainer(model, loss, optimizer, _schedule(settings, optimizer, len(training)),
                       settings.memory_budget, callbacks, settings.accumulate)
     return Job(data, training, measured(data.train, held_out) if len(held_out) else None,
-               measured(data.test) if data.test else None, trainer)
+               measured(data.test) if data.test else None, trainer, outputs)
 
 
 def split(y: Any, share: float, seed: int) -> tuple[Any, Any]:

@@ -1,28 +1,28 @@
-"""The folder of a run: made anew, never written over."""
+"""The folder of a run: made anew, never written over, and one process's at a time."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from fastnn.files.regular import check_regular
 from fastnn.files.write import sweep
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
-SETTINGS, CURVES, RESULT = "settings.json", "curves.png", "result.json"
+SETTINGS, CURVES, RESULT, LOCK = "settings.json", "curves.png", "result.json", ".lock"
 
 
 def new_folder(output: str | None, model: str, data: str) -> Path:
-    """Make the folder of a new run: `output`, or runs/<model>-<data>-<date>-<time>.
-
-    Raises ValueError if `output` has something in it.
-    """
+    """Make the folder of a new run: `output`, or runs/<model>-<data>-<date>-<time>."""
     if output is not None:
         folder = Path(output)
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ValueError(f"{folder} is not empty: name a new folder, or go on with the run in "
-                             f"it by --resume {folder}")
         return folder
     words = [re.sub(r"[^\w.-]+", "-", Path(name.partition(":")[0]).stem) for name in (model, data)]
     stem = f"{'-'.join(words)}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -36,10 +36,61 @@ def new_folder(output: str | None, model: str, data: str) -> Path:
     raise ValueError(f"runs/{stem} and 999 more exist already")
 
 
-def old_folder(name: str) -> Path:
-    """The folder of a run to go on with; leftovers of a killed process are removed."""
-    folder = Path(name)
-    if not (folder / SETTINGS).is_file() or not (folder / CHECKPOINT).is_file():
-        raise ValueError(f"{folder} has no run to resume: expected {SETTINGS} and {CHECKPOINT}")
+def check_empty(folder: Path) -> None:
+    """Raise ValueError if a folder has something in it that is not our lock."""
     sweep(folder)
-    return folder
+    if any(path.name != LOCK for path in folder.iterdir()):
+        raise ValueError(f"{folder} is not empty: name a new folder, or go on with the run in "
+                         f"it by --resume {folder}")
+
+
+def check_run(folder: Path) -> None:
+    """Raise ValueError unless a folder has a run to go on with."""
+    if not (folder / SETTINGS).exists() or not (folder / CHECKPOINT).exists():
+        raise ValueError(f"{folder} has no run to resume: expected {SETTINGS} and {CHECKPOINT}")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Inside, the run in a folder is this process's alone.
+
+    The lock ends with the process, however that ends; the file that it lies on only says who
+    holds it, and goes at the end. Where a file system has no locks, nobody is kept away.
+
+    Raises ValueError that names the process which has the run; OSError.
+    """
+    path = folder / LOCK
+    descriptor = _locked(path)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+        try:
+            check_regular(os.fstat(descriptor).st_mode, path)
+            _lock(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if os.fstat(descriptor).st_nlink:  # its last holder did not just take it away
+            return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+        raise ValueError(f"{path.parent} belongs to {holder}, which trains in it: wait until it "
+                         "ends, or stop it") from error
+    except OSError:  # no locks on this file system
+        pass

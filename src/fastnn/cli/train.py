@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from click.core import ParameterSource
 
 from fastnn.cli.job import Job, absolute_data, make_job
 from fastnn.cli.model import absolute
+from fastnn.cli.run import model_in, write_run
 from fastnn.cli.run_folder import (
     CHECKPOINT,
     CURVES,
@@ -19,18 +22,21 @@ from fastnn.cli.run_folder import (
     RESULT,
     SETTINGS,
     WEIGHTS,
+    check_empty,
+    check_run,
+    held,
     new_folder,
-    old_folder,
 )
-from fastnn.cli.settings import LEARNING_RATES, Settings
+from fastnn.cli.settings import LEARNING_RATES, SCHEDULES, Settings
+from fastnn.cli.stopped import Stopped
 from fastnn.data.registry import DATASETS
-from fastnn.files.write import replacing
+from fastnn.files.write import replacing, sweep
 from fastnn.runtime.threads import get_num_threads, set_num_threads
 from fastnn.training import CheckpointCallback, History, ProgressBar, WeightsCallback, save
 from fastnn.training.curves import save_curves
 from fastnn.training.interrupt import Terminated
 
-WITH_RESUME = {"resume", "threads", "as_json"}  # options that do not change a run's results
+WITH_RESUME = {"resume", "epochs", "threads", "as_json"}  # options that a resumed run may have
 share = click.FloatRange(0, 1, max_open=True)
 positive = click.IntRange(1)
 
@@ -48,7 +54,7 @@ def _parts(context: click.Context, parameter: click.Parameter, value: str) -> in
               help=f"{', '.join(DATASETS)}; an .npz file; or a folder with .npy files, idx files, "
                    "or a folder of images for each class.")
 @click.option("--model", default="cnn", help="A name, or file.py:factory.")
-@click.option("--epochs", type=positive, default=20)
+@click.option("--epochs", type=positive, default=20, help="In all; --resume may name more.")
 @click.option("--batch-size", type=positive, default=128)
 @click.option("--lr", type=click.FloatRange(0, min_open=True), default=None, show_default=False,
               help="Learning rate, the highest of the schedule. "
@@ -57,7 +63,7 @@ def _parts(context: click.Context, parameter: click.Parameter, value: str) -> in
 @click.option("--momentum", type=share, default=0.9, help="Nesterov momentum of sgd.")
 @click.option("--weight-decay", type=click.FloatRange(0), default=5e-4)
 @click.option("--label-smoothing", type=share, default=0.0)
-@click.option("--schedule", type=click.Choice(["one-cycle", "cosine", "step", "none"]),
+@click.option("--schedule", type=click.Choice(SCHEDULES),
               default="one-cycle", help="How the learning rate changes.")
 @click.option("--augment/--no-augment", default=True, help="Whether to shift and flip images.")
 @click.option("--shift", type=click.IntRange(0), default=1, help="Most pixels to shift images by.")
@@ -80,7 +86,8 @@ def _parts(context: click.Context, parameter: click.Parameter, value: str) -> in
               help="Save a checkpoint every so many batches too.")
 @click.option("--resume", type=click.Path(exists=True, file_okay=False), default=None,
               show_default=False, metavar="FOLDER",
-              help="Go on with the run in a folder, to the same bits as without the stop.")
+              help="Go on with the run in a folder, to the same bits as without the stop; runs the "
+                   "model.py in it, if there is one. With --epochs: to that many in all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def train(
@@ -101,15 +108,24 @@ def train(
     if threads:
         set_num_threads(threads)
     stream = sys.stderr if as_json else sys.stdout
-    settings = Settings.read(old_folder(resume) / SETTINGS) if resume else _settings(options)
-    folder, job = _open(settings, resume, options["output"], stream)
-    _introduce(settings, job, folder, stream)
-    _fit(settings, job, folder)
-    result = _finish(settings, job, folder)
+    with ExitStack() as until_the_end:
+        if resume:
+            epochs = options["epochs"] if "epochs" in given else None
+            settings, folder, job = _go_on(Path(resume), epochs, stream, until_the_end)
+        else:
+            settings = _settings(options)
+            folder, job = _begin(settings, options["output"], stream, until_the_end)
+        _introduce(settings, job, folder, stream)
+        _fit(settings, job, folder)
+        try:
+            result, drawn = _finish(settings, job, folder)
+        except KeyboardInterrupt as interrupt:
+            raise Stopped(f"stopped while the trained model was tested; go on with: "
+                          f"fastnn train --resume {folder}") from interrupt
     if as_json:
         click.echo(json.dumps(result))
     else:
-        _report(result, folder)
+        _report(result, folder, drawn)
 
 
 def _settings(options: dict[str, Any]) -> Settings:
@@ -122,23 +138,54 @@ def _settings(options: dict[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def _open(
-    settings: Settings, resume: str | None, output: str | None, stream: Any
+def _begin(
+    settings: Settings, output: str | None, stream: Any, until_the_end: ExitStack
 ) -> tuple[Path, Job]:
-    """The run's folder and job. A folder is made only when the data and the model are good."""
-    callbacks: list[Any] = [ProgressBar(stream)]
-    job = make_job(settings, callbacks)
-    if resume:
-        folder = Path(resume)
-        job.trainer.resume(folder / CHECKPOINT)
-    else:
-        folder = new_folder(output, settings.model, settings.data)
+    """A new run's folder and job. A folder is made only when the data and the model are good."""
+    job = make_job(settings, [ProgressBar(stream)])
+    folder = new_folder(output, settings.model, settings.data)
+    until_the_end.enter_context(held(folder))
+    check_empty(folder)
+    write_run(folder, settings, job)
+    settings.write(folder / SETTINGS)
+    _save_on(job, settings, folder)
+    return folder, job
+
+
+def _go_on(
+    folder: Path, epochs: int | None, stream: Any, until_the_end: ExitStack
+) -> tuple[Settings, Path, Job]:
+    """The settings, folder and job of a run that resumes; epochs: how many in all, if others.
+
+    For another number of epochs the schedule is made anew, and the learning rate goes on with
+    what that one gives at the epoch that the run is at.
+    """
+    check_run(folder)
+    until_the_end.enter_context(held(folder))
+    sweep(folder)
+    before = Settings.read(folder / SETTINGS)
+    settings = before if epochs is None else replace(before, epochs=epochs)
+    job = make_job(replace(settings, model=model_in(folder, settings.model)),
+                   [ProgressBar(stream)])
+    trainer = job.trainer
+    trainer.resume(folder / CHECKPOINT)
+    if epochs is not None and epochs <= trainer.epoch:
+        raise ValueError(f"{folder}: {trainer.epoch} epochs are done, --epochs {epochs} adds none; "
+                         f"name how many there are to be in all, {trainer.epoch + 1} or more")
+    if settings != before:
+        if trainer.schedule is not None:
+            trainer.schedule.restart()
+        trainer.save(folder / CHECKPOINT)  # first, or a kill would leave another schedule's rates
         settings.write(folder / SETTINGS)
+    _save_on(job, settings, folder)
+    return settings, folder, job
+
+
+def _save_on(job: Job, settings: Settings, folder: Path) -> None:
     job.trainer.callbacks += [
         History(folder / HISTORY), WeightsCallback(folder / WEIGHTS),
         CheckpointCallback(folder / CHECKPOINT, settings.checkpoint_seconds or None,
                            settings.checkpoint_batches)]
-    return folder, job
 
 
 def _introduce(settings: Settings, job: Job, folder: Path, stream: Any) -> None:
@@ -159,14 +206,15 @@ def _introduce(settings: Settings, job: Job, folder: Path, stream: Any) -> None:
 
 def _fit(settings: Settings, job: Job, folder: Path) -> None:
     trainer = job.trainer
-    left = settings.epochs if trainer.batch or trainer.epoch < settings.epochs else 0
+    again = f"go on with: fastnn train --resume {folder}"
     try:
-        if left:
-            trainer.fit(job.training, job.validation, settings.epochs)
-    except (KeyboardInterrupt, Terminated) as interrupt:
-        raise click.ClickException(
-            f"stopped in epoch {trainer.epoch + 1} after batch {trainer.batch}, saved; "
-            f"go on with: fastnn train --resume {folder}") from interrupt
+        if trainer.batch or trainer.epoch < settings.epochs:
+            trainer.fit(job.training, job.validation, settings.epochs - trainer.first_epoch)
+    except KeyboardInterrupt as interrupt:
+        saved = "saved" if str(interrupt) else f"after what {CHECKPOINT} has"  # a second Ctrl-C
+        raise Stopped(f"stopped {trainer.place}, {saved}; {again}") from interrupt
+    except Terminated as interrupt:
+        raise click.ClickException(f"stopped {trainer.place}, saved; {again}") from interrupt
     except (ArithmeticError, MemoryError) as error:
         if not trainer.steps:
             raise
@@ -174,8 +222,8 @@ def _fit(settings: Settings, job: Job, folder: Path) -> None:
             f"{error}; the last checkpoint is {folder / CHECKPOINT}") from error
 
 
-def _finish(settings: Settings, job: Job, folder: Path) -> dict[str, Any]:
-    """Test, and write what a run leaves behind."""
+def _finish(settings: Settings, job: Job, folder: Path) -> tuple[dict[str, Any], bool]:
+    """Test, and write what a run leaves behind: (the result, whether there are curves)."""
     trainer = job.trainer
     save(folder / WEIGHTS, trainer.model)
     result: dict[str, Any] = {"run": str(folder), "epochs": trainer.epoch, **trainer.history[-1]}
@@ -191,12 +239,14 @@ def _finish(settings: Settings, job: Job, folder: Path) -> dict[str, Any]:
                     result.get("test_accuracy"))
     except ImportError as error:
         click.echo(f"no {CURVES}: {error}", err=True)
-    return result
+        return result, False
+    return result, True
 
 
-def _report(result: dict[str, Any], folder: Path) -> None:
-    click.echo(f"trained in {result['seconds']:.0f} s; weights, checkpoint, history and curves "
-               f"are in {folder}")
+def _report(result: dict[str, Any], folder: Path, drawn: bool) -> None:
+    files = "weights, checkpoint, history and curves" if drawn else \
+        "weights, checkpoint and history"
+    click.echo(f"trained in {result['seconds']:.0f} s; {files} are in {folder}")
     for part in ("test", "validation"):
         for name in ("accuracy", "loss"):
             if f"{part}_{name}" in result:

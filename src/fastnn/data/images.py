@@ -36,11 +36,11 @@ def load_image_folder(
     """Load images by class: folder/class/image, or folder/train/class and folder/test/class.
 
     All images are held in memory as uint8; a set that is larger belongs into .npy files (see
-    `load_npy`). Classes are numbered in the order of their sorted names. Passed over is what people
-    did not put there: hidden files and folders at any depth (.ipynb_checkpoints, ._1.png), __MACOSX,
-    and files that are no images by their suffix.
+    `load_npy`). Classes are numbered in the order of their sorted names. Passed over is what
+    people did not put there: hidden files and folders at any depth (.ipynb_checkpoints, ._1.png),
+    __MACOSX, and files that are no images by their suffix.
 
-    Pictures are taken as seen: turned as their EXIF orientation says; of an animation the first one.
+    Pictures are taken as seen, turned as their EXIF orientation says; of an animation the first.
     Colours are converted to one mode, transparency is dropped. Truncated ones, and those with more
     than 8 bits a channel, count as such that cannot be read.
 

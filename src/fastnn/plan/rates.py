@@ -19,7 +19,8 @@ from fastnn._kernels.dispatch import level
 from fastnn.files.read import read_json
 from fastnn.files.write import replacing
 from fastnn.plan.cost import CACHE, FIXED, Rates, fixed_rates
-from fastnn.runtime.machine import installed_version, processor
+from fastnn.runtime.machine import processor
+from fastnn.version import VERSION
 
 TIME_LIMIT = 60.0  # seconds for what takes about four on a machine with nothing else to do
 MOST_BYTES = 1 << 20  # of a file of rates, which has less than a thousand
@@ -37,7 +38,7 @@ def machine_rates(threads: int) -> Rates:
 
 @lru_cache(maxsize=16)  # one answer for a process, whatever happens to the file
 def _rates(threads: int, instructions: str, folder: Path) -> Rates:
-    facts = [processor(), instructions, str(threads), installed_version(), str(CACHE), *FIXED]
+    facts = [processor(), instructions, str(threads), VERSION, str(CACHE), *FIXED]
     name = sha256("\n".join(facts).encode()).hexdigest()[:16]
     path = folder / f"rates-{name}.json"
     kept = _read(path, threads)

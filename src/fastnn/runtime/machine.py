@@ -1,9 +1,8 @@
-"""What tells one machine from another: the processor's name, and the version of fastnn."""
+"""What tells one machine from another: the processor's name."""
 
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -16,11 +15,3 @@ def processor() -> str:
     names = [line.partition(":")[2].strip() for line in lines
              if line.startswith(("model name", "Model"))]
     return next(iter(names), platform.processor() or platform.machine())
-
-
-def installed_version() -> str:
-    """The version of fastnn; "unknown" when it runs from sources that are not installed."""
-    try:
-        return version("fastnn")
-    except PackageNotFoundError:
-        return "unknown"

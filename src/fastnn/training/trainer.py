@@ -124,11 +124,7 @@ class Trainer:
         for x, y in training.epoch(self.epoch, self.batch):
             self._step(x, y)
             self.seconds = before + time.perf_counter() - started
-            if interruption.number is not None:
-                self._call("on_interrupt")
-                raise interruption.error(
-                    f"stopped in epoch {self.epoch + 1} after batch {self.batch}; to go on, call "
-                    "fit again, or resume from a checkpoint in a new process")
+            self._stop_if(interruption)
             self._call("on_batch_end")
         self.batches = self.batches or self.batch
         record: Record = {"epoch": self.epoch + 1, **self.averages.values()}
@@ -139,6 +135,25 @@ class Trainer:
         self.history.append(record)
         self.epoch, self.batch, self.averages, self.seconds = self.epoch + 1, 0, Averages(), 0.0
         self._call("on_epoch_end")
+        self._stop_if(interruption)
+
+    def _stop_if(self, interruption: Interruption) -> None:
+        if interruption.number is None:
+            return
+        self._call("on_interrupt")
+        raise interruption.error(f"stopped {self.place}; to go on, call fit again, or resume from "
+                                 "a checkpoint in a new process")
+
+    @property
+    def place(self) -> str:
+        """How far training is, in words."""
+        return (f"in epoch {self.epoch + 1} after batch {self.batch}" if self.batch else
+                f"after epoch {self.epoch}")
+
+    @property
+    def first_epoch(self) -> int:
+        """The epochs before the fit that goes on, or that comes: its `epochs` count from there."""
+        return self._first_epoch if self._unfinished else self.epoch
 
     def _step(self, x: Any, y: Any) -> None:
         # The modes and the output are of this step, and others save all of it or nothing.

@@ -1,0 +1,115 @@
+"""What a run folder says of its model: all that using it needs beside the weights, in run.json."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn import nn
+from fastnn._kernels.dispatch import level
+from fastnn.cli.job import Job
+from fastnn.cli.model import make_model
+from fastnn.cli.run_folder import WEIGHTS
+from fastnn.cli.settings import Settings
+from fastnn.data import ChannelMean, MeanImage, Preprocessor, Standardize, Whiten
+from fastnn.files.read import read_bytes, read_json
+from fastnn.files.write import replacing
+from fastnn.training import load
+from fastnn.version import VERSION
+
+RUN, SOURCE = "run.json", "model.py"
+MOST_BYTES = 256 << 20  # a whitening of 1,000 features has a million numbers
+PREPROCESSORS = {kind.__name__: kind for kind in (Standardize, ChannelMean, MeanImage, Whiten)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model, ready to use, and what its numbers mean.
+
+    model: in eval mode, with its weights. preprocess: as it was fitted to the training examples.
+    classes: names by number; empty for real targets. example_shape: of an input. facts: versions
+    and the instruction-set level; another one may give other last bits.
+    """
+
+    model: nn.Module
+    preprocess: Preprocessor
+    classes: tuple[str, ...]
+    example_shape: tuple[int, ...]
+    facts: Mapping[str, str]
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """The model's outputs (n, ...) for examples as they are stored: (n, *example_shape).
+
+        uint8 examples count as numbers in [0, 1], as in training.
+        """
+        result: np.ndarray = self.model(self.preprocess.transform(np.asarray(x)))
+        return result
+
+
+def write_run(folder: Path, settings: Settings, job: Job) -> None:
+    """Write run.json, and a copy of the model's source where it is made by a file."""
+    preprocess = job.training.preprocess
+    assert isinstance(preprocess, Preprocessor)
+    if (path := source_of(settings.model)) is not None:
+        content = read_bytes(path)
+        with replacing(folder / SOURCE) as stream:
+            stream.write(content)
+    description = {
+        "model": {"name": settings.model, "num_classes": job.outputs,
+                  "example_shape": list(job.data.example_shape)},
+        "classes": list(job.data.classes),
+        "preprocess": {"kind": type(preprocess).__name__, "state": {
+            name: {"dtype": array.dtype.name, "shape": list(array.shape),
+                   "values": array.ravel().tolist()}  # JSON keeps every bit of a float64
+            for name, array in preprocess.state().items()}},
+        "facts": {"fastnn": VERSION, "numpy": np.__version__, "python": platform.python_version(),
+                  "instruction_set": level()}}
+    with replacing(folder / RUN) as stream:
+        stream.write(json.dumps(description, indent=1).encode() + b"\n")
+
+
+def read_run(folder: Path) -> Run:
+    """Make a run's model again, with its weights and preprocessing. Runs its model.py, if any.
+
+    Raises ValueError that names the file and what is wrong; OSError.
+    """
+    path = folder / RUN
+    content = read_json(path, MOST_BYTES)
+    try:
+        its, classes = content["model"], tuple(map(str, content["classes"]))
+        shape = tuple(int(size) for size in its["example_shape"])
+        preprocess = _preprocessor(content["preprocess"])
+        facts = {str(name): str(value) for name, value in content["facts"].items()}
+        name, outputs = str(its["name"]), int(its["num_classes"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path}: expected what a run says of its model ({error!r})") from error
+    model = make_model(model_in(folder, name), outputs, shape)
+    load(folder / WEIGHTS, model)
+    return Run(model.eval(), preprocess, classes, shape, facts)
+
+
+def source_of(model: str) -> Path | None:
+    """The file of a model "file.py:factory"; None for a model by name."""
+    return Path(model.rpartition(":")[0]) if ".py" in model else None
+
+
+def model_in(folder: Path, model: str) -> str:
+    """The model of a run: of its own copy of the file, whatever became of the file since."""
+    if source_of(model) is None or not (folder / SOURCE).exists():
+        return model
+    return f"{(folder / SOURCE).resolve()}:{model.rpartition(':')[2]}"
+
+
+def _preprocessor(content: Any) -> Preprocessor:
+    state = {name: np.array(array["values"], array["dtype"]).reshape(array["shape"])
+             for name, array in content["state"].items()}
+    if any(array.dtype.kind not in "fi" for array in state.values()):
+        raise ValueError("preprocessing holds more than numbers")
+    kind = content["kind"]
+    return PREPROCESSORS[kind].from_state(state)

@@ -1,0 +1,11 @@
+"""The exit code after Ctrl-C."""
+
+from __future__ import annotations
+
+import click
+
+
+class Stopped(click.ClickException):
+    """Ctrl-C ended the command: one sentence, and exit code 130, as shells have it."""
+
+    exit_code = 130
