@@ -75,7 +75,8 @@ class _Finder(ast.NodeVisitor):
         for line in source.splitlines(keepends=True):
             self._line_starts.append(self._line_starts[-1] + len(line))
         self._whole = range(1, len(self._line_starts))
-        self._lines, self._name = self._whole, None
+        self._lines = self._whole
+        self._name: str | None = None
         self._names: list[str] = []
         self._in_function = False
 
@@ -94,13 +95,13 @@ class _Finder(ast.NodeVisitor):
 
     def _go_on(self, node: ast.AST) -> None:
         before = self._lines, self._name, self._in_function
-        named = isinstance(node, (ast.FunctionDef, ast.ClassDef))
         if isinstance(node, ast.stmt):
             self._lines = self._lines_of(node)
             if not self._names and isinstance(node, ast.Assign | ast.AnnAssign):
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
                 self._name = target.id if isinstance(target, ast.Name) else None
-        if named:
+        named = isinstance(node, ast.FunctionDef | ast.ClassDef)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             self._names.append(node.name)
         for field, value in ast.iter_fields(node):
             if field in TYPES:

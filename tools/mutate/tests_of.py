@@ -121,7 +121,8 @@ class Tests:
         def cost(test: str) -> float:
             return self._seconds.get(test, 1.0) / (NEAR if test.startswith(folder) else 1)
 
-        chosen, total = [], 0.0
+        chosen: list[str] = []
+        total = 0.0
         for test in sorted(found, key=cost):
             total += self._seconds.get(test, 1.0)
             if total > most and chosen:

@@ -1,0 +1,139 @@
+"""Chains of blocks: a table says exactly what its schedules take, and cuts lie where little crosses."""
+
+import numpy as np
+import pytest
+
+from fastnn._kernels.chain_table import row_of
+from fastnn.plan.blocks import blocks
+from fastnn.plan.chain import make_chain, schedule, solve
+from fastnn.plan.lives import Lives
+from fastnn.plan.options import thresholds
+from tests.plan.oracles import LiveSets
+from tests.plan.random_problems import MOTIFS, UNIT, Forward, differentiate, random_problem
+
+PROBLEMS = {**{f"random {seed}": random_problem(seed, 12) for seed in range(12)},
+            **{name: make(0) for name, make in MOTIFS.items()}}
+
+
+def _check_runs(problem, order):
+    """Every task once in its order, only forward ones again, and no value is read unmade."""
+    assert list(dict.fromkeys(order)) == list(problem.everything)
+    made = set()
+    seen = set()
+    for number in order:
+        task = problem.tasks[number]
+        assert number not in seen or task.again
+        assert made.issuperset(task.inputs)
+        made.update(task.outputs)
+        seen.add(number)
+
+
+def _schedules(problem, most):
+    """(units, what the table says of the seconds, the schedule) of each limit, in UNITs."""
+    parts = blocks(problem, most)
+    table = solve(make_chain(problem, parts), 256 * UNIT)
+    assert table.unit == UNIT
+    seconds = table.seconds[row_of(0, len(parts) - 1)]
+    return [(limit, float(seconds[limit]), schedule(problem, table, limit))
+            for limit in table.limits()]
+
+
+@pytest.mark.parametrize("most", [3, 6, 12])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_table_says_what_its_schedules_take(name, most):
+    """Seconds to rounding; bytes never more than the limit."""
+    problem = PROBLEMS[name]
+    whole = problem.seconds(problem.everything)
+    forward = sum(task.seconds for task in problem.tasks[:problem.forward])
+    for limit, seconds, order in _schedules(problem, most):
+        _check_runs(problem, order)
+        assert Lives(problem, order).peak <= limit * UNIT
+        assert problem.seconds(order) - whole == pytest.approx(seconds - forward, abs=1e-3)
+
+
+def _chain(length, size=1, seconds=1.0):
+    """Operations one after another, whose gradients read what they read."""
+    forward = Forward(np.random.default_rng(0))
+    last = forward.op([], size, seconds, [])
+    for _ in range(length - 1):
+        last = forward.op([last], size, seconds, [last])
+    return differentiate(forward, weights=False)
+
+
+@pytest.mark.parametrize("length", [3, 5, 8])
+def test_a_chain_of_single_operations_is_near_the_optimum(length):
+    """At every limit, by a search that knows nothing of blocks, whose inputs a chain holds."""
+    problem = _chain(length)
+    best = LiveSets(problem)
+    found = _schedules(problem, length)
+    assert [limit for limit, *_ in found] == list(range(4, max(length, 4) + 1))
+    for limit, _, order in found:
+        least = best.least_seconds(limit * UNIT)
+        assert least * (1 - 1e-9) <= problem.seconds(order) <= 1.11 * least
+    assert found[-1][2] == problem.everything
+
+
+def test_residual_blocks_take_just_what_the_table_says():
+    for name in ("residual", "shared"):
+        problem = PROBLEMS[name]
+        (limit, _, order), *_ = _schedules(problem, 6)
+        assert Lives(problem, order).peak == limit * UNIT
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_forgetting_all_below_a_threshold(name):
+    """From keeping everything to keeping nothing that can be made again: less held, more runs."""
+    problem = PROBLEMS[name]
+    found = thresholds(problem, 12)
+    assert len(found) <= 13 and found[0] == problem.everything
+    for order in found:
+        _check_runs(problem, order)
+    seconds = [problem.seconds(order) for order in found]
+    assert seconds == sorted(seconds) and len(set(found)) == len(found)
+    read = {value for task in problem.tasks[problem.forward:] for value in task.inputs
+            if problem.renewable[value]}
+    again = found[-1][problem.forward:]
+    assert {problem.producer[value] for value in read} <= set(again)
+
+
+def test_cuts_are_where_the_least_crosses():
+    """One in each third of the time; a value that is read over a cut is counted with it."""
+    def cuts(skip):
+        forward = Forward(np.random.default_rng(0))
+        sizes = [9, 9, 2, 9, 9, 3, 9, 9, 9, 4, 9, 1]
+        for i, size in enumerate(sizes):
+            before = [i - 1] if i else []
+            forward.op([*before, *([skip] if skip and i == skip + 3 else [])], size, 1.0, before)
+        parts = blocks(differentiate(forward), 4)
+        assert [(part.first, part.end) for part in parts[1:]] == [
+            (before.end, part.end) for before, part in zip(parts, parts[1:], strict=False)]
+        return [part.end for part in parts]
+
+    assert cuts(None) == [3, 6, 10, 12]
+    assert cuts(4) == [3, 5, 10, 12]  # 5 units beside 6's 3 are more than 9
+    assert cuts(8) == [3, 6, 8, 12]  # the first of two where 9 cross
+
+
+@pytest.mark.parametrize("most", [3, 6, 40])
+@pytest.mark.parametrize("name", [*PROBLEMS, "early reader"])
+def test_blocks_have_their_own_backward_tasks(name, most):
+    """Which read nothing of a later block, and come after those that read what lies before it."""
+    if name == "early reader":
+        forward = Forward(np.random.default_rng(0))
+        for i in range(9):
+            forward.op([i - 1] if i else [], 4, 1.0, [5] if i == 2 else [i - 1] if i else [])
+        problem = differentiate(forward)
+        ends = [part.end for part in blocks(problem, most)]
+        assert {4, 5}.isdisjoint(ends)
+    else:
+        problem = PROBLEMS[name]
+    parts = blocks(problem, most)
+    assert [number for part in reversed(parts) for number in part.backward] == list(
+        range(problem.forward, len(problem.tasks)))
+    for part in parts:
+        for number in part.backward:
+            for value in problem.tasks[number].inputs:
+                if problem.renewable[value]:
+                    assert problem.producer[value] < part.end
+                    last = max(problem.producer[value], problem.last_forward[value])
+                    assert last >= part.first
