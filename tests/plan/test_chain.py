@@ -1,9 +1,11 @@
-"""Chains of blocks: a table says exactly what its schedules take, and cuts lie where little crosses."""
+"""Chains of blocks: a table says what its schedules take, and cuts lie where little crosses."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
-
 from fastnn._kernels.chain_table import row_of
+
 from fastnn.plan.blocks import blocks
 from fastnn.plan.chain import make_chain, schedule, solve
 from fastnn.plan.lives import Lives
@@ -106,7 +108,7 @@ def test_cuts_are_where_the_least_crosses():
             forward.op([*before, *([skip] if skip and i == skip + 3 else [])], size, 1.0, before)
         parts = blocks(differentiate(forward), 4)
         assert [(part.first, part.end) for part in parts[1:]] == [
-            (before.end, part.end) for before, part in zip(parts, parts[1:], strict=False)]
+            (before.end, part.end) for before, part in pairwise(parts)]
         return [part.end for part in parts]
 
     assert cuts(None) == [3, 6, 10, 12]
@@ -117,7 +119,7 @@ def test_cuts_are_where_the_least_crosses():
 @pytest.mark.parametrize("most", [3, 6, 40])
 @pytest.mark.parametrize("name", [*PROBLEMS, "early reader"])
 def test_blocks_have_their_own_backward_tasks(name, most):
-    """Which read nothing of a later block, and come after those that read what lies before it."""
+    """Those read nothing of a later block, and nothing that lies wholly before theirs."""
     if name == "early reader":
         forward = Forward(np.random.default_rng(0))
         for i in range(9):
