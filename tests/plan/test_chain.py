@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from fastnn._kernels.chain_table import row_of
 
-from fastnn.plan.blocks import blocks
+from fastnn.plan.blocks import Block, blocks
 from fastnn.plan.chain import make_chain, schedule, solve
 from fastnn.plan.lives import Lives
-from fastnn.plan.options import thresholds
+from fastnn.plan.options import Option, options, thresholds
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, UNIT, Forward, differentiate, random_problem
 
@@ -75,6 +75,38 @@ def test_a_chain_of_single_operations_is_near_the_optimum(length):
     assert found[-1][2] == problem.everything
 
 
+def test_what_a_block_may_keep():
+    """Operations 1 and 2 of a chain whose values are of 1, 2, 4, 8, 16 units; 3 reads the second.
+
+    Kept or not, both values are there together at the end of the forward pass. Backward, the
+    second's gradient makes that of the first (2 units) beside the first value, kept or made again;
+    and then that of the input (1 unit) beside this, when only a kept value is still there.
+    """
+    forward = Forward(np.random.default_rng(0))
+    for i in range(5):
+        forward.op([i - 1] if i else [], 1 << i, 10.0 + i, [i - 1] if i else [])
+    problem = differentiate(forward, weights=False)
+    second, first = 5 + 5 - 3, 5 + 5 - 2  # the gradients' tasks
+    kept, again = options(problem, Block(1, 3, (second, first)))
+    assert kept == Option(frozenset({1}), (second, first), 0, 2 * UNIT, 6 * UNIT, 5 * UNIT)
+    assert again == Option(frozenset(), (1, second, first), 11.0, 0, 6 * UNIT, 4 * UNIT)
+
+
+def test_what_the_next_block_reads_stays():
+    """Values of 2, 4 and 8 units, of which the next block's first operation reads first and last.
+
+    The first is there while the third is made, 14 units with the second; kept they are anyway.
+    """
+    forward = Forward(np.random.default_rng(0))
+    for i in range(6):
+        forward.op([i - 1, 1] if i == 4 else [i - 1] if i else [], 1 << i, 10.0 + i,
+                   [i - 1] if i else [])
+    problem = differentiate(forward, weights=False)
+    for option in options(problem, Block(1, 4, (8, 9, 10))):
+        assert option.forward_peak == 14 * UNIT
+        assert option.inner_bytes == (4 * UNIT if 2 in option.kept else 0)
+
+
 def test_residual_blocks_take_just_what_the_table_says():
     for name in ("residual", "shared"):
         problem = PROBLEMS[name]
@@ -123,10 +155,10 @@ def test_blocks_have_their_own_backward_tasks(name, most):
     if name == "early reader":
         forward = Forward(np.random.default_rng(0))
         for i in range(9):
-            forward.op([i - 1] if i else [], 4, 1.0, [5] if i == 2 else [i - 1] if i else [])
+            forward.op([i - 1] if i else [], 4, 1.0, [1, 5] if i == 2 else [i - 1] if i else [])
         problem = differentiate(forward)
         ends = [part.end for part in blocks(problem, most)]
-        assert {4, 5}.isdisjoint(ends)
+        assert {3, 4, 5}.isdisjoint(ends)  # one gradient reads 1 and 5
     else:
         problem = PROBLEMS[name]
     parts = blocks(problem, most)
