@@ -100,6 +100,51 @@ def test_a_value_that_changed_is_named_once(body, change, words):
     assert warnings_of(lambda: net(X), 8) == []  # nor of another plan
 
 
+class Config:
+    """Options as a class."""
+
+    rate = 1.0
+
+    @classmethod
+    def loss(cls, output, y):
+        return fn.mse_loss(output, y) * cls.rate
+
+
+def _with_default(output, y, options={"k": 1.0}):  # noqa: B006
+    return fn.mse_loss(output, y) * options["k"]
+
+
+@pytest.mark.parametrize(("loss", "change", "words"), [
+    (Config.loss, lambda: setattr(Config, "rate", Config.rate + 1), "rate, an attribute of Config"),
+    (lambda output, y: fn.mse_loss(output, y) * Config.rate,
+     lambda: setattr(Config, "rate", Config.rate + 1), "Config.rate, a global"),
+    (_with_default, lambda: _with_default.__defaults__[0].update(k=2.0),
+     "options['k'], a default of _with_default")])
+def test_options_of_classes_and_defaults(loss, change, words):
+    (message,) = told(Net(), change, loss)
+    assert words in message
+
+
+def test_each_value_of_a_container_is_named():
+    net = Net(lambda net, x: x * net.cfg["a"] * net.cfg["deep"][0])
+    step = step_of(net)
+    step(X, Y)
+    net.cfg["a"] = 0.25
+    assert ["cfg['a']" in text for text in warnings_of(lambda: step(X, Y), 8)] == [True]
+    net.cfg["deep"][0] = 7
+    net.cfg["a"] = 0.125
+    assert warnings_of(lambda: step(X, Y), 8) == []  # of the first that differs no second time
+    net.cfg["a"] = 0.25
+    assert ["cfg['deep'][0]" in text for text in warnings_of(lambda: step(X, Y), 16)] == [True]
+
+
+def test_modules_and_functions_in_lists():
+    inner = Net(lambda net, x: x * net.cfg["a"])
+    net = Net(lambda net, x: net.kinds[0].body(net.kinds[0], x))
+    net.kinds = [inner]
+    assert len(told(net, lambda: inner.cfg.update(a=0.25))) == 1
+
+
 UNREAD = {
     "another item": lambda net: net.cfg.update(step=1),
     "another attribute of an object": lambda net: setattr(net.plain, "other", 1),

@@ -221,7 +221,8 @@ class PlanCache:
         last = self._last
         if (last is not None and last[0] == _settings(budget) and not last[1].is_running
                 and last[1].take(values)):
-            last[1].watch.used()
+            if last[1].watch.noted:
+                last[1].watch.used()
             return last[1]
         arrays = tuple(map(as_inputs, values, names))
         with explained(names, values):

@@ -11,8 +11,9 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, ValuesView
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from weakref import ref
 
@@ -116,7 +117,7 @@ class Reads:
 
     def _own(self, owner: Any, path: str = "") -> None:
         if type(owner).__weakrefoffset__ and len(self._owners) < MOST:
-            kind = type(owner).__name__
+            kind = owner.__name__ if isinstance(owner, type) else type(owner).__name__
             self._owners.setdefault(id(owner), (
                 owner, f"an attribute of {path} ({kind})" if path else f"an attribute of {kind}"))
 
@@ -134,6 +135,12 @@ class Reads:
                 return held().__closure__[i].cell_contents  # type: ignore[union-attr, index]
 
             self._add(function, name, f"a variable around {function.__qualname__}", read)
+        for name, parameter in inspect.signature(function).parameters.items():
+            if isinstance(parameter.default, (dict, list, set)):
+                def read_default(value: Any = parameter.default) -> Any:
+                    return value
+
+                self._add(function, name, f"a default of {function.__qualname__}", read_default)
         scope = function.__globals__
         module: Any = sys.modules.get(function.__module__)
         home = function if module is None or vars(module) is not scope else module
@@ -168,8 +175,10 @@ class Reads:
             value = read()
         except (ValueError, KeyError):  # a variable that has no value yet
             return
-        if callable(value):
-            self._follow(value)
+        parts = value.values() if isinstance(value, dict) else value
+        for part in (value, *islice(parts if isinstance(parts, (list, tuple, ValuesView)) else (), MOST)):
+            if callable(part):
+                self._follow(part)
 
 
 def _instance(held: ref[Any], name: str) -> Any:

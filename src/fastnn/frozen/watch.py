@@ -40,27 +40,29 @@ class Watch:
     def used(self) -> None:
         """Count a reuse of the plan, and compare at each power of two."""
         self._uses += 1
-        if not self._uses & (self._uses - 1) and self.noted:
+        if not self._uses & (self._uses - 1):
             self._compare()
 
     def _compare(self) -> None:
         found = []
-        for root, names, before in self.noted:
+        for i, (root, names, before) in enumerate(self.noted):
             with suppress(Exception):  # values may be of any type, with a mind of its own
-                change = first_difference(before, values_of(root.read(), names))
-                if change is not None and _is_news(root.owner, root.name):
+                now = values_of(root.read(), names)
+                change = first_difference(before, now)
+                if change is not None and _is_news(root.owner, root.name, change[0]):
                     found.append((root, change))
+                    self.noted[i] = root, names, now
         for root, (path, old, new) in found:
             _warn(f"{root.describe(path)} was {old} when it was traced and is {new} now; the plan "
                   f"goes on with what it was: {WAY}")
 
 
-def _is_news(owner: Any, name: str) -> bool:
-    """Whether nothing was said of a variable yet; from now on it was."""
+def _is_news(owner: Any, name: str, path: str = "") -> bool:
+    """Whether nothing was said of a variable, or of the value at a path in it; now it was."""
     said = _said.setdefault(owner, set())
-    if name in said:
+    if name in said or name + path in said:
         return False
-    said.add(name)
+    said.add(name + path)
     return True
 
 
