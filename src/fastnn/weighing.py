@@ -51,8 +51,8 @@ class Weighing:
     def ignore_index(self) -> int:
         """The class number that does not count."""
         said = getattr(self.loss, "ignore_index", None)
-        if isinstance(said, int):
-            return said
+        if isinstance(said, (int, np.integer)):
+            return int(said)
         op = None if self.node is None else self.node.op
         return op.ignore_index if isinstance(op, CrossEntropy) else IGNORED
 

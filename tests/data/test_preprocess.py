@@ -38,6 +38,24 @@ def test_small_deviations_far_from_zero_survive():
     np.testing.assert_allclose([y.mean(dtype=float), y.std(dtype=float)], [0, 1], atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [Standardize, ChannelMean, MeanImage, Whiten])
+@pytest.mark.parametrize("offset", [1e5, -1e7, 1e8])
+def test_float32_far_from_zero(kind, offset):
+    """As near to float64 as the values given allow: the mean is no float32 number."""
+    steps = np.random.default_rng(1).integers(-3, 5, (301, 2))
+    x = (offset + steps * np.spacing(np.float32(abs(offset)))).astype(np.float32)
+    assert len(np.unique(x[:, 0])) > 5
+    given = x.copy()
+    y = kind().fit_transform(x)
+    centred = x.astype(np.float64) - x.astype(np.float64).mean(0)
+    fitted = kind().fit(x)
+    expected = {Standardize: lambda: centred / centred.std(0),
+                Whiten: lambda: centred @ fitted.matrix}.get(kind, lambda: centred)()
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=2e-6 * np.abs(expected).max())
+    assert y.std(axis=0, dtype=np.float64).min() > 0.1 * expected.std(axis=0).max()
+    np.testing.assert_array_equal(x, given)
+
+
 def test_mean_image_and_channel_mean():
     scaled = IMAGES / 255
     np.testing.assert_allclose(

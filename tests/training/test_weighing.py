@@ -16,6 +16,7 @@ from fastnn import nn, optim
 from fastnn.data import Batches
 from fastnn.training import Callback, accuracy
 from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.state import check_state
 
 WEIGHT = np.array([0.25, 3.0, 1.0], np.float32)
 SIZES = (1, 3, 4, 7, 10)
@@ -267,6 +268,29 @@ def test_sums_of_averages() -> None:
     assert again.values() == {"loss": 15 / 8, "accuracy": 1 / 2} and again.examples == 11
     before = {"loss": 6.0, "examples": 4, "right": 1, "counted": 2}  # from an earlier version
     assert Averages(before).values() == {"loss": 1.5, "accuracy": 0.5}
+
+
+def test_a_function_may_say_what_it_ignores() -> None:
+    def loss(output: Any, target: Any) -> Any:
+        return fn.cross_entropy(output, target, ignore_index=-1)
+
+    loss.ignore_index = np.int64(-1)  # type: ignore[attr-defined]
+    trainer, x = flat_trainer(loss)
+    y = labels(10, ignored=-1)
+    z = trainer.model(x)
+    (record,) = trainer.fit((x, np.roll(y, 2)), epochs=1, batch_size=5, shuffle=False)
+    assert record["loss"] == pytest.approx(mean(z, np.roll(y, 2), -1), rel=2e-6)
+    assert trainer.evaluate((x, y), batch_size=4)["loss"] == pytest.approx(mean(z, y, -1), rel=2e-6)
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on() -> None:
+    counts = dict(epoch=0, batch=2, steps=2, batches=4, first_epoch=0, most_examples=None)
+    averages = {"loss": 6.0, "examples": 4, "right": 1, "counted": 2}
+    state = {**counts, "unfinished": True, "seconds": 0.5, "history": [], "averages": averages}
+    check_state(state)
+    for wrong in ({"weight": -1.0}, {"weight": np.nan}, {"weights": 1.0}):
+        with pytest.raises(ValueError, match="averages"):
+            check_state({**state, "averages": {**averages, **wrong}})
 
 
 def test_what_is_ignored_is_neither_right_nor_counted() -> None:

@@ -148,7 +148,7 @@ class MeanImage(Preprocessor):
         self.mean = mean_over(x, (0,))
 
     def _change(self, x: Array) -> None:
-        np.subtract(x, self.mean.astype(x.dtype), out=x)
+        subtract_mean(x, self.mean)
 
     def _arrays(self) -> dict[str, Array]:
         return {"mean": self.mean}
@@ -176,7 +176,7 @@ class ChannelMean(MeanImage):
         self.mean = mean_over(x, _all_but_channels(x))
 
     def _change(self, x: Array) -> None:
-        np.subtract(x, _along_channels(self.mean, x), out=x)
+        subtract_mean(x, _along_channels(self.mean, x.ndim))
 
     def _accepts(self, example_shape: tuple[int, ...]) -> bool:
         fitted = self.example_shape or ()
@@ -187,8 +187,8 @@ class Standardize(ChannelMean):
     """Give each channel of images, or each feature of a table, mean 0 and deviation 1.
 
     y[n, c, ...] = (x[n, c, ...] - mean[c]) / std[c], with `mean` and `std` of shape (channels,)
-    and std² = mean of (x - mean)², over n examples and not n - 1. A channel that is constant, to
-    the precision of float32, is only centred (its `std` is 1).
+    and std² = mean of (x - mean)², over n examples and not n - 1. A constant channel is only
+    centred (its `std` is 1).
 
     Source: LeCun et al., "Efficient backprop" (1998), section 4.3.
 
@@ -204,13 +204,14 @@ class Standardize(ChannelMean):
         super()._fit(x)
         variance = mean_over(x, _all_but_channels(x), around=self.mean)
         std = np.sqrt(variance)
-        # Rounding leaves a constant channel a deviation of about this size, never quite 0.
-        constant = std <= np.finfo(np.float32).eps * np.abs(self.mean)
+        # The most that rounding leaves of a constant channel, which is not quite 0.
+        summed = x.size // len(self.mean)
+        constant = std <= summed * np.finfo(np.float64).eps * np.abs(self.mean)
         self.std = np.where(constant, 1.0, std)
 
     def _change(self, x: Array) -> None:
         super()._change(x)
-        np.divide(x, _along_channels(self.std, x), out=x)
+        np.divide(x, _along_channels(self.std, x.ndim).astype(x.dtype), out=x)
 
     def _arrays(self) -> dict[str, Array]:
         return {"mean": self.mean, "std": self.std}
@@ -241,7 +242,7 @@ def mean_over(x: Array, axes: tuple[int, ...], around: Float64 | None = None) ->
     for piece in pieces(x):
         values = as_float(piece).astype(np.float64, copy=False)
         if around is not None:
-            values = np.square(values - _along_channels(around, values))
+            values = np.square(values - _along_channels(around, x.ndim))
         total = total + values.sum(axis=axes)
     count = np.prod([x.shape[axis] for axis in axes])
     mean: Float64 = np.asarray(total / count, np.float64)
@@ -254,6 +255,22 @@ def _all_but_channels(x: Array) -> tuple[int, ...]:
     return (0, *range(2, x.ndim))
 
 
-def _along_channels(values: Float64, x: Array) -> Array:
-    """Return `values` (channels,) in the dtype of `x`, shaped to broadcast along its axis 1."""
-    return values.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 2))
+def _along_channels(values: Float64, rank: int) -> Float64:
+    """Return `values` (channels,) shaped to broadcast along axis 1 of an array of that rank."""
+    return values.reshape(-1, *(1,) * (rank - 2))
+
+
+def subtract_mean(x: Array, mean: Float64) -> None:
+    """Subtract `mean` from `x`, in place, in two parts: what the dtype of `x` holds, and the rest.
+
+    The mean of numbers far from zero has no room in float32 for what tells them apart.
+
+    Example:
+        >>> x = np.array([1e8, 1e8 + 8], np.float32)
+        >>> subtract_mean(x, np.array(1e8 + 4))
+        >>> x
+        array([-4.,  4.], dtype=float32)
+    """
+    rounded = mean.astype(x.dtype)
+    np.subtract(x, rounded, out=x)
+    np.subtract(x, (mean - rounded).astype(x.dtype), out=x)

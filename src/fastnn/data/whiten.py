@@ -7,7 +7,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from fastnn.data.arrays import Array, as_float, pieces
-from fastnn.data.preprocess import Float64, Preprocessor, mean_over
+from fastnn.data.preprocess import Float64, Preprocessor, mean_over, subtract_mean
 
 METHODS = ("pca", "zca")
 BLAS_BYTES = 1 << 20  # that a product packs its operands in, once it has begun
@@ -93,8 +93,8 @@ class Whiten(Preprocessor):
             self.matrix = self.matrix @ directions.T
 
     def _change(self, x: Array) -> None:
-        flat = x.reshape(len(x), -1)
-        flat = flat - self.mean.astype(x.dtype)
+        flat = x.reshape(len(x), -1).copy()
+        subtract_mean(flat, self.mean)
         with _libraries().limit(limits=1, user_api="blas"):
             x[...] = (flat @ self.matrix.astype(x.dtype)).reshape(x.shape)
 

@@ -92,6 +92,14 @@ class UnaryGradOfSum(Op):
         return range(1, len(node.inputs))
 
 
+# What is said of numbers below 2^-126, where it is not that they count as 0.
+SUBNORMAL = {
+    "log": "Right for every x above 0. A logarithm of what was rounded to 0 is -inf: write\n"
+           "log_softmax(x, dim) for log(softmax(x, dim)), -softplus(-x) for log(sigmoid(x)).",
+    "sqrt": "Right for every x; NaN below 0.",
+}
+
+
 def _public(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
     pairs = [pair.split("=") for pair in arguments.split(",") if pair.strip()]
     defaults = {name.strip(): float(value) for name, value in pairs}
@@ -107,7 +115,9 @@ def _public(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
         return apply(Unary(row, tuple(float(number) for number in numbers)), x)
 
     function.__name__ = function.__qualname__ = row
-    function.__doc__ = f"y = {formula}, element by element; y has the shape of x."
+    function.__doc__ = (f"y = {formula}, element by element; y has the shape of x.\n\n"
+                        + SUBNORMAL.get(row, "Numbers below 2^-126 in size count as 0, in x and y "
+                                             "(docs/numerics.md)."))
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
 

@@ -79,6 +79,7 @@ def _check_averages(sums: Any) -> None:
     for name, value in sums.items():
         check = check_count if type(own[name]) is int else check_number
         check(f"averages.{name}", value)
+    check_number("averages.weight", sums.get("weight", 0.0), 0)
 
 
 def _check_history(history: Any, epochs: int) -> None:

@@ -72,20 +72,32 @@ INLINE vf log_sum(vf f, vf n) {
     return vfma(n, splat(LOG2_HIGH), f + vfma(square, splat(-0.5f), low));
 }
 
+/* Denormals count as 0 in arithmetic, but their bits are a whole number of 2^-149. These compare
+ * bits, so that log and sqrt, whose results are no denormals, are right for them too. */
+INLINE vi is_denormal(vf x) { return ((vi)x & 0x7fffffff) < 0x00800000; } /* 0 included */
+INLINE vi below_zero(vf x) { return ((vi)x < 0) & ((vi)x != INT32_MIN); }
+INLINE vf whole_of_denormal(vf x) { return __builtin_convertvector((vi)x, vf); }
+
 /* x = 2^n (1 + f) as log_sum wants it: f; of a finite x > 0. */
 INLINE vf log_parts(vf x, vf *n) {
-    vi denormal = x < 1.17549435e-38f;
+    vi denormal = is_denormal(x);
     /* less the bits of sqrt(1/2), which wraps for a negative x */
-    vi bits = (vi)((vu)where(denormal, x * 8388608.0f, x) - 0x3f3504f3u);
-    *n = __builtin_convertvector((bits >> 23) - (denormal & 23), vf);
+    vi bits = (vi)((vu)where(denormal, whole_of_denormal(x), x) - 0x3f3504f3u);
+    *n = __builtin_convertvector((bits >> 23) - (denormal & 149), vf);
     return (vf)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
 }
 
 INLINE vf vlog(vf x) {
     const vf infinity = splat(INFINITY);
     vf n, f = log_parts(x, &n), y = log_sum(f, n);
-    vf limit = where(x == 0.0f, -infinity, where(x < 0.0f, splat(NAN), x));
-    return where((x > 0.0f) & (x < infinity), y, limit);
+    vf limit = where(((vi)x & 0x7fffffff) == 0, -infinity, where(below_zero(x), splat(NAN), x));
+    return where(((vi)x > 0) & ((vi)x < (vi)infinity), y, limit);
+}
+
+/* sqrt(m 2^-149) = sqrt(2 m) 2^-75 */
+INLINE vf vroot(vf x) {
+    vf small = vsqrt(2.0f * whole_of_denormal(x)) * 2.64697796e-23f;
+    return where(below_zero(x), splat(NAN), where(is_denormal(x) & ((vi)x > 0), small, vsqrt(x)));
 }
 
 /* log(1 + exp(x)). */

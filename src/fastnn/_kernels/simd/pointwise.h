@@ -22,7 +22,7 @@
     ROW(tanh, "tanh(x)", "", Y, vtanh(x), dy * (one - y * y))                                     \
     ROW(exp, "exp(x)", "", Y, vexp(x), dy * y)                                                    \
     ROW(log, "log(x)", "", X, vlog(x), dy / x)                                                    \
-    ROW(sqrt, "sqrt(x)", "", Y, vsqrt(x), dy / (y + y))                                           \
+    ROW(sqrt, "sqrt(x)", "", Y, vroot(x), dy / (y + y))                                           \
     ROW(square, "x * x", "", X, x * x, dy * (x + x))                                              \
     ROW(abs, "abs(x)", "", X, vabs(x), where(x > zero, dy, where(x < zero, -dy, zero)))           \
     ROW(affine, "scale * x + shift", "scale=1.0, shift=0.0", X, x * S(0) + S(1), dy * S(0))       \
