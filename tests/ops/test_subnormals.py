@@ -1,4 +1,4 @@
-"""Numbers below 2^-126 in size: what docs/numerics.md says of them, through models as people run them."""
+"""Numbers below 2^-126 in size: what docs/numerics.md says of them, through models."""
 
 from collections.abc import Callable
 from typing import Any
