@@ -119,6 +119,16 @@ def test_a_mistake_gets_its_sentence_and_changes_nothing(loss, x, y, words, door
     assert same_state(before, state_of(model))
 
 
+@pytest.mark.parametrize("budget", [None, "8GiB"])
+def test_a_model_and_an_evaluation_name_the_type_that_was_given(budget):
+    trainer = fn.Trainer(net(), CROSS, optim.SGD(net().parameters(), lr=0.1), memory_budget=budget)
+    with pytest.raises(fn.ShapeError, match=r"input 0 is uint8: write x\.astype\(.*\) / 255$"):
+        trainer.evaluate([(IMAGES, Y)])
+    with pytest.raises(fn.ShapeError, match=r"input 0 is uint8") as caught:
+        net()(IMAGES)
+    assert "int64" not in str(caught.value)
+
+
 def test_arrays_of_other_libraries_are_arrays():
     model = net()
     step = fn.TrainStep(model, CROSS, optim.SGD(model.parameters(), lr=0.0))
@@ -145,6 +155,16 @@ def test_a_class_or_a_name_in_place_of_an_instance(make, model, loss, words):
         make(model(), loss)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_what_is_no_parameter_is_not_taken_for_one():
+    model = net()
+    for value in (np.ones(3), fn.Variable(0.5), "weight"):
+        with pytest.raises(TypeError, match=r"nn\.Parameter or None, got .*write nn\.Parameter"):
+            model.register_parameter("extra", value)
+    assert not hasattr(model, "extra")
+    with pytest.raises(TypeError, match=r"expected parameters, got .*Variable"):
+        optim.SGD([fn.Variable(0.5)], lr=0.1)
 
 
 def test_a_class_in_place_of_a_layer():

@@ -98,5 +98,7 @@ def hints(arrays: Mapping[str, np.ndarray], floats: Mapping[str, np.ndarray]) ->
     if x is not None and y is not None and x.dtype.kind in "iu" and x.ndim < 2 <= y.ndim and (
             y.dtype.kind == "f"):
         return ["x looks like targets and y like examples: are they in the wrong order?"]
-    return [_float_hint(name, array.dtype) for name, array in floats.items()
-            if array.dtype.kind in "iu"]
+    integers = {name: array.dtype for name, array in floats.items() if array.dtype.kind in "iu"}
+    rare = {name: dtype for name, dtype in integers.items() if dtype != np.int64}
+    # Beside pictures of uint8, int64 are class numbers, which are right.
+    return [_float_hint(name, dtype) for name, dtype in (rare or integers).items()]

@@ -212,11 +212,12 @@ class PlanCache:
 
     def bind(
         self, values: tuple[Any, ...], names: Sequence[str], make: Callable[[Any], Compiled],
-        budget: Budget = None,
+        budget: Budget = None, given: tuple[Any, ...] | None = None,
     ) -> Compiled:
         """The compiled graph that takes these arrays, and has taken them.
 
-        Raises as `as_input` and `make`, and ValueError for impossible class numbers.
+        given: what they were converted from, for the words of an error. Raises as `as_input` and
+        `make`, and ValueError for impossible class numbers.
         """
         last = self._last
         if (last is not None and last[0] == _settings(budget) and not last[1].is_running
@@ -225,7 +226,7 @@ class PlanCache:
                 last[1].watch.used()
             return last[1]
         arrays = tuple(map(as_inputs, values, names))
-        with explained(names, values):
+        with explained(names, values if given is None else given):
             compiled = self.get(specs_of(arrays), make, budget)
         compiled.bind(flat(arrays))
         return compiled

@@ -62,7 +62,7 @@ class Inference:
         if key in self._cuts:
             return self._in_parts(arrays, specs, *self._cuts[key])
         try:
-            return self._whole(arrays, names, budget)
+            return self._whole(arrays, names, budget, inputs)
         except MemoryBudgetError:
             if not self._can_be_cut(specs):
                 raise
@@ -80,8 +80,11 @@ class Inference:
     def _trace(self, specs: Any) -> Traced:
         return trace(self._model(), specs)
 
-    def _whole(self, inputs: tuple[Any, ...], names: list[str], budget: Budget) -> Any:
-        compiled = self._cache.bind(inputs, names, self._make, budget)
+    def _whole(
+        self, inputs: tuple[Any, ...], names: list[str], budget: Budget,
+        given: tuple[Any, ...] | None = None,
+    ) -> Any:
+        compiled = self._cache.bind(inputs, names, self._make, budget, given)
         with compiled.turn():
             compiled.executor.compute()
             compiled.executor.update()

@@ -176,7 +176,8 @@ class Reads:
         except (ValueError, KeyError):  # a variable that has no value yet
             return
         parts = value.values() if isinstance(value, dict) else value
-        for part in (value, *islice(parts if isinstance(parts, (list, tuple, ValuesView)) else (), MOST)):
+        inside = parts if isinstance(parts, (list, tuple, ValuesView)) else ()
+        for part in (value, *islice(inside, MOST)):
             if callable(part):
                 self._follow(part)
 

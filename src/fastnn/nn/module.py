@@ -115,7 +115,13 @@ class Module:
         structure_changed()
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
-        """Own a parameter under a name; None notes that the layer has none."""
+        """Own a parameter under a name; None notes that the layer has none.
+
+        Raises TypeError for anything else, which would not be trained.
+        """
+        if not isinstance(value, Parameter | None):
+            raise TypeError(f"{name} must be an nn.Parameter or None, got {type(value).__name__}: "
+                            "write nn.Parameter(array)")
         setattr(self, name, value)
 
     def register_buffer(self, name: str, value: Any) -> None:

@@ -41,7 +41,7 @@ class Optimizer:
         for entry in entries:
             group = Group({**defaults, **entry, "params": list(entry["params"])})
             for parameter in group["params"]:
-                if not hasattr(parameter, "memory"):
+                if not hasattr(parameter, "requires_grad") or not hasattr(parameter, "memory"):
                     raise TypeError(f"expected parameters, got {type(parameter)}")
                 if id(parameter) in seen:
                     raise ValueError("a parameter is in more than one group")
