@@ -26,7 +26,7 @@ def _may_run_again(build, shape, result=False):
 @pytest.mark.parametrize("build, shape, expected", [
     (fn.tanh, (4, 8), True),
     (lambda z: z.sum(1, keepdim=True), (32, 16), True),  # a sixteenth of what it reads
-    (lambda z: z.sum(1, keepdim=True), (32, 17), False),  # less: making it again holds more than it frees
+    (lambda z: z.sum(1, keepdim=True), (32, 17), False),  # less than that
     (lambda z: fn.linear(z, constant(np.ones((1, 64), np.float32))), (4, 64), False),
     (lambda z: fn.linear(z, constant(np.ones((4, 64), np.float32))), (1, 64), True),
     (lambda z: fn.linear(z, constant(np.ones((64, 8), np.float32))), (1, 8), True),
