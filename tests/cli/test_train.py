@@ -198,7 +198,9 @@ def test_without_matplotlib_it_says_how_to_install_it(tmp_path: Path) -> None:
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     code, output, errors = run("train", "--data", data, "--model", "mlp", "--epochs", 1,
                                folder=tmp_path, environment={"PYTHONPATH": path})
-    assert code == 0 and "test accuracy" in output and "pip install" in errors
+    assert code == 0 and "test accuracy" in output
+    assert "no curves.png" in errors and "pip install" in errors
+    assert "weights, checkpoint and history are in" in output and "curves" not in output
 
 
 def test_weights_that_overflow_are_not_saved(tmp_path: Path) -> None:
