@@ -86,15 +86,16 @@ def at(*path: str | int, value: Any) -> Callable[[State], None]:
 
 S = "state"
 DAMAGE = {
-    "base_lrs = 5": (at(S, "schedule", "base_lrs", value=5), ""),
+    "base_lrs = 5": (at(S, "schedule", "base_lrs", value=5), "base_lrs is 5, expected a list"),
+    "base_lrs = [true]": (at(S, "schedule", "base_lrs", value=[True]), "base_lrs is True"),
     "base_lrs = []": (at(S, "schedule", "base_lrs", value=[]), "parameter groups"),
     "base_lrs = [-1]": (at(S, "schedule", "base_lrs", value=[-1.0]), "base_lrs"),
     "base_lrs = [NaN]": (at(S, "schedule", "base_lrs", value=[math.nan]), "base_lrs"),
-    "schedule = x": (at(S, "schedule", value="x"), ""),
+    "schedule = x": (at(S, "schedule", value="x"), "schedule is 'x', expected its time"),
     "schedule = {}": (at(S, "schedule", value={}), "missing"),
     "schedule = null": (at(S, "schedule", value=None), "schedule"),
     "last_epoch = NaN": (at(S, "schedule", "last_epoch", value=math.nan), "last_epoch"),
-    "last_epoch = x": (at(S, "schedule", "last_epoch", value="x"), ""),
+    "last_epoch = x": (at(S, "schedule", "last_epoch", value="x"), "last_epoch is 'x', expected a finite number"),
     "last_epoch = -1": (at(S, "schedule", "last_epoch", value=-1), "last_epoch"),
     "seconds = x": (at(S, "seconds", value="x"), "seconds is 'x'"),
     "seconds = -1": (at(S, "seconds", value=-1.0), "seconds is -1.0"),

@@ -51,6 +51,20 @@ def check_state(state: Mapping[str, Any]) -> None:
     _check_history(state["history"], state["epoch"])
 
 
+def check_schedule(state: Any) -> None:
+    """Raise ValueError unless a schedule's state is of the right kinds; the rest is its own to say.
+    """
+    if not isinstance(state, dict):
+        raise ValueError(f"schedule is {_short(state)}, expected its time and rates")
+    if "last_epoch" in state:
+        check_number("schedule.last_epoch", state["last_epoch"], 0)
+    for name in {"base_lrs", "rates", "bases"} & set(state):
+        if not isinstance(state[name], list):
+            raise ValueError(f"schedule.{name} is {_short(state[name])}, expected a list")
+        for rate in state[name]:
+            check_number(f"schedule.{name}", rate)
+
+
 def check_options(options: Any, own: Mapping[str, Any]) -> None:
     """Raise ValueError unless options of a parameter group have the names and kinds of its own."""
     names = set(own) - {"params"}

@@ -22,7 +22,7 @@ from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.sources import Batch, Source, source
-from fastnn.training.state import check_state
+from fastnn.training.state import check_schedule, check_state
 
 Record = dict[str, Any]
 
@@ -248,6 +248,8 @@ class Trainer:
         if (state["schedule"] is None) != (self.schedule is None):
             raise ValueError("one of the checkpoint and this trainer has a schedule, "
                              "the other has none")
+        if self.schedule is not None:
+            check_schedule(state["schedule"])
 
 
 __all__ = ["Batch", "CheckpointError", "Trainer"]
