@@ -19,7 +19,7 @@ FLOORS = (  # from the top
     {"nn", "autodiff"},
     {"ops", "runtime"},
     {"_kernels", "data", "optim", "graph"},
-    {"advice", "context", "files", "habits", "operators", "version"},
+    {"advice", "arguments", "context", "files", "habits", "operators", "version"},
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fastnn.arguments import integer
 from fastnn.habits import FORWARD
 
 OPERATORS: dict[str, Callable[..., Any]] = {}
@@ -51,7 +52,12 @@ class Size(int):
         return size
 
     def __call__(self, dim: int | None = None) -> Any:
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        number = integer(dim, "an axis")
+        if not -len(self.shape) <= number < len(self.shape):
+            raise IndexError(f"axis {number} is outside of shape {self.shape}")
+        return self.shape[number]
 
     def __reduce__(self) -> Any:
         return int, (int(self),)

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastnn.accumulate import MicroBatches
 from fastnn.advice import explained
+from fastnn.arguments import instance, integer
 from fastnn.autodiff import gradients
 from fastnn.compiled import (
     Budget,
@@ -25,6 +26,7 @@ from fastnn.compiled import (
 from fastnn.graph import FLOAT, Graph, Spec
 from fastnn.loss_value import LossValue
 from fastnn.nn.module import Module
+from fastnn.optim.optimizer import Optimizer
 from fastnn.parts import examples_in
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.plan.plan import Plan
@@ -76,9 +78,10 @@ class TrainStep:
         self, model: Module, loss: Any, optimizer: Any, memory_budget: Budget = None,
         layout: str = "NCHW", keep_output: bool = False, accumulate: int | Literal["auto"] = 1,
     ) -> None:
-        if accumulate != "auto" and (not isinstance(accumulate, int) or accumulate < 1):
-            raise ValueError(f"accumulate must be a number of parts or 'auto', got {accumulate!r}")
+        if not isinstance(accumulate, str) or accumulate != "auto":
+            accumulate = integer(accumulate, "accumulate", "a number of parts or 'auto'", 1)
         check_parts(model, loss)
+        instance(optimizer, "optimizer", Optimizer)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.keep_output, self.accumulate = layout, keep_output, accumulate
         self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
@@ -241,6 +244,7 @@ def _as_spec(value: Any, like: Any = None) -> Any:
     """Specs from shapes; a shape alone has the dtype of its counterpart in `like`, or float32."""
     if isinstance(value, Spec):
         return value
+    instance(value, "a shape", (tuple, list))
     if all(isinstance(size, (int, np.integer)) for size in value):
         dtype = like.dtype if isinstance(like, Spec) else FLOAT
         return Spec(tuple(int(size) for size in value), dtype)

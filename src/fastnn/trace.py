@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastnn.arguments import choice
 from fastnn.context import updates
 from fastnn.frozen.watch import watched
 from fastnn.graph import Node, Spec, Tensor, as_tensor
@@ -27,8 +28,7 @@ def trace(
     function: Any, specs: Sequence[Any], layout: str = "NCHW", first_input: int = 0
 ) -> Traced:
     """Run a module's forward on symbolic tensors. A spec may be a tuple of specs."""
-    if layout not in ("NCHW", "NHWC"):
-        raise ValueError(f"layout must be 'NCHW' or 'NHWC', got {layout!r}")
+    choice(layout, "layout", ("NCHW", "NHWC"))
     leaves: list[Tensor] = []
 
     def symbolic(spec: Any) -> Any:

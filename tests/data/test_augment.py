@@ -61,9 +61,9 @@ def test_compose_passes_one_generator_on():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="pixels is -1"):
+    with pytest.raises(ValueError, match="pixels must be an integer from 0 on, got -1"):
         RandomShift(-1)
-    with pytest.raises(ValueError, match=r"p is 1\.5"):
+    with pytest.raises(ValueError, match=r"p must be a number from 0 to 1, got 1\.5"):
         RandomHorizontalFlip(1.5)
     for transform in (RandomShift(1), RandomHorizontalFlip()):
         with pytest.raises(ValueError, match=r"x has shape \(3, 4\), expected \(n, channels"):

@@ -129,8 +129,8 @@ def test_drop_last():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"batch_size": 4, "seed": -1}, "seed is -1"),
+        ({"batch_size": 0}, "batch_size must be an integer from 1 on, got 0"),
+        ({"batch_size": 4, "seed": -1}, "seed must be an integer from 0 to .*, got -1"),
         ({"batch_size": 54, "drop_last": True}, "drop_last leaves no batch"),
     ],
 )

@@ -60,9 +60,9 @@ def test_constant_data_becomes_zero():
 
 
 def test_wrong_options():
-    with pytest.raises(ValueError, match="method is 'svd', expected 'pca' or 'zca'"):
+    with pytest.raises(ValueError, match=r"method must be one of \('pca', 'zca'\), got 'svd'"):
         Whiten("svd")
-    with pytest.raises(ValueError, match="eps is -1"):
+    with pytest.raises(ValueError, match="eps must be a number from 0 on, got -1"):
         Whiten(eps=-1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import integer, real
 from fastnn.data.arrays import Array
 
 
@@ -50,9 +51,7 @@ class RandomShift(Augmentation):
     """
 
     def __init__(self, pixels: int) -> None:
-        if pixels < 0:
-            raise ValueError(f"pixels is {pixels}, expected 0 or more")
-        self.pixels = pixels
+        self.pixels = integer(pixels, "pixels", "an integer from 0 on", 0)
 
     def change(self, x: Array, generator: np.random.Generator) -> None:
         """Shift the images `x` (n, channels, height, width) where they lie."""
@@ -85,9 +84,7 @@ class RandomHorizontalFlip(Augmentation):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"p is {p}, expected 0 to 1")
-        self.p = p
+        self.p = real(p, "p", "a number from 0 to 1", 0, 1)
 
     def change(self, x: Array, generator: np.random.Generator) -> None:
         """Mirror some of the images `x` (n, channels, height, width) where they lie."""
@@ -114,6 +111,9 @@ class Compose(Augmentation):
     """
 
     def __init__(self, *transforms: Callable[[Array, np.random.Generator], Array]) -> None:
+        wrong = next((one for one in transforms if not callable(one)), transforms)
+        if wrong is not transforms:
+            raise TypeError(f"Compose takes functions of (x, generator), got {wrong!r:.60}")
         self.transforms = transforms
 
     @property

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fastnn.arguments import flag, integer
 from fastnn.data.arrays import PIECE_VALUES, Array, as_float, gather, gather_bytes, is_mapped
 from fastnn.data.augment import is_in_place
 from fastnn.data.checks import IGNORED, check_arrays, check_finite
@@ -87,10 +88,9 @@ class Batches:
             raise ValueError(
                 f"indices go from {indices.min()} to {indices.max()}, expected 0..{len(x) - 1}"
             )
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, expected 1 or more")
-        if not 0 <= seed < 2**64:
-            raise ValueError(f"seed is {seed}, expected 0 to 2**64 - 1")
+        batch_size = integer(batch_size, "batch_size", "an integer from 1 on", 1)
+        seed = integer(seed, "seed", "an integer from 0 to 2**64 - 1", 0, 2**64 - 1)
+        shuffle, drop_last = flag(shuffle, "shuffle"), flag(drop_last, "drop_last")
         if drop_last and len(indices) < batch_size:
             raise ValueError(
                 f"drop_last leaves no batch: batch_size is {batch_size}, "
@@ -172,6 +172,7 @@ class Batches:
         return max(gather_bytes(self.x), gather_bytes(self.y), checking, prepared)
 
     def _check_start(self, epoch: int, start: int) -> None:
+        epoch, start = integer(epoch, "epoch"), integer(start, "start")
         if epoch < 0 or not 0 <= start <= len(self):
             raise ValueError(
                 f"epoch {epoch}, start {start}: expected 0 or more, and 0..{len(self)}"

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from fastnn.arguments import instance
 from fastnn.data.arrays import Array, as_float, pieces
 
 Float64 = npt.NDArray[np.float64]
@@ -48,6 +49,7 @@ class Preprocessor(ABC):
         Raises:
             ValueError: `x` is empty, of rank below 2, or holds NaN or infinity.
         """
+        instance(x, "x", np.ndarray)
         if x.ndim < 2 or 0 in x.shape:
             raise ValueError(
                 f"{self!r}: x has shape {x.shape}, expected (n, features) or "
@@ -86,6 +88,7 @@ class Preprocessor(ABC):
     def _check(self, x: Array) -> None:
         if self.example_shape is None:
             raise ValueError(f"{self!r}: call fit before transform")
+        instance(x, "x", np.ndarray)
         if not self._accepts(x.shape[1:]):
             raise ValueError(
                 f"{self!r}: x has shape {x.shape}, "

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from fastnn.arguments import choice, real
 from fastnn.data.arrays import Array, as_float, pieces
 from fastnn.data.preprocess import Float64, Preprocessor, mean_over, subtract_mean
 
@@ -58,10 +59,8 @@ class Whiten(Preprocessor):
     matrix: Float64
 
     def __init__(self, method: str = "pca", eps: float = 1e-5) -> None:
-        if method not in METHODS:
-            raise ValueError(f"method is {method!r}, expected 'pca' or 'zca'")
-        if eps < 0:
-            raise ValueError(f"eps is {eps}, expected 0 or more")
+        choice(method, "method", METHODS)
+        eps = real(eps, "eps", "a number from 0 on", 0)
         self.method = method
         self.eps = eps
 

@@ -24,6 +24,7 @@ def open_regular(path: Path) -> BufferedReader:
     Raises OSError that names the file: it is missing, may not be read, or is a folder, a FIFO, a
     socket or a device.
     """
+    path = os.fspath(path)  # a number would be taken for an open file's, and closed
     check_regular(os.stat(path).st_mode, path)  # to open some devices does something already
     # Without O_NONBLOCK, a FIFO that took the file's place since then would be waited for.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -73,7 +73,7 @@ def sweep(folder: Path) -> None:
 
 def _target(path: Path) -> tuple[str, os.stat_result | None]:
     """The real file that a path names, and its status if it is there."""
-    target = os.path.realpath(path)
+    target = os.path.realpath(os.fsdecode(path))
     if not os.path.basename(os.fspath(path)):  # "" or "folder/": realpath would find another name
         raise IsADirectoryError(errno.EISDIR, "no name of a file", os.fspath(path))
     try:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastnn import nn
-from fastnn.ops.windows import pair
+from fastnn.arguments import instance
+from fastnn.ops.windows import pair, whole_number
 
 
 def mlp(
@@ -23,6 +24,8 @@ def mlp(
     (2, 10)
     """
     height, width = pair(image_size, "image_size", 1)
+    in_channels = whole_number(in_channels, "in_channels")
+    hidden = [whole_number(units, "hidden") for units in instance(hidden, "hidden", (list, tuple))]
     sizes = [in_channels * height * width, *hidden]
     layers: list[nn.Module] = [nn.Flatten()]
     for inputs, outputs in zip(sizes, hidden, strict=False):

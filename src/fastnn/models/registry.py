@@ -98,7 +98,7 @@ resnet110, and resnet<depth> with a depth of 6 n + 2
 
 def find_maker(name: str) -> Maker:
     """What makes a net of a name; ValueError for an unknown one."""
-    if name in _MAKERS:
+    if isinstance(name, str) and name in _MAKERS:
         return _MAKERS[name]
     deep = re.fullmatch(r"resnet(\d{1,6})", str(name))
     depth = int(deep[1]) if deep else 0

@@ -8,6 +8,7 @@ import numpy as np
 
 import fastnn.ops.pointwise as pointwise
 from fastnn import nn
+from fastnn.arguments import integer
 from fastnn.graph import constant
 from fastnn.models.resnet import conv3x3, initialise, stage
 from fastnn.ops.concat import cat
@@ -50,6 +51,7 @@ class CifarResNet(nn.Module):
 
     def __init__(self, depth: int, num_classes: int = 10, in_channels: int = 3) -> None:
         super().__init__()
+        depth = integer(depth, "depth")
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f"depth must be 6 n + 2 with n >= 1, got {depth}")
         count = (depth - 2) // 6

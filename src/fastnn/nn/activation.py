@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn.arguments import choice, real
 from fastnn.nn.module import Module
 from fastnn.ops.pointwise import FUNCTIONS
 
@@ -47,9 +48,7 @@ class GELU(Module):
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
-        if approximate not in ("none", "tanh"):
-            raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
-        self.approximate = approximate
+        self.approximate = choice(approximate, "approximate", ("none", "tanh"))
 
     def forward(self, x: Any) -> Any:
         return FUNCTIONS["gelu_tanh" if self.approximate == "tanh" else "gelu"](x)
@@ -60,7 +59,7 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        self.negative_slope = negative_slope
+        self.negative_slope = real(negative_slope, "negative_slope")
 
     def forward(self, x: Any) -> Any:
         return FUNCTIONS["leaky_relu"](x, self.negative_slope)
@@ -71,7 +70,7 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        self.alpha = alpha
+        self.alpha = real(alpha, "alpha")
 
     def forward(self, x: Any) -> Any:
         return FUNCTIONS["elu"](x, self.alpha)

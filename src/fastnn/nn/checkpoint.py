@@ -5,6 +5,7 @@ The module itself carries the mark: its parameters keep their names, and it can 
 
 from __future__ import annotations
 
+from fastnn.arguments import flag, instance
 from fastnn.nn.module import Module, Self
 
 
@@ -25,7 +26,6 @@ def checkpoint(module: Self, enabled: bool = True) -> Self:
     >>> step.plan((2, 8)).recomputed
     ('0.0:linear', '0.1:tanh')
     """
-    if not isinstance(module, Module):
-        raise TypeError(f"checkpoint takes a Module, got {type(module).__name__}")
-    module.checkpointed = bool(enabled)
+    instance(module, "what checkpoint marks", Module)
+    module.checkpointed = flag(enabled, "enabled")
     return module

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fastnn.arguments import integer
 from fastnn.nn.module import Module
 
 
@@ -46,11 +47,12 @@ class Sequential(Module):
         return self.children()
 
     def __getitem__(self, key: Any) -> Any:
-        modules = list(self.children())
-        return Sequential(*modules[key]) if isinstance(key, slice) else modules[key]
+        if isinstance(key, slice):
+            return Sequential(*list(self.children())[key])
+        return list(self.children())[_place(self, key)]
 
     def __setitem__(self, key: int, module: Module) -> None:
-        self.add_module(list(self.__dict__["_modules"])[key], module)
+        self.add_module(list(self.__dict__["_modules"])[_place(self, key)], module)
 
 
 class ModuleList(Module):
@@ -58,7 +60,11 @@ class ModuleList(Module):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
-        for module in modules:
+        try:
+            listed = list(modules)
+        except TypeError:
+            raise TypeError(f"ModuleList takes a list of modules, got {modules!r:.60}") from None
+        for module in listed:
             self.append(module)
 
     def append(self, module: Module) -> ModuleList:
@@ -73,7 +79,15 @@ class ModuleList(Module):
         return self.children()
 
     def __getitem__(self, key: int) -> Module:
-        return list(self.children())[key]
+        return list(self.children())[_place(self, key)]
 
     def __setitem__(self, key: int, module: Module) -> None:
-        self.add_module(list(self.__dict__["_modules"])[key], module)
+        self.add_module(list(self.__dict__["_modules"])[_place(self, key)], module)
+
+
+def _place(modules: Sequential | ModuleList, key: Any) -> int:
+    """Where a module is; raises IndexError, which ends an iteration, or TypeError."""
+    number = integer(key, "a module's number")
+    if not -len(modules) <= number < len(modules):
+        raise IndexError(f"there is no module {number} of {len(modules)}")
+    return number

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import flag
 from fastnn.graph import ShapeError
 from fastnn.nn import init
 from fastnn.nn.module import Module
@@ -38,7 +39,9 @@ class _Convolution(Module):
             first, second = second, first
         shape = (first, second // self.groups, *self.kernel_size)
         self.weight = Parameter(np.empty(shape, np.float32))
-        self.bias = Parameter(np.empty(self.out_channels, np.float32)) if bias else None
+        self.bias = None
+        if flag(bias, "bias"):
+            self.bias = Parameter(np.empty(self.out_channels, np.float32))
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1.0 / math.sqrt(init.fans(shape)[0])

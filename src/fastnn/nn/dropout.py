@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn.arguments import real
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter, standing_in
 from fastnn.ops.dropout import dropout
@@ -14,9 +15,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"dropout probability must be in [0, 1], got {p}")
-        self.p = p
+        self.p = real(p, "dropout's probability p", "a number from 0 to 1", 0, 1)
 
     def forward(self, x: Any) -> Any:
         return dropout(x, self.p, self.training)
@@ -50,9 +49,8 @@ class DropConnect(Module):
         super().__init__()
         if not isinstance(module, Module):
             raise TypeError(f"DropConnect takes a Module, got {type(module).__name__}")
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"DropConnect probability must be in [0, 1], got {p}")
-        self.module, self.p = module, p
+        self.module = module
+        self.p = real(p, "DropConnect's probability p", "a number from 0 to 1", 0, 1)
         if not self._weights():
             raise ValueError(f"DropConnect needs a module with weights, got {module!r}")
 

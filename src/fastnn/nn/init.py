@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastnn.arguments import choice, instance, real
 from fastnn.nn.parameter import Parameter
 from fastnn.runtime.random import generator
 
@@ -38,6 +39,8 @@ def gain(nonlinearity: str, param: float | None = None) -> float:
     """
     gains = {"linear": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2),
              "selu": 0.75}
+    if nonlinearity == "leaky_relu" and param is not None:
+        param = real(param, "a")
     if nonlinearity == "leaky_relu":
         return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in gains:
@@ -61,18 +64,24 @@ def _fill(data: np.ndarray, draw: Callable[[tuple[int, ...]], np.ndarray]) -> No
 
 def uniform_(parameter: Parameter, a: float = 0.0, b: float = 1.0) -> Parameter:
     """Uniform in [a, b)."""
+    instance(parameter, "parameter", Parameter)
+    a, b = real(a, "a"), real(b, "b")
     _fill(parameter.data, lambda shape: generator().uniform(a, b, shape))
     return parameter
 
 
 def normal_(parameter: Parameter, mean: float = 0.0, std: float = 1.0) -> Parameter:
     """Gaussian."""
+    instance(parameter, "parameter", Parameter)
+    mean, std = real(mean, "mean"), real(std, "std", "a number from 0 on", 0)
     _fill(parameter.data, lambda shape: generator().normal(mean, std, shape))
     return parameter
 
 
 def constant_(parameter: Parameter, value: float) -> Parameter:
     """The same value everywhere."""
+    instance(parameter, "parameter", Parameter)
+    value = real(value, "value")
     parameter.data = np.full(parameter.shape, value, np.float32)
     return parameter
 
@@ -87,9 +96,12 @@ def ones_(parameter: Parameter) -> Parameter:
     return constant_(parameter, 1.0)
 
 
+def _shape(parameter: Parameter) -> tuple[int, ...]:
+    return instance(parameter, "parameter", Parameter).shape
+
+
 def _fan(shape: tuple[int, ...], mode: str) -> int:
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"mode must be 'fan_in' or 'fan_out', got {mode!r}")
+    choice(mode, "mode", ("fan_in", "fan_out"))
     return fans(shape)[mode == "fan_out"]
 
 
@@ -97,7 +109,7 @@ def kaiming_uniform_(
     parameter: Parameter, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Parameter:
     """Uniform with variance gain² / fan (He et al., 2015)."""
-    bound = gain(nonlinearity, a) * math.sqrt(3.0 / _fan(parameter.shape, mode))
+    bound = gain(nonlinearity, a) * math.sqrt(3.0 / _fan(_shape(parameter), mode))
     return uniform_(parameter, -bound, bound)
 
 
@@ -105,15 +117,16 @@ def kaiming_normal_(
     parameter: Parameter, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Parameter:
     """Gaussian with variance gain² / fan (He et al., 2015)."""
-    return normal_(parameter, 0.0, gain(nonlinearity, a) / math.sqrt(_fan(parameter.shape, mode)))
+    return normal_(parameter, 0.0, gain(nonlinearity, a) / math.sqrt(_fan(_shape(parameter), mode)))
 
 
 def xavier_uniform_(parameter: Parameter, gain: float = 1.0) -> Parameter:
     """Uniform with variance 2 gain² / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
-    bound = gain * math.sqrt(6.0 / sum(fans(parameter.shape)))
+    bound = real(gain, "gain") * math.sqrt(6.0 / sum(fans(_shape(parameter))))
     return uniform_(parameter, -bound, bound)
 
 
 def xavier_normal_(parameter: Parameter, gain: float = 1.0) -> Parameter:
     """Gaussian with variance 2 gain² / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
-    return normal_(parameter, 0.0, gain * math.sqrt(2.0 / sum(fans(parameter.shape))))
+    std = real(gain, "gain") * math.sqrt(2.0 / sum(fans(_shape(parameter))))
+    return normal_(parameter, 0.0, std)

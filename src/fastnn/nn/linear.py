@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import flag, integer
 from fastnn.graph import as_tensor
 from fastnn.nn import init
 from fastnn.nn.module import Module
@@ -31,7 +32,7 @@ class Linear(Module):
         out_features = whole_number(out_features, "out_features")
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(np.empty((out_features, in_features), np.float32))
-        self.bias = Parameter(np.empty(out_features, np.float32)) if bias else None
+        self.bias = Parameter(np.empty(out_features, np.float32)) if flag(bias, "bias") else None
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1.0 / math.sqrt(in_features)
@@ -50,7 +51,7 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
+        self.start_dim, self.end_dim = integer(start_dim, "start_dim"), integer(end_dim, "end_dim")
 
     def forward(self, x: Any) -> Any:
         return flatten(x, self.start_dim, self.end_dim)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import choice, integer, real
 from fastnn.graph import INDEX, Spec
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer
@@ -21,16 +22,16 @@ class CrossEntropyLoss(Module):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+        choice(reduction, "reduction", REDUCTIONS)
         shape = getattr(weight, "shape", None) or np.shape(weight)
         if weight is not None and (hasattr(weight, "__tensor__") or len(shape) != 1):
             raise ValueError("weight must have one number for each class, got shape "
                              f"{shape}; a loss is made first and called then: "
                              "nn.CrossEntropyLoss()(output, target)")
         self.weight = None if weight is None else Buffer(np.asarray(weight, np.float32))
-        self.ignore_index, self.reduction = ignore_index, reduction
-        self.label_smoothing = label_smoothing
+        self.ignore_index, self.reduction = integer(ignore_index, "ignore_index"), reduction
+        self.label_smoothing = real(label_smoothing, "label_smoothing", "a number from 0 to 1",
+                                    0, 1)
 
     def forward(self, output: Any, target: Any) -> Any:
         return cross_entropy(output, target, self.weight, self.ignore_index, self.reduction,
@@ -51,8 +52,7 @@ class MSELoss(Module):
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+        choice(reduction, "reduction", REDUCTIONS)
         self.reduction = reduction
 
     def forward(self, output: Any, target: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fastnn.arguments import flag, instance
 from fastnn.context import current_scope, region, scope, tracing
 from fastnn.graph import ShapeError, Tensor, as_tensor
 from fastnn.habits import habit
@@ -119,6 +120,7 @@ class Module:
 
         Raises TypeError for anything else, which would not be trained.
         """
+        _check_name(name)
         if not isinstance(value, Parameter | None):
             raise TypeError(f"{name} must be an nn.Parameter or None, got {type(value).__name__}: "
                             "write nn.Parameter(array)")
@@ -126,10 +128,13 @@ class Module:
 
     def register_buffer(self, name: str, value: Any) -> None:
         """Own an array that is saved but not trained."""
+        _check_name(name)
         setattr(self, name, value if isinstance(value, Buffer) or value is None else Buffer(value))
 
     def add_module(self, name: str, module: Module) -> None:
         """Own a module under a name."""
+        _check_name(name)
+        instance(module, name, Module)
         setattr(self, name, module)
 
     # Walking the tree.
@@ -185,6 +190,7 @@ class Module:
 
     def get_submodule(self, path: str) -> Module:
         """The module at a path such as "layer1.0.conv1"."""
+        _check_name(path)
         module = self
         for name in path.split(".") if path else ():
             if name not in module.__dict__["_modules"]:
@@ -207,12 +213,13 @@ class Module:
 
         Raises KeyError for missing or unexpected names when strict, ShapeError for a shape.
         """
+        instance(state, "the state", Mapping)
         own = {**dict(self._named_stored("_parameters", every=True)),
                **dict(self._named_stored("_buffers", every=True))}
         optional = {name for name in own if name.endswith("num_batches_tracked")}
         missing = [name for name in own if name not in state and name not in optional]
         unexpected = [name for name in state if name not in own]
-        if strict and (missing or unexpected):
+        if flag(strict, "strict") and (missing or unexpected):
             raise KeyError(f"state_dict does not fit {type(self).__name__}: "
                            f"missing {missing or 'none'}, unexpected {unexpected or 'none'}")
         fitting = {name: np.asarray(state[name]) for name in own if name in state}
@@ -226,9 +233,10 @@ class Module:
 
     def train(self: Self, mode: bool = True) -> Self:
         """Let this module and all inside behave as in training (dropout, batch statistics)."""
+        mode = flag(mode, "mode")
         for module in self.modules():
-            if module.training != bool(mode):
-                object.__setattr__(module, "training", bool(mode))
+            if module.training != mode:
+                object.__setattr__(module, "training", mode)
                 mode_changed()
         return self
 
@@ -244,6 +252,8 @@ class Module:
 
     def apply(self: Self, function: Callable[[Module], object]) -> Self:
         """Call a function on every module inside, then on this one."""
+        if not callable(function):
+            raise TypeError(f"apply takes a function of a module, got {function!r:.60}")
         for child in self.children():
             child.apply(function)
         function(self)
@@ -259,6 +269,11 @@ class Module:
         if not inside:
             return f"{type(self).__name__}({self.extra_repr()})"
         return "\n".join([f"{type(self).__name__}(", *inside, ")"])
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"a name must be text, got {name!r:.60}")
 
 
 def _all_paths(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import flag, real
 from fastnn.graph import ShapeError, as_tensor
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer, Parameter
@@ -22,11 +23,14 @@ class _BatchNorm(Module):
     ) -> None:
         super().__init__()
         num_features = whole_number(num_features, "num_features")
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
+        self.num_features, self.momentum = num_features, momentum
+        self.eps = real(eps, "eps", "a number above 0", above=0)
+        if momentum is not None:
+            self.momentum = real(momentum, "momentum", "a number from 0 to 1 or None", 0, 1)
+        self.affine = affine = flag(affine, "affine")
+        self.track_running_stats = tracked = flag(track_running_stats, "track_running_stats")
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
-        tracked = track_running_stats
         self.running_mean = Buffer(np.zeros(num_features, np.float32)) if tracked else None
         self.running_var = Buffer(np.ones(num_features, np.float32)) if tracked else None
         self.num_batches_tracked = Buffer(np.zeros((), np.int64)) if tracked else None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import array_of, flag
 from fastnn.context import tracing
 from fastnn.graph import (
     FLOAT,
@@ -65,7 +66,7 @@ class Stored(Held):
     kind = "buffer"
 
     def __init__(self, data: Any) -> None:
-        array = np.asarray(data)
+        array = array_of(data, f"the values of a {type(self).__name__}")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"expected numbers, got dtype {array.dtype}")
         dtype = INDEX if array.dtype.kind in "iub" and self.kind == "buffer" else FLOAT
@@ -133,7 +134,7 @@ class Parameter(Stored):
             warnings.warn("a Parameter is made in forward: each plan has another one, which is "
                           "never trained; make parameters and layers in __init__", stacklevel=3)
         super().__init__(data)
-        self._requires_grad = bool(requires_grad)
+        self._requires_grad = flag(requires_grad, "requires_grad")
 
     @property
     def requires_grad(self) -> bool:
@@ -142,6 +143,6 @@ class Parameter(Stored):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if bool(value) != self._requires_grad:
+        if flag(value, "requires_grad") != self._requires_grad:
             self._requires_grad = bool(value)
             mode_changed()

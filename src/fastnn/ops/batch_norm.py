@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastnn.arguments import real
 from fastnn.graph import (
     Call,
     Node,
@@ -281,10 +282,9 @@ def batch_norm(
     x = as_tensor(x)
     tensors = {"running_mean": running_mean, "running_var": running_var, "weight": weight,
                "bias": bias}
-    if not 0.0 < eps < float("inf"):
-        raise ValueError(f"batch_norm: eps must be positive, got {eps}")
-    if momentum is not None and not 0.0 <= momentum <= 1.0:
-        raise ValueError(f"batch_norm: momentum must be from 0 to 1 or None, got {momentum}")
+    eps = real(eps, "batch_norm: eps", "a number above 0", above=0)
+    if momentum is not None:
+        momentum = real(momentum, "batch_norm: momentum", "a number from 0 to 1 or None", 0, 1)
     checked = {key: None if value is None else as_tensor(value) for key, value in tensors.items()}
     _check(x, training, **checked)
     if x.ndim == 3:  # (batch, channels, length) as images of height 1
@@ -299,6 +299,6 @@ def batch_norm(
     mean, var = apply_all(BatchNormStats(), x)
     if running_mean is not None:
         count = np.zeros(1, np.int64) if num_batches_tracked is None else num_batches_tracked
-        op = BatchNormUpdate(_rows(x.shape)[0], -1.0 if momentum is None else float(momentum))
+        op = BatchNormUpdate(_rows(x.shape)[0], -1.0 if momentum is None else momentum)
         record_update(op, mean, var, running_mean, running_var, count)
     return normalize(x, mean, var, weight, bias, eps, True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastnn.arguments import instance
 from fastnn.graph import (
     Call,
     Node,
@@ -17,7 +18,7 @@ from fastnn.graph import (
     as_tensor,
     element_strides,
 )
-from fastnn.ops.reshape import copy_call
+from fastnn.ops.reshape import check_axes, copy_call
 from fastnn.ops.slice import Slice
 
 
@@ -74,9 +75,8 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     >>> cat([constant(np.zeros((2, 3))), constant(np.zeros((2, 5)))], dim=1).shape
     (2, 8)
     """
-    values = [as_tensor(tensor) for tensor in tensors]
+    values = [as_tensor(tensor) for tensor in instance(tensors, "what cat takes", (list, tuple))]
     if not values:
         raise ShapeError("cat needs at least one tensor")
-    if not -values[0].ndim <= dim < values[0].ndim:
-        raise ShapeError(f"cat: axis {dim} is outside of shape {values[0].shape}")
-    return values[0] if len(values) == 1 else apply(Concat(dim % values[0].ndim), *values)
+    (axis,) = check_axes(values[0], (dim,))
+    return values[0] if len(values) == 1 else apply(Concat(axis), *values)

@@ -33,7 +33,7 @@ def set_conv_algorithm(algorithm: str) -> None:
     >>> set_conv_algorithm("auto")
     """
     global _chosen
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise ValueError(f"unknown convolution algorithm {algorithm!r}; there are "
                          f"{', '.join(ALGORITHMS)}")
     _chosen = algorithm

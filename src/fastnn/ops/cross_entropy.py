@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import choice, integer, real
 from fastnn.graph import (
     INDEX,
     Call,
@@ -125,10 +126,9 @@ def cross_entropy(
     (batch, height, width). A scalar, or the shape of target with reduction="none".
     """
     logits, target = as_tensor(input), as_tensor(target)
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing must be in [0, 1], got {label_smoothing}")
+    choice(reduction, "reduction", REDUCTIONS)
+    ignore_index = integer(ignore_index, "ignore_index", "an integer of 64 bits", -2**63, 2**63 - 1)
+    label_smoothing = real(label_smoothing, "label_smoothing", "a number from 0 to 1", 0, 1)
     if logits.ndim not in (2, 4):
         raise ShapeError(f"cross_entropy: logits must be of rank 2 or 4, got {logits.shape}")
     check_float("cross_entropy: logits", logits.spec)
@@ -143,6 +143,6 @@ def cross_entropy(
     if as_tensor(class_weight).shape != (logits.shape[1],):
         raise ShapeError(f"cross_entropy: weight {as_tensor(class_weight).shape} does not fit "
                          f"{logits.shape[1]} classes")
-    op = CrossEntropy(reduction, ignore_index, weight is not None, float(label_smoothing))
+    op = CrossEntropy(reduction, ignore_index, weight is not None, label_smoothing)
     rows, _, _, total, _ = apply_all(op, logits, target, class_weight)
     return reshape(rows, expected) if reduction == "none" else total

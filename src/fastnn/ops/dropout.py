@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastnn.arguments import flag, real
 from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, as_tensor
 from fastnn.runtime.random import new_stream, random_key
 
@@ -47,8 +48,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:
 
     Without `training` it is x itself.
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability must be in [0, 1], got {p}")
-    if not training or p == 0.0:
+    p = real(p, "dropout's probability p", "a number from 0 to 1", 0, 1)
+    if not flag(training, "training") or p == 0.0:
         return as_tensor(x)
-    return apply(Dropout(float(p), new_stream()), x, random_key())
+    return apply(Dropout(p, new_stream()), x, random_key())

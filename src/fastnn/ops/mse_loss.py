@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn.arguments import choice
 from fastnn.graph import ShapeError, Tensor, as_tensor, check_float
 from fastnn.ops.binary import sub
 from fastnn.ops.cross_entropy import REDUCTIONS
@@ -22,6 +23,5 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     check_float("mse_loss: input", input.spec)
     check_float("mse_loss: target", target.spec)
     square = FUNCTIONS["square"](sub(input, target))
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+    choice(reduction, "reduction", REDUCTIONS)
     return square if reduction == "none" else (mean if reduction == "mean" else sum)(square)

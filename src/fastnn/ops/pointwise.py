@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn._kernels.pointwise import unary_rows
+from fastnn.arguments import real
 from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, check_float
 
 ROWS = {name: (index, formula, arguments, saved)
@@ -111,8 +112,9 @@ def _public(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
     def function(*args: Any, **kwargs: Any) -> Tensor:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        x, *numbers = bound.arguments.values()
-        return apply(Unary(row, tuple(float(number) for number in numbers)), x)
+        x = bound.arguments["x"]
+        numbers = [real(bound.arguments[name], f"{row}: {name}") for name in defaults]
+        return apply(Unary(row, tuple(numbers)), x)
 
     function.__name__ = function.__qualname__ = row
     function.__doc__ = (f"y = {formula}, element by element; y has the shape of x.\n\n"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
+from fastnn.arguments import flag
 from fastnn.graph import (
     Call,
     Node,
@@ -88,7 +89,7 @@ def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
     y = x
     for last, group in enumerate(reversed(_runs(x.shape, axes))):
         y = apply(Sum(group, 1.0 / count if average and last == 0 else 1.0), y)
-    if keepdim:
+    if flag(keepdim, "keepdim"):
         return reshape(y, shape)
     return reshape(y, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
 

@@ -46,12 +46,19 @@ def copy_call(
 def sizes_of(arguments: Sequence[Any]) -> list[int]:
     """The integers of f(2, 3) or f((2, 3)); TypeError for anything else."""
     one = len(arguments) == 1 and not isinstance(arguments[0], SupportsIndex)
-    return [index(size) for size in (arguments[0] if one else arguments)]
+    sizes = arguments[0] if one else arguments
+    try:
+        return [index(size) for size in sizes]
+    except TypeError:
+        raise TypeError(f"sizes and axes must be integers, got {sizes!r:.80}") from None
 
 
 def check_axes(x: Tensor, axes: Sequence[SupportsIndex]) -> tuple[int, ...]:
     """Axes of x as numbers from 0; ShapeError for one that x does not have, or one named twice."""
-    numbers = [index(axis) for axis in axes]
+    try:
+        numbers = [index(axis) for axis in axes]
+    except TypeError:
+        raise TypeError(f"axes must be integers, got {axes!r:.80}") from None
     for axis in numbers:
         if not -x.ndim <= axis < x.ndim:
             raise ShapeError(f"axis {axis} is outside of shape {x.shape}")

@@ -96,6 +96,14 @@ def _is_index(item: Any) -> bool:
             and not np.ndim(item))  # type: ignore[arg-type]
 
 
+def _span(item: slice, size: int) -> range:
+    """The places that a slice takes of an axis."""
+    try:
+        return range(*item.indices(size))
+    except TypeError:
+        raise TypeError(f"a slice's ends and step must be integers, got {item!r:.80}") from None
+
+
 def getitem(x: Any, key: Any) -> Tensor:
     """x[key] for numbers, slices, None and Ellipsis.
 
@@ -121,7 +129,7 @@ def getitem(x: Any, key: Any) -> Tensor:
             continue
         size = next(axes)
         if isinstance(item, slice):
-            span = range(*item.indices(size))
+            span = _span(item, size)
             if not span:
                 raise ShapeError(f"slice {item} of an axis of size {size} is empty")
             shape.append(len(span))

@@ -10,7 +10,6 @@ from fastnn.graph import (
     Call,
     Node,
     Op,
-    ShapeError,
     Spec,
     Tensor,
     apply,
@@ -19,6 +18,7 @@ from fastnn.graph import (
     storage_axes,
 )
 from fastnn.ops.permute import transpose
+from fastnn.ops.reshape import check_axes
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,11 @@ def _rows(x: Tensor) -> tuple[int, int]:
 
 def _over(x: Any, dim: int, log: bool) -> Tensor:
     x = as_tensor(x)
-    if x.ndim == 0 or not -x.ndim <= dim < x.ndim:
-        raise ShapeError(f"{Softmax(log).name}: axis {dim} is outside of shape {x.shape}")
+    (axis,) = check_axes(x, (dim,))
     last = storage_axes(x.ndim)[-1]
-    if dim % x.ndim == last:
+    if axis == last:
         return apply(Softmax(log), x)
-    return transpose(apply(Softmax(log), transpose(x, dim % x.ndim, last)), dim % x.ndim, last)
+    return transpose(apply(Softmax(log), transpose(x, axis, last)), axis, last)
 
 
 def softmax(x: Any, dim: int) -> Tensor:

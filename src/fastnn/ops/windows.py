@@ -26,10 +26,14 @@ def pair(value: Any, name: str, least: int) -> Pair:
 
 def whole_number(value: Any, name: str) -> int:
     """An integer of at least 1."""
-    if not isinstance(value, SupportsIndex) or not 1 <= index(value) <= MOST:
+    try:
+        number = index(value)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= MOST:
         raise ShapeError(f"{name} must be an integer of at least 1 and at most {MOST}, "
                          f"got {value!r}")
-    return index(value)
+    return number
 
 
 def check_channels(name: str, shape: tuple[int, ...], expected: int, taker: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastnn.arguments import instance, real
 from fastnn.optim.optimizer import Group, Optimizer
 
 
@@ -21,13 +22,15 @@ class Adam(Optimizer):
         self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8, weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, dict(lr=lr, betas=tuple(betas), eps=eps,
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps,
                                       weight_decay=weight_decay))
 
     def check(self, group: Group) -> None:
         super().check(group)
-        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(f"betas must be two numbers in [0, 1), got {group['betas']}")
+        betas = instance(group["betas"], "betas", (tuple, list))
+        numbers = [real(beta, "each of betas", "a number from 0 to below 1", 0) for beta in betas]
+        if len(numbers) != 2 or max(numbers) >= 1:
+            raise ValueError(f"betas must be two numbers in [0, 1), got {betas}")
 
     def kernel(self, group: Group) -> str:
         return self._kernel

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from fastnn.arguments import instance, real
 from fastnn.habits import TRAINING
 
 
@@ -28,6 +29,9 @@ class Optimizer:
     state_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
+        if not isinstance(params, Iterable):
+            raise TypeError(f"{type(self).__name__} takes parameters, as of model.parameters(), "
+                            f"got {params!r:.60}")
         entries = list(params)
         if not entries:
             raise ValueError(f"{type(self).__name__} got no parameters")
@@ -67,9 +71,9 @@ class Optimizer:
 
     def check(self, group: Group) -> None:
         """Raise ValueError for options that make no sense."""
-        for name in ("lr", "weight_decay", "eps", "momentum"):
-            if name in group and not group[name] >= 0:
-                raise ValueError(f"{name} must not be negative, got {group[name]}")
+        for name in ("lr", "weight_decay", "eps", "momentum", "dampening"):
+            if name in group:
+                group[name] = real(group[name], name, "a number from 0 on", 0)
 
     @property
     def lr(self) -> float:
@@ -79,7 +83,7 @@ class Optimizer:
     @lr.setter
     def lr(self, value: float) -> None:
         for group in self.param_groups:
-            group["lr"] = float(value)
+            group["lr"] = real(value, "lr", "a number from 0 on", 0)
 
     def step(self, *_: Any) -> NoReturn:
         """Not here: a TrainStep makes the update. Raises TypeError."""
@@ -110,6 +114,10 @@ class Optimizer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state; nothing changes unless all of it fits."""
+        instance(state, "the state", Mapping)
+        for name in ("steps", "groups", "state"):
+            if name not in state:
+                raise ValueError(f"no state of an optimizer: it has no {name!r}")
         parameters = [p for group in self.param_groups for p in group["params"]]
         if len(state["state"]) != len(parameters) or len(state["groups"]) != len(self.param_groups):
             raise ValueError(f"optimizer state is for {len(state['state'])} parameters in "

@@ -6,7 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from fastnn.arguments import real
 from fastnn.optim.optimizer import Optimizer
+
+
+def check_optimizer(schedule: LRScheduler, optimizer: Optimizer) -> None:
+    """Raise TypeError unless a schedule has an optimizer to work on."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{type(schedule).__name__} takes an optimizer such as SGD(...), "
+                        f"got {optimizer!r:.60}")
 
 
 class LRScheduler:
@@ -22,6 +30,7 @@ class LRScheduler:
     smooth: ClassVar[bool] = False
 
     def __init__(self, optimizer: Optimizer) -> None:
+        check_optimizer(self, optimizer)
         self.optimizer = optimizer
         for group in optimizer.param_groups:
             if group.initial_lr is None:
@@ -35,7 +44,8 @@ class LRScheduler:
 
     def step(self, time: float | None = None) -> None:
         """Set the learning rates for the next step of time, or for `time`."""
-        self.last_epoch: float = self.last_epoch + 1 if time is None else time
+        self.last_epoch: float = self.last_epoch + 1 if time is None else \
+            real(time, "the time of a schedule", "a number from 0 on", 0)
         self.apply(self.last_epoch if self.smooth else math.floor(self.last_epoch))
 
     def restart(self) -> None:
@@ -104,6 +114,7 @@ class FactorLR(LRScheduler):
     floor = 0.0
 
     def __init__(self, optimizer: Optimizer) -> None:
+        check_optimizer(self, optimizer)
         # What factor multiplies, and the rates as this schedule left them.
         self._bases = [float(group["lr"]) for group in optimizer.param_groups]
         self._left, self._factor = list(self._bases), 1.0

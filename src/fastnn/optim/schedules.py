@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fastnn.arguments import choice, instance, integer, real
 from fastnn.optim.optimizer import Optimizer
-from fastnn.optim.scheduler import FactorLR, LRScheduler
+from fastnn.optim.scheduler import FactorLR, LRScheduler, check_optimizer
 
 
 class LambdaLR(LRScheduler):
@@ -18,20 +19,22 @@ class LambdaLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[float], float]) -> None:
+        if not callable(lr_lambda):
+            raise TypeError(f"lr_lambda must be a function of the epoch, got {lr_lambda!r:.60}")
         self.lr_lambda = lr_lambda
         super().__init__(optimizer)
 
     def apply(self, time: float) -> None:
-        self._set([base * self.lr_lambda(time) for base in self.base_lrs])
+        self._set([base * real(self.lr_lambda(time), "what lr_lambda returns")
+                   for base in self.base_lrs])
 
 
 class StepLR(FactorLR):
     """factor = gamma ^ floor(epoch / step_size), as torch.optim.lr_scheduler.StepLR."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        if step_size < 1:
-            raise ValueError(f"step_size must be 1 or more, got {step_size}")
-        self.step_size, self.gamma = step_size, gamma
+        self.step_size = integer(step_size, "step_size", "an integer from 1 on", 1)
+        self.gamma = _gamma(gamma)
         super().__init__(optimizer)
 
     def factor(self, time: float) -> float:
@@ -44,7 +47,7 @@ class MultiStepLR(FactorLR):
     def __init__(
         self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1
     ) -> None:
-        self.milestones, self.gamma = sorted(milestones), gamma
+        self.milestones, self.gamma = _milestones(milestones), _gamma(gamma)
         super().__init__(optimizer)
 
     def factor(self, time: float) -> float:
@@ -55,7 +58,7 @@ class ExponentialLR(FactorLR):
     """factor = gamma ^ epoch, as torch.optim.lr_scheduler.ExponentialLR."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma = gamma
+        self.gamma = _gamma(gamma)
         super().__init__(optimizer)
 
     def factor(self, time: float) -> float:
@@ -81,12 +84,10 @@ class LinearLR(FactorLR):
         self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0,
         total_iters: float = 5,
     ) -> None:
-        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1 or total_iters <= 0:
-            raise ValueError(
-                f"expected 0 < start_factor <= 1, 0 <= end_factor <= 1 and total_iters above 0, "
-                f"got {start_factor}, {end_factor} and {total_iters}")
-        self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = total_iters
+        self.start_factor = real(start_factor, "start_factor", "a number above 0 and up to 1",
+                                 most=1, above=0)
+        self.end_factor = real(end_factor, "end_factor", "a number from 0 to 1", 0, 1)
+        self.total_iters = real(total_iters, "total_iters", "a number above 0", above=0)
         super().__init__(optimizer)
 
     def factor(self, time: float) -> float:
@@ -103,9 +104,8 @@ class CosineAnnealingLR(FactorLR):
     smooth = True
 
     def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0) -> None:
-        if T_max <= 0:
-            raise ValueError(f"T_max must be above 0, got {T_max}")
-        self.T_max, self.eta_min, self.floor = T_max, eta_min, eta_min
+        self.T_max = real(T_max, "T_max", "a number above 0", above=0)
+        self.eta_min = self.floor = real(eta_min, "eta_min", "a number from 0 on", 0)
         super().__init__(optimizer)
 
     def factor(self, time: float) -> float:
@@ -123,9 +123,13 @@ class SequentialLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[float]
     ) -> None:
-        if len(milestones) != len(schedulers) - 1 or list(milestones) != sorted(milestones):
+        wrong = next((one for one in schedulers if not isinstance(one, LRScheduler)), None)
+        if wrong is not None:
+            raise TypeError(f"SequentialLR takes schedules, got {wrong!r:.60}")
+        given, milestones = milestones, _milestones(milestones)
+        if len(milestones) != len(schedulers) - 1 or list(given) != milestones:
             raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} rising "
-                             f"milestones, got {list(milestones)}")
+                             f"milestones, got {list(given)}")
         if any(schedule.unit != self.unit or schedule.optimizer is not optimizer
                for schedule in schedulers):
             raise ValueError("the schedules must count epochs and share the optimizer")
@@ -185,17 +189,19 @@ class OneCycleLR(LRScheduler):
         if total_steps is None and (epochs is None or steps_per_epoch is None):
             raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
         if total_steps is None:
-            assert epochs is not None and steps_per_epoch is not None
-            total_steps = epochs * steps_per_epoch
-        if total_steps < 1 or not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"expected at least 1 step, pct_start in [0, 1] and anneal_strategy "
-                             f"'cos' or 'linear', got {total_steps}, {pct_start} and "
-                             f"{anneal_strategy!r}")
-        self.max_lr, self.total_steps, self.pct_start = max_lr, total_steps, pct_start
-        self.linear, self.cycle_momentum = anneal_strategy == "linear", cycle_momentum
-        self.base_momentum, self.max_momentum = base_momentum, max_momentum
-        self.initial_lr = max_lr / div_factor
-        self.min_lr = self.initial_lr / final_div_factor
+            total_steps = (integer(epochs, "epochs", "an integer from 1 on", 1)
+                           * integer(steps_per_epoch, "steps_per_epoch", "an integer from 1 on", 1))
+        self.total_steps = integer(total_steps, "total_steps", "an integer from 1 on", 1)
+        self.max_lr = real(max_lr, "max_lr", "a number from 0 on", 0)
+        self.pct_start = real(pct_start, "pct_start", "a number from 0 to 1", 0, 1)
+        self.linear = choice(anneal_strategy, "anneal_strategy", ("cos", "linear")) == "linear"
+        self.cycle_momentum = cycle_momentum
+        self.base_momentum = real(base_momentum, "base_momentum", "a number from 0 to 1", 0, 1)
+        self.max_momentum = real(max_momentum, "max_momentum", "a number from 0 to 1", 0, 1)
+        self.initial_lr = self.max_lr / real(div_factor, "div_factor", "a number above 0", above=0)
+        self.min_lr = self.initial_lr / real(final_div_factor, "final_div_factor",
+                                             "a number above 0", above=0)
+        check_optimizer(self, optimizer)
         for group in optimizer.param_groups:
             group.initial_lr = self.initial_lr
         super().__init__(optimizer)
@@ -222,3 +228,12 @@ class OneCycleLR(LRScheduler):
                 group["momentum"] = momentum
             elif self.cycle_momentum and "betas" in group:
                 group["betas"] = (momentum, *group["betas"][1:])
+
+
+def _gamma(gamma: float) -> float:
+    return real(gamma, "gamma", "a number from 0 on", 0)
+
+
+def _milestones(milestones: Sequence[float]) -> list[float]:
+    instance(milestones, "milestones", (list, tuple))
+    return sorted(real(milestone, "a milestone") for milestone in milestones)

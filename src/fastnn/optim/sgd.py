@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fastnn.arguments import flag
 from fastnn.optim.optimizer import Group, Optimizer
 
 
@@ -23,7 +24,8 @@ class SGD(Optimizer):
 
     def check(self, group: Group) -> None:
         super().check(group)
-        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+        nesterov = flag(group["nesterov"], "nesterov")
+        if nesterov and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("Nesterov momentum needs a momentum and zero dampening")
 
     def kernel(self, group: Group) -> str:

@@ -64,7 +64,7 @@ def set_rng_state(state: dict[str, object]) -> None:
         key = list(state["key"])  # type: ignore[call-overload]
         if len(key) != 2 or not all(type(word) is int and 0 <= word < 2**64 for word in key):
             raise ValueError(f"its key is {key}")
-    except (TypeError, ValueError, KeyError, OverflowError) as error:
+    except (TypeError, ValueError, LookupError, OverflowError) as error:
         raise ValueError(f"expected a state of get_rng_state ({error})") from error
     KEY[:] = key
     _generator.bit_generator.state = generator.bit_generator.state

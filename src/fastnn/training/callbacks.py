@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any, Protocol
 
+from fastnn.arguments import integer, real
 from fastnn.files.regular import Path
 from fastnn.files.write import replacing
 from fastnn.nn.module import Module
@@ -69,7 +70,11 @@ class CheckpointCallback(Callback):
     def __init__(
         self, path: Path, seconds: float | None = 10.0, batches: int | None = None
     ) -> None:
-        self.path, self.seconds, self.batches = path, seconds, batches
+        self.path = path
+        self.seconds = seconds if seconds is None else real(
+            seconds, "seconds", "a number from 0 on or None", 0)
+        self.batches = batches if batches is None else integer(
+            batches, "batches", "an integer from 1 on or None", 1)
         self._saved = time.monotonic()
 
     def on_fit_begin(self, trainer: Training) -> None:
@@ -131,9 +136,8 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "validation_loss", patience: int = 5) -> None:
-        if patience < 1:
-            raise ValueError(f"patience must be 1 or more, got {patience}")
-        self.monitor, self.patience = monitor, patience
+        self.monitor = monitor
+        self.patience = integer(patience, "patience", "an integer from 1 on", 1)
 
     def on_epoch_end(self, trainer: Training) -> None:
         if self.monitor not in trainer.history[-1]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from fastnn.arguments import instance, integer
 from fastnn.compiled import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
@@ -55,7 +56,12 @@ class Trainer:
         accumulate: int | Literal["auto"] = 1,
     ) -> None:
         self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
-        self.callbacks = list(callbacks)
+        instance(optimizer, "optimizer", Optimizer)
+        if schedule is not None:
+            instance(schedule, "schedule", LRScheduler)
+        if not isinstance(callbacks, Iterable):
+            raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r:.60}")
+        self.callbacks = [instance(one, "a callback", Callback) for one in callbacks]
         self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True,
                                     accumulate=accumulate)
         self._evaluation = Evaluation(model, loss)
@@ -88,8 +94,7 @@ class Trainer:
         SIGTERM, between two batches, after the callbacks had a chance to save; MemoryBudgetError
         when a limit shrinks below what a step needs; ValueError for data that cannot be used.
         """
-        if epochs < 1:
-            raise ValueError(f"epochs must be 1 or more, got {epochs}")
+        epochs = integer(epochs, "epochs", "an integer from 1 on", 1)
         if seed is None:
             seed = int(get_rng_state()["key"][0])  # type: ignore[index]
         ignored = self.train_step.weighing.ignore_index

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastnn._kernels.checks import all_finite
+from fastnn.arguments import instance
 from fastnn.compiled import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.graph import FLOAT, storage_axes
@@ -37,6 +38,7 @@ def save(path: Path, model: Module, allow_non_finite: bool = False) -> None:
     ...     save(os.path.join(folder, "w.safetensors"), model)
     ...     load(os.path.join(folder, "w.safetensors"), model)
     """
+    instance(model, "the model", Module)
     with turn:  # no other thread changes the weights meanwhile
         arrays = model.state_dict()
         name = None if allow_non_finite else non_finite(arrays)
@@ -66,6 +68,7 @@ def load(path: Path, model: Module, strict: bool = True) -> None:
     Raises CheckpointError, which names the file and what is wrong: it is damaged, or names,
     shapes or types do not fit; OSError if it cannot be opened. The model changes only if all fits.
     """
+    instance(model, "the model", Module)
     with reading(path) as file:
         prefix = MODEL if file.metadata.get("format") == CHECKPOINT else ""
         targets = match(file, model.state_dict(), prefix, strict)
