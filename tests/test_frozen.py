@@ -3,9 +3,11 @@
 import functools
 import gc
 import random
+import threading
 import types
 import warnings
 import weakref
+from random import uniform
 
 import numpy as np
 import pytest
@@ -255,10 +257,12 @@ def test_what_forward_changes_itself_is_no_news():
     assert messages == []
 
 
-RNG = np.random.default_rng(0)
+RNG, DRAW = np.random.default_rng(0), np.random.rand
 DRAWS = {
     "random": lambda net, x: x * random.random(),
     "np.random": lambda net, x: x * np.random.rand(),
+    "a function of np.random": lambda net, x: x * DRAW(),
+    "a function of random": lambda net, x: x * uniform(0, 1),
     "a generator": lambda net, x: x * RNG.random(),
 }
 
@@ -270,6 +274,17 @@ def test_random_numbers_drawn_while_tracing(body):
     assert len(messages) == 1 and "random numbers were drawn while" in messages[0]
     assert "as an input" in messages[0] and "Net" in messages[0]
     assert len(warnings_of(lambda: step_of(net)(X, Y), 2)) == 0  # once
+
+
+def test_another_thread_may_draw_meanwhile():
+    loader = [threading.Thread(target=random.random)]
+
+    def body(net, x):
+        loader[0].start()
+        loader[0].join()
+        return x
+
+    assert warnings_of(lambda: Net(body)(X), 1) == []
 
 
 def test_random_numbers_in_a_loss_name_the_loss():

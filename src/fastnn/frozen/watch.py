@@ -25,7 +25,7 @@ from fastnn.frozen.values import Values, first_difference, of_user, values_of
 
 WAY = ("make it an input, or an fn.Variable, whose .value may be set between steps "
        "(docs/tracing.md)")
-_Generator = (np.random.Generator, np.random.RandomState, random.Random)
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _collecting: ContextVar[Watch | None] = ContextVar("watch", default=None)
 _said: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # names of each owner
 
@@ -103,7 +103,8 @@ def watched(function: Any) -> Iterator[None]:
                 _is_news(root.owner, root.name)  # notes of the forward's own
             elif watch is not None and new:
                 watch.noted.append((root, names, new))
-    if _random_states(roots) != states:
+    if _random_states(roots) != states and (
+            "random" in names or any(_draws(root) for root in roots)):
         _tell_of_random(function)
 
 
@@ -111,6 +112,16 @@ def _now(root: Root, names: frozenset[str]) -> Values | None:
     with suppress(Exception):
         return values_of(root.read(), names)
     return None
+
+
+def _draws(root: Root) -> bool:
+    """Whether a variable is something to draw with: another thread may have drawn, too."""
+    with suppress(Exception):
+        value = root.read()
+        return isinstance(value, _GENERATORS) or isinstance(
+            getattr(value, "__self__", None), _GENERATORS) or (
+            getattr(value, "__name__", "") in ("random", "numpy.random"))
+    return False
 
 
 def _random_states(roots: list[Root]) -> list[Any]:
@@ -121,7 +132,7 @@ def _random_states(roots: list[Root]) -> list[Any]:
     for root in roots:
         with suppress(Exception):
             value = root.read()
-            if isinstance(value, _Generator):
+            if isinstance(value, _GENERATORS):
                 states.append(pickle.dumps(value))
     return states
 
