@@ -49,9 +49,9 @@ CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
                            0.5 + 0.3 * math.cos(2 * math.pi / 5)]),
     "lambda": (lambda o: optim.LambdaLR(o, lambda epoch: 1 / (1 + epoch)), [1, 0.5, 1 / 3, 0.25]),
     "warm-up, then a cosine": (
-        lambda o: optim.SequentialLR(o, [optim.LinearLR(o, 0.5, total_iters=2),
+        lambda o: optim.SequentialLR(o, [optim.LinearLR(o, 0.5, total_iters=4),
                                          optim.CosineAnnealingLR(o, 3)], [2]),
-        [0.5, 0.75, 1.0, 0.75, 0.25, 0.0]),
+        [0.5, 0.625, 1.0, 0.75, 0.25, 0.0]),
 }
 
 
