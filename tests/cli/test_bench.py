@@ -83,7 +83,7 @@ def test_a_sweep_that_is_stopped_keeps_what_it_has(tmp_path: Path) -> None:
     assert process.stderr.readline().startswith("1/200 conv2d")
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and "stopped after" in errors and "shapes" in output, errors
+    assert process.returncode == 130 and "stopped after" in errors and "shapes" in output, errors
     assert "Traceback" not in errors
     report = json.loads((tmp_path / "sweep.json").read_text())
     assert report["results"][0]["row"].startswith("conv2d") and "slower" in report
