@@ -109,6 +109,12 @@ def test_fixed_rates_where_nothing_can_be_kept_or_measured(folder, measured, mon
     assert os.listdir(folder) == []
 
 
+def test_a_measurement_that_ends_badly_leaves_nothing(folder, monkeypatch):
+    monkeypatch.setattr(rates.sys, "executable", "false")
+    assert rates.machine_rates(1) == fixed_rates(1)
+    assert os.listdir(folder) == []
+
+
 def _told_times(told):
     """All nodes of the miniatures, with the times that rates say."""
     nodes = [node for build, shape in MINIATURES for node in miniature(build, shape, 1).nodes]
