@@ -59,6 +59,10 @@ MISTAKES = {
     "float class numbers": (CROSS, X, Y.astype(np.float32), ["integers", "got float32",
                                                              "write y.astype(np.int64)"]),
     "texts as labels": (CROSS, X, TEXTS, ["y must be", "<U7", "np.unique(y, return_inverse=True)"]),
+    "integers as objects": (CROSS, X, Y.astype(object), ["got object", ".astype(np.int64)"]),
+    "class numbers for MSE": (MSE, X, Y, ["(8,)", "class numbers are for cross_entropy"]),
+    "one output for two classes": (lambda o, y: fn.cross_entropy(o[:, :1], y), X, Y % 2, [
+        "from 0 to 1", "expected 0 to 0: the output has 1"]),
     "texts as objects": (CROSS, X, TEXTS.astype(object), ["y must be", "np.unique"]),
     "a list of texts": (CROSS, X, list(TEXTS), ["y must be", "np.unique"]),
     "objects": (CROSS, X, OBJECTS, ["y must be", "got object"]),
@@ -176,7 +180,9 @@ def test_trainer_words_labels_too():
     trainer = fn.Trainer(net(), CROSS, optim.SGD(net().parameters(), lr=0.1))
     with pytest.raises(ValueError, match=r"y has dtype <U7.*np\.unique"):
         trainer.fit((X, TEXTS))
-    with pytest.raises(ValueError, match=r"\(8, 10\).*y\.argmax\(1\)"):
+    with pytest.raises(ValueError, match=r"got \(ndarray, list\).*np\.array\(y\)"):
+        trainer.fit((X, list(TEXTS)))
+    with pytest.raises(ValueError, match=r"\(8, 10\).*y\.argmax\(1\).*y\.astype\(np\.float32\)"):
         trainer.fit((X, ONE_HOT.astype(int)))
     with pytest.raises(ValueError, match=r"\(8, 1\).*y\.ravel\(\)"):
         trainer.fit((X, Y[:, None]))

@@ -22,13 +22,15 @@ def dtype_hint(array: np.ndarray) -> str:
     """
     kind = array.dtype.kind
     if kind == "O":
-        first = next((v for v in array.flat[:1000] if not isinstance(v, (int, float))), None)
+        others = [value for value in array.flat[:1000] if not isinstance(value, (int, float))]
+        if not others:
+            return "; write .astype(np.float32), or .astype(np.int64) for class numbers"
+        first = others[0]
         if isinstance(first, str):
             return f"; {LABELS}"
         if hasattr(first, "toarray"):
             return "; write .toarray() of a sparse matrix"
-        found = f"it holds {type(first).__name__}" if array.size else "it is empty"
-        return f"; {found}, and arrays of numbers are needed: .astype(np.float32) converts numbers"
+        return f"; it holds {type(first).__name__}, and arrays of numbers are needed"
     return {
         "b": "; write .astype(np.float32), or .astype(np.int64) for class numbers",
         "U": f"; {LABELS}", "S": f"; {LABELS}",

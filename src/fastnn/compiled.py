@@ -182,7 +182,7 @@ class Compiled:
             least, largest = index_range(arrays[number], ignored)
             if least <= largest and (least < 0 or largest >= classes):
                 raise ValueError(f"target has class numbers from {least} to {largest}, expected "
-                                 f"0 to {classes - 1}")
+                                 f"0 to {classes - 1}: the output has {classes}")
         self.executor.bind(arrays)
 
 

@@ -61,7 +61,8 @@ def check_arrays(
     if y.shape != x.shape[:1] and y.shape != x.shape[:1] + x.shape[2:]:
         hint = ""
         if y.ndim == 2:
-            hint = "; write y.ravel()" if y.shape[1] == 1 else "; of one-hot rows: y.argmax(1)"
+            hint = ("; write y.ravel()" if y.shape[1] == 1 else
+                    "; of one-hot rows: y.argmax(1); of real targets: y.astype(np.float32)")
         raise ValueError(
             f"{where}y has shape {y.shape}, expected one class number per example, "
             f"({len(x)},){hint}"

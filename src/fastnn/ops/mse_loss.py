@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn.arguments import choice
-from fastnn.graph import ShapeError, Tensor, as_tensor, check_float
+from fastnn.graph import INDEX, ShapeError, Tensor, as_tensor, check_float
 from fastnn.ops.binary import sub
 from fastnn.ops.cross_entropy import REDUCTIONS
 from fastnn.ops.pointwise import FUNCTIONS
@@ -17,7 +17,8 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     input, target = as_tensor(input), as_tensor(target)
     if input.shape != target.shape:
         hint = ("; write y[:, None]" if input.shape == (*target.shape, 1) else
-                "; write output[:, 0]" if input.shape[1:] == (1,) else "")
+                "; write output[:, 0]" if input.shape[1:] == (1,) else
+                "; class numbers are for cross_entropy" if target.dtype == INDEX else "")
         raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must be alike"
                          f"{hint}")
     check_float("mse_loss: input", input.spec)

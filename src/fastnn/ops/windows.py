@@ -39,8 +39,10 @@ def whole_number(value: Any, name: str) -> int:
 def check_channels(name: str, shape: tuple[int, ...], expected: int, taker: str) -> None:
     """The images have as many channels as `taker`, a weight in words, takes."""
     if shape[1] != expected:
-        hint = (f"; the last axis has {expected}: for channels-last images use layout='NHWC'"
-                if shape[3:] == (expected,) else "")
+        hint = ""
+        if shape[3:] == (expected,):
+            hint = (f"; the last axis has {expected}: for channels-last images use layout='NHWC', "
+                    "or x.transpose(0, 3, 1, 2)")
         raise ShapeError(f"{name}: input {shape} has {shape[1]} channels, expected {expected} for "
                          f"{taker}{hint}")
 

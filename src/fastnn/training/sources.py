@@ -63,8 +63,10 @@ def source(
         return result
     if isinstance(data, tuple):
         if len(data) != 2 or any(isinstance(part, (tuple, list)) for part in data):
-            raise ValueError("a tuple of data must be (x, y), two arrays; for several inputs or "
-                             "targets pass an iterable of batches")
+            kinds = ", ".join(type(part).__name__ for part in data)
+            raise ValueError(f"a tuple of data must be (x, y), two arrays, got ({kinds}); a list "
+                             "becomes an array by np.array(y); for several inputs or targets pass "
+                             "an iterable of batches")
         return Batches(np.asarray(data[0]), np.asarray(data[1]), batch_size, shuffle, seed,
                        ignore_index=ignore_index)
     if isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, dict)):
