@@ -1,5 +1,6 @@
 """Chains of blocks: a table says what its schedules take, and cuts lie where little crosses."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -90,6 +91,13 @@ def test_what_a_block_may_keep():
     kept, again = options(problem, Block(1, 3, (second, first)))
     assert kept == Option(frozenset({1}), (second, first), 0, 2 * UNIT, 6 * UNIT, 5 * UNIT)
     assert again == Option(frozenset(), (1, second, first), 11.0, 0, 6 * UNIT, 4 * UNIT)
+
+
+def test_no_block_keeps_what_is_to_be_dropped():
+    problem = replace(_chain(5), dropped=frozenset({1}))
+    found = options(problem, Block(1, 4, (6, 7, 8)))
+    assert [set(option.kept) for option in found] == [{2}, set()]
+    assert all(1 in option.backward for option in found)
 
 
 def test_what_the_next_block_reads_stays():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastnn.plan import packing
 from fastnn.plan.packing import most_at_once, pack
 from tests._kernels.test_first_fit import intervals
 
@@ -54,3 +55,26 @@ def test_a_search_packs_better():
         waste.append([pack(*columns, room)[1] / least - 1 for room in (None, least)])
     plain, searched = np.mean(waste, axis=0)
     assert searched < 0.5 * plain
+
+
+# (bytes, first step, last step) of buffers. In use at steps 0 to 7: 4, 12, 12, 2, 14, 14, 1, 1.
+FIVE = [(4, 0, 2), (8, 1, 2), (2, 3, 5), (12, 4, 5), (1, 6, 7)]
+
+
+@pytest.mark.parametrize("order, expected", [
+    (packing._by_size, [3, 1, 0, 2, 4]),
+    (packing._by_life, [0, 2, 3, 1, 4]),  # of equal lives the larger first
+    (packing._from_peak, [2, 3, 0, 1, 4]),  # the peak is at step 4; then lives 2 steps from it
+    (packing._by_crowd, [3, 2, 1, 0, 4]),  # 14 bytes in their lives, then 12, then 1
+])
+def test_orders(order, expected):
+    columns = np.array(FIVE, np.int64).T.copy()
+    assert order(*columns).tolist() == expected
+    assert most_at_once(*columns) == 14
+
+
+def test_what_needs_no_search_is_packed_into_the_bytes_in_use():
+    columns = np.array(FIVE, np.int64).T.copy()
+    offsets, total = pack(*columns, 14)
+    assert total == 14
+    check(*columns, offsets, total)
