@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fastnn.plan.frontier import frontier
+from fastnn.plan.frontier import Archive, Point, frontier, worth_having
 from fastnn.plan.fuse import fuse
 from fastnn.plan.lives import Lives
 from fastnn.plan.memory import layout
@@ -87,3 +87,32 @@ def test_the_simulator_counts_as_the_layout_does(seed):
         assert Lives(problem, schedule).used.tolist() == [
             sum(s.reserved for s in every.values() if s.first <= i <= s.last)
             for i in range(len(steps))]
+
+
+def test_what_is_worth_having():
+    """Of the same bytes the faster; of more bytes only what is faster than all with fewer."""
+    points = [Point(bytes, seconds, (bytes, int(seconds))) for bytes, seconds in (
+        (30, 5.0), (10, 9.0), (20, 7.0), (20, 6.0), (25, 6.0), (40, 5.0), (50, 4.0), (5, 9.0))]
+    assert [(point.bytes, point.seconds) for point in worth_having(points)] == [
+        (5, 9.0), (20, 6.0), (30, 5.0), (50, 4.0)]
+
+
+def test_an_archive_finds_what_fits_and_what_nearly_does():
+    problem = random_problem(3, 8)
+    archive = Archive(problem)
+    rng = np.random.default_rng(0)
+    added = [archive.add(random_schedule(problem, rng, edits)) for edits in (0, 1, 2, 4, 8, 16, 32)]
+    for point in added:
+        lives = Lives(problem, point.schedule)
+        assert (point.bytes, point.seconds) == (lives.peak, lives.seconds)
+        assert archive.add(point.schedule) is point
+    assert archive.points() == worth_having(added)
+    for limit in sorted({point.bytes for point in added}):
+        for least in (limit - 1, limit):
+            fitting = [point for point in added if point.bytes <= least]
+            fastest = min(fitting, key=lambda p: (p.seconds, p.bytes), default=None)
+            assert archive.best(least) == fastest
+        near = sorted((p for p in set(added) if limit < p.bytes <= 1.5 * limit),
+                      key=lambda p: (p.seconds, p.bytes))
+        for count in (1, 2, 10):
+            assert archive.above(limit, count) == [point.schedule for point in near[:count]]
