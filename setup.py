@@ -28,7 +28,7 @@ FLAGS = ["-O3", "-g0", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trappi
 # for Python's lock (simd/gil.c).
 WRAPPED = {"team": "GOMP_parallel", "gil": "PyGILState_Check"} \
     if sys.platform.startswith("linux") else {}
-LINK = ["-fopenmp", *(f"-Wl,--wrap={function}" for function in WRAPPED.values())]
+LINK = ["-fopenmp", "-lm", *(f"-Wl,--wrap={function}" for function in WRAPPED.values())]
 if sanitizers := os.environ.get("FASTNN_SANITIZE", ""):  # "address,undefined": see .ci/sanitize
     FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
               "-fno-wrapv", "-g1", "-O1"]  # Python's own -fwrapv would hide signed overflow

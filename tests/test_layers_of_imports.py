@@ -13,7 +13,7 @@ FLOORS = (  # from the top
     {"cli"},
     {"bench"},
     {"training"},
-    {"step", "accumulate", "inference", "parts", "training_graph", "weighing"},
+    {"step", "accumulate", "inference", "parts", "training_graph", "finite", "weighing"},
     {"compiled", "loss_value"},
     {"frozen", "models", "trace", "plan"},
     {"nn", "autodiff"},

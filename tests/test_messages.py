@@ -167,7 +167,7 @@ def test_what_is_no_parameter_is_not_taken_for_one():
         with pytest.raises(TypeError, match=r"nn\.Parameter or None, got .*write nn\.Parameter"):
             model.register_parameter("extra", value)
     assert not hasattr(model, "extra")
-    with pytest.raises(TypeError, match=r"expected parameters, got .*Variable"):
+    with pytest.raises(TypeError, match=r"SGD takes parameters, got .*Variable"):
         optim.SGD([fn.Variable(0.5)], lr=0.1)
 
 

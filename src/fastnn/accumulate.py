@@ -7,25 +7,26 @@ a gradient is added as soon as it is known.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastnn.autodiff import gradients
 from fastnn.compiled import Compiled, PlanCache, specs_of
-from fastnn.graph import Graph, Leaf, Node, Tensor, leaf
+from fastnn.finite import check_changes, check_loss, checks
+from fastnn.graph import Graph, Node, Spec, Tensor, leaf
 from fastnn.nn.module import Module
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.parts import Parts, examples_in, pieces, sizes
 from fastnn.plan.plan import Plan
+from fastnn.runtime.executor import leaf_memory
 from fastnn.runtime.random import get_rng_state, next_step, set_rng_state
 from fastnn.runtime.shared import free_arena
 from fastnn.trace import flat
-from fastnn.training_graph import check_finite, loss_graph, optimizer_nodes, trained
+from fastnn.training_graph import loss_graph, optimizer_nodes, trained, trained_gradients
 from fastnn.weighing import Weighing, shares, weighing
 
 
@@ -46,10 +47,11 @@ class MicroBatches:
         self._parts, self._updates = Parts(self._make, modes), PlanCache(modes)
         self._warned = False
         self._share = np.ones(1, np.float32)
-        self._sums: dict[Tensor, np.ndarray] = {}
+        self._sums: dict[Tensor, Tensor] = {}  # of each parameter
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                self._sums[parameter.__tensor__()] = parameter.zeros()
+                self._sums[parameter.__tensor__()] = leaf(
+                    "buffer", parameter.zeros(), Spec(parameter.shape))
 
     def fits(self, specs: Any, parts: int) -> bool:
         """Whether every part of a batch fits the budget."""
@@ -64,27 +66,31 @@ class MicroBatches:
 
     def fewest(self, specs: Any) -> int:
         """The fewest parts that fit the budget; MemoryBudgetError if none do."""
-        self._updates.get((), self._make_update)
+        self._updates.get(self._places(trained(self.optimizer)), self._make_update)
         return self._parts.fewest(specs, self.limit)
 
     def step(self, values: tuple[Any, Any], parts: int) -> float:
         """Loss of a batch, and the update that follows from it. On an error nothing has changed."""
         specs, cut = specs_of(values), pieces(values, parts)
-        total, outputs = 0.0, list[np.ndarray]()
+        total, outputs, summed = 0.0, list[np.ndarray](), set[Tensor]()
         if not self._warned:
             self._warn(specs, parts)
-        for array in self._sums.values():
-            array[...] = 0
+        for sum_ in self._sums.values():
+            leaf_memory(sum_)[...] = 0
         with self._all_or_nothing():
             self._parts.get(specs, examples_in(cut[0]), self.limit)  # which tells how parts weigh
             weights = [self.weighing.weight(y) for _, y in cut]
             for piece, share in zip(cut, shares(weights), strict=True):
-                loss, output = self._add(specs, piece, share)
+                compiled = self._parts.get(specs, examples_in(piece), self.limit)
+                loss, output = self._add(compiled, piece, share)
                 total += loss
                 outputs += output
-            update = self._updates.get((), self._make_update)
-            self.optimizer.advance()
+                summed |= self._reached(compiled.graph)
+            update = self._updates.get(self._places(summed), self._make_update)
             with update.turn():
+                update.executor.compute()
+                check_changes(update, self.model, self.loss)
+                self.optimizer.advance()
                 update.executor.update()
         self.outputs = outputs
         return total
@@ -103,10 +109,9 @@ class MicroBatches:
                 stacklevel=4)
 
     def _add(
-        self, specs: Any, piece: tuple[Any, Any], share: float
+        self, compiled: Compiled, piece: tuple[Any, Any], share: float
     ) -> tuple[float, list[np.ndarray]]:
         """Add the gradients of one part to the sums; (its share of the loss, its kept outputs)."""
-        compiled = self._parts.get(specs, examples_in(piece), self.limit)
         compiled.bind(flat(piece))
         if share == 0:  # nothing of it counts, and a mean over nothing is no number
             return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
@@ -114,7 +119,8 @@ class MicroBatches:
         self._share[:] = share
         with compiled.turn():
             compiled.executor.compute()
-            loss = check_finite(compiled, self.model)
+            loss = check_loss(compiled, self.model)
+            check_changes(compiled, self.model)
             compiled.executor.update()
             output = [compiled.read(1)] if self.keep_output else []
         if compiled.draws:
@@ -141,21 +147,27 @@ class MicroBatches:
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, x, y, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(y)):])
         seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)
-        wanted = trained(self.optimizer)
-        sums = [accumulate(self._sum_of(parameter), grad)
-                for parameter, grad in zip(wanted, gradients(loss, wanted, seed), strict=True)
-                if not isinstance(grad.node.op, Leaf)]  # zeros
-        results = (loss, *(outputs if self.keep_output else ()), *sums)
+        grads = trained_gradients(self.model, self.loss, self.optimizer, loss, seed)
+        sums = [accumulate(self._sums[parameter], grad) for parameter, grad in grads.items()]
+        results = (loss, *(outputs if self.keep_output else ()), *sums, *checks({}, updates))
         graph = Graph.trace(inputs, results, updates, [loss, *outputs])
         return Compiled(_added_early(graph), limit, specs, arena=free_arena())
 
-    def _make_update(self, specs: Any) -> Compiled:
-        sums = {parameter: self._sum_of(parameter) for parameter in trained(self.optimizer)}
-        graph = Graph.trace((), (), optimizer_nodes(self.optimizer, sums))
+    def _make_update(self, places: Any) -> Compiled:
+        parameters = list(self._sums)
+        sums = {parameters[place]: self._sums[parameters[place]] for place in places}
+        graph = Graph.trace((), checks(sums, ()), optimizer_nodes(self.optimizer, sums))
         return Compiled(graph, arena=free_arena())
 
-    def _sum_of(self, parameter: Tensor) -> Tensor:
-        return leaf("buffer", self._sums[parameter], parameter.spec)
+    def _reached(self, graph: Graph) -> set[Tensor]:
+        """The parameters to whose sums a part adds: those that its loss depends on."""
+        sums = {node.inputs[0] for node in graph.nodes if isinstance(node.op, Accumulate)}
+        return {parameter for parameter, total in self._sums.items() if total in sums}
+
+    def _places(self, parameters: Iterable[Tensor]) -> tuple[int, ...]:
+        """Where these are among all of the optimizer's."""
+        chosen = set(parameters)
+        return tuple(i for i, parameter in enumerate(self._sums) if parameter in chosen)
 
 
 def _added_early(graph: Graph) -> Graph:
@@ -164,6 +176,7 @@ def _added_early(graph: Graph) -> Graph:
     for node in graph.nodes:
         if isinstance(node.op, Accumulate):
             adding.setdefault(node.inputs[1].node, []).append(node)
+    early = {each for made in graph.nodes for each in adding.get(made, ())}  # else: of a leaf
     return replace(graph, nodes=tuple(
-        each for node in graph.nodes if not isinstance(node.op, Accumulate)
+        each for node in graph.nodes if node not in early
         for each in (node, *adding.get(node, ()))))

@@ -39,6 +39,17 @@ def gradients(
 ) -> list[Tensor]:
     """d loss / d tensor for each of `wanted`; zeros where the loss does not depend on it.
 
+    loss, upstream: as for `known_gradients`.
+    """
+    known = known_gradients(loss, wanted, upstream)
+    return [known[tensor] if tensor in known else _zeros(tensor) for tensor in wanted]
+
+
+def known_gradients(
+    loss: Tensor, wanted: Sequence[Tensor], upstream: Tensor | None = None
+) -> dict[Tensor, Tensor]:
+    """{tensor: d loss / d tensor} for those of `wanted` that a gradient reaches, in their order.
+
     loss: a scalar; or any tensor with `upstream`, the gradient that arrives at it. Raises
     ValueError for other shapes.
     """
@@ -64,7 +75,7 @@ def gradients(
         for tensor in node.outputs:
             if tensor not in asked:
                 grads.pop(tensor, None)
-    return [grads[tensor] if tensor in grads else _zeros(tensor) for tensor in wanted]
+    return {tensor: grads[tensor] for tensor in wanted if tensor in grads}
 
 
 def _zeros(tensor: Tensor) -> Tensor:

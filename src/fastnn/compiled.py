@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ from fastnn._kernels.checks import all_finite, index_range
 from fastnn._kernels.inputs import Input, Inputs
 from fastnn.advice import as_array, dtype_hint, explained
 from fastnn.frozen.watch import Watch, collecting
-from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, ShapeError, Spec
+from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, ShapeError, Spec, Tensor
 from fastnn.loss_value import LossValue
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter, versions
 from fastnn.ops.conv_algorithm import get_conv_algorithm
 from fastnn.ops.cross_entropy import CrossEntropy
+from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
@@ -124,6 +126,8 @@ class Compiled:
         self._first = (0, 0)
         if graph.outputs:
             self._first = self.executor.locate(self.plan.graph.outputs[0])
+        self._checks = [self.executor.locate(tensor) for tensor in self.plan.graph.outputs
+                        if isinstance(tensor.node.op, SumOfSquares)]
         expected = self._expected(specs, iter(range(len(graph.inputs))))
         self._inputs = Inputs(self.executor.program, expected)
 
@@ -153,16 +157,23 @@ class Compiled:
         return self.executor.arena.is_running(self.executor)
 
     def first_non_finite(self) -> Node | None:
-        """Run the forward nodes again, and stop at the first with a value that is not finite."""
+        """Run all before state changes again, up to the first with a value that is not finite."""
         done = 0
-        for step in self.plan.steps[:self.plan.graph.forward_nodes]:
+        for step in self.plan.steps[:self.plan.graph.first_update]:
             self.executor.run(done, done + len(step.calls))
             done += len(step.calls)
             for tensor in step.node.outputs:
-                if tensor.dtype == FLOAT and not np.isfinite(
-                        self.executor.view(tensor, self.plan.place(tensor))).all():
+                if tensor.dtype == FLOAT and not np.isfinite(self.view(tensor)).all():
                     return step.node
         return None
+
+    def is_finite(self) -> bool:
+        """Whether all is finite that the graph takes sums of squares of; see `finite.checks`."""
+        return all(isfinite(self.executor.program.number64(*place)) for place in self._checks)
+
+    def view(self, tensor: Tensor) -> np.ndarray:
+        """A value of the plan where it lies, as long as it is there."""
+        return self.executor.view(tensor, self.plan.place(tensor))
 
     def read(self, position: int) -> np.ndarray:
         """A copy of the graph's output `position`."""

@@ -21,6 +21,7 @@ from fastnn.compiled import (
     modes,
     specs_of,
 )
+from fastnn.finite import check_changes, checks
 from fastnn.graph import Graph, ShapeError
 from fastnn.loss_value import as_result
 from fastnn.nn.module import Module, set_runner
@@ -38,8 +39,8 @@ CUTS_KEPT = 8  # batches of which it is known in how many parts they fit
 
 
 def _graph(traced: Traced) -> Graph:
-    outputs = tuple(flat(traced.output))
-    return Graph.trace(traced.inputs, outputs, traced.updates, outputs)
+    results = (*flat(traced.output), *checks({}, traced.updates))
+    return Graph.trace(traced.inputs, results, traced.updates, results)
 
 
 class Inference:
@@ -84,11 +85,15 @@ class Inference:
         self, inputs: tuple[Any, ...], names: list[str], budget: Budget,
         given: tuple[Any, ...] | None = None,
     ) -> Any:
+        model = self._model()
+        assert model is not None
         compiled = self._cache.bind(inputs, names, self._make, budget, given)
         with compiled.turn():
             compiled.executor.compute()
+            check_changes(compiled, model)
             compiled.executor.update()
-            results = [as_result(compiled.read(i)) for i in range(len(compiled.graph.outputs))]
+            outputs = range(len(flat(compiled.nesting)))
+            results = [as_result(compiled.read(i)) for i in outputs]
         compiled.executor.release_inputs()
         if compiled.draws:
             next_step()

@@ -23,10 +23,11 @@ from fastnn.compiled import (
     modes,
     specs_of,
 )
+from fastnn.finite import check_changes, check_loss, checks
 from fastnn.graph import FLOAT, Graph, Spec
 from fastnn.loss_value import LossValue
 from fastnn.nn.module import Module
-from fastnn.optim.optimizer import Optimizer
+from fastnn.optim.optimizer import check_optimizer
 from fastnn.parts import examples_in
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.plan.plan import Plan
@@ -36,13 +37,12 @@ from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import Alone, turn
 from fastnn.trace import flat, trace
 from fastnn.training_graph import (
-    check_finite,
     check_parts,
     loss_graph,
     optimizer_nodes,
     target_spec,
     trainable,
-    trained,
+    trained_gradients,
 )
 from fastnn.weighing import Weighing, weighing
 
@@ -51,8 +51,9 @@ class TrainStep:
     """One forward pass, backward pass and update, planned once for each shape.
 
     model: a Module. loss: a module or function of (output, target) that gives a scalar.
-    optimizer: over the model's parameters. memory_budget: bytes of the process, text like
-    "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit.
+    optimizer: over parameters of the model and its loss, or some of them; those that are frozen, or
+    that the loss does not depend on, stay as they are. memory_budget: bytes of the process, text
+    like "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit.
     layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
     a float; several inputs or targets are tuples.
     accumulate: the number of parts in which a batch is computed, whose gradients are added up for
@@ -70,8 +71,11 @@ class TrainStep:
 
     Any Python thread may call it: threads take turns.
 
-    Raises ShapeError, NonFiniteError (before any parameter changes), MemoryBudgetError;
-    RuntimeError when it is called from inside itself, by a Function of its model.
+    Raises ShapeError, MemoryBudgetError; NonFiniteError, before anything changes, for a loss, a
+    gradient or batch statistics that are not finite (a finite gradient may still move a weight out
+    of float32: then the next loss that this reaches is not finite, and no such weight is saved);
+    ValueError for an optimizer of another model; RuntimeError when it is called from inside itself,
+    by a Function of its model.
     """
 
     def __init__(
@@ -81,8 +85,8 @@ class TrainStep:
         if not isinstance(accumulate, str) or accumulate != "auto":
             accumulate = integer(accumulate, "accumulate", "a number of parts or 'auto'", 1)
         check_parts(model, loss)
-        instance(optimizer, "optimizer", Optimizer)
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model, self.loss = model, loss
+        self.optimizer = check_optimizer(optimizer)
         self.layout, self.keep_output, self.accumulate = layout, keep_output, accumulate
         self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
         self.weighing = Weighing(loss)  # how the loss counts targets, as its last graph has it
@@ -125,10 +129,12 @@ class TrainStep:
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, *specs, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(specs[1])):])
         forward = [loss, *outputs]
-        wanted = trained(self.optimizer)
-        grads = dict(zip(wanted, gradients(loss, wanted), strict=True))
+        grads = trained_gradients(self.model, self.loss, self.optimizer, loss)
+        looked_at = checks(grads, updates)
+        results = (loss, *(outputs if self.keep_output else ()), *looked_at)
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
-        results = (loss, *(outputs if self.keep_output else ()))
+        if not grads:
+            forward += looked_at  # there is no backward pass
         graph = Graph.trace(inputs, results, updates, forward)
         return Compiled(graph, self._watch.limit, specs, arena=free_arena())
 
@@ -150,7 +156,8 @@ class TrainStep:
         compiled = self._cache.bind((x, y), ("x", "y"), self._make, limit)
         with compiled.turn():
             compiled.executor.compute()
-            loss = check_finite(compiled, self.model)
+            loss = check_loss(compiled, self.model)
+            check_changes(compiled, self.model, self.loss)
             self.optimizer.advance()
             compiled.executor.update()
         if compiled.draws:

@@ -6,18 +6,27 @@ Shared by whole batches (`step.py`) and batches in parts (`accumulate.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
-from fastnn._kernels.checks import all_finite
-from fastnn.compiled import Compiled, NonFiniteError
+from fastnn.autodiff import known_gradients
 from fastnn.context import Origin, scope
 from fastnn.graph import FLOAT, Node, ShapeError, Spec, Tensor, leaf, storage_shape
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
+from fastnn.optim.optimizer import Optimizer
 from fastnn.runtime.random import streams
 from fastnn.trace import flat, trace
+
+MOST_NAMED = 5  # parameters in a message
+
+
+def parameters_of(model: Module, loss: Any) -> dict[str, Parameter]:
+    """The parameters of a model and its loss, by name."""
+    named = dict(model.named_parameters())
+    if isinstance(loss, Module):
+        named.update({f"loss.{name}": value for name, value in loss.named_parameters()})
+    return named
 
 
 def check_parts(model: Any, loss: Any) -> None:
@@ -38,10 +47,8 @@ def check_parts(model: Any, loss: Any) -> None:
 
 def trainable(model: Module, loss: Any) -> dict[str, Parameter]:
     """The parameters of a model and its loss that training changes, by name."""
-    named = dict(model.named_parameters())
-    if isinstance(loss, Module):
-        named.update({f"loss.{name}": value for name, value in loss.named_parameters()})
-    return {name: value for name, value in named.items() if value.requires_grad}
+    return {name: value for name, value in parameters_of(model, loss).items()
+            if value.requires_grad}
 
 
 def loss_graph(
@@ -71,45 +78,65 @@ def target_spec(loss: Any, output: Any, layout: str) -> Any:
     return Spec(storage_shape(spec.shape), spec.dtype) if layout == "NHWC" else spec
 
 
-def trained(optimizer: Any) -> list[Tensor]:
+def trained(optimizer: Optimizer) -> list[Tensor]:
     """The parameters that an optimizer changes."""
     return [parameter.__tensor__() for group in optimizer.param_groups
             for parameter in group["params"] if parameter.requires_grad]
 
 
-def optimizer_nodes(optimizer: Any, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
+def trained_gradients(
+    model: Module, loss: Any, optimizer: Optimizer, value: Tensor, seed: Tensor | None = None
+) -> dict[Tensor, Tensor]:
+    """{parameter: gradient} of those that a step changes: trained, and reached by a gradient.
+
+    value: the loss as a tensor; seed: the gradient that arrives at it, by default 1. Raises
+    ValueError for an optimizer that holds parameters of something else.
+    """
+    wanted = trained(optimizer)
+    grads = known_gradients(value, wanted, seed)
+    own = parameters_of(model, loss)
+    known = {parameter.__tensor__() for parameter in own.values()}
+    strange = [tensor for tensor in wanted if tensor not in known and tensor not in grads]
+    if strange:
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        left = [name for name, p in own.items() if p.requires_grad and id(p) not in held]
+        raise ValueError(_strangers(strange, len(held), left))
+    if wanted and not grads:
+        raise ValueError(f"the loss depends on none of the {len(wanted)} parameters that the "
+                         "optimizer trains: nothing would change")
+    return grads
+
+
+def _strangers(strange: list[Tensor], held: int, left: list[str]) -> str:
+    """What is wrong with an optimizer of which no gradient reaches these parameters."""
+    shapes = ", ".join(str(tensor.shape) for tensor in strange[:MOST_NAMED])
+    more = ", ..." if len(strange) > MOST_NAMED else ""
+    message = (f"{len(strange)} of the optimizer's {held} parameters (of shape {shapes}{more}) are "
+               "not of this model or its loss, and no gradient reaches them")
+    if left:
+        more = ", ..." if len(left) > MOST_NAMED else ""
+        message += (f"; the optimizer does not hold the model's {', '.join(left[:MOST_NAMED])}"
+                    f"{more}")
+    return message + (". It was made for another model, or layers were replaced after it was made: "
+                      "make it anew, with model.parameters()")
+
+
+def optimizer_nodes(optimizer: Optimizer, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
     """The optimizer's step as nodes, one for each group, from {parameter: gradient}."""
     nodes = []
     for group in optimizer.param_groups:
-        names, memory = optimizer.names(group), group.memory
-        tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))]
-        for parameter in group["params"]:
+        names = optimizer.names(group)
+        tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))
+                   for memory in (group.memory, group.steps)]
+        places = []
+        for place, parameter in enumerate(group["params"]):
             tensor = parameter.__tensor__()
             if tensor in grads:
+                places.append(place)
                 state = optimizer.state[id(parameter)]
                 tensors += [tensor, grads[tensor]]
                 tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
-        if len(tensors) > 1:
-            nodes.append(Node(Update(optimizer.kernel(group), 2 + len(names)), tuple(tensors), (),
-                              Origin()))
+        if places:
+            op = Update(group.kernel, tuple(places))
+            nodes.append(Node(op, tuple(tensors), (), Origin()))
     return tuple(nodes)
-
-
-def check_finite(compiled: Compiled, model: Module) -> float:
-    """The loss that was computed; NonFiniteError, which says where it comes from."""
-    loss = compiled.first()
-    if not isfinite(loss):
-        raise NonFiniteError(f"the loss is {loss}; {_first_non_finite(compiled, model)}; "
-                             "no parameter was changed")
-    return loss
-
-
-def _first_non_finite(compiled: Compiled, model: Module) -> str:
-    for name, parameter in model.named_parameters():
-        if not all_finite(parameter.memory):
-            return f"the parameter {name} is not finite"
-    node = compiled.first_non_finite()
-    if node is not None:
-        return (f"the first value that is not finite comes from {node.scope or 'the model'} "
-                f"({node.op.name})")
-    return "all values before it are finite"

@@ -77,9 +77,10 @@ CASES = {
     "linear_forward": ((M, C, K, 1, 0, M), (MATRIX, F * K * C, F * K, F * M * K)),
     "linear_grad_input": ((M, C, K), (F * M * K, F * K * C, MATRIX)),
     "linear_grad_weight": ((M, C, K), (F * M * K, MATRIX, F * K * C)),
-    **{name: (TENSORS, (8 * numbers, *[F * n for n in TENSORS[1:] for _ in range(buffers)]))
+    **{name: ((*TENSORS, 0, 5), (
+        8 * numbers, 8 * 6, *[F * n for n in TENSORS[1:] for _ in range(buffers)]))
        for name, numbers, buffers in (("sgd", 2, 2), ("sgd_momentum", 4, 3), ("sgd_nesterov", 4, 3),
-                                      ("adam", 7, 4), ("adamw", 7, 4))},
+                                      ("adam", 5, 4), ("adamw", 5, 4))},
     "unary_forward": ((M, 0), (F * M, F * M)),
     "unary_backward": ((M, 0), (F * M, F * M, F * M)),
     "binary": ((0, 2, M, C, C, 1, 0, 1), (MATRIX, ROW, MATRIX)),
@@ -98,6 +99,7 @@ CASES = {
     "adaptive_avg_pool2d_forward": ((N, H, W, C, 7, 5), (F * PLACES * C, F * N * 35 * C)),
     "adaptive_avg_pool2d_backward": ((N, H, W, C, 7, 5), (F * N * 35 * C, F * PLACES * C)),
     "reduce_sum": ((3, M, C), (3 * MATRIX, 3 * ROW)),
+    "sum_of_squares": (TENSORS, (*(F * n for n in TENSORS[1:]), 8)),
     "all_finite": ((M,), (F * M, 8)),
     **{f"{log}softmax_{way}": ((M, C), (MATRIX,) * buffers)
        for log in ("", "log_") for way, buffers in (("forward", 2), ("backward", 3))},

@@ -156,6 +156,13 @@ def test_sums_of_any_shape(outer, reduce, inner, mean):
     test_reduce.test_reduce_sum(outer, reduce, inner, mean)
 
 
+@covers("sum_of_squares")
+@some
+@given(st.lists(st.integers(0, 200) | st.integers(32_000, 66_000), max_size=7))
+def test_sums_of_squares_of_any_sizes(sizes):
+    test_reduce.test_sum_of_squares(sizes)
+
+
 @covers("all_finite")
 @some
 @given(st.integers(0, 40_000))

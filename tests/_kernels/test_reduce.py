@@ -6,7 +6,7 @@ import pytest
 from fastnn._kernels import registry
 from tests._kernels.call import call_all_threads
 from tests.memory import blank
-from tests.reference.reduce import reduce_sum
+from tests.reference.reduce import reduce_sum, sum_of_squares
 
 SHAPES = [
     (1, 1, 1), (1, 5, 1), (7, 33, 1), (3, 1025, 1), (500, 10, 1), (1, 300001, 1), (2, 70000, 1),
@@ -39,6 +39,52 @@ def test_nan_and_infinity_reach_only_their_sum():
     np.testing.assert_array_equal(y, expected)
 
 
+def squares(tensors, factors):
+    """What the kernel makes of tensors, at every thread count the same."""
+    for x in tensors:
+        x.flags.writeable = False
+    y = blank(1, np.float64)
+    call_all_threads("sum_of_squares", [*tensors, y], [len(tensors), *(x.size for x in tensors)],
+                     factors)
+    return float(y[0])
+
+
+@pytest.mark.parametrize("sizes", [
+    [], [0], [1], [7, 9, 16], [63, 0, 65], [460, 46, 460, 10], [32768], [32767, 2, 33000],
+    [5, 0, 150000, 1, 17], [20000] * 7])
+def test_sum_of_squares(sizes):
+    rng = np.random.default_rng(0)
+    tensors = [rng.standard_normal(n).astype(np.float32) + 1 for n in sizes]
+    factors = [1.0, 1.25, 3.0, 0.5, 1.0, 2.0, 1.5][:len(sizes)]
+    expected = sum_of_squares(tensors, factors)
+    # The products are the twin's own; what is left is the rounding of doubles.
+    assert squares(tensors, factors) == pytest.approx(expected, rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_value_that_is_not_finite_shows_in_the_sum_of_squares(bad):
+    sizes = [3, 40_001, 70]
+    for tensor, place in ((0, 2), (1, 0), (1, 32_765), (1, 40_000), (2, 68), (2, 69)):
+        tensors = [np.ones(n, np.float32) for n in sizes]
+        tensors[tensor][place] = bad
+        assert not np.isfinite(squares(tensors, [1.0] * 3))
+    assert squares([np.ones(n, np.float32) for n in sizes], [1.0] * 3) == sum(sizes)
+
+
+def test_squares_of_the_largest_and_least_numbers():
+    """No false alarm where a square is beyond float32, and none where it is below."""
+    largest = np.finfo(np.float32).max
+    value = squares([np.full(100_000, largest, np.float32)], [1.0])
+    assert value == pytest.approx(100_000 * float(largest) ** 2, rel=1e-13)
+    assert squares([np.full(100, 1e-30, np.float32)], [1.0]) == pytest.approx(1e-58, rel=1e-6)
+    # a product beyond float32 is not finite, wherever it is
+    for place in (0, 15, 16, 64, 98):
+        x = np.ones(99, np.float32)
+        x[place] = 2.5e38
+        assert np.isfinite(squares([x.copy(), x.copy()], [1.0, 1.25]))
+        assert squares([x.copy(), x.copy()], [1.0, 1.5]) == np.inf
+
+
 @pytest.mark.parametrize("n", [0, 1, 7, 9, 1000, 300001])
 def test_all_finite(n):
     x = np.random.default_rng(1).standard_normal(n).astype(np.float32)
@@ -62,3 +108,6 @@ def test_largest_and_denormal_are_finite():
 def test_extents_refuse_negative_sizes():
     with pytest.raises(ValueError, match="negative"):
         registry.KERNELS["reduce_sum"].extents([1, -1, 2], 1)
+    for wrong in ([2, 3], [1, 3, 3], [1, -3]):
+        with pytest.raises(ValueError, match="count of tensors"):
+            registry.KERNELS["sum_of_squares"].extents(wrong, 1)

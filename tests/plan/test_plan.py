@@ -42,8 +42,8 @@ def test_the_table_that_is_printed(plan):
     assert size.startswith("bytes: baseline 9.5 MiB, arena ") and "batch 196 B, peak 9.6" in size
     assert recomputed == "recomputed: 2 value(s)"
     assert columns.split() == ["part", "layer", "operation", "shape", "kernels", "live"]
-    expected = ["forward"] * forward + ["backward"] * (updates - forward) + ["update"] * (
-        count - updates)
+    expected = ["forward"] * forward + ["backward"] * (updates - forward - 2) + ["check"] * 2 + [
+        "update"] * (count - updates)
     expected[13] = expected[16] = "again"
     assert [row.split()[:2] for row in rows] == [[str(i), part] for i, part in enumerate(expected)]
     assert 8 <= forward < 13 and [row.split()[3] for row in rows[updates:]] == [

@@ -20,7 +20,8 @@ cdef extern from "simd/table.h":
         const char *name
         const char *hyper
         int buffers
-        void (*update)(int64_t n, const double *hyper, float **buffers) noexcept nogil
+        void (*update)(int64_t n, int64_t step, const double *hyper,
+                       float **buffers) noexcept nogil
     # batch norm
     enum: NORM_WIDTH
     enum: PEAK_CHAINS
@@ -260,6 +261,7 @@ cdef extern from "simd/table.h":
         void (*sum_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row,
                          double *sums) noexcept nogil
         double (*sum_run)(int64_t n, const float *x) noexcept nogil
+        double (*square_sum_run)(int64_t n, const float *x, float factor) noexcept nogil
         int (*all_finite)(int64_t n, const float *x) noexcept nogil
         void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,
                         const float *x, float *y) noexcept nogil

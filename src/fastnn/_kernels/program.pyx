@@ -147,11 +147,19 @@ cdef class Program:
 
     def number(self, int slot, int64_t offset):
         """The float32 at an offset in a memory."""
-        if not 0 <= slot < len(self._sizes) or not 0 <= offset <= self._sizes[slot] - 4:
+        return (<const float *> self.at(slot, offset, 4))[0]
+
+    def number64(self, int slot, int64_t offset):
+        """The float64 at an offset in a memory."""
+        return (<const double *> self.at(slot, offset, 8))[0]
+
+    cdef const char *at(self, int slot, int64_t offset, int64_t size) except NULL:
+        """Where `size` bytes are that begin at an offset in a memory."""
+        if not 0 <= slot < len(self._sizes) or not 0 <= offset <= self._sizes[slot] - size:
             raise ValueError(f"no number at {offset} of slot {slot}")
         if self.slots[slot] == NULL:
             raise ValueError(f"slot {slot} is not bound")
-        return (<const float *> (self.slots[slot] + offset))[0]
+        return self.slots[slot] + offset
 
     def run(self, int64_t first, int64_t last):
         """Execute calls first .. last - 1, with denormals flushed to zero."""

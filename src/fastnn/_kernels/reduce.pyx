@@ -1,4 +1,4 @@
-"""Sums over one axis, and the check that all values are finite."""
+"""Sums over one axis, of the squares of many tensors, and the check that all values are finite."""
 
 from libc.stdint cimport int64_t, uintptr_t
 
@@ -113,6 +113,41 @@ cdef void _combine(const Sum *plan, const double *partial, float *y, double scal
         partial += plan.pieces * plan.inner
 
 
+cdef void sum_of_squares(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y (float64[1]) = sum over tensors of (s[tensor] * x)^2, overwritten.
+
+    The product is a float32, all else is in double, where no square of such a number overflows: so
+    y is not finite where an x is not, or its product, and only there.
+    p: the tensors, y, workspace.  d: count, sizes.  s: a factor per tensor.
+    """
+    cdef int64_t i, parts, total = 0
+    cdef const double *partial = <const double *> p[d[0] + 1]
+    cdef double y = 0.0
+    for i in range(d[0]):
+        total += d[1 + i]
+    parts = (total + CHUNK - 1) // CHUNK
+    run_parts(_square_part, p, d, s, parts, 4, threads)
+    for i in range(parts):
+        y += partial[i]
+    (<double *> p[d[0]])[0] = y
+
+
+cdef void _square_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    """The CHUNK elements of a part; the tensors' elements counted as one sequence."""
+    cdef int64_t tensor, low, high, start = 0, first = part * CHUNK
+    cdef double total = 0.0
+    for tensor in range(d[0]):
+        low = max(first - start, 0)
+        high = min(first + CHUNK - start, d[1 + tensor])
+        if low < high:
+            total += simd.square_sum_run(high - low, <const float *> p[tensor] + low,
+                                         <float> s[tensor])
+        start += d[1 + tensor]
+        if start >= first + CHUNK:
+            break
+    (<double *> p[d[0] + 1])[part] = total
+
+
 cdef void all_finite(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """flag = 1 if no x[n] is an infinity or a NaN, else 0.  p: x, flag (int64[1]).  d: n."""
     (<int64_t *> p[1])[0] = 1
@@ -134,8 +169,15 @@ def _reduce_extents(d, threads):
     return 4 * outer * reduce * inner, 4 * outer * inner, workspace
 
 
+def _square_extents(d, threads):
+    if d[0] != len(d) - 1 or min(d) < 0:
+        raise ValueError(f"a sum of squares takes the count of tensors and their sizes, not {d}")
+    return (*(4 * n for n in d[1:]), 8, 8 * ((sum(d[1:]) + CHUNK - 1) // CHUNK))
+
+
 # name -> (address, bytes that each pointer must span, from d and the thread count)
 KERNELS = {
     "reduce_sum": (<uintptr_t> &reduce_sum, _reduce_extents),
+    "sum_of_squares": (<uintptr_t> &sum_of_squares, _square_extents),
     "all_finite": (<uintptr_t> &all_finite, lambda d, threads: (4 * d[0], 8)),
 }

@@ -236,6 +236,15 @@ class BatchNormUpdate(Op):
     def name(self) -> str:
         return "batch_norm_update"
 
+    @property
+    def factors(self) -> tuple[float, float]:
+        """What mean and variance are multiplied with as they are taken in.
+
+        The variance becomes the unbiased one. Rounded up, so that what is finite here is so there.
+        """
+        unbiased = np.float32(self.rows / (self.rows - 1))
+        return 1.0, float(np.nextafter(unbiased, np.float32(np.inf)))
+
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return ()
 

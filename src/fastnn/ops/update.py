@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastnn.graph import Call, Node, Op, Spec, moved_bytes
+from fastnn.graph import Call, Node, Op, Spec, Tensor, moved_bytes
 
 
 @dataclass(frozen=True)
 class Update(Op):
-    """Inputs: hyper, then for each tensor parameter, gradient and its state, in kernel order."""
+    """Inputs: hyper, steps, then for each tensor parameter, gradient and state, in kernel order.
+
+    places: where in steps each tensor's are counted.
+    """
 
     kernel: str
-    per_tensor: int
+    places: tuple[int, ...]
     effect: ClassVar[bool] = True
 
     @property
@@ -25,13 +28,23 @@ class Update(Op):
         return ()
 
     def lower(self, node: Node) -> list[Call]:
-        parameters = node.inputs[1::self.per_tensor]
-        sizes = tuple(parameter.size for parameter in parameters)
-        return [Call(self.kernel, node.inputs, (len(sizes), *sizes))]
+        sizes = tuple(parameter.size for parameter in self.parameters(node))
+        return [Call(self.kernel, node.inputs, (len(sizes), *sizes, *self.places))]
+
+    def parameters(self, node: Node) -> tuple[Tensor, ...]:
+        """What the node changes, beside state."""
+        return node.inputs[2::self._per_tensor(node)]
+
+    def gradients(self, node: Node) -> tuple[Tensor, ...]:
+        """The gradient of each parameter."""
+        return node.inputs[3::self._per_tensor(node)]
+
+    def _per_tensor(self, node: Node) -> int:
+        return (len(node.inputs) - 2) // len(self.places)
 
     def work(self, node: Node) -> Mapping[str, float]:
-        gradients = node.inputs[2::self.per_tensor]  # read; all else is read and written
-        return {"pass": 2 * moved_bytes(node) - sum(tensor.bytes for tensor in gradients)}
+        read = sum(tensor.bytes for tensor in self.gradients(node))  # all else is written too
+        return {"pass": 2 * moved_bytes(node) - read}
 
     def flops(self, node: Node) -> float:
-        return 4.0 * sum(tensor.size for tensor in node.inputs[1::self.per_tensor])
+        return 4.0 * sum(tensor.size for tensor in self.parameters(node))

@@ -1,7 +1,8 @@
 """What optimizers share: parameter groups, state, and the numbers that their kernel reads.
 
 An optimizer does no arithmetic itself. It names a kernel, and before each step it writes that
-kernel's numbers (learning rate, decay, ...) into an array of each group.
+kernel's numbers (learning rate, decay, ...) into an array of each group. The kernel counts the
+steps of each parameter.
 """
 
 from __future__ import annotations
@@ -11,50 +12,49 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from fastnn.arguments import instance, real
+from fastnn.arguments import instance
 from fastnn.habits import TRAINING
+from fastnn.optim.arguments import check_number, described, groups_of
 
 
 class Group(dict[str, Any]):
-    """Parameters with options of their own; `memory` holds `numbers` for the kernel."""
+    """Parameters with options of their own.
 
+    kernel: what makes the update; memory: the `numbers` it reads. steps: how many updates each of
+    the parameters has had, counted by the kernel.
+    """
+
+    kernel: str
     memory: np.ndarray
     numbers: list[float]
+    steps: np.ndarray
     initial_lr: float | None = None  # as it was before the first schedule
 
 
 class Optimizer:
-    """Base class. Subclasses set `defaults`, and give `kernel`, `state_names` and `numbers`."""
+    """Base class. Subclasses set `defaults`, and give `kernel`, `state_names` and `numbers`.
+
+    A step changes the parameters that are trained (`requires_grad`) and that the loss depends on;
+    the others' state and count of steps stay as they are, as in PyTorch.
+    """
 
     state_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
-        if not isinstance(params, Iterable):
-            raise TypeError(f"{type(self).__name__} takes parameters, as of model.parameters(), "
-                            f"got {params!r:.60}")
-        entries = list(params)
-        if not entries:
-            raise ValueError(f"{type(self).__name__} got no parameters")
-        if not isinstance(entries[0], dict):
-            entries = [{"params": entries}]
         self.defaults = dict(defaults)
-        self.steps = 0
         self.state: dict[int, dict[str, np.ndarray]] = {}
         self.param_groups: list[Group] = []
-        seen: set[int] = set()
-        for entry in entries:
-            group = Group({**defaults, **entry, "params": list(entry["params"])})
+        for entry in groups_of(type(self).__name__, params):
+            group = Group({**defaults, **entry})
+            self.check(group)
             for parameter in group["params"]:
-                if not hasattr(parameter, "requires_grad") or not hasattr(parameter, "memory"):
-                    raise TypeError(f"expected parameters, got {type(parameter)}")
-                if id(parameter) in seen:
-                    raise ValueError("a parameter is in more than one group")
-                seen.add(id(parameter))
+                if id(parameter) in self.state:
+                    raise ValueError(f"a parameter of shape {parameter.shape} is given twice")
                 self.state[id(parameter)] = {
                     name: parameter.zeros() for name in self.names(group)}
-            self.check(group)
-            group.numbers = self.numbers(group)
+            group.kernel, group.numbers = self.kernel(group), self.numbers(group)
             group.memory = np.array(group.numbers, np.float64)
+            group.steps = np.zeros(len(group["params"]), np.int64)
             self.param_groups.append(group)
 
     def kernel(self, group: Group) -> str:
@@ -66,14 +66,14 @@ class Optimizer:
         return self.state_names
 
     def numbers(self, group: Group) -> list[float]:
-        """The kernel's numbers at step `self.steps` (the first is 1)."""
+        """The kernel's numbers."""
         raise NotImplementedError
 
     def check(self, group: Group) -> None:
-        """Raise ValueError for options that make no sense."""
-        for name in ("lr", "weight_decay", "eps", "momentum", "dampening"):
+        """Raise ValueError or TypeError for options that make no sense; the rest become floats."""
+        for name in ("lr", "weight_decay", "eps", "momentum"):
             if name in group:
-                group[name] = real(group[name], name, "a number from 0 on", 0)
+                group[name] = check_number(name, group[name], 0.0)
 
     @property
     def lr(self) -> float:
@@ -82,8 +82,14 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float) -> None:
+        rate = check_number("lr", value, 0.0)
         for group in self.param_groups:
-            group["lr"] = real(value, "lr", "a number from 0 on", 0)
+            group["lr"] = rate
+
+    @property
+    def steps(self) -> int:
+        """How many updates there were: those of the parameter that has had the most."""
+        return max(int(group.steps.max(initial=0)) for group in self.param_groups)
 
     def step(self, *_: Any) -> NoReturn:
         """Not here: a TrainStep makes the update. Raises TypeError."""
@@ -94,31 +100,38 @@ class Optimizer:
         raise TypeError(f"there are no gradients to zero, they are new in every step: {TRAINING}")
 
     def advance(self) -> None:
-        """Begin a step: write the numbers that the kernels will read."""
-        self.steps += 1
+        """Begin a step: write the numbers that the kernels will read.
+
+        Raises ValueError or TypeError for options that were set to what makes no sense.
+        """
         for group in self.param_groups:
             numbers = self.numbers(group)
-            if numbers == group.numbers:  # as a rule, and writing takes as long as a small kernel
-                continue
-            if len(numbers) != len(group.numbers):
-                raise ValueError(f"{type(self).__name__}: momentum cannot be switched on or off "
-                                 "between steps; make a new optimizer")
-            group.memory[:] = group.numbers = numbers
+            if self.kernel(group) != group.kernel:
+                raise ValueError(f"{type(self).__name__}: momentum and nesterov cannot be switched "
+                                 "on or off between steps; make a new optimizer")
+            if numbers != group.numbers:  # as a rule they are equal
+                self.check(group)
+                group.memory[:] = group.numbers = numbers
 
     def state_dict(self) -> dict[str, Any]:
-        """Steps, options and state arrays, in the order of the parameters."""
-        groups = [{key: value for key, value in group.items() if key != "params"}
+        """Options of the groups, and steps and state arrays in the order of the parameters."""
+        groups = [{key: value.item() if isinstance(value, np.generic) else value
+                   for key, value in group.items() if key != "params"}
                   for group in self.param_groups]
-        arrays = [self.state[id(p)] for group in self.param_groups for p in group["params"]]
-        return {"steps": self.steps, "groups": groups, "state": arrays}
+        steps = [int(count) for group in self.param_groups for count in group.steps]
+        return {"steps": steps, "groups": groups, "state": [self.state[id(p)] for p in self._all]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; nothing changes unless all of it fits."""
+        """Go on from a state; nothing changes unless all of it fits, else ValueError or TypeError.
+
+        One number of steps in place of a list, as states of earlier versions have it, is that of
+        every parameter.
+        """
         instance(state, "the state", Mapping)
         for name in ("steps", "groups", "state"):
             if name not in state:
                 raise ValueError(f"no state of an optimizer: it has no {name!r}")
-        parameters = [p for group in self.param_groups for p in group["params"]]
+        parameters = self._all
         if len(state["state"]) != len(parameters) or len(state["groups"]) != len(self.param_groups):
             raise ValueError(f"optimizer state is for {len(state['state'])} parameters in "
                              f"{len(state['groups'])} groups, expected {len(parameters)} in "
@@ -129,9 +142,63 @@ class Optimizer:
                 if name not in arrays or np.shape(arrays[name]) != own[name].shape:
                     raise ValueError(f"optimizer state {name!r} of parameter {i} does not have "
                                      f"shape {own[name].shape}")
+        options = self.fitting(state["groups"], state["steps"])
         for parameter, arrays in zip(parameters, state["state"], strict=True):
             for name, array in self.state[id(parameter)].items():
                 array[...] = arrays[name]
-        for group, options in zip(self.param_groups, state["groups"], strict=True):
-            group.update(options)
-        self.steps = int(state["steps"])
+        self.take(options)
+
+    def fitting(self, groups: Sequence[Mapping[str, Any]], steps: Any) -> list[Group]:
+        """Groups with the options and steps of a state, as `take` takes them in.
+
+        Raises ValueError or TypeError if they do not fit this optimizer's.
+        """
+        if len(groups) != len(self.param_groups):
+            raise ValueError(f"{len(groups)} parameter groups, expected {len(self.param_groups)}")
+        counts = self._counts(steps)
+        fitting = []
+        for options, own in zip(groups, self.param_groups, strict=True):
+            names = set(own) - {"params"}
+            if set(options) != names:
+                raise ValueError(f"options {sorted(options)}, expected {sorted(names)}")
+            group = Group(options)
+            self.check(group)
+            if self.kernel(group) != own.kernel:
+                raise ValueError(f"with {options} it has another rule, {self.kernel(group)}, "
+                                 f"expected {own.kernel}")
+            group.steps, counts = counts[:own.steps.size], counts[own.steps.size:]
+            fitting.append(group)
+        return fitting
+
+    def take(self, groups: Sequence[Group]) -> None:
+        """Take in the options and steps that were found `fitting`."""
+        for own, group in zip(self.param_groups, groups, strict=True):
+            own.update(group)
+            own.steps[:] = group.steps
+
+    def _counts(self, steps: Any) -> np.ndarray:
+        """The steps of each parameter, from a list of them or from one number for all."""
+        count = len(self._all)
+        each = steps if isinstance(steps, list) else [steps] * count
+        if len(each) != count or any(type(n) is not int or not 0 <= n < 2**53 for n in each):
+            raise ValueError(f"the steps are no list of {count} counts, one for each parameter")
+        return np.array(each, np.int64)
+
+    @property
+    def _all(self) -> list[Any]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+
+def check_optimizer(value: Any) -> Optimizer:
+    """The value, which must be an optimizer; TypeError that says how one is made."""
+    if isinstance(value, Optimizer):
+        return value
+    name = getattr(value, "__name__", value)
+    kinds = {kind.__name__.lower(): kind.__name__ for kind in _kinds(Optimizer)}
+    kind = kinds.get(name.lower(), "SGD") if isinstance(name, str) else "SGD"
+    raise TypeError(f"the optimizer must be one of fastnn.optim, got {described(value)}; write "
+                    f"optim.{kind}(model.parameters())")
+
+
+def _kinds(kind: type[Optimizer]) -> list[type[Optimizer]]:
+    return [kind, *(each for derived in kind.__subclasses__() for each in _kinds(derived))]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fastnn.arguments import flag
+from fastnn.optim.arguments import check_flag, check_number
 from fastnn.optim.optimizer import Group, Optimizer
 
 
 class SGD(Optimizer):
     """g += weight_decay p; v = momentum v + (1 - dampening) g; p -= lr v, as torch.optim.SGD.
 
-    With nesterov, p -= lr (g + momentum v). The first v is g. (Sutskever et al., 2013)
+    With nesterov, p -= lr (g + momentum v). The first v of each parameter is g, without dampening.
+    (Sutskever et al., 2013)
     """
 
     def __init__(
@@ -24,8 +25,9 @@ class SGD(Optimizer):
 
     def check(self, group: Group) -> None:
         super().check(group)
-        nesterov = flag(group["nesterov"], "nesterov")
-        if nesterov and (group["momentum"] <= 0 or group["dampening"] != 0):
+        group["dampening"] = check_number("dampening", group["dampening"])
+        group["nesterov"] = check_flag("nesterov", group["nesterov"])
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("Nesterov momentum needs a momentum and zero dampening")
 
     def kernel(self, group: Group) -> str:
@@ -38,6 +40,4 @@ class SGD(Optimizer):
 
     def numbers(self, group: Group) -> list[float]:
         numbers = [group["lr"], group["weight_decay"]]
-        if group["momentum"]:
-            numbers += [group["momentum"], group["dampening"] if self.steps > 1 else 0.0]
-        return numbers
+        return [*numbers, group["momentum"], group["dampening"]] if group["momentum"] else numbers

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
+from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.budget import GROWTH, RUNNING, format_bytes
 from fastnn.plan.memory import Layout
 from fastnn.plan.rates import machine_rates
@@ -115,7 +116,8 @@ class Plan:
         for i, step in enumerate(self.steps):
             node = step.node
             shape = "x".join(map(str, node.outputs[0].shape)) if node.outputs else "-"
-            part = ("again" if i in again else "forward" if i < self.graph.forward_nodes else
+            part = ("check" if isinstance(node.op, SumOfSquares) else
+                    "again" if i in again else "forward" if i < self.graph.forward_nodes else
                     "backward" if i < self.graph.first_update else "update")
             kernels = ",".join(call.kernel for call in step.calls) or "(view)"
             mark = "  one thread" if step.threads < self.threads else ""

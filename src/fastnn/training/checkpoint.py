@@ -21,10 +21,11 @@ from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
-from fastnn.training.state import check_count, check_options
+from fastnn.training.state import check_options
 from fastnn.training.weights import CHECKPOINT, copy, match, non_finite
 
-VERSION = 1
+VERSION = 2
+READABLE = ("1", "2")  # version 1 has one count of steps for all parameters
 
 
 def save_checkpoint(
@@ -66,13 +67,11 @@ def load_checkpoint(
         for prefix, module in modules.items():
             targets |= match(file, module.state_dict(), f"{prefix}.")
         targets |= _optimizer_arrays(file, optimizer)
-        groups = _groups(file, content["groups"], optimizer)
+        groups = _groups(file, content, optimizer)
         with _or_as_before(optimizer, schedule):
             try:
                 check(state)
-                check_count("steps of the optimizer", content["steps"])
-                for group, options in zip(optimizer.param_groups, groups, strict=True):
-                    group.update(options)
+                optimizer.take(groups)
                 if schedule is not None:
                     schedule.load_state_dict(state["schedule"])
                 for group in optimizer.param_groups:
@@ -83,14 +82,13 @@ def load_checkpoint(
                 raise file.fault(f"the checkpoint's state cannot be used: {_words(error)}") \
                     from error
             copy(file, targets)
-    optimizer.steps = content["steps"]
     return state
 
 
 @contextmanager
 def _or_as_before(optimizer: Optimizer, schedule: LRScheduler | None) -> Iterator[None]:
-    """After an error, the small things are as they were: options, rates and random state."""
-    groups = [dict(group) for group in optimizer.param_groups]
+    """After an error, the small things are as they were: options, steps, rates and random state."""
+    groups = [(dict(group), group.steps.copy()) for group in optimizer.param_groups]
     schedules = [part for part in (schedule, *getattr(schedule, "schedulers", ())) if part]
     values = [{name: value.copy() if isinstance(value, list) else value
                for name, value in vars(part).items()} for part in schedules]
@@ -100,8 +98,9 @@ def _or_as_before(optimizer: Optimizer, schedule: LRScheduler | None) -> Iterato
     except BaseException:
         for part, its in zip(schedules, values, strict=True):
             vars(part).update(its)
-        for group, options in zip(optimizer.param_groups, groups, strict=True):
+        for group, (options, steps) in zip(optimizer.param_groups, groups, strict=True):
             group.update(options)
+            group.steps[:] = steps
         set_rng_state(random)
         raise
 
@@ -113,10 +112,11 @@ def _words(error: Exception) -> str:
 def _content(file: ArrayFile) -> dict[str, Any]:
     if file.metadata.get("format") != CHECKPOINT:
         raise file.fault("no checkpoint, it holds weights alone (fn.load reads those)")
-    if file.metadata.get("version") != str(VERSION):
+    if file.metadata.get("version") not in READABLE:
         raise file.fault(f"a checkpoint of version {file.metadata.get('version')}, "
-                         f"expected {VERSION}")
-    kinds = {"steps": int, "groups": list, "random": dict, "state": dict}
+                         f"expected {' or '.join(READABLE)}")
+    kinds: dict[str, Any] = {"steps": (int, list), "groups": list, "random": dict,
+                             "state": dict}
     try:
         content = parse_json(file.metadata.get("state", "").encode())
     except ValueError as error:
@@ -139,23 +139,11 @@ def _optimizer_arrays(file: ArrayFile, optimizer: Optimizer) -> dict[str, np.nda
         raise CheckpointError(str(error).replace("the model", "the optimizer")) from error
 
 
-def _groups(file: ArrayFile, groups: list[Any], optimizer: Optimizer) -> list[dict[str, Any]]:
-    """The options of the parameter groups, once they fit the optimizer's own."""
-    if len(groups) != len(optimizer.param_groups):
-        raise file.fault(f"the optimizer has {len(groups)} parameter groups, "
-                         f"expected {len(optimizer.param_groups)}")
-    fitting = []
-    for options, own in zip(groups, optimizer.param_groups, strict=True):
-        try:
+def _groups(file: ArrayFile, content: dict[str, Any], optimizer: Optimizer) -> list[Group]:
+    """The options and steps of the parameter groups, once they fit the optimizer's own."""
+    try:
+        for options, own in zip(content["groups"], optimizer.param_groups, strict=False):
             check_options(options, own)
-            values = {name: tuple(value) if isinstance(value, list) else value
-                      for name, value in options.items()}
-            candidate = Group({**values, "params": own["params"]})
-            optimizer.check(candidate)
-            if optimizer.kernel(candidate) != optimizer.kernel(own):
-                raise ValueError(f"with {options} it has another rule than with "
-                                 f"{ {name: own[name] for name in options} }")
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise file.fault(f"the optimizer does not fit: {error}") from error
-        fitting.append(values)
-    return fitting
+        return optimizer.fitting(content["groups"], content["steps"])
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise file.fault(f"the optimizer does not fit: {error}") from error

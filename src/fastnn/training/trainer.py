@@ -10,7 +10,7 @@ from fastnn.arguments import instance, integer
 from fastnn.compiled import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
-from fastnn.optim.optimizer import Optimizer
+from fastnn.optim.optimizer import Optimizer, check_optimizer
 from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.random import get_rng_state
 from fastnn.runtime.turns import Alone, turn
@@ -55,8 +55,8 @@ class Trainer:
         memory_budget: int | str | None = None, callbacks: Iterable[Callback] = (),
         accumulate: int | Literal["auto"] = 1,
     ) -> None:
-        self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
-        instance(optimizer, "optimizer", Optimizer)
+        self.model, self.loss, self.schedule = model, loss, schedule
+        self.optimizer = check_optimizer(optimizer)
         if schedule is not None:
             instance(schedule, "schedule", LRScheduler)
         if not isinstance(callbacks, Iterable):

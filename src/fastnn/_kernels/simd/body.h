@@ -50,6 +50,7 @@ const simd_table TABLE_NAME(LEVEL) = {
     .fence_past = fence_past,
     .sum_rows = sum_rows,
     .sum_run = sum_run,
+    .square_sum_run = square_sum_run,
     .all_finite = all_finite_run,
     .dropout = dropout_run,
     .fma_run = fma_run,

@@ -1,25 +1,30 @@
 /* Optimizers: one fused pass over parameter, gradient and state; one row per optimizer.
  *
- * A row: name, names of the numbers in hyper, buffers per tensor, and the update of one vector.
- * In an update: w, g and (where the row has them) m, v are the parameter, gradient and state, to be
- * changed in place; H(i) is hyper[i] as a vector. A new optimizer is one row here, one line in
- * optimizer.pyx and one twin in tests/reference/optimizer.py.
+ * A row: name, names of the numbers in hyper, buffers per tensor, what follows from the number of
+ * the step (the first is 1), and the update of one vector. What follows changes the numbers, or
+ * adds to them behind those named. In an update: w, g and (where the row has them) m, v are the
+ * parameter, gradient and state, to be changed in place; H(i) is hyper[i] as a vector. A new
+ * optimizer is one row here, one line in optimizer.pyx and one twin in tests/reference/optimizer.py.
  */
 #define OPTIMIZERS(ROW)                                                                           \
-    ROW(sgd, "lr, weight_decay", 2, w -= H(0) * (g + H(1) * w))                                   \
-    ROW(sgd_momentum, "lr, weight_decay, momentum, dampening", 3,                                 \
+    ROW(sgd, "lr, weight_decay", 2, , w -= H(0) * (g + H(1) * w))                                 \
+    ROW(sgd_momentum, "lr, weight_decay, momentum, dampening", 3, FIRST_IS_NOT_DAMPED,            \
         m = H(2) * m + H1(3) * (g + H(1) * w);                                                    \
         w -= H(0) * m)                                                                            \
-    ROW(sgd_nesterov, "lr, weight_decay, momentum, dampening", 3,                                 \
+    ROW(sgd_nesterov, "lr, weight_decay, momentum, dampening", 3, FIRST_IS_NOT_DAMPED,            \
         g += H(1) * w;                                                                            \
         m = H(2) * m + H1(3) * g;                                                                 \
         w -= H(0) * (g + H(2) * m))                                                               \
-    ROW(adam, "lr, weight_decay, beta1, beta2, eps, bias_correction1, bias_correction2", 4,       \
+    ROW(adam, "lr, weight_decay, beta1, beta2, eps", 4, BIAS_CORRECTIONS,                         \
         g += H(1) * w;                                                                            \
         ADAM_STEP)                                                                                \
-    ROW(adamw, "lr, weight_decay, beta1, beta2, eps, bias_correction1, bias_correction2", 4,      \
+    ROW(adamw, "lr, weight_decay, beta1, beta2, eps", 4, BIAS_CORRECTIONS,                        \
         w -= splat((float)(hyper[0] * hyper[1])) * w;                                             \
         ADAM_STEP)
+
+#define FIRST_IS_NOT_DAMPED if (step == 1) hyper[3] = 0.0
+#define BIAS_CORRECTIONS                                                                          \
+    hyper[5] = 1.0 - pow(hyper[2], (double)step), hyper[6] = 1.0 - pow(hyper[3], (double)step)
 
 #define ADAM_STEP                                                                                 \
     m += H1(2) * (g - m);                                                                         \
@@ -38,7 +43,7 @@ INLINE int hyper_count(const char *text) {
     return count;
 }
 
-#define DEFINE_OPTIMIZER(name, numbers, count, ...)                                               \
+#define DEFINE_OPTIMIZER(name, numbers, count, follows, ...)                                      \
     INLINE void name##_vector(const double *hyper, float *const *buffers, int64_t i, int64_t n) { \
         vf state[4] = {{0}};                                                                      \
         for (int k = 0; k < count; k++)                                                           \
@@ -52,10 +57,12 @@ INLINE int hyper_count(const char *text) {
                 else store_head(buffers[k] + i, state[k], n);                                     \
             }                                                                                     \
     }                                                                                             \
-    static void name##_update(int64_t n, const double *numbers_, float *const *buffers_) {        \
+    static void name##_update(int64_t n, int64_t step, const double *numbers_,                    \
+                              float *const *buffers_) {                                           \
         double hyper[8]; /* copies that no store can change, so that they are read once */        \
         float *buffers[4];                                                                        \
         memcpy(hyper, numbers_, 8 * hyper_count(numbers));                                        \
+        follows;                                                                                  \
         memcpy(buffers, buffers_, count * sizeof(float *));                                       \
         int64_t i = 0;                                                                            \
         for (; i + LANES <= n; i += LANES) name##_vector(hyper, buffers, i, LANES);               \
@@ -65,4 +72,4 @@ OPTIMIZERS(DEFINE_OPTIMIZER)
 #undef H
 #undef H1
 
-#define OPTIMIZER_ROW(name, numbers, count, ...) {#name, numbers, count, name##_update},
+#define OPTIMIZER_ROW(name, numbers, count, follows, ...) {#name, numbers, count, name##_update},

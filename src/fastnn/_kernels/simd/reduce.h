@@ -32,6 +32,30 @@ static double sum_run(int64_t n, const float *x) {
     return total;
 }
 
+/* The squares of the low and the high half of x are added to sum[0] and sum[1]. */
+INLINE void add_squares(vd sum[2], vf x) {
+    vf_half half[2];
+    memcpy(half, &x, sizeof x);
+    const vd low = __builtin_convertvector(half[0], vd), high = __builtin_convertvector(half[1], vd);
+    sum[0] += low * low;
+    sum[1] += high * high;
+}
+
+/* The sum of (factor * x)^2; the product is a float, the square is not. */
+static double square_sum_run(int64_t n, const float *x, float factor) {
+    const vf by = splat(factor);
+    vd sum[8] = {{0}};
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        for (int k = 0; k < 4; k++) add_squares(sum + 2 * k, load(x + i + k * LANES) * by);
+    for (; i + LANES <= n; i += LANES) add_squares(sum, load(x + i) * by);
+    if (i < n) add_squares(sum + 2, load_head(x + i, n - i) * by);
+    vd all = ((sum[0] + sum[2]) + (sum[4] + sum[6])) + ((sum[1] + sum[3]) + (sum[5] + sum[7]));
+    double total = 0.0;
+    for (int k = 0; k < VD_LANES; k++) total += all[k];
+    return total;
+}
+
 /* sums[j] for `vectors` vectors of columns. */
 INLINE void sum_columns(int64_t rows, const float *x, int64_t x_row, double *sums, int vectors) {
     vd sum[8] = {{0}};

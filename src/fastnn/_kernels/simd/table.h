@@ -17,8 +17,9 @@ typedef void (*unary_grad_fn)(int64_t n, const float *saved, const float *dy, fl
 /* y[rows, n] = f(a, b): a[i*a_row + j*a_step], b likewise, y[i*n + j]. y may be a or b. */
 typedef void (*binary_fn)(int64_t rows, int64_t n, const float *a, int64_t a_row, int64_t a_step,
                           const float *b, int64_t b_row, int64_t b_step, float *y);
-/* Update n elements: buffers[0] is the parameter, [1] the gradient, then the state. */
-typedef void (*optimizer_fn)(int64_t n, const double *hyper, float *const *buffers);
+/* The step of that number of n elements: buffers[0] is the parameter, [1] the gradient, then the
+ * state. */
+typedef void (*optimizer_fn)(int64_t n, int64_t step, const double *hyper, float *const *buffers);
 
 enum { UNARY_MAX = 32, BINARY_MAX = 16, OPTIMIZER_MAX = 16, PEAK_CHAINS = 12 };
 
@@ -143,10 +144,12 @@ typedef struct {
     /* y[n] = x[n] past the caches, and what makes all such copies of this thread seen by others */
     void (*copy_past)(int64_t n, const float *x, float *y);
     void (*fence_past)(void);
-    /* sums[j] = sum over rows of x[i*x_row + j]; sum_run: the sum of x[n] */
+    /* sums[j] = sum over rows of x[i*x_row + j]; sum_run: the sum of x[n];
+     * square_sum_run: that of (factor * x)^2 */
     void (*sum_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row,
                      double *sums);
     double (*sum_run)(int64_t n, const float *x);
+    double (*square_sum_run)(int64_t n, const float *x, float factor);
     int (*all_finite)(int64_t n, const float *x);
     /* Elements first .. first + n of the stream (seed, step, node); first a multiple of 64. */
     void (*dropout)(int64_t first, int64_t n, const uint64_t *key, uint32_t node, double p,

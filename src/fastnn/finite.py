@@ -1,0 +1,99 @@
+"""Nothing changes unless all is finite that changes something: a loss, gradients, statistics.
+
+A step's program reads them once between its backward pass and its update: two sums of squares, of
+which Python looks at the results alone. Where one of those is not finite, the place is looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from fastnn._kernels.checks import all_finite
+from fastnn.compiled import Compiled, NonFiniteError
+from fastnn.context import scope
+from fastnn.graph import Node, Tensor
+from fastnn.nn.module import Module
+from fastnn.nn.parameter import Parameter
+from fastnn.ops.batch_norm import BatchNormUpdate
+from fastnn.ops.sum_of_squares import sum_of_squares
+from fastnn.ops.update import Update
+from fastnn.training_graph import parameters_of
+
+
+def checks(grads: Mapping[Tensor, Tensor], updates: Sequence[Node]) -> tuple[Tensor, ...]:
+    """What a graph computes beside its results, so that `check_changes` can look at it.
+
+    grads: the gradients that parameters change by. updates: nodes that move running statistics.
+    """
+    found = []
+    norms = [node for node in updates if isinstance(node.op, BatchNormUpdate)]
+    if norms:
+        with scope("statistics"):
+            found.append(sum_of_squares([t for node in norms for t in node.inputs[:2]],
+                                        [f for node in norms for f in _factors(node)]))
+    if grads:
+        with scope("gradients"):
+            found.append(sum_of_squares(list(grads.values())))
+    return tuple(found)
+
+
+def _factors(norm: Node) -> tuple[float, float]:
+    assert isinstance(norm.op, BatchNormUpdate)
+    return norm.op.factors
+
+
+def check_loss(compiled: Compiled, model: Module) -> float:
+    """The loss that was computed; NonFiniteError, which says where it comes from."""
+    loss = compiled.first()
+    if not isfinite(loss):
+        raise NonFiniteError(f"the loss is {loss}; {_origin_of_loss(compiled, model)}; "
+                             "no parameter was changed")
+    return loss
+
+
+def check_changes(compiled: Compiled, model: Module, loss: Any = None) -> None:
+    """Raise NonFiniteError, which says what it is, unless all that is to change state is finite."""
+    if compiled.is_finite():
+        return
+    what = _first_change(compiled, parameters_of(model, loss))
+    node = compiled.first_non_finite()
+    origin = "" if node is None else f"; {_place(node)}"
+    raise NonFiniteError(f"{what} is not finite{origin}; nothing was changed")
+
+
+def _first_change(compiled: Compiled, parameters: Mapping[str, Parameter]) -> str:
+    """The first statistic or gradient that is not finite."""
+    names = {parameter.__tensor__(): name for name, parameter in parameters.items()}
+    graph = compiled.plan.graph
+    for node in graph.nodes[graph.first_update:]:
+        if isinstance(node.op, BatchNormUpdate):
+            for name, tensor, factor in zip(("mean", "variance"), node.inputs, node.op.factors,
+                                            strict=False):
+                with np.errstate(over="ignore"):
+                    value = compiled.view(tensor) * np.float32(factor)
+                if not np.isfinite(value).all():
+                    return f"the {name} of a batch in {node.scope or 'the model'}"
+        if isinstance(node.op, Update):
+            for parameter, grad in zip(node.op.parameters(node), node.op.gradients(node),
+                                       strict=True):
+                if not np.isfinite(compiled.view(grad)).all():
+                    name = names.get(parameter, f"a parameter of shape {parameter.shape}")
+                    return f"the gradient of {name}"
+    return "a gradient"
+
+
+def _origin_of_loss(compiled: Compiled, model: Module) -> str:
+    for name, parameter in model.named_parameters():
+        if not all_finite(parameter.memory):
+            return f"the parameter {name} is not finite"
+    node = compiled.first_non_finite()
+    return "all values before it are finite" if node is None else _place(node)
+
+
+def _place(node: Node) -> str:
+    return (f"the first value that is not finite comes from {node.scope or 'the model'} "
+            f"({node.op.name})")
