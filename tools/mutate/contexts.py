@@ -1,7 +1,7 @@
 """A plugin of pytest: coverage is told which test runs, in this process and in those it starts.
 
-Those read `MUTATE_TEST` (see `coverage.ini` in `tests_of.py`). How long each test takes is written
-to the file that `MUTATE_SECONDS` names.
+Those read `MUTATE_TEST` (see CONFIG in `tests_of.py`). How long each test takes that passes is
+written to the file that `MUTATE_SECONDS` names: one that fails without a mistake finds none.
 """
 
 import json
@@ -13,6 +13,7 @@ import coverage
 import pytest
 
 _seconds: dict[str, float] = {}
+_failed: set[str] = set()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,6 +28,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     return result
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if not report.passed:
+        _failed.add(report.nodeid)
+
+
 def pytest_sessionfinish() -> None:
+    passed = {test: time for test, time in _seconds.items() if test not in _failed}
     with open(os.environ["MUTATE_SECONDS"], "w") as file:
-        json.dump(_seconds, file)
+        json.dump(passed, file)

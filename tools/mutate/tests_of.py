@@ -78,14 +78,13 @@ class Tests:
 
     def __init__(self, copy: Copy, which: Sequence[str]) -> None:
         self._copy = copy
-        self._seconds: dict[str, float] = {}
         key = f"{copy.digest} {' '.join(which)}"
         kept = copy.folder / "tests.json"
         known = json.loads(kept.read_text()) if kept.exists() else {}
         if known.get("key") != key:
             known = {"key": key, **self._measure(which)}
             kept.write_text(json.dumps(known))
-        self._seconds = known["seconds"]
+        self._seconds: dict[str, float] = known["seconds"]
         self._lines: dict[str, dict[str, list[str]]] = known["lines"]
 
     def _measure(self, which: Sequence[str]) -> dict[str, object]:
@@ -119,19 +118,19 @@ class Tests:
         folder = f"tests/{mutant.path.parent.name}/"
 
         def cost(test: str) -> float:
-            return self._seconds.get(test, 1.0) / (NEAR if test.startswith(folder) else 1)
+            return self._seconds[test] / (NEAR if test.startswith(folder) else 1)
 
         chosen: list[str] = []
         total = 0.0
-        for test in sorted(found, key=cost):
-            total += self._seconds.get(test, 1.0)
+        for test in sorted(found & self._seconds.keys(), key=cost):
+            total += self._seconds[test]
             if total > most and chosen:
                 break
             chosen.append(test)
         return chosen
 
     def seconds(self, tests: Iterable[str]) -> float:
-        return sum(self._seconds.get(test, 1.0) for test in tests)
+        return sum(self._seconds[test] for test in tests)
 
     def _at(self, file: str, lines: Iterable[int]) -> list[str]:
         known = self._lines.get(file, {})
