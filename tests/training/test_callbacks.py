@@ -50,7 +50,7 @@ def test_early_stopping_wants_a_figure_that_is_there() -> None:
     trainer: Any = SimpleNamespace(history=[{"epoch": 1, "loss": 0.5}], stop=False)
     with pytest.raises(ValueError, match="no 'validation_loss' in the history, it has epoch, loss"):
         EarlyStopping().on_epoch_end(trainer)
-    with pytest.raises(ValueError, match="patience must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match=r"patience must be an integer from 1 on, got 0"):
         EarlyStopping(patience=0)
 
 

@@ -62,8 +62,9 @@ def non_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
 def load(path: Path, model: Module, strict: bool = True) -> None:
     """Read a model's parameters and buffers from a safetensors file; nothing is unpickled.
 
-    path: a file of `save`, of PyTorch's users, or a checkpoint of a `Trainer`. model: must have
-    the file's names and shapes. strict: False leaves names aside that only one side has.
+    path: a file of `save`, of PyTorch's users, or a checkpoint of a `Trainer`; float16 and bfloat16
+    become float32, exactly. model: must have the file's names and shapes. strict: False leaves
+    names aside that only one side has.
 
     Raises CheckpointError, which names the file and what is wrong: it is damaged, or names,
     shapes or types do not fit; OSError if it cannot be opened. The model changes only if all fits.
