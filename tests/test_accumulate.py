@@ -217,9 +217,10 @@ def test_an_error_in_a_later_part_changes_nothing(wrong):
     assert same(before, state(model)) and fn.get_rng_state() == random and optimizer.steps == 1
 
 
-@pytest.mark.parametrize("accumulate", [0, -1, "some", 1.5, None])
-def test_a_number_of_parts_that_makes_no_sense(accumulate):
-    with pytest.raises(ValueError, match="number of parts or 'auto'"):
+@pytest.mark.parametrize("accumulate, error", [
+    (0, ValueError), (-1, ValueError), ("some", TypeError), (1.5, TypeError), (None, TypeError)])
+def test_a_number_of_parts_that_makes_no_sense(accumulate, error):
+    with pytest.raises(error, match="number of parts or 'auto'"):
         plain(accumulate)
 
 
