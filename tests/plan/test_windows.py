@@ -1,5 +1,8 @@
 """Windows: the optimum where one holds everything, and elsewhere never worse than the start."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 
 from fastnn.plan.frontier import frontier
@@ -47,3 +50,26 @@ def test_no_window_finds_room_that_is_not_there():
     problem = random_problem(0, 30)
     start = settle(problem, problem.everything)
     assert Windows(problem, 8).tighten(start, 1, Effort(ENOUGH)) is None
+
+
+@pytest.mark.parametrize("width", [4, 7, 10])
+@pytest.mark.parametrize("seed", range(4))
+def test_windows_are_as_long_as_they_may_be_and_overlap_by_half(seed, width):
+    """Of tasks that may run again, without views and what is looked at; all are in some window."""
+    problem = random_problem(seed, 30)
+    tasks = list(problem.tasks)
+    tasks[7] = replace(tasks[7], view=3)
+    problem = replace(problem, tasks=tuple(tasks))
+    able = [i for i, task in enumerate(tasks) if task.again and i not in (3, 7)]
+    rows = rows_of_tasks(problem, width)
+    assert sorted({number for row in rows for number in row}) == able
+    starts = []
+    for row in rows:
+        start = able.index(row[0])
+        starts.append((start, start + len(row)))
+        assert list(row) == able[start:start + len(row)]
+        assert len(row) == min(width, len(able) - start)  # each task here makes one value
+    for (start, end), (after, _) in pairwise(starts):
+        assert after == (start + end) // 2
+    assert rows_of_tasks(random_problem(seed, WHOLE), width) == [tuple(range(WHOLE))]
+    assert len(rows_of_tasks(random_problem(seed, WHOLE + 1), width)) > 1
