@@ -74,6 +74,14 @@ def test_one_cycle_moves_momentum_the_other_way() -> None:
     assert found == pytest.approx([0.95, 0.925, 0.9, 0.875, 0.85, 0.87, 0.89, 0.91, 0.93, 0.95])
 
 
+def test_one_cycle_sets_the_base_rate_of_schedules_made_later() -> None:
+    """Its own first one, whatever the optimizer had, as PyTorch's `initial_lr`."""
+    optimizer = sgd(3.0)
+    schedule = optim.OneCycleLR(optimizer, 0.8, total_steps=10, div_factor=8)
+    assert schedule.base_lrs == [0.1] and optimizer.param_groups[0].initial_lr == 0.1
+    assert optim.ExponentialLR(optimizer, 0.5).base_lrs == [0.1]
+
+
 def test_two_on_one_optimizer_multiply() -> None:
     optimizer = sgd(1.0)
     both = optim.LinearLR(optimizer, 0.1, total_iters=4), optim.ExponentialLR(optimizer, 0.9)
