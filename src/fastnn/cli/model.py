@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnn import models
+from fastnn.files.read import read_bytes, reason
 from fastnn.models.registry import find_maker
 from fastnn.nn.module import Module
 
@@ -38,7 +39,12 @@ def make_model(
     missing = options.keys() - _accepted(make, options)
     if missing:
         raise ValueError(f"{name} takes no argument {', '.join(missing)}")
-    model = make(**_accepted(make, sizes), **options)
+    arguments = {**_accepted(make, sizes), **options}
+    try:
+        inspect.signature(make).bind(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be called with {', '.join(arguments)}: {error}") from error
+    model = make(**arguments)
     if not isinstance(model, Module):
         raise ValueError(f"{name} returned {type(model).__name__}, expected an nn.Module")
     return model
@@ -75,9 +81,12 @@ def _function(path: Path, name: str) -> Any:
         raise ValueError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        compile(read_bytes(path), str(path), "exec")
     except SyntaxError as error:
         raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except (ValueError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{path}: cannot be read as Python ({reason(error)})") from error
+    spec.loader.exec_module(module)
     if not callable(getattr(module, name, None)):
         raise ValueError(f"{path} has no function {name!r}")
     return getattr(module, name)

@@ -18,7 +18,7 @@ from fastnn.cli.model import make_model
 from fastnn.cli.run_folder import WEIGHTS
 from fastnn.cli.settings import Settings
 from fastnn.data import ChannelMean, MeanImage, Preprocessor, Standardize, Whiten
-from fastnn.files.read import read_bytes, read_json
+from fastnn.files.read import read_bytes, read_json, reason
 from fastnn.files.write import replacing
 from fastnn.training import load
 from fastnn.version import VERSION
@@ -89,7 +89,10 @@ def read_run(folder: Path) -> Run:
         name, outputs = str(its["name"]), int(its["num_classes"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: expected what a run says of its model ({error!r})") from error
-    model = make_model(model_in(folder, name), outputs, shape)
+    try:
+        model = make_model(model_in(folder, name), outputs, shape)
+    except ValueError as error:
+        raise ValueError(f"{path}: its model cannot be made: {reason(error, 500)}") from error
     load(folder / WEIGHTS, model)
     return Run(model.eval(), preprocess, classes, shape, facts)
 

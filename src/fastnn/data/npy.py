@@ -1,6 +1,7 @@
 """Load data from a folder of .npy files, memory-mapped: they may be larger than memory."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, make_dataset
-from fastnn.files.read import open_regular
+from fastnn.files.read import open_regular, reason
 
 
 def load_npy(folder: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
@@ -50,11 +51,14 @@ def load_npy(folder: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
 
 def class_names(names: Array, path: Path) -> tuple[str, ...]:
     """Return an array of strings (classes,) as a tuple, or raise ValueError naming the file."""
-    if names.ndim != 1 or names.dtype.kind != "U" or not len(names):
+    if names.ndim != 1 or names.dtype.kind != "U" or not names.nbytes:
         raise ValueError(
             f"{path}: classes is {names.dtype} of shape {names.shape}, expected strings (classes,)"
         )
-    return tuple(str(name) for name in names)
+    number = np.dtype(np.uint32).newbyteorder(names.dtype.byteorder)
+    if np.ascontiguousarray(names).view(number).max() > sys.maxunicode:
+        raise ValueError(f"{path}: classes holds what is no text")
+    return tuple(str(name) for name in np.asarray(names))
 
 
 def read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -88,6 +92,6 @@ def _map(path: Path) -> Array:
         # What a damaged or hostile header raises depends on the byte that is wrong.
         except Exception as error:
             raise ValueError(
-                f"{path}: cannot be mapped, expected an array saved by numpy.save ({error})"
+                f"{path}: cannot be mapped, expected an array saved by numpy.save ({reason(error)})"
             ) from error
     return array

@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, make_dataset
 from fastnn.data.npy import class_names, read_header
-from fastnn.files.read import open_regular
+from fastnn.files.read import open_regular, reason
 
 LARGEST_DEFLATE_RATIO = 1032  # deflate cannot expand further
 
@@ -43,7 +43,7 @@ def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
             archive = zipfile.ZipFile(stream)
         # What a damaged or hostile file raises depends on the byte that is wrong.
         except Exception as error:
-            raise ValueError(f"{path}: expected an .npz file ({error})") from error
+            raise ValueError(f"{path}: expected an .npz file ({reason(error)})") from error
         arrays = _read(archive, path)
     names = ("x_train", "y_train") if "x_train" in arrays else ("x", "y")
     missing = [name for name in names if name not in arrays]
@@ -74,7 +74,7 @@ def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
                 arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
         except Exception as error:
             raise ValueError(
-                f"{path}: cannot read array {name}, expected plain numbers ({error})"
+                f"{path}: cannot read array {name}, expected plain numbers ({reason(error)})"
             ) from error
     return arrays
 

@@ -54,6 +54,16 @@ def read_json(path: Path, most: int = JSON_BYTES) -> Any:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
+def reason(error: BaseException, most: int = 200) -> str:
+    """What an error says, on one line: some repeat all of what they could not read.
+
+    >>> reason(ValueError("not" + " so" * 100), 10)
+    'not so so ...'
+    """
+    text = " ".join(str(error).split())
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def parse_json(content: bytes) -> Any:
     """What JSON text (UTF-8) stands for: no name twice, no deep nesting.
 

@@ -105,13 +105,17 @@ class Optimizer:
         Raises ValueError or TypeError for options that were set to what makes no sense.
         """
         for group in self.param_groups:
-            numbers = self.numbers(group)
+            try:
+                same = self.numbers(group) == group.numbers and self.kernel(group) == group.kernel
+            except (TypeError, ValueError):  # an option is no number; `check` says which
+                same = False
+            if same:  # as a rule
+                continue
+            self.check(group)
             if self.kernel(group) != group.kernel:
                 raise ValueError(f"{type(self).__name__}: momentum and nesterov cannot be switched "
                                  "on or off between steps; make a new optimizer")
-            if numbers != group.numbers:  # as a rule they are equal
-                self.check(group)
-                group.memory[:] = group.numbers = numbers
+            group.memory[:] = group.numbers = self.numbers(group)
 
     def state_dict(self) -> dict[str, Any]:
         """Options of the groups, and steps and state arrays in the order of the parameters."""
