@@ -34,7 +34,8 @@ def main() -> int:
     copy = Copy(ROOT, ROOT / "build" / "mutate")
     tests = Tests(copy, options.tests)
     equivalents = Equivalents()
-    folders = {place: _mutants(place, options, equivalents) for place in options.places}
+    folders = {place: _mutants(copy.tree, place, options, equivalents)
+               for place in options.places}
     results = {place: Counter[str]() for place in options.places}
     end = time.monotonic() + 60 * options.minutes
     with suppress(KeyboardInterrupt):  # the table is of what was tried until then
@@ -67,13 +68,13 @@ def _options() -> argparse.Namespace:
 
 
 def _mutants(
-    place: str, options: argparse.Namespace, equivalents: Equivalents
+    root: Path, place: str, options: argparse.Namespace, equivalents: Equivalents
 ) -> list[Mutant]:
     """Those of a folder or file, without what is known to change nothing, in random order."""
-    path = ROOT / place
+    path = root / place
     found = []
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-        every = mutants_of(file.relative_to(ROOT), file.read_bytes())
+        every = mutants_of(file.relative_to(root), file.read_bytes())
         found += [mutant for mutant in every if options.only in str(mutant).split("\n")[0]]
     found = equivalents.without(place, found)
     random.Random(options.seed).shuffle(found)
