@@ -47,6 +47,10 @@ CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
                                                      div_factor=4, final_div_factor=1),
                           [0.2, 0.5, 0.8, 0.5 + 0.3 * math.cos(math.pi / 5),
                            0.5 + 0.3 * math.cos(2 * math.pi / 5)]),
+    "one cycle, up at once": (
+        lambda o: optim.OneCycleLR(o, 0.8, total_steps=4, pct_start=0.5, div_factor=8,
+                                   final_div_factor=1, anneal_strategy="linear"),
+        [0.1, 0.8, 0.45, 0.1]),
     "lambda": (lambda o: optim.LambdaLR(o, lambda epoch: 1 / (1 + epoch)), [1, 0.5, 1 / 3, 0.25]),
     "warm-up, then a cosine": (
         lambda o: optim.SequentialLR(o, [optim.LinearLR(o, 0.5, total_iters=4),
@@ -181,6 +185,8 @@ def test_a_state_that_makes_no_sense_changes_nothing(change: dict[str, Any]) -> 
 @pytest.mark.parametrize("make", [
     lambda o: optim.StepLR(o, 0), lambda o: optim.CosineAnnealingLR(o, 0),
     lambda o: optim.LinearLR(o, 0.0), lambda o: optim.OneCycleLR(o, 0.1),
+    lambda o: optim.LinearLR(o, 0.5, 1.5), lambda o: optim.LinearLR(o, 1.5),
+    lambda o: optim.LinearLR(o, 0.5, -0.5),
     lambda o: optim.OneCycleLR(o, 0.1, 10, pct_start=2), lambda o: optim.SequentialLR(o, [], [1]),
 ])
 def test_options_that_make_no_sense(make: Any) -> None:

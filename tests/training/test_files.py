@@ -168,6 +168,13 @@ def accepted_by_the_library(path: Path) -> bool:
         return False
 
 
+@pytest.mark.parametrize("text", [b"{}", b"{} ", b"", b"{", b"[]"])
+def test_the_shortest_headers(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(written(text))
+    assert accepted(path) == accepted_by_the_library(path) == text.startswith(b"{}")
+
+
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_headers_are_taken_and_refused_as_by_the_formats_own_library(

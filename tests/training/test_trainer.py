@@ -140,6 +140,28 @@ def test_evaluate_puts_every_mode_and_the_random_state_back() -> None:
     assert np.array_equal(trainer.model.state_dict()["1.running_mean"], running)
 
 
+class Noisy(nn.Module):
+    """Draws in use too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x: Any) -> Any:
+        return fn.dropout(self.layer(x), 0.5, training=True)
+
+
+def test_an_evaluation_that_draws_leaves_the_random_state_as_it_was() -> None:
+    model = Noisy()
+    trainer = fn.Trainer(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
+    x, y = np.ones((7, 3), np.float32), np.ones((7, 2), np.float32)
+    state = fn.get_rng_state()
+    first = trainer.evaluate((x, y))
+    assert fn.get_rng_state() == state and trainer.evaluate((x, y)) == first
+    model(x)
+    assert fn.get_rng_state() != state
+
+
 def test_regression_has_no_accuracy() -> None:
     model = nn.Linear(3, 2)
     trainer = fn.Trainer(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
