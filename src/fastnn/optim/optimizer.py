@@ -20,13 +20,13 @@ from fastnn.optim.arguments import check_number, described, groups_of
 class Group(dict[str, Any]):
     """Parameters with options of their own.
 
-    kernel: what makes the update; memory: the `numbers` it reads. steps: how many updates each of
-    the parameters has had, counted by the kernel.
+    kernel: what makes the update; memory: the `numbers` it reads, of the options as `written`.
+    steps: how many updates each of the parameters has had, counted by the kernel.
     """
 
     kernel: str
     memory: np.ndarray
-    numbers: list[float]
+    written: dict[str, Any]
     steps: np.ndarray
     initial_lr: float | None = None  # as it was before the first schedule
 
@@ -52,8 +52,8 @@ class Optimizer:
                     raise ValueError(f"a parameter of shape {parameter.shape} is given twice")
                 self.state[id(parameter)] = {
                     name: parameter.zeros() for name in self.names(group)}
-            group.kernel, group.numbers = self.kernel(group), self.numbers(group)
-            group.memory = np.array(group.numbers, np.float64)
+            group.kernel, group.written = self.kernel(group), dict(group)
+            group.memory = np.array(self.numbers(group), np.float64)
             group.steps = np.zeros(len(group["params"]), np.int64)
             self.param_groups.append(group)
 
@@ -106,16 +106,17 @@ class Optimizer:
         """
         for group in self.param_groups:
             try:
-                same = self.numbers(group) == group.numbers and self.kernel(group) == group.kernel
-            except (TypeError, ValueError):  # an option is no number; `check` says which
+                same = group == group.written
+            except ValueError:  # an array of several numbers in place of one; `check` says so
                 same = False
-            if same:  # as a rule
+            if same:  # as a rule, and all else takes as long as a small kernel
                 continue
             self.check(group)
             if self.kernel(group) != group.kernel:
                 raise ValueError(f"{type(self).__name__}: momentum and nesterov cannot be switched "
                                  "on or off between steps; make a new optimizer")
-            group.memory[:] = group.numbers = self.numbers(group)
+            group.memory[:] = self.numbers(group)
+            group.written = dict(group)
 
     def state_dict(self) -> dict[str, Any]:
         """Options of the groups, and steps and state arrays in the order of the parameters."""
