@@ -21,6 +21,7 @@ from fastnn.nn.module import Module
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.parts import Parts, examples_in, pieces, sizes
+from fastnn.plan.budget import Allowance
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import leaf_memory
 from fastnn.runtime.random import get_rng_state, next_step, set_rng_state
@@ -33,15 +34,16 @@ from fastnn.weighing import Weighing, shares, weighing
 class MicroBatches:
     """Steps of training whose batches are cut into parts.
 
-    limit: the memory budget in bytes, or None; modes: what plans depend on beside shapes.
+    modes: what plans depend on beside shapes. `allowance`: what the process may hold, or None.
     """
 
     def __init__(
         self, model: Module, loss: Any, optimizer: Any, layout: str, keep_output: bool,
-        limit: int | None, modes: Callable[[], tuple[bool, ...]],
+        modes: Callable[[], tuple[bool, ...]],
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.layout, self.keep_output, self.limit = layout, keep_output, limit
+        self.layout, self.keep_output = layout, keep_output
+        self.allowance: Allowance | None = None
         self.outputs: list[np.ndarray] = []
         self.weighing = Weighing(loss)
         self._parts, self._updates = Parts(self._make, modes), PlanCache(modes)
@@ -55,19 +57,19 @@ class MicroBatches:
 
     def fits(self, specs: Any, parts: int) -> bool:
         """Whether every part of a batch fits the budget."""
-        return self._parts.fit(specs, parts, self.limit)
+        return self._parts.fit(specs, parts, self.allowance)
 
     def plan(self, specs: Any, parts: int) -> Plan:
         """The plan of the largest part; MemoryBudgetError unless all parts fit.
 
         Raises ShapeError for parts that are too small for the net, or a batch that has no parts.
         """
-        return self._parts.all(specs, parts, self.limit)[0].plan
+        return self._parts.all(specs, parts, self.allowance)[0].plan
 
     def fewest(self, specs: Any) -> int:
         """The fewest parts that fit the budget; MemoryBudgetError if none do."""
         self._updates.get(self._places(trained(self.optimizer)), self._make_update)
-        return self._parts.fewest(specs, self.limit)
+        return self._parts.fewest(specs, self.allowance)
 
     def step(self, values: tuple[Any, Any], parts: int) -> float:
         """Loss of a batch, and the update that follows from it. On an error nothing has changed."""
@@ -78,10 +80,11 @@ class MicroBatches:
         for sum_ in self._sums.values():
             leaf_memory(sum_)[...] = 0
         with self._all_or_nothing():
-            self._parts.get(specs, examples_in(cut[0]), self.limit)  # which tells how parts weigh
+            # Tracing a part tells how parts weigh.
+            self._parts.get(specs, examples_in(cut[0]), self.allowance)
             weights = [self.weighing.weight(y) for _, y in cut]
             for piece, share in zip(cut, shares(weights), strict=True):
-                compiled = self._parts.get(specs, examples_in(piece), self.limit)
+                compiled = self._parts.get(specs, examples_in(piece), self.allowance)
                 loss, output = self._add(compiled, piece, share)
                 total += loss
                 outputs += output
@@ -98,7 +101,7 @@ class MicroBatches:
     def _warn(self, specs: Any, parts: int) -> None:
         """Say it once if batch norm takes its statistics from parts."""
         counts = sizes(examples_in(specs), parts)
-        made = self._parts.get(specs, counts[0], self.limit)
+        made = self._parts.get(specs, counts[0], self.allowance)
         self._warned = parts > 1 and any(
             isinstance(node.op, BatchNormStats) for node in made.graph.nodes)
         if self._warned:
@@ -123,6 +126,7 @@ class MicroBatches:
             check_changes(compiled, self.model)
             compiled.executor.update()
             output = [compiled.read(1)] if self.keep_output else []
+        compiled.executor.release_inputs()
         if compiled.draws:
             next_step()
         return share * loss, output
@@ -142,14 +146,20 @@ class MicroBatches:
             set_rng_state(state)
             raise
 
-    def _make(self, whole: Any, specs: Any, limit: int | None) -> Compiled:
+    def _make(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         x, y = specs
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, x, y, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(y)):])
         seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)
         grads = trained_gradients(self.model, self.loss, self.optimizer, loss, seed)
         sums = [accumulate(self._sums[parameter], grad) for parameter, grad in grads.items()]
-        results = (loss, *(outputs if self.keep_output else ()), *sums, *checks({}, updates))
+        kept = outputs if self.keep_output else ()
+        if limit is not None:  # outputs of all parts, and what they are joined to
+            share = examples_in(whole) / examples_in(specs)
+            joined = 2 * share * sum(tensor.bytes for tensor in kept)
+            batch = sum(spec.bytes for spec in flat(specs))
+            limit = Allowance(limit.limit, limit.beside(batch) + int(joined))
+        results = (loss, *kept, *sums, *checks({}, updates))
         graph = Graph.trace(inputs, results, updates, [loss, *outputs])
         return Compiled(_added_early(graph), limit, specs, arena=free_arena())
 

@@ -25,34 +25,39 @@ from fastnn.nn.parameter import Parameter, versions
 from fastnn.ops.conv_algorithm import get_conv_algorithm
 from fastnn.ops.cross_entropy import CrossEntropy
 from fastnn.ops.sum_of_squares import SumOfSquares
+from fastnn.plan.budget import SPARE, Allowance, resolve
 from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
 from fastnn.runtime.garbage import collected_rarely
+from fastnn.runtime.process_memory import give_back, resident_bytes
 from fastnn.runtime.random import KEY, random_key
 from fastnn.runtime.shared import Arena, free_arena
 from fastnn.runtime.threads import get_num_threads
 from fastnn.trace import flat
 
 PLANS_KEPT = 8
-Budget = int | str | None
-Settings = tuple[tuple[int, int], int, str, Budget]
-_limit: ContextVar[Budget] = ContextVar("memory_limit", default=None)
+Budget = int | str | None  # as people write it
+Settings = tuple[tuple[int, int], int, str, Allowance | None]
+_limit: ContextVar[Allowance | None] = ContextVar("memory_limit", default=None)
 
 
-def memory_limit() -> Budget:
-    """The budget for models that are called on arrays; see `within`."""
+def memory_limit() -> Allowance | None:
+    """What the process may hold while models are called on arrays; see `within`."""
     return _limit.get()
 
 
 @contextmanager
-def within(memory_budget: Budget) -> Iterator[None]:
+def within(memory_budget: Budget | Allowance) -> Iterator[None]:
     """Inside, calling a model on arrays keeps the process within a budget, or raises.
 
-    memory_budget: bytes, text like "512MiB", or None. Raises MemoryBudgetError when a model is
-    called that needs more, before it runs.
+    memory_budget: bytes, text like "512MiB", an allowance, or None. Raises MemoryBudgetError when a
+    model is called that needs more, before it runs.
     """
-    token = _limit.set(memory_budget)
+    allowed = memory_budget
+    if allowed is not None and not isinstance(allowed, Allowance):
+        allowed = Allowance(resolve(allowed))
+    token = _limit.set(allowed)
     try:
         yield
     finally:
@@ -105,12 +110,14 @@ class Compiled:
     """
 
     def __init__(
-        self, graph: Graph, memory_budget: Budget = None, specs: Any = (), nesting: Any = None,
-        arena: Arena | None = None,
+        self, graph: Graph, allowance: Allowance | None = None, specs: Any = (),
+        nesting: Any = None, arena: Arena | None = None,
     ) -> None:
         self.graph, self.nesting, self.watch = graph, nesting, Watch()
+        if allowance is not None and arena is not None:
+            arena.renew()  # planning takes memory too
         held = 0 if arena is None else arena.resident_bytes
-        self.plan: Plan = build(graph, get_num_threads(), memory_budget, held)
+        self.plan: Plan = build(graph, get_num_threads(), allowance, held)
         calls, split = self.plan.calls()
         places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
         self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
@@ -155,6 +162,25 @@ class Compiled:
     def is_running(self) -> bool:
         """Whether a run has not ended: it is in a Python function of the user's."""
         return self.executor.arena.is_running(self.executor)
+
+    def fits(self, allowance: Allowance | None) -> bool:
+        """Whether the process keeps to an allowance when this runs now.
+
+        Others may have taken memory since it was planned, or have left some of it in the arena.
+        """
+        if allowance is None:
+            return True
+        arena = self.executor.arena
+        held = resident_bytes() - arena.resident_bytes + arena.bytes_after(self.executor)
+        return held + (allowance.others or 0) + SPARE <= allowance.limit
+
+    def fits_alone(self, allowance: Allowance | None) -> bool:
+        """Whether it fits once what others left in the arena is given back, if need be."""
+        if self.fits(allowance):
+            return True
+        self.executor.arena.renew()
+        give_back()
+        return self.fits(allowance)
 
     def first_non_finite(self) -> Node | None:
         """Run all before state changes again, up to the first with a value that is not finite."""
@@ -205,9 +231,9 @@ def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...
     return (*flags, *trained, *(p.requires_grad for p in parameters))
 
 
-def _settings(budget: Budget) -> Settings:
+def _settings(allowance: Allowance | None) -> Settings:
     """What every plan depends on beside shapes and modes; the versions stand for the modes."""
-    return versions(), get_num_threads(), get_conv_algorithm(), budget
+    return versions(), get_num_threads(), get_conv_algorithm(), allowance
 
 
 class PlanCache:
@@ -223,7 +249,7 @@ class PlanCache:
 
     def bind(
         self, values: tuple[Any, ...], names: Sequence[str], make: Callable[[Any], Compiled],
-        budget: Budget = None, given: tuple[Any, ...] | None = None,
+        allowance: Allowance | None = None, given: tuple[Any, ...] | None = None,
     ) -> Compiled:
         """The compiled graph that takes these arrays, and has taken them.
 
@@ -231,31 +257,38 @@ class PlanCache:
         `make`, and ValueError for impossible class numbers.
         """
         last = self._last
-        if (last is not None and last[0] == _settings(budget) and not last[1].is_running
-                and last[1].take(values)):
+        if (last is not None and last[0] == _settings(allowance) and not last[1].is_running
+                and last[1].fits(allowance) and last[1].take(values)):
             if last[1].watch.noted:
                 last[1].watch.used()
             return last[1]
         arrays = tuple(map(as_inputs, values, names))
         with explained(names, values if given is None else given):
-            compiled = self.get(specs_of(arrays), make, budget)
+            compiled = self.get(specs_of(arrays), make, allowance)
         compiled.bind(flat(arrays))
         return compiled
 
-    def get(self, specs: Any, make: Callable[[Any], Compiled], budget: Budget = None) -> Compiled:
-        """The compiled graph for inputs of these specs, made if need be."""
-        settings = _settings(budget)
+    def get(
+        self, specs: Any, make: Callable[[Any], Compiled], allowance: Allowance | None = None
+    ) -> Compiled:
+        """The compiled graph for inputs of these specs, made if need be.
+
+        It is made again where it does not fit any longer.
+        """
+        settings = _settings(allowance)
         if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
-                and not self._last[1].is_running):
+                and not self._last[1].is_running and self._last[1].fits(allowance)):
             self._last[1].watch.used()
             return self._last[1]
         self._forget(settings[0][0])
         depth, compiled = self._idle(specs, settings)
+        if compiled is not None and not compiled.fits_alone(allowance):
+            compiled = self._last = None
         if compiled is None:
             with collected_rarely(), collecting() as watch:
                 compiled = make(specs)
             compiled.watch = watch
-            settings = _settings(budget)
+            settings = _settings(allowance)
         else:
             compiled.watch.used()
         self._kept[self._key(specs, settings, depth)] = compiled

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from fastnn.compiled import (
-    Budget,
     Compiled,
     PlanCache,
     as_inputs,
@@ -22,14 +21,14 @@ from fastnn.compiled import (
     specs_of,
 )
 from fastnn.finite import check_changes, checks
-from fastnn.graph import Graph, ShapeError
+from fastnn.graph import Graph, ShapeError, Spec
 from fastnn.loss_value import as_result
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
 from fastnn.ops.examples import by_example, same_but_for_size
 from fastnn.ops.part import as_part_of
 from fastnn.parts import Parts, examples_in, pieces, resized
-from fastnn.plan.budget import MemoryBudgetError, resolve
+from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import turn
@@ -50,30 +49,42 @@ class Inference:
         self._model = ref(model)  # plans know no module
         self._cache = PlanCache(self._modes)
         self._parts = Parts(self._make_part, self._modes)
-        # (parts, bytes) of batches that did not fit, by structure, specs and budget.
-        self._cuts: dict[Any, tuple[int, int]] = {}
+        # Parts of batches that did not fit, by structure, specs and budget.
+        self._cuts: dict[Any, int] = {}
 
-    def __call__(self, inputs: tuple[Any, ...], budget: Budget) -> Any:
+    def __call__(self, inputs: tuple[Any, ...], budget: Allowance | None) -> Any:
         names = [f"input {i}" for i in range(len(inputs))]
         if budget is None:
             return self._whole(inputs, names, budget)
         arrays = tuple(map(as_inputs, inputs, names))
         specs = specs_of(arrays)
         key = versions()[0], specs, budget
-        if key in self._cuts:
-            return self._in_parts(arrays, specs, *self._cuts[key])
+        parts = self._cuts.get(key)
+        if parts is None:
+            try:
+                return self._whole(arrays, names, budget, inputs)
+            except MemoryBudgetError:
+                if not self._can_be_cut(specs):
+                    raise
+        results = self._results(specs)
+        if parts is None or not self._parts.fit(specs, parts, budget):
+            parts = self._cuts[key] = self._parts.fewest(specs, budget)
+        while len(self._cuts) > CUTS_KEPT:
+            del self._cuts[next(iter(self._cuts))]
+        return self._in_parts(arrays, specs, parts, budget, results)
+
+    def prepare(self, specs: tuple[Spec, ...]) -> None:
+        """Make the plan for inputs of these specs, or those for their parts, without running it.
+
+        Raises MemoryBudgetError.
+        """
+        budget = memory_limit()
         try:
-            return self._whole(arrays, names, budget, inputs)
+            self._cache.get(specs, self._make, budget)
         except MemoryBudgetError:
             if not self._can_be_cut(specs):
                 raise
-        limit = resolve(budget)
-        results = self._results(specs)
-        parts = self._parts.fewest(specs, limit)
-        self._cuts[key] = parts, limit
-        while len(self._cuts) > CUTS_KEPT:
-            del self._cuts[next(iter(self._cuts))]
-        return self._in_parts(arrays, specs, parts, limit, results)
+            self._cuts[versions()[0], specs, budget] = self._parts.fewest(specs, budget)
 
     def _modes(self) -> tuple[bool, ...]:
         return modes(self._model())
@@ -82,7 +93,7 @@ class Inference:
         return trace(self._model(), specs)
 
     def _whole(
-        self, inputs: tuple[Any, ...], names: list[str], budget: Budget,
+        self, inputs: tuple[Any, ...], names: list[str], budget: Allowance | None,
         given: tuple[Any, ...] | None = None,
     ) -> Any:
         model = self._model()
@@ -125,10 +136,9 @@ class Inference:
         return [np.full(tensor.shape, 0, tensor.dtype) for tensor in outputs]
 
     def _in_parts(
-        self, arrays: tuple[Any, ...], specs: Any, parts: int, limit: int,
-        results: list[np.ndarray] | None = None,
+        self, arrays: tuple[Any, ...], specs: Any, parts: int, limit: Allowance,
+        results: list[np.ndarray],
     ) -> Any:
-        results = self._results(specs) if results is None else results
         done = 0
         for piece in pieces(arrays, parts):
             count = examples_in(piece)
@@ -142,7 +152,7 @@ class Inference:
             done += count
         return like(compiled.nesting, results)
 
-    def _make_part(self, whole: Any, specs: Any, limit: int | None) -> Compiled:
+    def _make_part(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         traced = self._trace(specs)
         with as_part_of(examples_in(whole), examples_in(specs)):
             return Compiled(_graph(traced), limit, specs, traced.output, free_arena())

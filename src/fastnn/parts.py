@@ -9,7 +9,7 @@ from typing import Any
 
 from fastnn.compiled import Compiled, PlanCache
 from fastnn.graph import ShapeError, Spec
-from fastnn.plan.budget import MemoryBudgetError
+from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.plan.search import bracket
 from fastnn.runtime.process_memory import resident_bytes
 from fastnn.runtime.shared import free_arena
@@ -49,27 +49,27 @@ def examples_in(values: Any) -> int:
 class Parts:
     """Plans for the parts of batches.
 
-    make: from specs of the batch, specs of a part, and a limit of bytes. modes: what plans depend
-    on beside shapes.
+    make: from specs of the batch, specs of a part, and what the process may hold. modes: what plans
+    depend on beside shapes.
     """
 
     def __init__(
-        self, make: Callable[[Any, Any, int | None], Compiled],
+        self, make: Callable[[Any, Any, Allowance | None], Compiled],
         modes: Callable[[], tuple[bool, ...]],
     ) -> None:
         self._make, self._cache = make, PlanCache(modes)
 
-    def get(self, specs: Any, examples: int, limit: int | None) -> Compiled:
+    def get(self, specs: Any, examples: int, limit: Allowance | None) -> Compiled:
         """The plan for a part of so many examples; MemoryBudgetError if none fits."""
         part = resized(specs, examples)
         return self._cache.get((specs, part), lambda key: self._make(specs, part, limit), limit)
 
-    def all(self, specs: Any, parts: int, limit: int | None) -> list[Compiled]:
+    def all(self, specs: Any, parts: int, limit: Allowance | None) -> list[Compiled]:
         """The plans for every size that parts have, the largest first."""
         return [self.get(specs, count, limit)
                 for count in dict.fromkeys(sizes(examples_in(specs), parts))]
 
-    def fit(self, specs: Any, parts: int, limit: int | None) -> bool:
+    def fit(self, specs: Any, parts: int, limit: Allowance | None) -> bool:
         """Whether every part fits."""
         try:
             self.all(specs, parts, limit)
@@ -77,7 +77,7 @@ class Parts:
             return False
         return True
 
-    def fewest(self, specs: Any, limit: int | None) -> int:
+    def fewest(self, specs: Any, limit: Allowance | None) -> int:
         """The fewest parts that fit; one does not.
 
         Raises MemoryBudgetError if not even parts of one example do (of two, where a net needs
@@ -95,7 +95,7 @@ class Parts:
             parts += 1
         return parts
 
-    def _fit_still(self, specs: Any, parts: int, limit: int | None) -> bool:
+    def _fit_still(self, specs: Any, parts: int, limit: Allowance | None) -> bool:
         """Whether parts fit when planned anew, now that the search has left something in memory."""
         self._cache.clear()
         gc.collect()  # graphs, whose nodes refer to each other
@@ -104,4 +104,4 @@ class Parts:
         plans = [compiled.plan for compiled in self.all(specs, parts, limit)]
         held = resident_bytes() - free_arena().resident_bytes
         return limit is None or all(
-            held + plan.peak_bytes - plan.baseline_bytes <= limit for plan in plans)
+            held + plan.peak_bytes - plan.baseline_bytes <= limit.limit for plan in plans)

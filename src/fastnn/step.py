@@ -29,9 +29,10 @@ from fastnn.loss_value import LossValue
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import check_optimizer
 from fastnn.parts import examples_in
-from fastnn.plan.budget import MemoryBudgetError
+from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
+from fastnn.runtime.process_memory import peak_bytes
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import Alone, turn
@@ -94,6 +95,8 @@ class TrainStep:
         self._compiled: Compiled | None = None
         self._micro: MicroBatches | None = None
         self._watch = BudgetWatch(memory_budget)
+        self._others: int | None = None
+        self._plans, self._floor = 1, 0
         self._alone = Alone("this TrainStep")
 
     @property
@@ -115,11 +118,46 @@ class TrainStep:
         self._cache.clear()
         free_arena().renew()
 
-    def _limit(self) -> int | None:
-        """The budget in bytes; plans that no longer keep to it are forgotten."""
-        if self._watch.is_broken():
+    def leave(self, others: int, plans: int = 1) -> None:
+        """Leave so many bytes of the budget to what comes while the arena is in memory.
+
+        Until it is told, a step leaves room for one more batch beside its own. plans: how many
+        will be made, this one included.
+        """
+        with self._alone, turn:
+            self._others, self._plans = others, plans
+
+    def count_from_the_start(self) -> None:
+        """Let the budget hold from the start of the process, and not from the first call on.
+
+        A budget below what the process held so far, at its peak, is refused.
+        """
+        self._floor = peak_bytes()
+
+    def rest(self) -> None:
+        """Under a budget, give the arena's memory back until the next step. The output is gone."""
+        with self._alone, turn:
+            if self._watch.limit is not None:
+                free_arena().renew()
+
+    def release_inputs(self) -> None:
+        """Let go of the last batch, so that the next one can take its place."""
+        with self._alone, turn:
+            if self._compiled is not None:
+                self._compiled.executor.release_inputs()
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the process may hold, as far as that is known; None for no limit."""
+        if self._watch.limit is None:
+            return None
+        return Allowance(self._watch.limit, self._others, self._plans, self._floor)
+
+    def look(self) -> Allowance | None:
+        """The allowance now; after its limit moved, plans for the old one are forgotten."""
+        if self._watch.is_broken(free_arena().untouched_bytes):
             self._replan()
-        return self._watch.limit
+        return self.allowance
 
     def _modes(self) -> tuple[bool, ...]:
         trained = (p for group in self.optimizer.param_groups for p in group["params"])
@@ -136,24 +174,24 @@ class TrainStep:
         if not grads:
             forward += looked_at  # there is no backward pass
         graph = Graph.trace(inputs, results, updates, forward)
-        return Compiled(graph, self._watch.limit, specs, arena=free_arena())
+        return Compiled(graph, self.allowance, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
         with self._alone, turn:
-            limit = self._limit()
+            allowance = self.look()
             if self.accumulate == 1 or self._may_be_whole():
                 try:
-                    return self._whole(x, y, limit)
+                    return self._whole(x, y, allowance)
                 except MemoryBudgetError:
                     if self.accumulate == 1:
                         raise
-            return self._in_parts(x, y)
+            return self._in_parts(x, y, allowance)
 
     def _may_be_whole(self) -> bool:
         return self.accumulate == "auto" and self.most_examples is None
 
-    def _whole(self, x: Any, y: Any, limit: int | None) -> float:
-        compiled = self._cache.bind((x, y), ("x", "y"), self._make, limit)
+    def _whole(self, x: Any, y: Any, allowance: Allowance | None) -> float:
+        compiled = self._cache.bind((x, y), ("x", "y"), self._make, allowance)
         with compiled.turn():
             compiled.executor.compute()
             loss = check_loss(compiled, self.model)
@@ -165,20 +203,21 @@ class TrainStep:
         self._compiled = compiled
         return loss
 
-    def _in_parts(self, x: Any, y: Any) -> float:
+    def _in_parts(self, x: Any, y: Any, allowance: Allowance | None) -> float:
         values = (as_inputs(x, "x"), as_inputs(y, "y"))
         with explained(("x", "y"), (x, y)):
-            micro, parts = self._cut(specs_of(values))
+            micro, parts = self._cut(specs_of(values), allowance)
             self._compiled = None
             loss = micro.step(values, parts)
         self.weighing = micro.weighing
         return LossValue(loss)
 
-    def _cut(self, specs: Any) -> tuple[MicroBatches, int]:
+    def _cut(self, specs: Any, allowance: Allowance | None) -> tuple[MicroBatches, int]:
         """What computes batches in parts, and in how many a batch of these specs is."""
         if self._micro is None:
             self._micro = MicroBatches(self.model, self.loss, self.optimizer, self.layout,
-                                       self.keep_output, self._watch.limit, self._modes)
+                                       self.keep_output, self._modes)
+        self._micro.allowance = allowance
         examples = examples_in(specs)
         if self.accumulate != "auto":
             return self._micro, min(self.accumulate, examples)
@@ -217,14 +256,14 @@ class TrainStep:
                            self.layout).output
             expected = target_spec(self.loss, output, self.layout)
             specs = (x_spec, expected if y is None else _as_spec(y, expected))
-            limit = self._limit()
+            allowance = self.look()
             if self.accumulate == 1 or self._may_be_whole():
                 try:
-                    return self._cache.get(specs, self._make, limit).plan
+                    return self._cache.get(specs, self._make, allowance).plan
                 except MemoryBudgetError:
                     if self.accumulate == 1:
                         raise
-            micro, parts = self._cut(specs)
+            micro, parts = self._cut(specs, allowance)
             return micro.plan(specs, parts)
 
 

@@ -218,7 +218,7 @@ def test_batches_in_place_are_the_same_and_take_what_they_say(dtype, mapped, pre
         taken = tracemalloc.get_traced_memory()[1] - before
         assert found_x.tobytes() == wanted_x.tobytes() and np.array_equal(found_y, wanted_y)
         first = found_x.nbytes + found_y.nbytes if not places else 0
-        assert taken <= first + batches.working_bytes + (64 << 10)
+        assert taken <= first + batches.bytes_in_place + (64 << 10)
         places.add(found_x.ctypes.data)
     tracemalloc.stop()
     assert len(places) == 1

@@ -206,6 +206,9 @@ def _introduce(settings: Settings, job: Job, folder: Path, stream: Any) -> None:
 
 def _fit(settings: Settings, job: Job, folder: Path) -> None:
     trainer = job.trainer
+    trainer.train_step.count_from_the_start()
+    if job.test is not None:
+        trainer.expect(job.test)
     again = f"go on with: fastnn train --resume {folder}"
     try:
         if trainer.batch or trainer.epoch < settings.epochs:

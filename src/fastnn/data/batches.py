@@ -110,6 +110,13 @@ class Batches:
         whole, rest = divmod(len(self.indices), self.batch_size)
         return whole + (1 if rest and not self.drop_last else 0)
 
+    @property
+    def sizes(self) -> list[int]:
+        """The numbers of examples that batches have, the last smaller one at the end."""
+        whole, rest = divmod(len(self.indices), self.batch_size)
+        smaller = [rest] if rest and not self.drop_last else []
+        return [self.batch_size] * bool(whole) + smaller
+
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return the order of the examples in an epoch: (n,), a permutation of `indices`."""
         if not self.shuffle:
@@ -139,7 +146,7 @@ class Batches:
     def epoch_in_place(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
         """Yield the batches of `epoch`, each in the memory of the one before.
 
-        So an epoch takes the memory of one batch and `working_bytes` beside it, if `is_in_place`.
+        So an epoch takes the memory of one batch and `bytes_in_place` beside it, if `is_in_place`.
         """
         self._check_start(epoch, start)
         return self._draw(epoch, start, self.new_memory(min(self.batch_size, len(self.indices))))
@@ -162,7 +169,7 @@ class Batches:
         )
 
     @property
-    def working_bytes(self) -> int:
+    def bytes_in_place(self) -> int:
         """How much memory drawing takes beside the batch, where all is in place."""
         values = min(self.batch_size, len(self.indices)) * math.prod(self.x.shape[1:])
         checking = 5 * min(values, PIECE_VALUES) if is_mapped(self.x) else 0

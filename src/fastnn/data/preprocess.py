@@ -243,9 +243,10 @@ def mean_over(x: Array, axes: tuple[int, ...], around: Float64 | None = None) ->
     """
     total: Any = 0.0
     for piece in pieces(x):
-        values = as_float(piece).astype(np.float64, copy=False)
+        values = as_float(piece).astype(np.float64, copy=around is not None)
         if around is not None:
-            values = np.square(values - _along_channels(around, x.ndim))
+            values -= _along_channels(around, x.ndim)
+            np.square(values, out=values)
         total = total + values.sum(axis=axes)
     count = np.prod([x.shape[axis] for axis in axes])
     mean: Float64 = np.asarray(total / count, np.float64)

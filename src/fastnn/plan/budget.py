@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from dataclasses import dataclass, field
 from typing import SupportsIndex
 
 from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, machine_bytes
@@ -15,6 +16,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 RUNNING = 1 << 20  # code, stacks of threads and small objects that a first step touches
 NODE = 4 << 10  # objects that a plan makes of a node once its arena is known
 PLANNED = 5 << 10  # and before: the graph with what runs again, kernels and places
+SPARE = RUNNING // 4  # with less than that left over, a plan is made again
 AUTO_SHARE = 0.95  # of what is available: others grow too
 GROWTH = 4 << 20  # what a process may gain between a refusal and the next attempt
 LEFT = 3 << 10  # and for each node: a refused plan's memory comes back in pieces
@@ -30,6 +32,30 @@ class MemoryBudgetError(MemoryError):
     def __reduce__(self) -> tuple[type, tuple[str, int]]:
         """So that it can come from another process."""
         return type(self), (str(self), self.min_bytes)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a process may hold, and how much of that comes while a plan's arena is in memory.
+
+    limit: bytes. others: bytes of the next batch and all else that is not there yet when a plan
+    is made; None: as much as the plan's own batch. plans: how many like this one will be made,
+    whose objects take memory too. floor: what the process has held already, which counts where its
+    whole life does. Plans for the same limit are the same plans.
+    """
+
+    limit: int
+    others: int | None = field(default=None, compare=False)
+    plans: int = field(default=1, compare=False)
+    floor: int = field(default=0, compare=False)
+
+    def beside(self, batch: int) -> int:
+        """Bytes to leave beside a plan whose batch has so many."""
+        return batch if self.others is None else self.others
+
+    def objects(self, nodes: int) -> int:
+        """Bytes to leave to the objects of other plans of so many nodes."""
+        return (self.plans - 1) * (PLANNED + NODE) * nodes
 
 
 def running_bytes(nodes: int) -> int:

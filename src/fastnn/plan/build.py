@@ -10,10 +10,10 @@ from fastnn.graph import Graph
 from fastnn.ops.function import lent_bytes
 from fastnn.plan.budget import (
     PLANNED,
+    Allowance,
     MemoryBudgetError,
     format_bytes,
     growth_bytes,
-    resolve,
     running_bytes,
 )
 from fastnn.plan.cost import team_size
@@ -147,17 +147,27 @@ class Planner:
         return best
 
 
+def copied_bytes(graph: Graph) -> int:
+    """Bytes of the forward results, which are copied out of the arena to be read."""
+    forward = set(graph.nodes[:graph.forward_nodes])
+    return sum(tensor.bytes for tensor in graph.outputs if tensor.node in forward)
+
+
 def build(
-    graph: Graph, threads: int, memory_budget: int | str | None = None, held: int = 0
+    graph: Graph, threads: int, allowance: Allowance | None = None, held: int = 0
 ) -> Plan:
-    """The plan for a graph; MemoryBudgetError if no schedule fits into the budget.
+    """The plan for a graph; MemoryBudgetError if no schedule fits into what a process may hold.
 
     held: bytes of an arena in memory whose place the plan's own will take.
     """
-    limit = None if memory_budget is None else resolve(memory_budget)
     fused = fuse(graph)
     planner = Planner(fused, team_size(fused, threads))
     batch = sum(tensor.bytes for tensor in graph.inputs)
+    limit, floor, beside = None, 0, batch + copied_bytes(graph)
+    if allowance is not None:
+        limit, floor = allowance.limit, allowance.floor
+        beside = (allowance.beside(batch) + copied_bytes(graph)
+                  + allowance.objects(len(fused.nodes)))
     running = running_bytes(len(fused.nodes)) + lent_bytes(fused.nodes)
     growth = growth_bytes(len(fused.nodes))
 
@@ -168,19 +178,19 @@ def build(
         """What is left for an arena; planning itself leaves something in memory too."""
         assert limit is not None
         give_back()  # what planning held counts no longer
-        return limit - baseline() - batch - running
+        return limit - baseline() - beside - running
 
     planned: Planned | None = planner.whole
     if limit is not None:
-        planned = planner.fitting(room)
+        planned = planner.fitting(room) if floor <= limit else None
     if planned is None:
-        least = batch + running + planner.smallest_arena + growth
+        least = beside + running + planner.smallest_arena + growth
         give_back()
-        least += baseline()
+        least = max(least + baseline(), floor + growth)
         raise MemoryBudgetError(
             f"a memory budget of {format_bytes(limit or 0)} is too small: this step needs at "
             f"least {format_bytes(least)} ({least} bytes), of which the process holds "
             f"{format_bytes(baseline())} already", least)
     return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
                 planned.again, baseline(), lambda: planner.smallest_arena,
-                planner.packed, running, growth)
+                planner.packed, beside, running, growth)

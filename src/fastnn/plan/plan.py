@@ -23,8 +23,9 @@ class Plan:
 
     again: positions of the steps whose operation ran before, in the forward pass.
     `baseline_bytes` is what the process held when the plan was made, with parameters and the
-    optimizer's state; `peak_bytes` adds to it the arena, the batch and `running`: what else a
-    first step takes. `growth`: what the process may gain until another plan is made.
+    optimizer's state; `peak_bytes` adds to it the arena, `beside`: the next batch and what is read
+    of this one's results, and `running`: what else a first step takes. `growth`: what the process
+    may gain until another plan is made.
     """
 
     graph: Graph
@@ -35,6 +36,7 @@ class Plan:
     baseline_bytes: int
     smallest_arena: Callable[[], int]
     packed: Callable[[], list[tuple[int, float]]] = list
+    beside: int = 0
     running: int = RUNNING
     growth: int = GROWTH
 
@@ -50,12 +52,8 @@ class Plan:
         return frozenset(i for i, step in enumerate(self.steps) if step.threads < self.threads)
 
     @property
-    def batch_bytes(self) -> int:
-        return sum(tensor.bytes for tensor in self.graph.inputs)
-
-    @property
     def peak_bytes(self) -> int:
-        return self.baseline_bytes + self.layout.arena_bytes + self.batch_bytes + self.running
+        return self.baseline_bytes + self.layout.arena_bytes + self.beside + self.running
 
     @cached_property
     def min_bytes(self) -> int:
@@ -64,7 +62,7 @@ class Plan:
         arena = self.smallest_arena()
         give_back()
         searched = max(0, resident_bytes() - before)
-        return (self.baseline_bytes + searched + arena + self.batch_bytes + self.running
+        return (self.baseline_bytes + searched + arena + self.beside + self.running
                 + self.growth)
 
     def frontier(self) -> list[tuple[int, float]]:
@@ -72,8 +70,8 @@ class Plan:
 
         From the least memory to the least time; between two of them the first one holds.
         """
-        beside = self.baseline_bytes + self.batch_bytes + self.running
-        return [(beside + arena, time) for arena, time in self.packed()]
+        held = self.baseline_bytes + self.beside + self.running
+        return [(held + arena, time) for arena, time in self.packed()]
 
     @property
     def seconds(self) -> float:
@@ -128,7 +126,7 @@ class Plan:
                 f"predicted {self.seconds * 1e3:.2f} ms\n"
                 f"bytes: baseline {format_bytes(self.baseline_bytes)}, "
                 f"arena {format_bytes(self.layout.arena_bytes)}, "
-                f"batch {format_bytes(self.batch_bytes)}, peak {format_bytes(self.peak_bytes)}\n"
+                f"batch {format_bytes(self.beside)}, peak {format_bytes(self.peak_bytes)}\n"
                 f"recomputed: {len(self.recomputed)} value(s)\n"
                 f"{'':4s} {'part':8s} {'layer':24s} {'operation':24s} {'shape':18s} "
                 f"{'kernels':28s} {'live':>10s}")

@@ -21,8 +21,10 @@ class BudgetWatch:
         self.limit = None if budget is None else resolve(budget)
         self._looked = time.monotonic()
 
-    def is_broken(self) -> bool:
+    def is_broken(self, coming: int) -> bool:
         """Whether the process holds more than it may; then `limit` is what it may hold now.
+
+        coming: bytes that the next step touches, of an arena that was given back.
 
         "auto" is asked anew, but only counts here: free memory comes and goes, and plans should
         not change with it as long as they fit.
@@ -31,7 +33,7 @@ class BudgetWatch:
             return False
         self._looked = time.monotonic()
         limit = resolve(self.budget)
-        if resident_bytes() <= limit:
+        if resident_bytes() + coming <= limit:
             return False
         self.limit = limit
         return True

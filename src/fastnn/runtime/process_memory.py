@@ -6,6 +6,7 @@ import ctypes
 import gc
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from fastnn.runtime.cores import groups
@@ -13,17 +14,31 @@ from fastnn.runtime.cores import groups
 # v2 and v1 of the kernel's interface; v1 writes "no limit" as a number near 2**63.
 LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
 NO_LIMIT = 2**60
+M_MMAP_THRESHOLD = -3  # of malloc.h
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def resident_bytes() -> int:
     """Resident memory of this process, as the operating system counts it."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        file = os.open("/proc/self/statm", os.O_RDONLY)  # each step looks: no text, no Path
+        try:
+            return int(os.read(file, 128).split()[1]) * _PAGE
+        finally:
+            os.close(file)
     except OSError:
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever held (VmHWM)."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            return next(int(line.split()[1]) << 10 for line in status if line[:6] == b"VmHWM:")
+    except (OSError, StopIteration):
+        return resident_bytes()
 
 
 def give_back() -> None:
@@ -32,6 +47,16 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def keep_no_large_blocks() -> None:
+    """From now on, let the system have large blocks as soon as they are freed (glibc).
+
+    By itself glibc takes a block of up to 32 MiB that is freed as a sign to keep such blocks, and
+    what code of unknown needs leaves behind adds up. Its first limit, 128 KiB, stays then.
+    """
+    with suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 128 << 10)
 
 
 def cgroup_bytes(process: str | Path = "/proc/self") -> float:

@@ -41,6 +41,11 @@ class Arena:
         """What it takes of the process's memory now."""
         return 0 if self._memory() is None else self.touched
 
+    @property
+    def untouched_bytes(self) -> int:
+        """What it will take beyond that once its largest user has had a turn."""
+        return max(self._sizes.values(), default=0) - self.resident_bytes
+
     def join(self, user: Any, size: int) -> None:
         """Let `user`, which has a method `move(memory)`, be one that needs so many bytes."""
         self._sizes[user] = size
@@ -78,9 +83,13 @@ class Arena:
         """A context in which the memory is this user's."""
         if self._owner() is not user:
             self._owner = ref(user)
-            resident = min(whole_pages(self._sizes[user]), max(self._sizes.values()))
-            self.touched = max(self.touched, resident)
+            self.touched = self.bytes_after(user)
         return self
+
+    def bytes_after(self, user: Any) -> int:
+        """What it takes of the process's memory once this user has had a turn."""
+        return max(self.resident_bytes,
+                   min(whole_pages(self._sizes[user]), max(self._sizes.values())))
 
     def __enter__(self) -> None:
         self.busy = True

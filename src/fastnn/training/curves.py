@@ -1,20 +1,30 @@
-"""Draw a history as a picture."""
+"""Draw a history as a picture, in a process of its own.
+
+Matplotlib takes about 50 MiB, more than many a small net's training, which would otherwise count in
+each run's memory budget.
+"""
 
 from __future__ import annotations
 
 import io
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from fastnn.files.regular import Path
+from fastnn.files.regular import Path as AnyPath
 from fastnn.files.write import replacing
 
 TRAINING, VALIDATION, GRID = "#2a6fbb", "#d9622b", "#e3e3e3"
+WITHOUT_MATPLOTLIB = 3  # exit code
 HELP = 'the curves need matplotlib: pip install "fastnn[plot]"'
 
 
 def save_curves(
-    path: Path, history: Sequence[dict[str, Any]], title: str = "", test: float | None = None
+    path: AnyPath, history: Sequence[dict[str, Any]], title: str = "", test: float | None = None
 ) -> None:
     """Write a picture (PNG) of loss and accuracy over the epochs, training beside validation.
 
@@ -22,10 +32,24 @@ def save_curves(
 
     Raises ImportError that says how to install matplotlib; OSError.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(HELP) from error
+    root = str(Path(__file__).parents[2])
+    search = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "fastnn.training.curves"], capture_output=True,
+        input=json.dumps([list(history), title, test]).encode(),
+        env=os.environ | {"PYTHONPATH": search, "MPLBACKEND": "Agg"})
+    if done.returncode == WITHOUT_MATPLOTLIB:
+        raise ImportError(HELP)
+    if done.returncode:
+        raise OSError(f"the curves cannot be drawn: {done.stderr.decode().strip()[-500:]}")
+    with replacing(path) as stream:
+        stream.write(done.stdout)
+
+
+def picture(history: Sequence[dict[str, Any]], title: str = "", test: float | None = None) -> bytes:
+    """The picture as PNG. Raises ImportError."""
+    from matplotlib.figure import Figure
+
     panels = [name for name in ("loss", "accuracy") if name in history[0]]
     figure = Figure(figsize=(4.8 * len(panels), 3.8), dpi=130, layout="constrained")
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -36,10 +60,9 @@ def save_curves(
                           xycoords=axes.get_yaxis_transform(), textcoords="offset points")
     if title:
         figure.suptitle(title, fontsize=11)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    with replacing(path) as stream:
-        stream.write(picture.getvalue())
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", metadata={"Software": None})
+    return drawn.getvalue()
 
 
 def _panel(axes: Any, history: Sequence[dict[str, Any]], name: str) -> None:
@@ -58,3 +81,15 @@ def _panel(axes: Any, history: Sequence[dict[str, Any]], name: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
+
+
+def _main() -> None:
+    try:
+        drawn = picture(*json.load(sys.stdin))
+    except ImportError:
+        sys.exit(WITHOUT_MATPLOTLIB)
+    sys.stdout.buffer.write(drawn)
+
+
+if __name__ == "__main__":
+    _main()

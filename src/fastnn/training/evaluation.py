@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
-from fastnn.compiled import Budget, NonFiniteError, within
+from fastnn.compiled import NonFiniteError, within
+from fastnn.inference import inference_of
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import mode_changed
 from fastnn.plan.budget import MemoryBudgetError
@@ -14,6 +17,7 @@ from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.runtime.turns import Alone, turn
 from fastnn.trace import flat
 from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.room import Room
 from fastnn.training.sources import Source
 from fastnn.weighing import Weighing, weighing
 
@@ -45,29 +49,54 @@ class Evaluation(Module):
         self.weighing = weighing(self.loss.loss, loss, flat(y))
         return output, loss
 
-    def measure(self, data: Source, memory_budget: Budget = None) -> dict[str, float]:
+    def measure(self, data: Source, room: Room) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...} of all batches as of one; batches weigh as the loss does.
 
-        A batch that does not fit the budget is computed in parts, to the same bits. Raises
-        MemoryBudgetError if that does not help: a single example does not fit, or the loss.
+        room: beside the computation. A batch that does not fit the budget is computed in parts, to
+        the same bits. Raises MemoryBudgetError if that does not help: a single example does not
+        fit, or the loss.
         """
-        averages = Averages()
-        too_large = False
-        for number, (x, y) in enumerate(data.epoch(0)):
-            with self.alone, turn, in_use(self), within(memory_budget):
-                try:
-                    if not too_large:
-                        try:
-                            output, loss = self(x, y)
-                        except MemoryBudgetError:
-                            too_large = True
-                    if too_large:
-                        output, loss = self._apart(x, y)
-                except NonFiniteError as error:
-                    raise NonFiniteError(f"evaluation, batch {number + 1}: {error}") from error
-                averages.add(float(loss), self.weighing.weight(y), len(flat(x)[0]),
-                             count_correct(output, y, self.weighing.ignore_index))
+        averages, draws, in_parts = Averages(), room.draws(data.epoch(0)), False
+        for number in count(1):
+            batch = next(draws, None)
+            if batch is None:
+                break
+            try:
+                with self.alone, turn, in_use(self), within(room.allowance):
+                    in_parts = self._add(*batch, averages, in_parts)
+            except NonFiniteError as error:
+                raise NonFiniteError(f"evaluation, batch {number}: {error}") from error
+            del batch  # not beside the next one
         return averages.values()
+
+    def _add(self, x: Any, y: Any, averages: Averages, in_parts: bool) -> bool:
+        """Count a batch; whether it was computed in parts, as those after it then are."""
+        if not in_parts:
+            try:
+                output, loss = self(x, y)
+            except MemoryBudgetError:
+                in_parts = True
+        if in_parts:
+            output, loss = self._apart(x, y)
+        averages.add(float(loss), self.weighing.weight(y), len(flat(x)[0]),
+                     count_correct(output, y, self.weighing.ignore_index))
+        return in_parts
+
+    def prepare(self, data: Source, room: Room) -> None:
+        """Plan what `measure` will run; MemoryBudgetError if it does not fit.
+
+        Only for sources that know their batches, which are not drawn.
+        """
+        for x, y in getattr(data, "specs", ()):
+            batch = x.bytes + y.bytes
+            allowance = room.allowance
+            if allowance is not None:
+                allowance = replace(allowance, others=room.others + batch + 2 * y.bytes)
+            with self.alone, turn, in_use(self), within(allowance):
+                try:
+                    inference_of(self).prepare((x, y))
+                except MemoryBudgetError:
+                    inference_of(self.model).prepare((x,))
 
     def _apart(self, x: Any, y: Any) -> tuple[Any, Any]:
         """The same, the model first and then its loss: a model can be computed in parts."""

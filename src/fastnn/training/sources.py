@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Protocol
 
 import numpy as np
 
 from fastnn.data import Batches
+from fastnn.data.arrays import is_mapped
 from fastnn.data.checks import IGNORED
+from fastnn.graph import FLOAT, INDEX, Spec
 
 Batch = tuple[Any, Any]
 
@@ -26,6 +28,31 @@ class Source(Protocol):
         ...
 
 
+class Drawn:
+    """`Batches` that are drawn in one memory, and say what they take.
+
+    working_bytes: what drawing takes beside the batch.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self.working_bytes = batches.bytes_in_place
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        return self._batches.epoch_in_place(epoch, start)
+
+    @property
+    def specs(self) -> list[tuple[Spec, Spec]]:
+        """Shapes and types of the batches of an epoch, the last smaller one at the end."""
+        sizes = self._batches.sizes
+        return [(Spec((size, *self._batches.x.shape[1:])),
+                 Spec((size, *self._batches.y.shape[1:]),
+                      FLOAT if self._batches.y.dtype.kind == "f" else INDEX)) for size in sizes]
+
+
 class _Iterable:
     """Batches of an iterable that may or may not know its length."""
 
@@ -36,16 +63,18 @@ class _Iterable:
         return len(self._batches) if isinstance(self._batches, Sized) else 0
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        count = 0
-        for batch in islice(self._batches, start, None):
-            if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-                raise ValueError(f"batch {count}: expected a pair (x, y), got "
-                                 f"{type(batch).__name__}")
-            count += 1
-            yield batch[0], batch[1]
-        if count == 0 and start == 0:
+        numbers = count()
+        # No name holds a batch here while the next one is drawn.
+        yield from map(_pair, islice(self._batches, start, None), numbers)
+        if next(numbers) == 0 and start == 0:
             raise ValueError(f"epoch {epoch} has no batches; an iterator gives its batches only "
                              "once: pass a list, or an object that can be iterated again")
+
+
+def _pair(batch: Any, number: int) -> Batch:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        raise ValueError(f"batch {number}: expected a pair (x, y), got {type(batch).__name__}")
+    return batch[0], batch[1]
 
 
 def source(
@@ -58,6 +87,8 @@ def source(
 
     Raises ValueError or TypeError for anything else.
     """
+    if type(data) is Batches and data.is_in_place:
+        return Drawn(data)
     if hasattr(data, "epoch") and hasattr(data, "__len__"):
         result: Source = data
         return result
@@ -67,8 +98,8 @@ def source(
             raise ValueError(f"a tuple of data must be (x, y), two arrays, got ({kinds}); a list "
                              "becomes an array by np.array(y); for several inputs or targets pass "
                              "an iterable of batches")
-        return Batches(np.asarray(data[0]), np.asarray(data[1]), batch_size, shuffle, seed,
-                       ignore_index=ignore_index)
+        x, y = (part if is_mapped(part) else np.asarray(part) for part in data)
+        return Drawn(Batches(x, y, batch_size, shuffle, seed, ignore_index=ignore_index))
     if isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, dict)):
         return _Iterable(data)
     hint = "; write fit((x, y))" if isinstance(data, np.ndarray) else ""

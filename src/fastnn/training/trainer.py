@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal
 
 from fastnn.arguments import instance, integer
-from fastnn.compiled import NonFiniteError
+from fastnn.compiled import NonFiniteError, as_inputs, specs_of
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer, check_optimizer
@@ -22,6 +23,7 @@ from fastnn.training.evaluation import Evaluation
 from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
 from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.room import Room, make_all
 from fastnn.training.sources import Batch, Source, source
 from fastnn.training.state import check_schedule, check_state
 
@@ -72,6 +74,7 @@ class Trainer:
         self.seconds = 0.0  # spent on this epoch
         self.stop = False  # a callback may set it: training ends after this epoch
         self._first_epoch, self._unfinished = 0, False
+        self._expected: list[Source] = []
         self._alone = Alone("fit of this Trainer")
 
     def fit(
@@ -110,11 +113,12 @@ class Trainer:
         self.epochs = self._first_epoch + epochs
         self.batches = len(training) or self.batches
         self.model.train()
+        room = Room(self.train_step, training, self.callbacks)
         with deferred_interrupts() as interruption:
             try:
                 self._call("on_fit_begin")
                 while self.epoch < self.epochs and not self.stop:
-                    self._epoch(training, held_out, interruption)
+                    self._epoch(training, held_out, room, interruption)
                 self._unfinished = False
                 self._call("on_fit_end")
             except BaseException:
@@ -123,14 +127,22 @@ class Trainer:
         return self.history[self._first_epoch:]
 
     def _epoch(
-        self, training: Source, held_out: Source | None, interruption: Interruption
+        self, training: Source, held_out: Source | None, room: Room, interruption: Interruption
     ) -> None:
         started, before = time.perf_counter(), self.seconds
-        for x, y in training.epoch(self.epoch, self.batch):
+        self.train_step.rest()
+        for x, y in room.draws(training.epoch(self.epoch, self.batch)):
+            if not room.is_planned:
+                self._plan(x, y, training, held_out, room)
+            self.train_step.leave(room.others)
             self._step(x, y)
+            del x, y  # not beside the next batch
+            self.train_step.release_inputs()
             self.seconds = before + time.perf_counter() - started
             self._stop_if(interruption)
-            self._call("on_batch_end")
+            with room.calling():
+                self._call("on_batch_end")
+        self.train_step.rest()
         self.batches = self.batches or self.batch
         record: Record = {"epoch": self.epoch + 1, **self.averages.values()}
         if held_out is not None:
@@ -159,6 +171,24 @@ class Trainer:
     def first_epoch(self) -> int:
         """The epochs before the fit that goes on, or that comes: its `epochs` count from there."""
         return self._first_epoch if self._unfinished else self.epoch
+
+    def _plan(
+        self, x: Any, y: Any, training: Source, held_out: Source | None, room: Room
+    ) -> None:
+        """Make all plans under a budget, so that a refusal comes before the first step."""
+        if self.train_step.look() is None:
+            return
+        arrays = as_inputs(x, "x"), as_inputs(y, "y")  # copies count while plans are made
+        first = specs_of(arrays)
+        others = [specs for specs in getattr(training, "specs", ()) if specs != first]
+        evaluated = [data for data in (held_out, *self._expected) if data is not None]
+        self.train_step.leave(room.others, plans=1 + len(others) + len(evaluated))
+        plans: list[Callable[[], object]] = [
+            partial(self.train_step.plan, *specs) for specs in (first, *others)]
+        plans += [partial(self._evaluation.prepare, data, Room(self.train_step, data))
+                  for data in evaluated]
+        make_all(plans)
+        room.is_planned = True
 
     def _step(self, x: Any, y: Any) -> None:
         # The modes and the output are of this step, and others save all of it or nothing.
@@ -206,9 +236,24 @@ class Trainer:
         for it is computed in parts, to the same bits; MemoryBudgetError if one example is too
         large.
         """
-        return self._evaluation.measure(source(data, batch_size, False, 0,
-                                               self.train_step.weighing.ignore_index),
-                                        self.train_step.memory_budget)
+        batches = self._evaluated(data, batch_size)
+        self.train_step.look()
+        self.train_step.rest()
+        try:
+            return self._evaluation.measure(batches, Room(self.train_step, batches))
+        finally:
+            self.train_step.rest()
+
+    def expect(self, data: Any, batch_size: int = 256) -> None:
+        """Say before `fit` what `evaluate` will be called with after it.
+
+        If that does not fit the memory budget, `fit` raises MemoryBudgetError before its first
+        step, and not `evaluate` after a long training.
+        """
+        self._expected.append(self._evaluated(data, batch_size))
+
+    def _evaluated(self, data: Any, batch_size: int) -> Source:
+        return source(data, batch_size, False, 0, self.train_step.weighing.ignore_index)
 
     # Checkpoints.
 
@@ -222,6 +267,7 @@ class Trainer:
         Raises OSError; NonFiniteError for weights that are not finite. A good checkpoint is
         never replaced then.
         """
+        self.train_step.rest()
         with turn:
             schedule = None if self.schedule is None else self.schedule.state_dict()
             save_checkpoint(path, self._modules(), self.optimizer, {

@@ -1,0 +1,135 @@
+"""What training leaves of a memory budget to all that is not a step.
+
+While a step's arena is in memory, the next batch is drawn, and callbacks run after each batch. What
+our own sources take for that is known; of other code it is measured in the first batches, while the
+arena is given back. Epochs begin and end without the arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastnn.graph import FLOAT, INDEX
+from fastnn.plan.budget import Allowance, MemoryBudgetError
+from fastnn.runtime.measure import growth
+from fastnn.runtime.process_memory import keep_no_large_blocks
+from fastnn.step import TrainStep
+from fastnn.training.sources import Batch, Source
+
+LOOKED_AT = 3  # batches in which memory is measured, where it is not known
+MARGIN = 1 << 20  # beyond what was measured, and an eighth of it
+
+
+class Need:
+    """Bytes that something takes which is done for each batch.
+
+    known: how many; None: the most that is measured in the first batches.
+    """
+
+    def __init__(self, known: int | None) -> None:
+        self.bytes = known or 0
+        self._left = LOOKED_AT if known is None else 0
+
+    @contextmanager
+    def looked_at(self, step: TrainStep) -> Iterator[None]:
+        """A context of doing it once, beside a step's arena unless it is measured."""
+        if not self._left or step.allowance is None:
+            yield
+            return
+        step.rest()
+        keep_no_large_blocks()
+        self._left -= 1
+        with growth() as taken:
+            yield
+        self.bytes = max(self.bytes, taken.bytes * 9 // 8 + MARGIN)
+
+
+class Room:
+    """Room for a source's batches and for callbacks, beside the steps of an epoch."""
+
+    def __init__(self, step: TrainStep, source: Source, callbacks: Iterable[Any] = ()) -> None:
+        self._step = step
+        self._drawing = Need(getattr(source, "working_bytes", None))
+        self._calling = Need(0 if all(map(_is_our_own, callbacks)) else None)
+        self._reading = 0
+        self.is_planned = False
+
+    def draws(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches; none is held here while the next one is drawn."""
+        return _Draws(batches, self)
+
+    def draw(self, batches: Iterator[Batch]) -> Batch:
+        """The next batch."""
+        with self._drawing.looked_at(self._step):
+            batch = next(batches)
+        self._reading = max(self._reading, reading_bytes(batch))
+        return batch
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """A context of calling callbacks after a batch."""
+        with self._calling.looked_at(self._step):
+            yield
+
+    @property
+    def others(self) -> int:
+        """Bytes to leave beside a step: they are taken one after the other."""
+        return max(self._drawing.bytes, self._calling.bytes) + self._reading
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the process may hold while the batches are computed; None for no limit."""
+        allowance = self._step.allowance
+        return None if allowance is None else replace(allowance, others=self.others)
+
+
+class _Draws:
+    """An iterator that forgets each batch that it gives: a generator would hold it."""
+
+    def __init__(self, batches: Iterator[Batch], room: Room) -> None:
+        self._batches, self._room = batches, room
+
+    def __iter__(self) -> _Draws:
+        return self
+
+    def __next__(self) -> Batch:
+        return self._room.draw(self._batches)
+
+
+def make_all(plans: Iterable[Callable[[], object]]) -> None:
+    """Make plans; if some do not fit, raise the MemoryBudgetError that names the largest budget."""
+    refusals = []
+    for make in plans:
+        try:
+            make()
+        except MemoryBudgetError as refusal:
+            refusal.__traceback__ = refusal.__context__ = None  # they hold what planning made
+            refusals.append(refusal)
+    if refusals:
+        raise max(refusals, key=lambda refusal: refusal.min_bytes)
+
+
+def reading_bytes(batch: Batch) -> int:
+    """What is taken of a batch for a step, and for metrics: copies, and comparisons with y."""
+    arrays = [np.asarray(part) for value in batch
+              for part in (value if isinstance(value, tuple) else (value,))]
+    copies = sum(_bytes(array) for array in arrays
+                 if array.dtype not in (FLOAT, INDEX) or not array.flags.c_contiguous)
+    return copies + 2 * _bytes(arrays[-1])
+
+
+def _bytes(array: np.ndarray) -> int:
+    """Bytes of an array once a step can read it: float32, or int64."""
+    return prod(array.shape) * (FLOAT if array.dtype.kind == "f" else INDEX).itemsize
+
+
+def _is_our_own(callback: Any) -> bool:
+    """Whether what it does after a batch is what `Trainer` has room for."""
+    module = getattr(callback.on_batch_end, "__module__", "")
+    return bool(module.partition(".")[0] == __name__.partition(".")[0])
