@@ -178,7 +178,9 @@ class Compiled:
         """Whether it fits once what others left in the arena is given back, if need be."""
         if self.fits(allowance):
             return True
-        self.executor.arena.renew()
+        arena = free_arena()
+        self.executor.use(arena)
+        arena.renew()
         give_back()
         return self.fits(allowance)
 

@@ -54,7 +54,8 @@ class TrainStep:
     model: a Module. loss: a module or function of (output, target) that gives a scalar.
     optimizer: over parameters of the model and its loss, or some of them; those that are frozen, or
     that the loss does not depend on, stay as they are. memory_budget: bytes of the process, text
-    like "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit.
+    like "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit. It bounds
+    the peak resident set from the call on, with room for one more batch beside the one being read.
     layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
     a float; several inputs or targets are tuples.
     accumulate: the number of parts in which a batch is computed, whose gradients are added up for

@@ -49,9 +49,10 @@ def test_gather_from_a_map_matches_plain_indexing(tmp_path_factory, indices):
         assert np.array_equal(result, x[indices])
 
 
-def test_release_keeps_changes_in_a_copy_on_write_map(tmp_path):
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_release_keeps_changes(tmp_path, mode):
     np.save(tmp_path / "x.npy", np.zeros(10_000))
-    mapped = np.load(tmp_path / "x.npy", mmap_mode="c")
+    mapped = np.load(tmp_path / "x.npy", mmap_mode=mode)
     mapped[:] = 7
     release(mapped)
     assert (mapped == 7).all()

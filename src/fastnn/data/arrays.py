@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 PIECE_VALUES = 2**20
 # Touching one byte of a mapped file can map 2 MiB, the largest unit of Linux's page cache.
 MAPPED = 2 << 20
-RELEASE_ROWS = 16
+RELEASE_ROWS = 4  # so that reading a map counts as 8 MiB at most
 GATHER_BYTES = 1 << 20  # of the examples that are gathered at a time
 
 
@@ -47,13 +47,13 @@ def is_mapped(x: Array) -> bool:
 
 
 def release(x: Array) -> None:
-    """Hand the pages of a read-only memory map back, so they stop counting as resident.
+    """Hand the pages of a memory map back, so they stop counting as resident.
 
     They stay in the system's page cache: without this the process's resident set would grow to
     the size of the file. Does nothing for other arrays.
     """
-    # Only mode "r": in copy-on-write maps the advice would throw the caller's changes away.
-    if not isinstance(x, np.memmap) or x.mode != "r" or not hasattr(mmap, "MADV_DONTNEED"):
+    # In copy-on-write maps the advice would throw the caller's changes away.
+    if not isinstance(x, np.memmap) or x.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return
     owner: Any = x
     while owner is not None and not isinstance(owner, mmap.mmap):

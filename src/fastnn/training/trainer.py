@@ -35,8 +35,10 @@ class Trainer:
 
     model: a Module. loss: a module or function of (output, target). optimizer: over the model's
     parameters. schedule: a learning-rate schedule of `optim`, or None. memory_budget: bytes of
-    the process, or text such as "512MiB". callbacks: see `Callback`; called in order. accumulate:
-    the parts of each batch, or "auto"; see `TrainStep`.
+    the process, or text such as "512MiB": with batches, their making, validation, saving and
+    callbacks; what the code of an iterable or a callback takes is measured in the first batches.
+    callbacks: see `Callback`; called in order. accumulate: the parts of each batch, or "auto"; see
+    `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
     dict per epoch. After an interruption or an error, `fit` goes on where it stopped. While it
