@@ -66,7 +66,7 @@ class Inference:
             except MemoryBudgetError:
                 if not self._can_be_cut(specs):
                     raise
-        results = self._results(specs)
+        results = self._results(specs)  # plans count it
         if parts is None or not self._parts.fit(specs, parts, budget):
             parts = self._cuts[key] = self._parts.fewest(specs, budget)
         while len(self._cuts) > CUTS_KEPT:
@@ -137,8 +137,9 @@ class Inference:
 
     def _in_parts(
         self, arrays: tuple[Any, ...], specs: Any, parts: int, limit: Allowance,
-        results: list[np.ndarray],
+        results: list[np.ndarray] | None = None,
     ) -> Any:
+        results = self._results(specs) if results is None else results
         done = 0
         for piece in pieces(arrays, parts):
             count = examples_in(piece)
