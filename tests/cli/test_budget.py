@@ -19,7 +19,7 @@ try:
     main(sys.argv[1:], standalone_mode=False)
 except Exception as error:
     print(error)
-print([line for line in open("/proc/self/status") if line.startswith("VmHWM")])
+print(*[line for line in open("/proc/self/status") if line.startswith("VmHWM")])
 """
 
 
