@@ -61,7 +61,7 @@ def test_pooling_reads_what_is_stored_anyway(stored):
 
 @pytest.mark.parametrize("cut, parts", [
     (lambda g: (g[:, :16], g[:, 16:]), 2), (lambda g: (g[:, 8:24],), 1),
-    (lambda g: (g[:, ::2], g[:, 1::2]), 0), (lambda g: (g[:2], g[2:]), 0),
+    (lambda g: (g[:, ::2],), 0), (lambda g: (g[:2], g[2:]), 0),
     (lambda g: (g[:, :, 1:],), 0), (lambda g: (g[:, :20], g[:, 12:]), 0),
     (lambda g: (g[:, :16], fn.tanh(g)), 0),
 ], ids=["channels", "some", "every second", "images", "rows", "twice", "another reader"])
