@@ -11,7 +11,7 @@ from fastnn.plan.fuse import parts_of_grad_input
 from fastnn.runtime.random import streams
 from tests.harness import run
 from tests.plan.random_graphs import _weight
-from tests.plan.test_fuse_frozen import WIDTH, Net, _check_fused, _graph
+from tests.plan.test_fuse_frozen import SHORTCUTS, WIDTH, Net, _check_fused, _graph
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,17 @@ def test_layers_that_read_no_norm(layer):
     names = _check_fused(*_graph(lambda net, x: layer(net, fn.relu(net.norm(x, True)))))
     assert "batch_norm_relu" in names
     assert not any(name.startswith("batch_norm_relu_conv2d") for name in names)
+
+
+def test_a_seam_before_a_transposed_convolution():
+    """Its gradient is a convolution, which takes in no shortcut's."""
+    def build(net, x):
+        x = net.block(net.conv(x), (True, True, True), SHORTCUTS["identity"])
+        weight = net.parameter(_weight(net.rng, WIDTH, WIDTH, 3, 3))
+        return fn.relu(net.norm(fn.conv_transpose2d(x, weight, padding=1), True) + x)
+
+    names = _check_fused(*_graph(build))
+    assert "add_n_relu_backward" in names and "batch_norm_add_relu" in names
 
 
 @pytest.mark.parametrize("stored", [False, True])
