@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from fastnn.plan.edit import again_at
-from fastnn.plan.improve import OVERHEAD, Effort, overshoot, reduce, refill
+from fastnn.plan.improve import OVERHEAD, Effort, _with_room, overshoot, reduce, refill
 from fastnn.plan.lives import Lives
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, UNIT, Forward, differentiate, random_problem
+from tests.plan.test_replay import random_schedule
 
 ENOUGH = 10**7
 PROBLEMS = {**{f"random {seed}": random_problem(seed, 7) for seed in range(8)},
@@ -91,3 +92,28 @@ def test_without_effort_a_schedule_stays_or_is_given_up():
     order = reduce(problem, problem.everything, limit, Effort(ENOUGH))
     assert reduce(problem, problem.everything, limit, Effort(OVERHEAD)) is None
     assert refill(problem, order, 10**9, Effort(0)) == order
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_second_runs_whose_values_there_is_room_to_hold(seed):
+    """The dearest first: over all steps from the last reading before to the second run."""
+    problem = random_problem(seed, 12)
+    order = random_schedule(problem, np.random.default_rng(seed), 12)
+    lives = Lives(problem, order)
+    instances = list(zip(lives.made.tolist(), lives.value.tolist(), lives.last_read.tolist(),
+                         strict=True))
+    found = 0
+    for limit in np.linspace(lives.used.min(), lives.peak + 64 * UNIT, 9).astype(int).tolist():
+        expected = []
+        for place in again_at(order):
+            size, start = 0, place
+            for value in problem.tasks[order[place]].second.outputs:
+                before = max((made, last) for made, which, last in instances
+                             if which == value and made < place)
+                size, start = size + problem.reserved[value], min(start, before[1])
+            if all(used + size <= limit for used in lives.used[start + 1:place]):
+                expected.append(place)
+        expected.sort(key=lambda place: (-problem.tasks[order[place]].second.seconds, place))
+        assert _with_room(problem, lives, limit) == expected
+        found += len(expected)
+    assert found > len(again_at(order)) > 2
