@@ -192,3 +192,10 @@ def test_a_state_that_makes_no_sense_changes_nothing(change: dict[str, Any]) -> 
 def test_options_that_make_no_sense(make: Any) -> None:
     with pytest.raises(ValueError):
         make(sgd())
+
+
+@pytest.mark.parametrize("given", [{}, {"epochs": 3}, {"steps_per_epoch": 5}], ids=str)
+def test_one_cycle_needs_to_know_its_end(given: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="needs total_steps, or epochs and steps_per_epoch"):
+        optim.OneCycleLR(sgd(), 0.1, **given)
+    assert optim.OneCycleLR(sgd(), 0.1, epochs=3, steps_per_epoch=5).total_steps == 15
