@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -152,16 +151,17 @@ class Compiled:
 
         The random key stays what it is now, whatever a Python function of the user's runs.
         """
-        arena = free_arena()
-        self.executor.use(arena)
+        executor = self.executor
+        executor.use(free_arena())
         if self.draws:
             self._key[:] = KEY
-        return arena.turn(self.executor)
+        return executor.arena.turn(executor)
 
     @property
     def is_running(self) -> bool:
         """Whether a run has not ended: it is in a Python function of the user's."""
-        return self.executor.arena.is_running(self.executor)
+        arena = self.executor.arena
+        return arena.busy and arena.is_owner(self.executor)
 
     def fits(self, allowance: Allowance | None) -> bool:
         """Whether the process keeps to an allowance when this runs now.
@@ -197,7 +197,7 @@ class Compiled:
 
     def is_finite(self) -> bool:
         """Whether all is finite that the graph takes sums of squares of; see `finite.checks`."""
-        return all(isfinite(self.executor.program.number64(*place)) for place in self._checks)
+        return self.executor.program.are_finite(self._checks)  # type: ignore[no-any-return]
 
     def view(self, tensor: Tensor) -> np.ndarray:
         """A value of the plan where it lies, as long as it is there."""
@@ -247,6 +247,7 @@ class PlanCache:
     def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
         self._modes = find_modes
         self._kept: OrderedDict[Any, Compiled] = OrderedDict()
+        # The last one, unless it may be running when it is asked for again.
         self._last: tuple[Settings, Compiled, Any] | None = None
 
     def bind(
@@ -259,8 +260,8 @@ class PlanCache:
         `make`, and ValueError for impossible class numbers.
         """
         last = self._last
-        if (last is not None and last[0] == _settings(allowance) and not last[1].is_running
-                and last[1].fits(allowance) and last[1].take(values)):
+        if (last is not None and last[0] == _settings(allowance)
+                and (allowance is None or last[1].fits(allowance)) and last[1].take(values)):
             if last[1].watch.noted:
                 last[1].watch.used()
             return last[1]
@@ -279,7 +280,7 @@ class PlanCache:
         """
         settings = _settings(allowance)
         if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
-                and not self._last[1].is_running and self._last[1].fits(allowance)):
+                and self._last[1].fits(allowance)):
             self._last[1].watch.used()
             return self._last[1]
         self._forget(settings[0][0])
@@ -296,7 +297,7 @@ class PlanCache:
         self._kept[self._key(specs, settings, depth)] = compiled
         while len(self._kept) > PLANS_KEPT:
             self._kept.popitem(last=False)
-        self._last = (settings, compiled, specs)
+        self._last = None if compiled.executor.calls_python else (settings, compiled, specs)
         return compiled
 
     def clear(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -50,19 +50,29 @@ def check_loss(compiled: Compiled, model: Module) -> float:
     """The loss that was computed; NonFiniteError, which says where it comes from."""
     loss = compiled.first()
     if not isfinite(loss):
-        raise NonFiniteError(f"the loss is {loss}; {_origin_of_loss(compiled, model)}; "
-                             "no parameter was changed")
+        refuse(compiled, model)
     return loss
 
 
 def check_changes(compiled: Compiled, model: Module, loss: Any = None) -> None:
     """Raise NonFiniteError, which says what it is, unless all that is to change state is finite."""
-    if compiled.is_finite():
-        return
+    if not compiled.is_finite():
+        raise NonFiniteError(f"{_changes(compiled, model, loss)}; nothing was changed")
+
+
+def refuse(compiled: Compiled, model: Module, loss: Any = None) -> NoReturn:
+    """Raise the NonFiniteError of a step of which the loss, or what is to change, is not finite."""
+    value = compiled.first()
+    if not isfinite(value):
+        raise NonFiniteError(f"the loss is {value}; {_origin_of_loss(compiled, model)}; "
+                             "no parameter was changed")
+    raise NonFiniteError(f"{_changes(compiled, model, loss)}; nothing was changed")
+
+
+def _changes(compiled: Compiled, model: Module, loss: Any) -> str:
     what = _first_change(compiled, parameters_of(model, loss))
     node = compiled.first_non_finite()
-    origin = "" if node is None else f"; {_place(node)}"
-    raise NonFiniteError(f"{what} is not finite{origin}; nothing was changed")
+    return f"{what} is not finite" + ("" if node is None else f"; {_place(node)}")
 
 
 def _first_change(compiled: Compiled, parameters: Mapping[str, Parameter]) -> str:

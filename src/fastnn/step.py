@@ -7,6 +7,7 @@ a module with arrays computes its output. Each keeps a few plans, one for each s
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ from fastnn.compiled import (
     modes,
     specs_of,
 )
-from fastnn.finite import check_changes, check_loss, checks
+from fastnn.finite import checks, refuse
 from fastnn.graph import FLOAT, Graph, Spec
 from fastnn.loss_value import LossValue
 from fastnn.nn.module import Module
@@ -156,6 +157,8 @@ class TrainStep:
 
     def look(self) -> Allowance | None:
         """The allowance now; after its limit moved, plans for the old one are forgotten."""
+        if self._watch.budget is None:
+            return None
         if self._watch.is_broken(free_arena().untouched_bytes):
             self._replan()
         return self.allowance
@@ -178,7 +181,10 @@ class TrainStep:
         return Compiled(graph, self.allowance, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
-        with self._alone, turn:
+        with turn:
+            if self._alone.inside is not None:
+                with self._alone:  # waits, or finds that this thread is inside
+                    pass
             allowance = self.look()
             if self.accumulate == 1 or self._may_be_whole():
                 try:
@@ -193,12 +199,20 @@ class TrainStep:
 
     def _whole(self, x: Any, y: Any, allowance: Allowance | None) -> float:
         compiled = self._cache.bind((x, y), ("x", "y"), self._make, allowance)
+        if compiled.executor.calls_python:
+            with self._alone:
+                return self._run(compiled)
+        return self._run(compiled)
+
+    def _run(self, compiled: Compiled) -> float:
+        executor = compiled.executor
         with compiled.turn():
-            compiled.executor.compute()
-            loss = check_loss(compiled, self.model)
-            check_changes(compiled, self.model, self.loss)
+            executor.compute()
+            loss = compiled.first()
+            if not (isfinite(loss) and compiled.is_finite()):
+                refuse(compiled, self.model, self.loss)
             self.optimizer.advance()
-            compiled.executor.update()
+            executor.update()
         if compiled.draws:
             next_step()
         self._compiled = compiled
@@ -209,7 +223,8 @@ class TrainStep:
         with explained(("x", "y"), (x, y)):
             micro, parts = self._cut(specs_of(values), allowance)
             self._compiled = None
-            loss = micro.step(values, parts)
+            with self._alone:
+                loss = micro.step(values, parts)
         self.weighing = micro.weighing
         return LossValue(loss)
 

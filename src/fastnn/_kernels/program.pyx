@@ -6,6 +6,7 @@ buffer against the bytes that its kernel says it spans, so that a run can trust 
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cython.parallel cimport parallel, threadid
+from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
@@ -149,9 +150,14 @@ cdef class Program:
         """The float32 at an offset in a memory."""
         return (<const float *> self.at(slot, offset, 4))[0]
 
-    def number64(self, int slot, int64_t offset):
-        """The float64 at an offset in a memory."""
-        return (<const double *> self.at(slot, offset, 8))[0]
+    def are_finite(self, places):
+        """Whether the float64s at (slot, offset) of each of these places are finite."""
+        cdef int slot
+        cdef int64_t offset
+        for slot, offset in places:
+            if not isfinite((<const double *> self.at(slot, offset, 8))[0]):
+                return False
+        return True
 
     cdef const char *at(self, int slot, int64_t offset, int64_t size) except NULL:
         """Where `size` bytes are that begin at an offset in a memory."""

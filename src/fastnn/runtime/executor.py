@@ -67,6 +67,7 @@ class Executor:
         self._run_kernels: Callable[[int, int], None] = (
             partial(_run_with_blas, self.program) if uses_blas else self.program.run)
         self._python = {i: call for i, call in enumerate(calls) if call.python is not None}
+        self.calls_python = bool(self._python)  # then a run gives its turn away
         # run(first, last): calls first .. last - 1
         self.run = self._run_with_python if self._python else self._run_kernels
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}

@@ -75,10 +75,6 @@ class Arena:
         """Whether the memory is as this user's last turn left it."""
         return self._owner() is user
 
-    def is_running(self, user: Any) -> bool:
-        """Whether this user's turn has not ended, as inside a Python function that it calls."""
-        return self.busy and self._owner() is user
-
     def turn(self, user: Any) -> Arena:
         """A context in which the memory is this user's."""
         if self._owner() is not user:

@@ -34,7 +34,8 @@ def turn_of_others() -> Iterator[None]:
 class Alone:
     """A context that one thread at a time is inside, for longer than a turn; others wait.
 
-    what: for the RuntimeError that a thread gets which enters again from inside.
+    what: for the RuntimeError that a thread gets which enters again from inside. Whoever has a turn
+    and gives it away nowhere is alone as long as `inside` is None: that takes no time.
 
     >>> step = Alone("this step")
     >>> with step:
@@ -47,27 +48,27 @@ class Alone:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._inside: int | None = None  # a thread
+        self.inside: int | None = None  # a thread
         self._generation = 0  # of the process that it belongs to
 
     def __enter__(self) -> None:
         me = threading.get_ident()
         with turn:
-            if self._inside is not None:
+            if self.inside is not None:
                 self._wait(me)
-            self._inside, self._generation = me, _generation
+            self.inside, self._generation = me, _generation
 
     def __exit__(self, *error: object) -> None:
         with turn:
-            self._inside = None
+            self.inside = None
             if _waiting:  # as a rule nobody does, and to ask takes longer than all the rest
                 _left.notify_all()
 
     def _wait(self, me: int) -> None:
         """Until no other thread is inside; one of the parent's never leaves a forked child."""
         global _waiting
-        while self._inside is not None and self._generation == _generation:
-            if self._inside == me:
+        while self.inside is not None and self._generation == _generation:
+            if self.inside == me:
                 raise RuntimeError(f"{self._what} was called from inside itself")
             _waiting += 1
             try:
