@@ -12,21 +12,20 @@ from fastnn.plan.cost import STARTS_PER_STEP
 def plan():
     """Of a small net's step, with round numbers for what depends on the process.
 
-    Its batch: 7 examples of 5 numbers with 2 each to learn, 196 bytes.
+    Its batch is of 200 bytes.
     """
     model = fn.nn.Sequential(fn.nn.Linear(5, 3), fn.nn.Tanh(), fn.nn.BatchNorm1d(3),
                              fn.nn.Linear(3, 2))
     step = fn.TrainStep(model, fn.nn.MSELoss(), fn.optim.SGD(model.parameters(), lr=0.1))
-    return replace(step.plan((7, 5)), baseline_bytes=10_000_000, running=300, growth=50,
+    return replace(step.plan((7, 5)), baseline_bytes=10_000_000, beside=200, running=300, growth=50,
                    smallest_arena=lambda: 64, packed=lambda: [(64, 3.0), (128, 1.0)])
 
 
 def test_bytes(plan):
-    assert plan.batch_bytes == 196
-    assert plan.peak_bytes == 10_000_000 + 196 + 300 + plan.layout.arena_bytes
-    assert plan.frontier() == [(10_000_000 + 196 + 300 + 64, 3.0),
-                               (10_000_000 + 196 + 300 + 128, 1.0)]
-    least = 10_000_000 + 196 + 300 + 64 + 50
+    assert plan.peak_bytes == 10_000_000 + 200 + 300 + plan.layout.arena_bytes
+    assert plan.frontier() == [(10_000_000 + 200 + 300 + 64, 3.0),
+                               (10_000_000 + 200 + 300 + 128, 1.0)]
+    least = 10_000_000 + 200 + 300 + 64 + 50
     assert least <= plan.min_bytes <= least + (1 << 20)  # and what the search leaves
 
 
@@ -39,7 +38,7 @@ def test_the_table_that_is_printed(plan):
     count, forward, updates = len(plan.steps), plan.graph.forward_nodes, plan.graph.first_update
     head, size, recomputed, columns, *rows = str(plan).splitlines()
     assert head.startswith(f"plan: {count} steps, 2 thread(s), predicted ")
-    assert size.startswith("bytes: baseline 9.5 MiB, arena ") and "batch 196 B, peak 9.6" in size
+    assert size.startswith("bytes: baseline 9.5 MiB, arena ") and "batch 200 B, peak 9.6" in size
     assert recomputed == "recomputed: 2 value(s)"
     assert columns.split() == ["part", "layer", "operation", "shape", "kernels", "live"]
     expected = ["forward"] * forward + ["backward"] * (updates - forward - 2) + ["check"] * 2 + [
