@@ -63,6 +63,28 @@ def test_a_run_whose_model_is_unknown(tmp_path: Path) -> None:
         read_run(tmp_path / "run")
 
 
+def test_settings_that_only_the_job_can_refuse(tmp_path: Path) -> None:
+    write_data(tmp_path / "data.npz", 24)
+    code, _, errors = run("train", "--data", "data.npz", "--model", "mlp", "--epochs", 1,
+                          "--output", "run", folder=tmp_path)
+    assert code == 0, errors
+    path = tmp_path / "run" / "settings.json"
+    path.write_text(path.read_text().replace('"lr": 0.1', '"lr": 1e308'))
+    code, _, errors = run("train", "--resume", "run", folder=tmp_path)
+    assert code == 1 and "settings.json: the run cannot go on: lr must be" in errors, errors
+
+
+def test_a_name_in_a_file_is_not_repeated_whole(tmp_path: Path) -> None:
+    model, path = nn.Linear(2, 2), tmp_path / "w.safetensors"
+    fn.save(path, model)
+    size = int.from_bytes(path.read_bytes()[:8], "little")
+    header = path.read_bytes()[8:8 + size].replace(b'"F32"', b'"' + b"x" * 9999 + b'"')
+    path.write_bytes(len(header).to_bytes(8, "little") + header + path.read_bytes()[8 + size:])
+    with pytest.raises(fn.CheckpointError, match="unknown dtype") as raised:
+        fn.load(path, model)
+    assert len(str(raised.value)) < 400 + len(str(path))
+
+
 @pytest.mark.parametrize("rate", [int, "0.1", np.ones(2), float("nan"), -0.1])
 def test_a_rate_set_between_steps_is_checked(rate: object) -> None:
     model = nn.Linear(3, 2)

@@ -88,7 +88,8 @@ def read_run(folder: Path) -> Run:
         facts = {str(name): str(value) for name, value in content["facts"].items()}
         name, outputs = str(its["name"]), int(its["num_classes"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{path}: expected what a run says of its model ({error!r})") from error
+        raise ValueError(f"{path}: expected what a run says of its model "
+                         f"({type(error).__name__}: {reason(error)})") from error
     try:
         model = make_model(model_in(folder, name), outputs, shape)
     except ValueError as error:

@@ -165,8 +165,11 @@ def _go_on(
     sweep(folder)
     before = Settings.read(folder / SETTINGS)
     settings = before if epochs is None else replace(before, epochs=epochs)
-    job = make_job(replace(settings, model=model_in(folder, settings.model)),
-                   [ProgressBar(stream)])
+    try:
+        job = make_job(replace(settings, model=model_in(folder, settings.model)),
+                       [ProgressBar(stream)])
+    except ValueError as error:
+        raise ValueError(f"{folder / SETTINGS}: the run cannot go on: {error}") from error
     trainer = job.trainer
     trainer.resume(folder / CHECKPOINT)
     if epochs is not None and epochs <= trainer.epoch:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn.files.foreign import HEAD_BYTES, describe
-from fastnn.files.read import open_regular, parse_json
+from fastnn.files.read import open_regular, parse_json, reason
 from fastnn.files.regular import Path
 from fastnn.files.write import replacing
 
@@ -90,7 +90,7 @@ class ArrayFile:
             stream.seek(0)
             words = describe(stream.read(HEAD_BYTES), path)
             raise self.fault(f"not a safetensors file but {words}" if words else
-                             f"not a whole safetensors file ({error})") from error
+                             f"not a whole safetensors file ({reason(error)})") from error
         self.names = tuple(self._entries)
 
     def fault(self, what: str) -> CheckpointError:
