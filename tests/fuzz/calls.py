@@ -35,7 +35,8 @@ DOCUMENTED = (ValueError, TypeError, ArithmeticError, MemoryError, OSError, Look
 LIMITS = Limits(computing=10.0, memory=1 << 30)
 # Python's own words on a path; they say what came and what was expected.
 CLEAR = ("expected str, bytes or os.PathLike object", "argument should be a str")
-CALL = re.compile(r"\(\) (takes|missing|got) .*(argument|positional)")  # and on a call
+CALL = re.compile(  # and on a call
+    r"\(\) (takes|missing|got) .*(argument|positional)|^too many positional")
 PROGRAM = "<program>"
 SOURCES = str(Path(fn.__file__).parent)
 SHOWN = 40

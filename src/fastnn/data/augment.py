@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.arguments import integer, real
+from fastnn.arguments import array_of, integer, real
 from fastnn.data.arrays import Array
 
 
@@ -23,7 +23,7 @@ class Augmentation:
 
     def __call__(self, x: Array, generator: np.random.Generator) -> Array:
         """Return a changed copy of `x` (n, ...)."""
-        changed = np.array(x, order="C")
+        changed = np.array(array_of(x, "x"), order="C")
         self.change(changed, generator)
         return changed
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.arguments import instance, integer, real
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, Split, make_dataset
 from fastnn.files.read import open_regular
@@ -68,10 +69,15 @@ def load_image_folder(
             ...
         ValueError: mode is 'CMYK', expected 'L' or 'RGB'
     """
-    if mode is not None and mode not in CHANNELS:
+    if mode is not None and not (isinstance(mode, str) and mode in CHANNELS):
         raise ValueError(f"mode is {mode!r}, expected 'L' or 'RGB'")
+    if size is not None:
+        for number in instance(size, "size", (tuple, list)):
+            integer(number, "each of size")
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ValueError(f"size is {size}, expected (height, width)")
+    real(test_fraction, "test_fraction")
+    integer(seed, "seed", "an integer from 0 to 2**64 - 1", 0, 2**64 - 1)
     if not 0 <= test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction}, expected 0 to below 1")
     folder = Path(folder)

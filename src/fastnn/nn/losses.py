@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.arguments import choice, integer, real
+from fastnn.arguments import array_of, choice, integer, real
 from fastnn.graph import INDEX, Spec
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer
@@ -23,7 +23,7 @@ class CrossEntropyLoss(Module):
     ) -> None:
         super().__init__()
         choice(reduction, "reduction", REDUCTIONS)
-        shape = getattr(weight, "shape", None) or np.shape(weight)
+        shape = getattr(weight, "shape", None) or array_of(weight, "weight").shape
         if weight is not None and (hasattr(weight, "__tensor__") or len(shape) != 1):
             raise ValueError("weight must have one number for each class, got shape "
                              f"{shape}; a loss is made first and called then: "

@@ -86,7 +86,9 @@ class Stored(Held):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = np.asarray(value)
+        array = array_of(value, f"the values of a {type(self).__name__}")
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"expected numbers, got dtype {array.dtype}")
         if array.shape != self._spec.shape:
             raise ShapeError(f"expected shape {self._spec.shape}, got {array.shape}")
         self.memory[...] = array.transpose(storage_axes(array.ndim))

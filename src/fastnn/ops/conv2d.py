@@ -166,9 +166,9 @@ def paddings(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[
 
     "same" puts the odd row or column of an even reach at the bottom and right, as PyTorch.
     """
-    if padding == "valid":
+    if isinstance(padding, str) and padding == "valid":
         return ((0, 0), (0, 0))
-    if padding == "same":
+    if isinstance(padding, str) and padding == "same":
         if stride != (1, 1):
             raise ShapeError(f"conv2d: padding 'same' needs stride 1, got {stride}")
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]

@@ -12,6 +12,7 @@ from fastnn.graph import (
     Call,
     Node,
     Op,
+    ShapeError,
     Spec,
     Tensor,
     apply,
@@ -85,6 +86,8 @@ def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
     x = as_tensor(x)
     axes = _axes(x, dim)
     count = math.prod(x.shape[axis] for axis in axes)
+    if not count:
+        raise ShapeError(f"a sum or mean needs one element at least, got shape {x.shape}")
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     y = x
     for last, group in enumerate(reversed(_runs(x.shape, axes))):

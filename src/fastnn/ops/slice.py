@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from fastnn.arguments import integer
 from fastnn.graph import (
     Call,
     Node,
@@ -134,7 +135,7 @@ def getitem(x: Any, key: Any) -> Tensor:
                 raise ShapeError(f"slice {item} of an axis of size {size} is empty")
             shape.append(len(span))
         elif _is_index(item):
-            index = item.__index__()
+            index = integer(item, "an index")
             if not -size <= index < size:
                 raise ShapeError(f"index {index} is outside of an axis of size {size}")
             span = range(index % size, index % size + 1)

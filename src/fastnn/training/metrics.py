@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.arguments import array_of
+
 
 def count_correct(output: Any, target: Any, ignore_index: int = -100) -> tuple[int, int] | None:
     """(right, counted) predictions, or None where accuracy makes no sense.
@@ -40,6 +42,7 @@ def accuracy(output: Any, target: Any, ignore_index: int = -100) -> float:
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
+    output, target = array_of(output, "output"), array_of(target, "target")
     counts = count_correct(output, target, ignore_index)
     if counts is None or counts[1] == 0:
         raise ValueError(f"accuracy needs outputs (n, classes, ...) and class numbers (n, ...), "

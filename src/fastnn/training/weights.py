@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastnn._kernels.checks import all_finite
-from fastnn.arguments import instance
+from fastnn.arguments import flag, instance
 from fastnn.compiled import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.graph import FLOAT, storage_axes
@@ -86,7 +86,7 @@ def match(
     present = dict.fromkeys(name for name in file.names if name.startswith(prefix))
     missing = [name for name in places if name not in present and name not in optional]
     unexpected = [name for name in present if name not in places]
-    if strict and (missing or unexpected):
+    if flag(strict, "strict") and (missing or unexpected):
         parts = [f"{what} {_listed(names)}" for what, names in
                  (("without", missing), ("with unexpected", unexpected)) if names]
         raise file.fault(f"does not fit the model: {' and '.join(parts)}")
