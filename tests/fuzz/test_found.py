@@ -85,7 +85,8 @@ def test_a_name_in_a_file_is_not_repeated_whole(tmp_path: Path) -> None:
     assert len(str(raised.value)) < 400 + len(str(path))
 
 
-@pytest.mark.parametrize("rate", [int, "0.1", np.ones(2), float("nan"), -0.1])
+@pytest.mark.parametrize("rate", [int, "0.1", np.ones(2), float("nan"), -0.1,
+                                  np.ones(2, [("a", "f4")])])
 def test_a_rate_set_between_steps_is_checked(rate: object) -> None:
     model = nn.Linear(3, 2)
     optimizer = optim.Adam(model.parameters(), lr=0.1)

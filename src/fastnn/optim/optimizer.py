@@ -107,7 +107,7 @@ class Optimizer:
         for group in self.param_groups:
             try:
                 same = group == group.written
-            except ValueError:  # an array of several numbers in place of one; `check` says so
+            except (TypeError, ValueError):  # an array in place of a number; `check` says so
                 same = False
             if same:  # as a rule, and all else takes as long as a small kernel
                 continue
