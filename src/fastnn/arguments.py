@@ -31,7 +31,10 @@ def real(value: Any, name: str, expected: str = "a number", least: float = -math
     """
     others = Real, np.ndarray, np.generic, type
     if not isinstance(value, others) and hasattr(value, "__float__"):
-        value = float(value)  # where a symbolic tensor says what to write in its place
+        try:
+            value = float(value)  # where a symbolic tensor says what to write in its place
+        except ValueError:  # an array of several numbers
+            raise TypeError(f"{name} must be {expected}, got {_shown(value)}") from None
     if not isinstance(value, Real):
         raise TypeError(f"{name} must be {expected}, got {_shown(value)}")
     try:

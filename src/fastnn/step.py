@@ -14,7 +14,7 @@ import numpy as np
 
 from fastnn.accumulate import MicroBatches
 from fastnn.advice import explained
-from fastnn.arguments import instance, integer
+from fastnn.arguments import flag, instance, integer
 from fastnn.autodiff import gradients
 from fastnn.compiled import (
     Budget,
@@ -90,7 +90,8 @@ class TrainStep:
         check_parts(model, loss)
         self.model, self.loss = model, loss
         self.optimizer = check_optimizer(optimizer)
-        self.layout, self.keep_output, self.accumulate = layout, keep_output, accumulate
+        self.layout, self.accumulate = layout, accumulate
+        self.keep_output = flag(keep_output, "keep_output")
         self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
         self.weighing = Weighing(loss)  # how the loss counts targets, as its last graph has it
         self._cache = PlanCache(self._modes)

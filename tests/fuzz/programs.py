@@ -250,7 +250,8 @@ ODD = (
     "fn.nn.ReLU", "fn.nn.ReLU()", "fn.nn.MSELoss", "fn.optim.SGD", "range(3)", "{1, 2}", "Ellipsis",
     "slice(None)", "np.float32(2)", "np.int64(1)", "np.bool_(True)", "np.array(2)", "np.nan",
     "leaked",
-    "w", "iter([1])", "lambda *a: None", "NotImplemented", "Exception('x')", "fn", "np.ma.ones(3)",
+    "w", "iter([1])",
+    "(lambda *a: None)", "NotImplemented", "Exception('x')", "fn", "np.ma.ones(3)",
 )
 TYPES = ("np.float32", "np.float32", "np.float64", "np.float16", "'>f4'", "np.int64", "np.int8",
          "np.uint8", "bool", "object", "np.complex64", "'<U3'", "'M8[s]'", "np.uint64",

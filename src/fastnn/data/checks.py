@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastnn.advice import dtype_hint
+from fastnn.arguments import integer
 from fastnn.data.arrays import Array, is_mapped, pieces
 
 IGNORED = -100  # the class number that cross-entropy leaves out by default, as PyTorch's
@@ -37,6 +38,8 @@ def check_arrays(
         ValueError: y holds class 2 (example 2), expected 0..1, or ignore_index=-100
     """
     where = f"{source}: " if source else ""
+    if classes is not None:
+        classes = integer(classes, "classes", "an integer from 1 on", 1)
     for name, array in (("x", x), ("y", y)):
         if not isinstance(array, np.ndarray):
             raise ValueError(f"{where}{name} is {type(array).__name__}, expected a NumPy array")

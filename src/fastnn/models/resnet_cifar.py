@@ -51,7 +51,7 @@ class CifarResNet(nn.Module):
 
     def __init__(self, depth: int, num_classes: int = 10, in_channels: int = 3) -> None:
         super().__init__()
-        depth = integer(depth, "depth")
+        depth = integer(depth, "depth", "an integer below a million", most=999_999)
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f"depth must be 6 n + 2 with n >= 1, got {depth}")
         count = (depth - 2) // 6

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+
 from fastnn.arguments import instance, integer
 from fastnn.compiled import NonFiniteError, as_inputs, specs_of
 from fastnn.files.regular import Path
@@ -63,7 +65,7 @@ class Trainer:
         self.optimizer = check_optimizer(optimizer)
         if schedule is not None:
             instance(schedule, "schedule", LRScheduler)
-        if not isinstance(callbacks, Iterable):
+        if not isinstance(callbacks, Iterable) or isinstance(callbacks, np.ndarray):
             raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r:.60}")
         self.callbacks = [instance(one, "a callback", Callback) for one in callbacks]
         self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True,
