@@ -21,7 +21,7 @@ from fastnn.cli.job import make_job
 from fastnn.cli.run import read_run
 from fastnn.cli.run_folder import held
 from fastnn.cli.settings import Settings
-from fastnn.data import Batches
+from fastnn.training.evaluation import Evaluation
 from tests.cli.command import NET, write_data
 from tests.cli.test_train import save_tables
 
@@ -302,15 +302,14 @@ def test_ctrl_c_while_testing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ctrl_c_in_the_last_validation(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = Batches.epoch
+    measure = Evaluation.measure
 
-    def interrupted(self: Batches, *arguments: Any) -> Any:
-        if not self.shuffle:
-            signal.raise_signal(signal.SIGINT)
-        return draw(self, *arguments)
+    def interrupted(self: Evaluation, *arguments: Any) -> dict[str, float]:
+        signal.raise_signal(signal.SIGINT)
+        return measure(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Batches, "epoch", interrupted)
+        patch.setattr(Evaluation, "measure", interrupted)
         result = fastnn("train", "--data", "data.npz", "--model", "mlp", "--epochs", 1, "--output",
                         "r", "--validation", 0.2)
         one_sentence(result, "stopped after epoch 1, saved", "--resume r", code=130)
