@@ -278,12 +278,12 @@ def test_checkpoints_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
 
 
 def test_early_stopping_and_history_lines(tmp_path: Path) -> None:
-    fn.manual_seed(0)
-    model = make_net()
+    x, _ = examples()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(x[0].size, 3))  # no statistics that move
     trainer = fn.Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.0),
                          callbacks=[EarlyStopping(patience=2), History(tmp_path / "h")])
     history = trainer.fit(examples(), validation=examples(8, 1), epochs=50, batch_size=25)
-    assert 3 <= len(history) < 50
+    assert len(history) == 3, "the first epoch, and two that are no better"
     assert (tmp_path / "h").read_text().count("\n") == len(history)
 
 
