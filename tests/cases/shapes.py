@@ -98,7 +98,7 @@ CASES = [
         (IMAGES, None, False), (IMAGES, (2, 3), False), (IMAGES, (2, 3), True),
         (IMAGES, (0, 2, 3), False), (IMAGES, 1, False), (IMAGES, (0, 1), True),
         (IMAGES, (1, 3), False), (IMAGES, (0, 3), False), ((2, 3, 1, 1), (2, 3), False),
-        ((3, 4, 5), (), False), ((3, 4, 5), [], True), (IMAGES, [], False)]),
+        ((3, 4, 5), (), False), ((4, 3, 6), [], True), (IMAGES, [], False)]),
     Case("sum, large", fn.sum, np.sum, ((70, 1000),)),
     Case("add_n", lambda *x: add_n(x), lambda a, b, c: a + b + c, (IMAGES, IMAGES, IMAGES)),
     Case("add_n of one tensor twice", lambda a, b: add_n([a, b, a]), lambda a, b: a + b + a,
