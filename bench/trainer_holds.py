@@ -119,15 +119,15 @@ def run_command(case, budget, folder):
     from fastnn.cli.group import main
 
     source = folder if case["source"] == "mapped" else folder / "data.npz"
-    with tempfile.TemporaryDirectory() as run:
-        options = ["--data", source, "--model", case["model"], "--epochs", 2, "--batch-size",
-                   case["batch"], "--threads", case["threads"], "--output", run,
-                   "--optimizer", case["optimizer"], "--checkpoint-batches", 2, "--lr", 0.001,
-                   "--validation", 0.2 if case["validation"] else 0]
-        options += [] if case["augment"] else ["--no-augment"]
-        options += [] if budget is None else ["--memory-budget", budget]
-        main(["train", *map(str, options)], standalone_mode=False)
-        return [(Path(run) / "weights.safetensors").read_bytes()]
+    output = Path(tempfile.mkdtemp(dir=folder))
+    options = ["--data", source, "--model", case["model"], "--epochs", 2, "--batch-size",
+               case["batch"], "--threads", case["threads"], "--output", output,
+               "--optimizer", case["optimizer"], "--checkpoint-batches", 2, "--lr", 0.001,
+               "--validation", 0.2 if case["validation"] else 0]
+    options += [] if case["augment"] else ["--no-augment"]
+    options += [] if budget is None else ["--memory-budget", budget]
+    main(["train", *map(str, options)], standalone_mode=False)
+    return (path.read_bytes() for path in [output / "weights.safetensors"])  # not read yet
 
 
 def child(case, budget, folder):
@@ -137,15 +137,21 @@ def child(case, budget, folder):
     found = {}
     try:
         weights = (run_command if case["route"] == "command" else train)(case, budget, folder)
-        found["sha"] = hashlib.sha256(b"".join(map(bytes, map(np.ascontiguousarray, weights))))
-        found["sha"] = found["sha"].hexdigest()[:12]
+        found["peak"] = peak()  # before the weights are copied
+        digest = hashlib.sha256()
+        for array in weights:
+            digest.update(array if isinstance(array, bytes) else np.ascontiguousarray(array))
+        found["sha"] = digest.hexdigest()[:12]
     except Exception as error:
         refusal = error if isinstance(error, MemoryBudgetError) else error.__cause__
         found |= {"error": str(error), "least": getattr(refusal, "min_bytes", None)}
+    print(json.dumps({"peak": peak(), **found}))
+
+
+def peak():
+    """The most that this process ever held, as the system counts it."""
     with open("/proc/self/status") as status:
-        found["peak"] = next(int(line.split()[1]) << 10 for line in status
-                             if line.startswith("VmHWM"))
-    print(json.dumps(found))
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
 
 
 def run(case, budget, folder):
