@@ -7,6 +7,8 @@ import fastnn as fn
 from fastnn import nn
 from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, leaf
+from fastnn.runtime.process_memory import resident_bytes
+from tests.fresh import in_a_fresh_process
 from tests.harness import run
 
 
@@ -205,3 +207,13 @@ def test_a_module_called_with_a_parameter_is_part_of_the_graph():
         x, np.zeros((2, 2), np.float32))
     np.testing.assert_allclose(grads["layer.bias"], [6, 6])
     np.testing.assert_allclose(grads["start"], 2 * model.layer.weight.data.sum(0)[None], rtol=1e-5)
+
+
+@in_a_fresh_process
+def test_gradients_that_nobody_reads_take_no_memory():
+    """Those of a pool's places are zeros of 64 MiB."""
+    x = _leaf(0, 64, 64, 64, 64)
+    loss = fn.max_pool2d(x, 3, stride=1, padding=1).sum()
+    before = resident_bytes()
+    kept = gradients(loss, [x])
+    assert resident_bytes() - before < 8 << 20 and kept

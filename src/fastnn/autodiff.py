@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastnn.context import scope
-from fastnn.graph import Node, Tensor, constant
+from fastnn.graph import FLOAT, Node, Spec, Tensor, constant, leaf, storage_shape
 from fastnn.ops.add_n import add_n
 
 
@@ -79,7 +79,10 @@ def known_gradients(
 
 
 def _zeros(tensor: Tensor) -> Tensor:
-    """A zero gradient; for outputs nobody differentiates (places, statistics) it is never read."""
-    return constant(np.zeros(tensor.shape, np.float32))
+    """A zero gradient; for outputs nobody differentiates (places, statistics) it is never read.
+
+    So it is memory that nobody touches, and that counts to no budget.
+    """
+    return leaf("constant", np.zeros(storage_shape(tensor.shape), FLOAT), Spec(tensor.shape))
 
 
