@@ -23,7 +23,7 @@ REFUSED = 1 << 20  # a budget for nothing
 MOST = 1 << 30
 NETS = {"mlp": (8, 32), "lenet": (28, 32), "cnn": (16, 64), "resnet20": (16, 48),
         "vgg11": (32, 33), "resnet18": (16, 40)}  # and the sides of images for them
-SOURCES = ("arrays", "mapped", "list", "generator", "transform")
+SOURCES = ("arrays", "mapped", "pictures", "list", "generator", "transform")
 DTYPES = ("uint8", "float32", "float64", "float16", "int32")
 LEAST = "least"  # share of the budget: what a refusal names
 
@@ -45,13 +45,27 @@ def draw(rng):
 
 
 def write_data(case, folder):
-    """The case's examples as files: x.npy and y.npy, a folder of them, or an .npz."""
+    """The case's examples as files: x.npy and y.npy, a folder of them, an .npz, or pictures."""
     rng = np.random.default_rng(1)
     shape = (case["examples"], 3, case["side"], case["side"])
     x, y = rng.integers(0, 200, shape).astype(case["dtype"]), rng.integers(0, 5, shape[0])
     np.savez(folder / "data.npz", x=x, y=y)
     for name, array in (("x", x), ("y", y), ("x_train", x), ("y_train", y)):
         np.save(folder / f"{name}.npy", array)
+    if case["source"] == "pictures":
+        write_pictures(x, y, folder / "pictures")
+
+
+def write_pictures(x, y, folder):
+    """A folder for each class; some pictures are larger than what they become."""
+    from PIL import Image
+
+    for i, (pixels, label) in enumerate(zip(x.astype(np.uint8), y, strict=True)):
+        picture = Image.fromarray(pixels.transpose(1, 2, 0))
+        if i % 50 == 7:
+            picture = picture.resize((1500, 1000))
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        picture.save(folder / str(label) / f"{i:05}.{'png' if i % 2 else 'webp'}")
 
 
 class Generated:
@@ -70,6 +84,9 @@ def data_of(case, folder):
     """What `Trainer.fit` gets."""
     import fastnn as fn
 
+    if case["source"] == "pictures":
+        x, y = fn.data.load(folder / "pictures").train
+        return fn.data.Batches(x, y, case["batch"], transform=augmentation(case))
     x = np.load(folder / "x.npy", mmap_mode="r" if case["source"] == "mapped" else None)
     y = np.load(folder / "y.npy")
     if case["source"] == "list":
@@ -77,13 +94,19 @@ def data_of(case, folder):
         return [(np.float32(x[i:i + size]), y[i:i + size]) for i in range(0, len(x), size)]
     if case["source"] == "generator":
         return Generated(x, y, case["batch"])
-    augment = None
-    if case["augment"]:
-        augment = fn.data.Compose(fn.data.RandomShift(2), fn.data.RandomHorizontalFlip())
     if case["source"] == "transform":
         return fn.data.Batches(x, y, case["batch"], transform=lambda x, rng: np.pad(
             x, ((0, 0), (0, 0), (2, 2), (2, 2)))[:, :, 2:-2, 2:-2] + rng.random(x.shape) / 99)
-    return fn.data.Batches(x, y, case["batch"], transform=augment)
+    return fn.data.Batches(x, y, case["batch"], transform=augmentation(case))
+
+
+def augmentation(case):
+    """Ours, or none."""
+    import fastnn as fn
+
+    if not case["augment"]:
+        return None
+    return fn.data.Compose(fn.data.RandomShift(2), fn.data.RandomHorizontalFlip())
 
 
 def train(case, budget, folder):
@@ -118,7 +141,8 @@ def run_command(case, budget, folder):
     """Train by `fastnn train`; the weights."""
     from fastnn.cli.group import main
 
-    source = folder if case["source"] == "mapped" else folder / "data.npz"
+    places = {"mapped": folder, "pictures": folder / "pictures"}
+    source = places.get(case["source"], folder / "data.npz")
     output = Path(tempfile.mkdtemp(dir=folder))
     options = ["--data", source, "--model", case["model"], "--epochs", 2, "--batch-size",
                case["batch"], "--threads", case["threads"], "--output", output,

@@ -72,3 +72,32 @@ def test_the_least_budget_holds(tmp_path: Path, write: Callable[[Path], str]) ->
     assert peak <= int(named[1])
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {
         "checkpoint.safetensors", "weights.safetensors", "result.json"}
+
+
+def large_npz(folder: Path) -> str:
+    np.savez_compressed(folder / "data.npz", x=np.zeros((20_000, 100, 100), np.uint8),
+                        y=np.arange(20_000) % 4)
+    return "data.npz"
+
+
+def a_large_picture(folder: Path) -> str:
+    image = pytest.importorskip("PIL.Image")
+    for name in "ab":
+        (folder / "data" / name).mkdir(parents=True)
+        for i in range(40):
+            image.new("RGB", (16, 16)).save(folder / "data" / name / f"{i}.png")
+    image.new("RGB", (6000, 3000)).save(folder / "data" / "a" / "99.png")
+    return "data"
+
+
+@pytest.mark.parametrize("write", [large_npz, a_large_picture])
+def test_data_that_do_not_fit_are_not_loaded(tmp_path: Path, write: Callable[[Path], str]) -> None:
+    data, budget = write(tmp_path), 120 << 20
+    refused, peak = train(tmp_path, data, budget, "refused")
+    named = re.search(r"too small: this step needs at least .*?\((\d+) bytes\)", refused)
+    assert named and int(named[1]) > budget + (60 << 20), refused
+    assert peak < budget
+    if write is a_large_picture:
+        output, peak = train(tmp_path, data, int(named[1]), "run")
+        assert "trained in" in output, output
+        assert peak <= int(named[1])

@@ -33,10 +33,11 @@ def test_a_shrinking_limit_ends_in_an_error_and_a_good_checkpoint(tmp_path: Path
     with memory_group(300 * MIB) as group:
         process = start(*options, folder=tmp_path, preexec_fn=group.join)
         deadline = time.monotonic() + 90
-        while position(checkpoint)[0] < 2 and process.poll() is None:
+        free = 0  # the most it uses while nothing forces it; between two epochs that is less
+        while (position(checkpoint)[0] < 2 or free < 60 * MIB) and process.poll() is None:
             assert time.monotonic() < deadline
-            time.sleep(0.05)
-        free = group.used
+            free = max(free, group.used)
+            time.sleep(0.02)
         while process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):  # not below what cannot be given back
                 group.limit = max(int(0.85 * group.limit), group.used + 6 * MIB)
@@ -49,4 +50,4 @@ def test_a_shrinking_limit_ends_in_an_error_and_a_good_checkpoint(tmp_path: Path
     assert position(checkpoint)[0] >= 2
     with reading(checkpoint) as file:
         assert file.metadata["format"]
-    assert free > 60 * MIB
+    assert free >= 60 * MIB

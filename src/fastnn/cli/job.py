@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from fastnn.cli.model import make_model
 from fastnn.cli.settings import Settings
 from fastnn.data import Batches, Compose, Dataset, RandomHorizontalFlip, RandomShift, Standardize
 from fastnn.data import load as load_data
+from fastnn.data.registry import outline as outline_data
+from fastnn.plan.budget import GROWTH, MemoryBudgetError, format_bytes, resolve
+from fastnn.runtime.process_memory import resident_bytes
 from fastnn.runtime.random import manual_seed
 from fastnn.training import Callback, Trainer
 
@@ -32,8 +36,43 @@ class Job:
 
 
 def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
-    """Everything follows from the settings alone, so a resumed run builds the same."""
-    data = load_data(settings.data)
+    """Everything follows from the settings alone, so a resumed run builds the same.
+
+    Raises MemoryBudgetError, before they are loaded, for data that do not fit the memory budget.
+    """
+    if settings.memory_budget is not None:
+        check_fits(settings)
+    return _job(settings, load_data(settings.data), callbacks)
+
+
+def check_fits(settings: Settings) -> None:
+    """Raise MemoryBudgetError if a budget is too small for the data alone, by its headers.
+
+    It names what the whole run needs, as a step's refusal does: that of the same job with data
+    that take no memory, and what the data take.
+    """
+    assert settings.memory_budget is not None
+    with warnings.catch_warnings(action="ignore"):  # they come when the data are loaded
+        outline = outline_data(settings.data)
+        limit, held = resolve(settings.memory_budget), resident_bytes()
+        peak = held + outline.peak_bytes
+        if peak <= limit:
+            return
+        job = _job(replace(settings, memory_budget="1B"), outline.data, [])
+    if job.test is not None:
+        job.trainer.expect(job.test)
+    try:
+        job.trainer.fit(job.training, job.validation, 1)
+    except MemoryBudgetError as refusal:
+        least = max(refusal.min_bytes + outline.bytes, peak + GROWTH)
+        raise MemoryBudgetError(
+            f"a memory budget of {format_bytes(limit)} is too small: this step needs at least "
+            f"{format_bytes(least)} ({least} bytes), of which the process holds "
+            f"{format_bytes(held)} already, and {outline.data.source} will take "
+            f"{format_bytes(outline.bytes)}", least) from None
+
+
+def _job(settings: Settings, data: Dataset, callbacks: list[Callback]) -> Job:
     preprocess = Standardize().fit(data.train[0])
     kept, held_out = split(data.train[1], settings.validation, settings.seed)
     training = Batches(*data.train, settings.batch_size, seed=settings.seed, indices=kept,

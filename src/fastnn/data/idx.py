@@ -5,14 +5,16 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, Split, make_dataset
+from fastnn.data.outline import Outline, stand_in
 from fastnn.files.read import open_regular
 
 CLASSES = (
@@ -61,17 +63,35 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
         array([7, 8, 9], dtype=uint8)
     """
     path = Path(path)
+    with _opened(path) as (stream, limit):
+        shape, dtype = _read_header(stream, path, limit)
+        values = np.empty(shape, dtype)
+        _fill(values, stream, path)
+    return values if dtype.isnative else values.astype(dtype.newbyteorder("="))
+
+
+def _outline_idx(path: Path) -> Array:
+    """What `read_idx` returns, as zeros that take no memory."""
+    with _opened(path) as (stream, limit):
+        return stand_in(*_read_header(stream, path, limit))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """(the file's content, how many bytes that can be)."""
     compressed = path.suffix == ".gz"
     with open_regular(path) as file:
         limit = os.fstat(file.fileno()).st_size * (_LARGEST_GZIP_RATIO if compressed else 1)
         stream = gzip.GzipFile(fileobj=file) if compressed else file
         try:
-            return _read_stream(cast(BinaryIO, stream), path, limit)
+            yield cast(BinaryIO, stream), limit
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path}: broken or truncated gzip file ({error})") from error
 
 
-def _read_stream(stream: BinaryIO, path: Path, limit: int) -> Array:
+def _read_header(
+    stream: BinaryIO, path: Path, limit: int
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or start[3] == 0:
         raise ValueError(
@@ -88,12 +108,18 @@ def _read_stream(stream: BinaryIO, path: Path, limit: int) -> Array:
         raise ValueError(f"{path}: truncated, expected {expected} bytes of values for {shape}")
     if rank > _MOST_AXES:
         raise ValueError(f"{path}: of rank {rank}, expected 1 to {_MOST_AXES}")
-    # One byte more than is due, to notice a file that goes on (and to reach gzip's checksum).
-    values = stream.read(expected + 1)
-    if len(values) != expected:
-        found = "more" if len(values) > expected else str(len(values))
-        raise ValueError(f"{path}: expected {expected} bytes of values for {shape}, found {found}")
-    return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    return shape, dtype
+
+
+def _fill(values: Array, stream: BinaryIO, path: Path) -> None:
+    rest = values.reshape(-1).view(np.uint8).data
+    while rest and (count := stream.readinto(rest)):  # type: ignore[attr-defined]
+        rest = rest[count:]
+    if rest or stream.read(1):  # the latter reaches gzip's checksum too
+        found = values.nbytes - len(rest) if rest else "more"
+        raise ValueError(
+            f"{path}: expected {values.nbytes} bytes of values for {values.shape}, found {found}"
+        )
 
 
 def load_idx(folder: str | os.PathLike[str], classes: Sequence[str] | None = None) -> Dataset:
@@ -114,11 +140,22 @@ def load_idx(folder: str | os.PathLike[str], classes: Sequence[str] | None = Non
             ...
         FileNotFoundError: nowhere: expected train-images-idx3-ubyte or ...ubyte.gz in it
     """
-    folder = Path(folder)
+    return _load(Path(folder), classes, read_idx)
 
+
+def outline_idx(
+    folder: str | os.PathLike[str], classes: Sequence[str] | None = None
+) -> Outline:
+    """What `load_idx` returns and takes; only labels are read."""
+    return Outline(_load(Path(folder), classes, _outline_idx))
+
+
+def _load(
+    folder: Path, classes: Sequence[str] | None, read_images: Callable[[Path], Array]
+) -> Dataset:
     def split(prefix: str) -> Split:
         images, labels = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
-        x, y = read_idx(_find(folder, images)), read_idx(_find(folder, labels))
+        x, y = read_images(_find(folder, images)), read_idx(_find(folder, labels))
         if x.ndim != 3 or y.ndim != 1:
             raise ValueError(
                 f"{folder}: {images} has shape {x.shape} and {labels} {y.shape}, "
@@ -147,14 +184,24 @@ def load_fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Dataset:
         >>> load_fashion_mnist().train[0].shape  # doctest: +SKIP
         (60000, 1, 28, 28)
     """
+    return load_idx(_fashion_mnist(folder), CLASSES)
+
+
+def outline_fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Outline:
+    """What `load_fashion_mnist` returns and takes; only labels are read."""
+    return outline_idx(_fashion_mnist(folder), CLASSES)
+
+
+def _fashion_mnist(folder: str | os.PathLike[str] | None) -> Path:
+    """Where the four files are."""
     if folder is not None:
-        return load_idx(folder, CLASSES)
+        return Path(folder)
     named = os.environ.get("FASTNN_DATA")
     places = [Path(named), Path(named, "fashion-mnist")] if named else []
     places.append(DEBIAN_FOLDER)
     for place in places:
         if holds_idx(place):
-            return load_idx(place, CLASSES)
+            return place
     raise FileNotFoundError(
         f"fashion-mnist: no {FIRST_FILE}[.gz] in {', '.join(map(str, places))}; install Debian's "
         "package dataset-fashion-mnist, or name a folder that holds the idx files"

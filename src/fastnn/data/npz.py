@@ -3,13 +3,16 @@
 import math
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fastnn.data.arrays import Array
 from fastnn.data.dataset import Dataset, make_dataset
 from fastnn.data.npy import class_names, read_header
+from fastnn.data.outline import Outline, stand_in
 from fastnn.files.read import open_regular, reason
 
 LARGEST_DEFLATE_RATIO = 1032  # deflate cannot expand further
@@ -37,14 +40,22 @@ def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
         >>> data.train[0].shape, data.test, data.classes
         ((4, 3), None, ('0', '1'))
     """
-    path = Path(path)
+    return _load(Path(path), layout, _read_array)
+
+
+def outline_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Outline:
+    """What `load_npz` returns and takes; only targets and names are read."""
+    return Outline(_load(Path(path), layout, _outline_array))
+
+
+def _load(path: Path, layout: str, read_examples: Callable[[Any], Array]) -> Dataset:
     with open_regular(path) as stream:
         try:
             archive = zipfile.ZipFile(stream)
         # What a damaged or hostile file raises depends on the byte that is wrong.
         except Exception as error:
             raise ValueError(f"{path}: expected an .npz file ({reason(error)})") from error
-        arrays = _read(archive, path)
+        arrays = _read(archive, path, read_examples)
     names = ("x_train", "y_train") if "x_train" in arrays else ("x", "y")
     missing = [name for name in names if name not in arrays]
     if ("x_test" in arrays) != ("y_test" in arrays):
@@ -62,8 +73,10 @@ def load_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
     )
 
 
-def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
-    """Read the arrays we know; np.lib.format alone never unpickles when told not to."""
+def _read(
+    archive: zipfile.ZipFile, path: Path, read_examples: Callable[[Any], Array]
+) -> dict[str, Array]:
+    """Read the arrays we know."""
     arrays = {}
     for name in ("x_train", "y_train", "x_test", "y_test", "x", "y", "classes"):
         if f"{name}.npy" not in archive.namelist():
@@ -71,12 +84,22 @@ def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
         try:
             _check_member(archive, f"{name}.npy")
             with archive.open(f"{name}.npy") as stream:
-                arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+                arrays[name] = (read_examples if name[0] == "x" else _read_array)(stream)
         except Exception as error:
             raise ValueError(
                 f"{path}: cannot read array {name}, expected plain numbers ({reason(error)})"
             ) from error
     return arrays
+
+
+def _read_array(stream: Any) -> Array:
+    """np.lib.format alone never unpickles when told not to."""
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _outline_array(stream: Any) -> Array:
+    shape, _, dtype = read_header(stream)
+    return stand_in(shape, dtype)
 
 
 def _check_member(archive: zipfile.ZipFile, name: str) -> None:

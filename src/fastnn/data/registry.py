@@ -7,16 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.data.dataset import Dataset
-from fastnn.data.idx import holds_idx, load_fashion_mnist, load_idx
-from fastnn.data.images import load_image_folder
+from fastnn.data.idx import (
+    holds_idx,
+    load_fashion_mnist,
+    load_idx,
+    outline_fashion_mnist,
+    outline_idx,
+)
+from fastnn.data.images import load_image_folder, outline_image_folder
 from fastnn.data.npy import load_npy
-from fastnn.data.npz import load_npz
-from fastnn.data.shipped import load_fashion_mnist_small
+from fastnn.data.npz import load_npz, outline_npz
+from fastnn.data.outline import Outline
+from fastnn.data.shipped import load_fashion_mnist_small, outline_fashion_mnist_small
 from fastnn.files.regular import check_regular
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "fashion-mnist-small": load_fashion_mnist_small,
     "fashion-mnist": load_fashion_mnist,
+}
+OUTLINES: dict[Callable[..., Dataset], Callable[..., Outline]] = {
+    load_fashion_mnist_small: outline_fashion_mnist_small,
+    load_fashion_mnist: outline_fashion_mnist,
+    load_idx: outline_idx,
+    load_image_folder: outline_image_folder,
+    load_npz: outline_npz,
 }
 
 
@@ -52,6 +66,21 @@ or of a folder with x_train.npy, idx files or images by class
     if isinstance(source, str) and source in DATASETS:
         return DATASETS[source](**options)
     return _loader(source)(source, **options)
+
+
+def outline(source: str | os.PathLike[str]) -> Outline:
+    """What `load` returns and takes in memory, by the headers of files. Raises as `load` does.
+
+    Example:
+        >>> outline("fashion-mnist-small").bytes
+        4704000
+    """
+    if isinstance(source, str) and source in DATASETS:
+        return OUTLINES[DATASETS[source]]()
+    loader = _loader(source)
+    if loader in OUTLINES:
+        return OUTLINES[loader](source)
+    return Outline(loader(source))  # memory-mapped
 
 
 def _loader(source: str | os.PathLike[str]) -> Callable[..., Dataset]:

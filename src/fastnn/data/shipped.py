@@ -4,7 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from fastnn.data.dataset import Dataset
-from fastnn.data.npz import load_npz
+from fastnn.data.npz import load_npz, outline_npz
+from fastnn.data.outline import Outline
+
+FILE = Path(__file__).with_name("fashion_mnist_small.npz")
 
 
 def load_fashion_mnist_small() -> Dataset:
@@ -20,5 +23,9 @@ def load_fashion_mnist_small() -> Dataset:
         >>> load_fashion_mnist_small().train[0].shape
         (5000, 1, 28, 28)
     """
-    data = load_npz(Path(__file__).with_name("fashion_mnist_small.npz"))
-    return replace(data, source="fashion-mnist-small (shipped with fastnn)")
+    return replace(load_npz(FILE), source="fashion-mnist-small (shipped with fastnn)")
+
+
+def outline_fashion_mnist_small() -> Outline:
+    """What `load_fashion_mnist_small` returns and takes."""
+    return outline_npz(FILE)
