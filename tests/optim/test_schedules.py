@@ -199,3 +199,37 @@ def test_one_cycle_needs_to_know_its_end(given: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="needs total_steps, or epochs and steps_per_epoch"):
         optim.OneCycleLR(sgd(), 0.1, **given)
     assert optim.OneCycleLR(sgd(), 0.1, epochs=3, steps_per_epoch=5).total_steps == 15
+
+
+def test_a_state_has_the_rate_that_others_made_of_it() -> None:
+    first, second = sgd(), sgd()
+    schedule, again = optim.MultiStepLR(first, [9], 0.5), optim.MultiStepLR(second, [9], 0.5)
+    schedule.step()
+    first.lr = 0.123
+    again.load_state_dict(schedule.state_dict())
+    assert second.lr == 0.123
+
+
+def test_what_a_sequence_is_made_of_is_checked() -> None:
+    optimizer = sgd()
+    schedule = optim.SequentialLR(
+        optimizer, [optim.LinearLR(optimizer, 0.5), optim.ExponentialLR(optimizer, 0.9)], [2])
+    state = schedule.state_dict()
+    wrong = {**state["schedulers"][1], "last_epoch": -1}
+    with pytest.raises(ValueError, match="last_epoch is -1"):
+        schedule.load_state_dict({**state, "schedulers": [state["schedulers"][0], wrong]})
+    with pytest.raises(ValueError, match="the schedule is made of 1, expected 2"):
+        schedule.load_state_dict({**state, "schedulers": [wrong]})
+
+
+def test_one_cycle_by_default_is_pytorchs() -> None:
+    """From a 25th over 30% of the time by a cosine, down to a 250,000th; beta from 0.95 to 0.85."""
+    optimizer = sgd()
+    schedule = optim.OneCycleLR(optimizer, 1.0, 20)
+    found = []
+    for _ in range(20):
+        found.append((optimizer.lr, optimizer.param_groups[0]["momentum"]))
+        schedule.step()
+    assert found[0] == pytest.approx((1 / 25, 0.95)) and found[5] == pytest.approx((1.0, 0.85))
+    assert found[1][0] == pytest.approx(1 / 25 + 24 / 25 * (1 - math.cos(math.pi / 5)) / 2)
+    assert found[19] == pytest.approx((1 / 25 / 1e4, 0.95))

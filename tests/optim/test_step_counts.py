@@ -184,12 +184,19 @@ def test_a_state_with_one_number_of_steps_is_for_every_parameter():
     _, optimizer, train = made(optim.Adam)
     optimizer.load_state_dict(optimizer.state_dict() | {"steps": 7})
     assert optimizer.state_dict()["steps"] == [7, 7]
-    for wrong in ([1], [1, 2, 3], -1, [1, -1], 1.0, True, None, "7", [1, 2.0], 2**70):
+    for wrong in ([1], [1, 2, 3], -1, [1, -1], 1.0, True, None, "7", [1, 2.0], 2**53, 2**70):
         with pytest.raises(ValueError, match="no list of 2 counts"):
             optimizer.load_state_dict(optimizer.state_dict() | {"steps": wrong})
     assert optimizer.state_dict()["steps"] == [7, 7]
     train(1.0)
     assert optimizer.steps == 8
+    optimizer.load_state_dict(optimizer.state_dict() | {"steps": 2**53 - 1})
+    assert optimizer.steps == 2**53 - 1
+
+
+def test_a_group_may_be_empty():
+    optimizer = optim.SGD([{"params": []}, {"params": nn.Linear(2, 2).parameters()}], lr=0.1)
+    assert optimizer.steps == 0 and optimizer.state_dict()["steps"] == [0, 0]
 
 
 def trainer(frozen=()):

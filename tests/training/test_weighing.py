@@ -300,6 +300,7 @@ def test_what_is_ignored_is_neither_right_nor_counted() -> None:
     assert count_correct(output, target, ignore_index=1) == (1, 2)
     assert count_correct(output, np.array([0, -100, -100, 1])) == (2, 2)
     assert accuracy(output, target, ignore_index=0) == 0.5
+    assert accuracy(output, np.array([0, -100, 1, -100])) == 0.5
     assert count_correct(np.zeros(3), np.arange(3)) is None  # one number for each, no classes
     with pytest.raises(ValueError, match="accuracy needs"):
         accuracy(output, np.full(4, 7), ignore_index=7)

@@ -155,7 +155,6 @@ class FactorLR(LRScheduler):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.check_state(state)
         self.base_lrs = [float(rate) for rate in state["base_lrs"]]
-        self.restart()
         self.step(state["last_epoch"])
         self._bases = [float(base) for base in state.get("bases", self.base_lrs)]
         self._left = [self._rate(i) for i in range(len(self._bases))]
