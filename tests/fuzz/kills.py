@@ -31,6 +31,8 @@ JOBS = (
      "--epochs", 3, "--validation", 0.2),
     ("--model", "net.py:make", "--batch-size", 32, "--epochs", 2, "--accumulate", 3,
      "--optimizer", "adamw", "--schedule", "step", "--label-smoothing", 0.1),
+    ("--model", "net.py:make", "--batch-size", 20, "--epochs", 2, "--accumulate", "auto",
+     "--memory-budget", "200MiB"),
 )
 COMMON = ("--data", "data.npz", "--checkpoint-batches", 1)
 SIGNALS = (signal.SIGKILL,) * 5 + (signal.SIGINT, signal.SIGTERM)
