@@ -1,5 +1,6 @@
 """Reading arrays in pieces, and the memory that this takes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastnn.data import Batches
 from fastnn.data.arrays import as_float, gather, pieces, release
 
 
@@ -87,3 +89,34 @@ def test_an_epoch_of_a_mapped_file_does_not_become_resident(tmp_path):
     # Two batches of 12 MiB as float32, a few temporaries of 8 MiB, mapped pages; not the file.
     growth = float(done.stdout)
     assert growth < 100, f"peak memory grew by {growth} MiB"
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_a_map_whose_file_is_cut_short_is_an_error(tmp_path, layout):
+    """Not the end of the process by SIGBUS, which reading it would be."""
+    values = np.asarray(np.random.default_rng(0).random((5000, 40)), order=layout)
+    np.save(tmp_path / "x.npy", values)
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    batches = Batches(x, np.arange(5000) % 3, 100, seed=1)
+    drawn = batches.epoch(0)
+    next(drawn)
+    os.truncate(tmp_path / "x.npy", 100_000)
+    for read in (lambda: next(drawn), lambda: list(pieces(x)),
+                 lambda: gather(x[4990:].T, np.arange(3), np.empty((3, 10)))):
+        with pytest.raises(ValueError, match=r"x\.npy: has 100000 bytes, 1600128 .* cut short"):
+            read()
+    os.truncate(tmp_path / "x.npy", 1_600_128)  # long enough again: zeros, which end nothing
+    assert len(list(pieces(x))) == 1
+
+
+def test_a_map_of_a_part_of_a_file(tmp_path):
+    """Only what is mapped must be there."""
+    (tmp_path / "raw").write_bytes(bytes(100_000))
+    x = np.memmap(tmp_path / "raw", np.uint8, "r", offset=5000, shape=(80, 1000))
+    os.truncate(tmp_path / "raw", 85_000)
+    out = np.ones((80, 1000))
+    gather(x, np.arange(80), out)
+    assert not out.any()
+    os.truncate(tmp_path / "raw", 84_999)
+    with pytest.raises(ValueError, match="raw: has 84999 bytes, 85000 when it was mapped"):
+        gather(x, np.arange(2), out[:2])

@@ -59,6 +59,7 @@ GOOD = idx_bytes(np.arange(12, dtype=np.uint8).reshape(3, 4))
         (GOOD + b"x", "found more"),
         (b"\0\0\x0e\x03" + b"\xff" * 12, "truncated, expected"),
         (b"\0\0\x08\xff" + b"\xff" * 1020, "truncated, expected"),
+        (b"\0\0\x08\3" + b"\0\0\0\0" + b"\xff" * 8, r"of shape \(0, 4294967295, .* one value"),
         (b"\0\0\x08\x28" + b"\0\0\0\1" * 40 + b"x", "of rank 40, expected 1 to 32"),
     ],
 )

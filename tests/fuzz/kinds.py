@@ -19,6 +19,7 @@ from fastnn.cli import train
 from fastnn.cli.model import make_model
 from fastnn.cli.run import read_run
 from fastnn.data import load as load_data
+from fastnn.data.registry import outline
 from fastnn.plan.cost import FIXED
 from fastnn.plan.rates import _read as read_rates
 from tests.cli.command import NET, run, write_data
@@ -190,12 +191,16 @@ class Description(RunFolder):
 
 
 class Data(Kind):
-    """Data of any kind, for `fastnn.data.load`."""
+    """Data of any kind, for `fastnn.data.load`, and for its outline by headers alone."""
 
     source = ""  # the folder itself
 
     def read(self, draw: random.Random) -> None:
-        data = load_data(self.path if self.source == "file" else self.folder)
+        place = self.path if self.source == "file" else self.folder
+        if draw.random() < 0.3:
+            outline(place)
+        data = load_data(place)
+        assert repr(outline(place).data) == repr(data)
         batches = fn.data.Batches(*data.train, 4)
         for _ in zip(batches.epoch(0), range(2), strict=False):
             pass
@@ -250,6 +255,8 @@ class Pictures(Data):
         super().__init__(folder, files, mutate.change_bytes)
 
     def read(self, draw: random.Random) -> None:
+        if draw.random() < 0.3:
+            outline(self.folder)
         data = fn.data.load_image_folder(self.folder, strict=draw.random() < 0.7)
         assert len(data.skipped) <= 1
 

@@ -55,11 +55,33 @@ def release(x: Array) -> None:
     # In copy-on-write maps the advice would throw the caller's changes away.
     if not isinstance(x, np.memmap) or x.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return
+    owner = _map_of(x)
+    if owner is not None:
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
+def check_whole(x: Array) -> None:
+    """Raise ValueError if the file of a memory map has been cut short since it was mapped.
+
+    To read what is not there any longer would end the process (SIGBUS).
+    """
+    if not isinstance(x, np.memmap):
+        return
+    owner = _map_of(x)
+    if owner is None:
+        return
+    start = x.offset - x.offset % mmap.ALLOCATIONGRANULARITY
+    size, expected = owner.size(), start + len(owner)
+    if size < expected:
+        raise ValueError(f"{x.filename or 'a memory map'}: has {size} bytes, {expected} when it "
+                         "was mapped: it was cut short meanwhile")
+
+
+def _map_of(x: Array) -> mmap.mmap | None:
     owner: Any = x
     while owner is not None and not isinstance(owner, mmap.mmap):
         owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
-    if owner is not None:
-        owner.madvise(mmap.MADV_DONTNEED)
+    return owner
 
 
 def pieces(x: Array, piece_values: int = PIECE_VALUES) -> Iterator[Array]:
@@ -69,12 +91,16 @@ def pieces(x: Array, piece_values: int = PIECE_VALUES) -> Iterator[Array]:
         x: (n, ...), any dtype.
         piece_values: the size of a slice; but a slice holds at least one example.
 
+    Raises:
+        ValueError: the file of a memory map was cut short.
+
     Example:
         >>> [len(piece) for piece in pieces(np.zeros((5, 2)), piece_values=4)]
         [2, 2, 1]
     """
     rows = max(1, piece_values // max(1, math.prod(x.shape[1:])))
     for start in range(0, len(x), rows):
+        check_whole(x)
         # A plain array: arithmetic on np.memmap objects is slower and returns np.memmap.
         yield np.asarray(x[start : start + rows])
         release(x)
@@ -96,6 +122,9 @@ def gather(
         out: (m, ...), of any real dtype.
         convert: what is done to each piece before it is written to `out`.
 
+    Raises:
+        ValueError: the file of a memory map was cut short.
+
     Example:
         >>> out = np.empty(2)
         >>> gather(np.array([10, 20, 30]), np.array([2, 0]), out)
@@ -107,6 +136,7 @@ def gather(
     for start in range(0, len(indices), rows):
         part = slice(start, start + rows)
         places = part if order is None else order[part]
+        check_whole(x)
         out[places] = convert(np.asarray(x[indices[places]]))
         release(x)
 

@@ -108,6 +108,8 @@ def _read_header(
         raise ValueError(f"{path}: truncated, expected {expected} bytes of values for {shape}")
     if rank > _MOST_AXES:
         raise ValueError(f"{path}: of rank {rank}, expected 1 to {_MOST_AXES}")
+    if 0 in shape:
+        raise ValueError(f"{path}: of shape {shape}, expected at least one value")
     return shape, dtype
 
 
