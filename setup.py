@@ -1,6 +1,6 @@
 """Build the Cython modules, and the C micro-kernels once per instruction set.
 
-All metadata is in pyproject.toml. What is here: one extension per `_kernels/*.pyx`, and for the
+All metadata is in pyproject.toml. What is here: one extension for each .pyx file, and for the
 module `dispatch` the objects of `simd/isa_*.c`, each compiled with the flags of its level.
 """
 
@@ -17,7 +17,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-KERNELS = Path("src/fastnn/_kernels")
+SOURCES = Path("src")
+KERNELS = SOURCES / "fastnn/_kernels"
 X86 = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512vl",
        "-mavx512bw", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]}
 ARM = {"neon": []}
@@ -88,7 +89,7 @@ def extensions() -> list[Extension]:
     headers += [str(KERNELS / f"simd/{name}.c") for name in WRAPPED]
     return [
         Extension(
-            f"fastnn._kernels.{path.stem}",
+            ".".join(path.relative_to(SOURCES).with_suffix("").parts),
             [str(path)],
             include_dirs=[str(KERNELS), numpy.get_include()],
             depends=headers,
@@ -96,7 +97,7 @@ def extensions() -> list[Extension]:
             extra_compile_args=FLAGS,
             extra_link_args=LINK,
         )
-        for path in sorted(KERNELS.glob("*.pyx"))
+        for path in sorted(SOURCES.rglob("*.pyx"))
     ]
 
 
@@ -104,7 +105,7 @@ if __name__ == "__main__":  # tests/test_setup.py imports this file
     setup(
         ext_modules=cythonize(
             extensions(),
-            include_path=["src"],
+            include_path=[str(SOURCES)],
             compiler_directives={
                 "language_level": 3, "boundscheck": False, "wraparound": False,
                 "cdivision": True, "initializedcheck": False,

@@ -19,8 +19,8 @@ import fastnn as fn
 from bench.plan_nets import HEADLINES
 from fastnn.bench.peak import handover_seconds
 from fastnn.plan.build import Planner
-from fastnn.plan.cost import team_size
-from fastnn.plan.fuse import fuse
+from fastnn.plan.cost.predict import team_size
+from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.plan import Plan
 
 # MiB in all storages that torch.autograd.graph.saved_tensors_hooks sees, parameters and the batch

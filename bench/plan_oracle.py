@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from fastnn.plan.frontier import frontier
+from fastnn.plan.recompute.frontier import frontier
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, random_problem
 

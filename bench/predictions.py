@@ -20,7 +20,7 @@ import numpy as np
 import fastnn as fn
 from bench.headlines import apart
 from bench.plan_nets import FIVE, HEADLINES
-from fastnn.plan.rates import machine_rates
+from fastnn.plan.cost.rates import machine_rates
 
 NETS = FIVE | {"resnet18": (FIVE["resnet18"][0], (128, 3, 32, 32)),
                "resnet50": HEADLINES["resnet50"], "deep": HEADLINES["deep"]}

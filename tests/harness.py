@@ -10,8 +10,8 @@ from fastnn.autodiff import gradients
 from fastnn.context import updates
 from fastnn.graph import Graph, Spec, Tensor
 from fastnn.ops.boundary import array_input
-from fastnn.plan.fuse import fuse
-from fastnn.plan.memory import Layout, Storage, layout
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.memory.layout import Layout, Storage, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor

@@ -152,7 +152,7 @@ class Op:
         return self
 
     def work(self, node: Node) -> Mapping[str, float]:
-        """Amounts of each kind of work (`plan/cost.py`); by default one pass over memory."""
+        """Amounts of each kind of work (see `plan/cost/predict.py`); by default one memory pass."""
         return {"pass": moved_bytes(node)}
 
     def flops(self, node: Node) -> float:

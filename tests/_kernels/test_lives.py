@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastnn.plan.edit import forget
-from fastnn.plan.fuse import fuse
-from fastnn.plan.improve import overshoot
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import pose
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.recompute.edit import forget
+from fastnn.plan.recompute.improve import overshoot
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import pose
 from fastnn.plan.select import select
 from tests.plan.random_graphs import random_graph
 from tests.plan.random_problems import random_problem

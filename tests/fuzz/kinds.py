@@ -20,8 +20,8 @@ from fastnn.cli.model import make_model
 from fastnn.cli.run import read_run
 from fastnn.data import load as load_data
 from fastnn.data.registry import outline
-from fastnn.plan.cost import FIXED
-from fastnn.plan.rates import _read as read_rates
+from fastnn.plan.cost.predict import FIXED
+from fastnn.plan.cost.rates import _read as read_rates
 from tests.cli.command import NET, run, write_data
 from tests.fuzz import mutate
 

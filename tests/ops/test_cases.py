@@ -12,7 +12,7 @@ from fastnn.ops import binary, pointwise
 from fastnn.ops.accumulate import Accumulate
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.ops.update import Update
-from fastnn.plan.fuse import EXACT, fuse
+from fastnn.plan.fusion.fuse import EXACT, fuse
 from tests.cases import CASES
 from tests.cases.case import Case
 from tests.cases.dropout import SEED

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnn.plan.problem import Problem, Task
+from fastnn.plan.recompute.problem import Problem, Task
 
 UNIT = 64  # sizes are multiples of what the arena aligns to
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn.plan.blocks import blocks
+from fastnn.plan.recompute.blocks import blocks
 from tests.plan.random_problems import Forward, differentiate
 
 

@@ -4,8 +4,8 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan.build import Planner
-from fastnn.plan.cost import fixed_rates
-from fastnn.plan.fuse import fuse
+from fastnn.plan.cost.predict import fixed_rates
+from fastnn.plan.fusion.fuse import fuse
 from tests.nets import NETS, batch_for, make
 
 

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from fastnn._kernels.chain_table import row_of
+from fastnn.plan.recompute.chain_table import row_of
 
-from fastnn.plan.blocks import Block, blocks
-from fastnn.plan.chain import make_chain, schedule, solve
-from fastnn.plan.lives import Lives
-from fastnn.plan.options import Option, options, thresholds
+from fastnn.plan.recompute.blocks import Block, blocks
+from fastnn.plan.recompute.chain import make_chain, schedule, solve
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.options import Option, options, thresholds
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, UNIT, Forward, differentiate, random_problem
 

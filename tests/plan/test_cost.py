@@ -4,7 +4,7 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.plan.cost import START_SECONDS, STARTS_PER_STEP
+from fastnn.plan.cost.predict import START_SECONDS, STARTS_PER_STEP
 
 
 def _plan(units, batch=32):

@@ -5,12 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fastnn.plan.frontier import Archive, Point, frontier, worth_having
-from fastnn.plan.fuse import fuse
-from fastnn.plan.lives import Lives
-from fastnn.plan.memory import layout
-from fastnn.plan.problem import pose
-from fastnn.plan.replay import replay
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.memory.layout import layout
+from fastnn.plan.recompute.frontier import Archive, Point, frontier, worth_having
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import select
 from tests.plan.oracles import LiveSets, checkmate_seconds
 from tests.plan.random_graphs import random_graph

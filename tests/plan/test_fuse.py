@@ -8,7 +8,7 @@ from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, constant
 from fastnn.inference import inference_of
 from fastnn.ops.boundary import array_input
-from fastnn.plan.fuse import (
+from fastnn.plan.fusion.fuse import (
     EXACT,
     PARTS,
     batch_norm_add_relu,
@@ -23,7 +23,7 @@ from fastnn.plan.fuse import (
     sum_gradient,
     transposed_bias,
 )
-from fastnn.plan.fuse_spread import spread_gradient
+from fastnn.plan.fusion.spread import spread_gradient
 from fastnn.runtime.random import streams
 from tests.cases import CASES
 from tests.harness import run, same_bits, trace_case

@@ -7,7 +7,7 @@ import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, constant
 from fastnn.ops.boundary import array_input
-from fastnn.plan.fuse import parts_of_grad_input
+from fastnn.plan.fusion.fuse import parts_of_grad_input
 from fastnn.runtime.random import streams
 from tests.harness import run
 from tests.plan.random_graphs import _weight

@@ -7,9 +7,9 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan import build as building
-from fastnn.plan.frontier import frontier
-from fastnn.plan.fuse import fuse
-from fastnn.plan.problem import pose
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.recompute.frontier import frontier
+from fastnn.plan.recompute.problem import pose
 from fastnn.plan.select import select
 from tests.nets import NETS, batch_for, make
 from tests.plan.verify import verify

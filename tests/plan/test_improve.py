@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastnn.plan.edit import again_at
-from fastnn.plan.improve import OVERHEAD, Effort, _with_room, overshoot, reduce, refill
-from fastnn.plan.lives import Lives
+from fastnn.plan.recompute.edit import again_at
+from fastnn.plan.recompute.improve import OVERHEAD, Effort, _with_room, overshoot, reduce, refill
+from fastnn.plan.recompute.lives import Lives
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, UNIT, Forward, differentiate, random_problem
 from tests.plan.test_replay import random_schedule

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastnn as fn
-from fastnn.plan import memory
+from fastnn.plan.memory import layout as memory
 from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED
 from tests.cases import CASES
 from tests.harness import executor_of, make_plan, poison, run, same_bits, trace_case

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn.plan import packing
-from fastnn.plan.packing import most_at_once, pack
-from tests._kernels.test_first_fit import intervals
+from fastnn.plan.memory import packing
+from fastnn.plan.memory.packing import most_at_once, pack
+from tests.plan.test_first_fit import intervals
 
 BUFFERS = st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 30), st.integers(0, 12)),
                    max_size=30)

@@ -9,14 +9,14 @@ import pytest
 import fastnn as fn
 from fastnn import nn
 from fastnn.plan import build as building
-from fastnn.plan.edit import again_at
-from fastnn.plan.frontier import frontier
-from fastnn.plan.fuse import fuse
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import pose
-from fastnn.plan.replay import replay
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.recompute.edit import again_at
+from fastnn.plan.recompute.frontier import frontier
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.replay import replay
+from fastnn.plan.recompute.settle import settle, spare_at, turn
 from fastnn.plan.select import select
-from fastnn.plan.settle import settle, spare_at, turn
 from tests.harness import run, same_bits
 from tests.nets import NETS, batch_for, make
 from tests.plan.random_graphs import random_graph

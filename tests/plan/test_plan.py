@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import fastnn as fn
-from fastnn.plan.cost import STARTS_PER_STEP
+from fastnn.plan.cost.predict import STARTS_PER_STEP
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, constant, leaf
-from fastnn.plan.problem import pose
+from fastnn.plan.recompute.problem import pose
 from fastnn.plan.select import select
 from fastnn.runtime.random import streams
 

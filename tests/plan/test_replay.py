@@ -7,12 +7,12 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan import build as building
-from fastnn.plan.edit import Gap, again_at, forget, gaps_at
-from fastnn.plan.frontier import Point
-from fastnn.plan.fuse import fuse
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import pose
-from fastnn.plan.replay import replay
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.recompute.edit import Gap, again_at, forget, gaps_at
+from fastnn.plan.recompute.frontier import Point
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import select
 from tests.harness import run, same_bits
 from tests.nets import NETS, batch_for, make

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from fastnn.plan.frontier import frontier
-from fastnn.plan.improve import Effort, reduce
-from fastnn.plan.lives import Lives
-from fastnn.plan.settle import settle
-from fastnn.plan.windows import WHOLE, Windows, rows_of_tasks
+from fastnn.plan.recompute.frontier import frontier
+from fastnn.plan.recompute.improve import Effort, reduce
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.settle import settle
+from fastnn.plan.recompute.windows import WHOLE, Windows, rows_of_tasks
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, random_problem
 

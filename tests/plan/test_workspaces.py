@@ -9,11 +9,11 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan import build as building
-from fastnn.plan.cost import fixed_rates
-from fastnn.plan.frontier import Point, worth_having
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import Problem, pose
-from fastnn.plan.workspaces import LEAST, leaner
+from fastnn.plan.cost.predict import fixed_rates
+from fastnn.plan.recompute.frontier import Point, worth_having
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import Problem, pose
+from fastnn.plan.recompute.workspaces import LEAST, leaner
 from tests.plan.random_problems import UNIT, random_problem
 from tests.plan.verify import verify
 

@@ -78,7 +78,7 @@ def test_lines_that_a_test_must_run():
     assert found["(other is None)"].lines == range(14, 15)
 
 
-@pytest.mark.parametrize("name", ["plan/build.py", "plan/fuse_spread.py", "cli/doctor.py"])
+@pytest.mark.parametrize("name", ["plan/build.py", "plan/fusion/spread.py", "cli/doctor.py"])
 def test_every_mutant_is_another_program(name):
     path = Path(fastnn.__file__).parent / name
     source = path.read_bytes()

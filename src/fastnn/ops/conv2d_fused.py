@@ -1,4 +1,4 @@
-"""Convolutions with a batch norm beside them; only the plan makes them (plan/fuse.py).
+"""Convolutions with a batch norm beside them; only the plan makes them (plan/fusion/fuse.py).
 
 One by Winograd may read its input through a norm and a ReLU, and add up the statistics of the norm
 that reads its output; its input gradient may add up what the norm's gradient needs, and take in

@@ -16,18 +16,18 @@ from fastnn.plan.budget import (
     growth_bytes,
     running_bytes,
 )
-from fastnn.plan.cost import team_size
-from fastnn.plan.edit import again_at
-from fastnn.plan.frontier import frontier, known
-from fastnn.plan.fuse import fuse
-from fastnn.plan.lives import Lives
-from fastnn.plan.memory import Layout, layout
+from fastnn.plan.cost.predict import team_size
+from fastnn.plan.cost.rates import machine_rates
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.memory.layout import Layout, layout
 from fastnn.plan.plan import Plan
-from fastnn.plan.problem import Problem, Schedule, pose
-from fastnn.plan.rates import machine_rates
-from fastnn.plan.replay import replay
+from fastnn.plan.recompute.edit import again_at
+from fastnn.plan.recompute.frontier import frontier, known
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import Problem, Schedule, pose
+from fastnn.plan.recompute.replay import replay
+from fastnn.plan.recompute.settle import settle
 from fastnn.plan.select import Step, select
-from fastnn.plan.settle import settle
 from fastnn.runtime.process_memory import give_back, resident_bytes
 
 ATTEMPTS = 3  # at a plan that still fits once it is made

@@ -10,8 +10,8 @@ from fastnn.graph import Call, Graph, Tensor
 from fastnn.ops.function import PythonOp
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.budget import GROWTH, RUNNING, format_bytes
-from fastnn.plan.memory import Layout
-from fastnn.plan.rates import machine_rates
+from fastnn.plan.cost.rates import machine_rates
+from fastnn.plan.memory.layout import Layout
 from fastnn.plan.select import Step
 from fastnn.runtime.executor import Place, PlacedCall
 from fastnn.runtime.process_memory import give_back, resident_bytes

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import Problem, Schedule
 
 LEAST = 1 / 200  # of the peak, that a variant saves: less is not worth a plan
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from fastnn._kernels.chain_table import fill, row_of
+from fastnn.plan.recompute.chain_table import fill, row_of
 
 
 @pytest.mark.parametrize("seed", range(8))

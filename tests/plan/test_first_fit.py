@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from fastnn._kernels.first_fit import FirstFit
+from fastnn.plan.memory.first_fit import FirstFit
 
-from fastnn.plan.packing import most_at_once
+from fastnn.plan.memory.packing import most_at_once
 
 
 def intervals(seed, count=40, steps=60):

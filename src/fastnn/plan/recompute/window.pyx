@@ -8,9 +8,9 @@ from libc.stdint cimport int64_t, uint8_t
 
 import numpy
 
-from fastnn._kernels.held cimport (
+from fastnn.plan.recompute.hold_search cimport (
     AFTER, BYTES, COLUMNS, KIND, MAKES, NEEDS, OVER, PAUSE, STEP, WORKSPACE)
-from fastnn._kernels.lives cimport LEAF, Flow
+from fastnn.plan.recompute.flow cimport LEAF, Flow
 
 
 cdef class Window:

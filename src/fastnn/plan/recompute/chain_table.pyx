@@ -1,4 +1,4 @@
-"""The inner loops of the planner's dynamic programme over stretches of a chain (`plan.chain`)."""
+"""The inner loops of the dynamic programme over stretches of a chain (`plan.recompute.chain`)."""
 
 from libc.stdint cimport int16_t, int64_t
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastnn.graph import Graph, Leaf, Tensor
-from fastnn.plan.packing import pack
+from fastnn.plan.memory.packing import pack
 from fastnn.plan.select import Step
 from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED, stagger
 

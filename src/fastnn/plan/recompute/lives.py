@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from fastnn.plan.problem import Problem, Schedule
-from fastnn.plan.tables import Ints
+from fastnn.plan.recompute.problem import Problem, Schedule
+from fastnn.plan.recompute.tables import Ints
 
 
 class Lives:

@@ -1,6 +1,6 @@
 """Measure a machine's rates: miniatures of nets, each node timed, and the rates that fit best.
 
-    python -m fastnn.plan.calibrate 2
+    python -m fastnn.plan.cost.calibrate 2
 
 prints them as JSON. It is a process of its own, since a budget counts the memory that a process
 held at any time; `rates` starts it once on each machine.
@@ -23,9 +23,9 @@ from fastnn.graph import Graph, Node, Spec, Tensor, constant, leaf, storage_shap
 from fastnn.ops.batch_norm import batch_norm
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.linear import linear
-from fastnn.plan.cost import FIXED, START_SECONDS, amounts_of
-from fastnn.plan.fuse import fuse
-from fastnn.plan.memory import layout
+from fastnn.plan.cost.predict import FIXED, START_SECONDS, amounts_of
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.memory.layout import layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor

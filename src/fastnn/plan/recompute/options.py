@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fastnn.plan.blocks import Block
-from fastnn.plan.problem import Problem, Schedule, Task
+from fastnn.plan.recompute.blocks import Block
+from fastnn.plan.recompute.problem import Problem, Schedule, Task
 
 MOST_OPTIONS = 6
 

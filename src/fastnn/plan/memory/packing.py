@@ -12,8 +12,8 @@ from itertools import cycle
 
 import numpy as np
 
-from fastnn._kernels.first_fit import FirstFit
-from fastnn.plan.tables import Ints
+from fastnn.plan.memory.first_fit import FirstFit
+from fastnn.plan.recompute.tables import Ints
 
 SMALL = 512  # buffers below this share of all bytes come last, wherever there is room
 PATIENCE = 15  # changes in vain before another order is started from

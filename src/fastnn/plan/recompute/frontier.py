@@ -13,15 +13,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from fastnn.plan.blocks import blocks
-from fastnn.plan.chain import make_chain, schedule, solve
-from fastnn.plan.improve import Effort, reduce, refill
-from fastnn.plan.lives import Lives
-from fastnn.plan.options import thresholds
-from fastnn.plan.problem import Problem, Schedule
-from fastnn.plan.settle import settle
-from fastnn.plan.windows import Windows
-from fastnn.plan.workspaces import leaner
+from fastnn.plan.recompute.blocks import blocks
+from fastnn.plan.recompute.chain import make_chain, schedule, solve
+from fastnn.plan.recompute.improve import Effort, reduce, refill
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.options import thresholds
+from fastnn.plan.recompute.problem import Problem, Schedule
+from fastnn.plan.recompute.settle import settle
+from fastnn.plan.recompute.windows import Windows
+from fastnn.plan.recompute.workspaces import leaner
 
 # (number of blocks, their growth towards the front) of chains that are tried: few blocks have wider
 # choices, many finer ones. Of each, tables for limits up to the peak, and before that finer ones up

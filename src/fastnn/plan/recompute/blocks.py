@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fastnn.plan.problem import Problem
+from fastnn.plan.recompute.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._kernels.chain_table import fill, row_of
-from fastnn.plan.blocks import Block, uses
-from fastnn.plan.options import Option, options
-from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.recompute.blocks import Block, uses
+from fastnn.plan.recompute.chain_table import fill, row_of
+from fastnn.plan.recompute.options import Option, options
+from fastnn.plan.recompute.problem import Problem, Schedule
 
 SLOTS = 256  # the limits are multiples of the largest over this
 

@@ -18,7 +18,7 @@ from typing import Any
 from fastnn._kernels.dispatch import level
 from fastnn.files.read import read_json
 from fastnn.files.write import replacing
-from fastnn.plan.cost import CACHE, FIXED, Rates, fixed_rates
+from fastnn.plan.cost.predict import CACHE, FIXED, Rates, fixed_rates
 from fastnn.runtime.machine import processor
 from fastnn.version import VERSION
 
@@ -68,7 +68,7 @@ def _measure(threads: int, instructions: str) -> str:
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, "-m", "fastnn.plan.calibrate", str(threads)], capture_output=True,
+        [sys.executable, "-m", "fastnn.plan.cost.calibrate", str(threads)], capture_output=True,
         text=True, check=True, timeout=TIME_LIMIT, stdin=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": path, "FASTNN_ISA": instructions})
     return done.stdout

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._kernels.lives import Flow
+from fastnn.plan.recompute.flow import Flow
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 LEAF = -1  # what a view of a parameter or of the batch looks at

@@ -6,9 +6,9 @@ The backward pass begins after the first run of the last forward task. Other edi
 
 from __future__ import annotations
 
-from fastnn.plan.edit import again_at
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.recompute.edit import again_at
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import Problem, Schedule
 
 
 def turn(problem: Problem, schedule: Schedule) -> int:

@@ -35,14 +35,14 @@ from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer, NormMaxPool2d
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
 from fastnn.ops.reshape import Reshape
-from fastnn.plan.fuse_concat import (
+from fastnn.plan.fusion.concat import (
     by_winograd,
     joined_inputs,
     parts_as_they_are_read,
     parts_of_grad_input,
     parts_of_grad_weight,
 )
-from fastnn.plan.fuse_spread import spread_gradient
+from fastnn.plan.fusion.spread import spread_gradient
 
 LEAST_ROW = 16  # channels that are worth reading through a norm: one vector
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import Schedule
-from fastnn.plan.tables import Ints
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import Schedule
+from fastnn.plan.recompute.tables import Ints
 
 
 @dataclass(frozen=True)

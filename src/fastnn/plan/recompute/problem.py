@@ -17,11 +17,11 @@ from functools import cached_property
 import numpy as np
 
 from fastnn.graph import Graph, Leaf, Node, Tensor
-from fastnn.plan.cost import Rates, fixed_rates
-from fastnn.plan.memory import reserved_bytes
-from fastnn.plan.pins import dropped
+from fastnn.plan.cost.predict import Rates, fixed_rates
+from fastnn.plan.memory.layout import reserved_bytes
+from fastnn.plan.recompute.pins import dropped
+from fastnn.plan.recompute.tables import LEAF, Ints, Tables
 from fastnn.plan.select import Step, step_of
-from fastnn.plan.tables import LEAF, Ints, Tables
 
 Schedule = tuple[int, ...]
 

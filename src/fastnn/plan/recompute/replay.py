@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastnn.graph import Graph, Node, Tensor, same
-from fastnn.plan.problem import Problem, Schedule
+from fastnn.plan.recompute.problem import Problem, Schedule
 
 
 def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._kernels.held import Course
-from fastnn._kernels.window import Window
-from fastnn.plan.improve import Effort
-from fastnn.plan.lives import Lives
-from fastnn.plan.problem import Problem, Schedule
-from fastnn.plan.settle import turn
-from fastnn.plan.tables import Ints
+from fastnn.plan.recompute.hold_search import Course
+from fastnn.plan.recompute.improve import Effort
+from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.problem import Problem, Schedule
+from fastnn.plan.recompute.settle import turn
+from fastnn.plan.recompute.tables import Ints
+from fastnn.plan.recompute.window import Window
 
 WHOLE = 12  # values of a problem that one window is for
 SETS_A_STEP = 20  # sets of values that take as long as one simulated step

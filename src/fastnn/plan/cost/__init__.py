@@ -1,0 +1,1 @@
+"""Predict how long nodes take on this machine."""

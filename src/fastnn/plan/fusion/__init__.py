@@ -1,0 +1,1 @@
+"""Merge cheap operations into those beside them, by rewrites of the graph."""

@@ -1,0 +1,1 @@
+"""Find schedules that recompute values to hold fewer bytes."""
