@@ -7,7 +7,7 @@ from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.recompute.edit import forget
 from fastnn.plan.recompute.improve import overshoot
 from fastnn.plan.recompute.lives import Lives
-from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.select import select
 from tests.plan.random_graphs import random_graph
 from tests.plan.random_problems import random_problem
@@ -18,7 +18,7 @@ def _problem(seed):
     if seed % 2:
         return random_problem(seed)
     graph = fuse(random_graph(seed)[0])
-    return pose(graph, select(graph, 1))
+    return build_problem(graph, select(graph, 1))
 
 
 @pytest.mark.parametrize("seed", range(24))

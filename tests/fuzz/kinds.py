@@ -280,7 +280,7 @@ class RatesFile(Kind):
     errors = ()
 
     def __init__(self, folder: Path) -> None:
-        rates = {size: {name: 1.0 for name in FIXED} for size in ("alone", "team")}
+        rates = {size: {name: 1.0 for name in FIXED} for size in ("one_thread", "team")}
         super().__init__(folder, {"rates.json": json.dumps(rates).encode()}, mutate.change_json)
 
     def read(self, draw: random.Random) -> None:

@@ -9,7 +9,7 @@ from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.memory.layout import layout
 from fastnn.plan.recompute.frontier import Archive, Point, frontier, worth_having
 from fastnn.plan.recompute.lives import Lives
-from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import select
 from tests.plan.oracles import LiveSets, checkmate_seconds
@@ -76,7 +76,7 @@ def test_a_frontier_trades_time_for_bytes(name):
 @pytest.mark.parametrize("seed", range(12))
 def test_the_simulator_counts_as_the_layout_does(seed):
     graph = fuse(random_graph(seed)[0])
-    problem = pose(graph, select(graph, 1))
+    problem = build_problem(graph, select(graph, 1))
     rng = np.random.default_rng(seed)
     for edits in (0, 3, 20):
         schedule = random_schedule(problem, rng, edits)

@@ -9,7 +9,7 @@ import fastnn as fn
 from fastnn.plan import build as building
 from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.recompute.frontier import frontier
-from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.select import select
 from tests.nets import NETS, batch_for, make
 from tests.plan.verify import verify
@@ -41,7 +41,7 @@ def _train(name, threads=1):
 def test_the_same_hash_for_every_plan(name, monkeypatch):
     expected, step = _train(name)
     graph = fuse(step._compiled.graph)
-    points = frontier(pose(graph, select(graph, 1)))
+    points = frontier(build_problem(graph, select(graph, 1)))
     assert len(points) > 3
     for number, point in enumerate(points):
         with monkeypatch.context() as patch:

@@ -12,10 +12,10 @@ from fastnn.plan import build as building
 from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.recompute.edit import again_at
 from fastnn.plan.recompute.frontier import frontier
+from fastnn.plan.recompute.honour_drops import backward_start, honour_drops, spare_at
 from fastnn.plan.recompute.lives import Lives
-from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.recompute.replay import replay
-from fastnn.plan.recompute.settle import settle, spare_at, turn
 from fastnn.plan.select import select
 from tests.harness import run, same_bits
 from tests.nets import NETS, batch_for, make
@@ -43,13 +43,13 @@ def digest(model, name, steps=3):
 
 def problem_of(step):
     graph = fuse(step._compiled.graph)
-    return graph, pose(graph, select(graph, 1))
+    return graph, build_problem(graph, select(graph, 1))
 
 
 def crossing(problem, schedule):
     """Values that the backward pass finds held."""
     lives = Lives(problem, schedule)
-    start = turn(problem, schedule)
+    start = backward_start(problem, schedule)
     held = (lives.made < start) & (lives.last_read >= start)
     return set(lives.value[held].tolist())
 
@@ -284,14 +284,14 @@ def with_drops(problem, rng):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_settled_schedules_hold_no_dropped_value(seed):
+def test_schedules_that_honour_drops_hold_no_dropped_value(seed):
     rng = np.random.default_rng(seed)
     plain = [random_problem(seed), *(motif(seed) for motif in MOTIFS.values())]
     for problem in (with_drops(each, rng) for each in plain):
         for edits in (0, 3, 10, 30):
-            schedule = settle(problem, random_schedule(problem, rng, edits))
+            schedule = honour_drops(problem, random_schedule(problem, rng, edits))
             assert not crossing(problem, schedule) & problem.dropped
-            assert settle(problem, schedule) == schedule
+            assert honour_drops(problem, schedule) == schedule
             first = dict.fromkeys(schedule)
             assert list(first) == sorted(first) == list(range(len(problem.tasks)))
             for place in spare_at(problem, schedule):
@@ -326,9 +326,9 @@ def test_random_graphs_with_pins(seed):
             fn.plan.drop(node.outputs[0])
     fused = fuse(graph)
     try:
-        problem = pose(fused, select(fused, 1))
+        problem = build_problem(fused, select(fused, 1))
     except ValueError as error:  # the memory of a result
         pytest.skip(str(error))
-    schedule = settle(problem, problem.everything)
+    schedule = honour_drops(problem, problem.everything)
     assert again_at(schedule)
     assert same_bits(expected, run(replay(fused, problem, schedule), arrays, fused=False))

@@ -52,7 +52,7 @@ def test_the_table_that_is_printed(plan):
     live = [plan.layout.live_bytes(i) for i in range(count)]
     assert [i for i, row in enumerate(rows) if row.endswith("<- peak")] == [live.index(max(live))]
     assert [i for i, row in enumerate(rows) if "one thread" in row] == [4]
-    assert plan.alone == {4}
+    assert plan.single_threaded == {4}
     assert plan.recomputed == ("3:linear_grad_weight", "3:linear_grad_input")
 
 
@@ -64,7 +64,7 @@ def test_seconds_are_of_all_steps_and_of_a_teams_start(plan):
     rates = fn.plan.plan.machine_rates(2)
     nodes = sum(rates.node_seconds(step.node) for step in plan.steps)
     assert team.seconds == pytest.approx(nodes + STARTS_PER_STEP * 5e-6)
-    one = sum(rates.alone_seconds(step.node) for step in plan.steps)
+    one = sum(rates.single_thread_seconds(step.node) for step in plan.steps)
     assert replace(plan, threads=2).seconds == pytest.approx(one + STARTS_PER_STEP * 5e-6)
 
 

@@ -6,7 +6,7 @@ import pytest
 import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.graph import Graph, Spec, constant, leaf
-from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.select import select
 from fastnn.runtime.random import streams
 
@@ -18,7 +18,7 @@ def _may_run_again(build, shape, result=False):
     loss = fn.tanh(value).sum()
     results = [loss, *([value] if result else []), *gradients(loss, [x])]
     graph = Graph.trace([x], results, (), [loss])
-    problem = pose(graph, select(graph, 1))
+    problem = build_problem(graph, select(graph, 1))
     made = [tensor for node in graph.nodes for tensor in node.outputs]
     return dict(zip(made, problem.renewable, strict=True))[value]
 

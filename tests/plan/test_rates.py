@@ -35,7 +35,7 @@ def measured(monkeypatch):
     def measure(threads, instructions):
         calls.append((threads, instructions))
         some = {kind: rate * (1 + len(calls)) for kind, rate in FIXED.items()}
-        return json.dumps({"alone": some, "team": some})
+        return json.dumps({"one_thread": some, "team": some})
 
     monkeypatch.setattr(rates, "_measure", measure)
     return calls
@@ -51,7 +51,7 @@ def test_this_machine_is_measured_once(folder):
     found = rates.machine_rates(1)
     assert found != fixed_rates(1) and found.threads == 1
     assert len(list(folder.iterdir())) == 1
-    products = [found.alone[kind] for kind in FIXED if kind.endswith("products")]
+    products = [found.one_thread[kind] for kind in FIXED if kind.endswith("products")]
     assert all(1e-14 < rate < 1e-6 for rate in products)
     rates._rates.cache_clear()
     assert rates.machine_rates(1) == found
@@ -59,7 +59,7 @@ def test_this_machine_is_measured_once(folder):
 
 def test_what_is_kept_is_used(folder, measured):
     one, two = rates.machine_rates(1), rates.machine_rates(2)
-    assert [threads for threads, _ in measured] == [1, 2] and one.alone != two.alone
+    assert [threads for threads, _ in measured] == [1, 2] and one.one_thread != two.one_thread
     rates._rates.cache_clear()
     assert (rates.machine_rates(1), rates.machine_rates(2)) == (one, two)
     assert len(measured) == 2
@@ -83,15 +83,15 @@ def test_nothing_is_measured_without_a_budget(folder, measured):
 
 
 @pytest.mark.parametrize("text", [
-    "", "[]", "{", "[" * 100_000, '{"alone": 1, "team": 2}', '{"alone": {}, "team": {}}',
-    json.dumps({"alone": FIXED | {"call": -1.0}, "team": FIXED}),
-    json.dumps({"alone": FIXED | {"call": float("nan")}, "team": FIXED})])
+    "", "[]", "{", "[" * 100_000, '{"one_thread": 1, "team": 2}', '{"one_thread": {}, "team": {}}',
+    json.dumps({"one_thread": FIXED | {"call": -1.0}, "team": FIXED}),
+    json.dumps({"one_thread": FIXED | {"call": float("nan")}, "team": FIXED})])
 def test_a_file_that_says_nothing_is_made_anew(folder, measured, text):
     rates.machine_rates(1)
     (file,) = folder.iterdir()
     file.write_text(text)
     rates._rates.cache_clear()
-    assert rates.machine_rates(1).alone["products"] == 3 * FIXED["products"]
+    assert rates.machine_rates(1).one_thread["products"] == 3 * FIXED["products"]
     assert len(measured) == 2
 
 

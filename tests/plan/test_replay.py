@@ -11,7 +11,7 @@ from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.recompute.edit import Gap, again_at, forget, gaps_at
 from fastnn.plan.recompute.frontier import Point
 from fastnn.plan.recompute.lives import Lives
-from fastnn.plan.recompute.problem import pose
+from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import select
 from tests.harness import run, same_bits
@@ -51,7 +51,7 @@ def _train(name, choose, monkeypatch, steps=2):
 
 def _problem(step):
     graph = fuse(step._compiled.graph)
-    return pose(graph, select(graph, 1))
+    return build_problem(graph, select(graph, 1))
 
 
 def _check(name, schedule, monkeypatch, expected):
@@ -140,7 +140,7 @@ def test_random_graphs(seed):
     graph, arrays = random_graph(seed)
     expected = run(graph, arrays)
     fused = fuse(graph)
-    problem = pose(fused, select(fused, 1))
+    problem = build_problem(fused, select(fused, 1))
     rng = np.random.default_rng(seed)
     for edits in (3, 10, 40):
         again = replay(fused, problem, random_schedule(problem, rng, edits))
@@ -163,7 +163,7 @@ def test_statistics_and_user_functions_run_once():
     x = fn.graph.leaf("input", 0, fn.graph.Spec((4, 3)))
     loss = fn.tanh(fn.tanh(Count.apply(fn.tanh(x)))).sum()
     graph = fn.graph.Graph.trace([x], fn.autodiff.gradients(loss, [x]), (), [loss])
-    problem = pose(graph, select(graph, 1))
+    problem = build_problem(graph, select(graph, 1))
     schedule = random_schedule(problem, np.random.default_rng(0), 30)
     assert again_at(schedule)
     run(replay(graph, problem, schedule), [np.ones((4, 3), np.float32)], fused=False)
@@ -171,7 +171,7 @@ def test_statistics_and_user_functions_run_once():
     model = make("residual")
     step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters()))
     nodes = [node for node in fuse(step.plan((64, 2, 8, 8)).graph).nodes]
-    problem = pose(step.plan((64, 2, 8, 8)).graph, step.plan((64, 2, 8, 8)).steps)
+    problem = build_problem(step.plan((64, 2, 8, 8)).graph, step.plan((64, 2, 8, 8)).steps)
     statistics = [task for task, node in zip(problem.tasks, nodes, strict=True)
                   if node.op.name == "batch_norm_stats"]
     assert len(statistics) == 4 and not any(task.again for task in statistics)

@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 
 from fastnn.plan.recompute.frontier import frontier
+from fastnn.plan.recompute.honour_drops import honour_drops
 from fastnn.plan.recompute.improve import Effort, reduce
 from fastnn.plan.recompute.lives import Lives
-from fastnn.plan.recompute.settle import settle
 from fastnn.plan.recompute.windows import WHOLE, Windows, rows_of_tasks
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, random_problem
@@ -21,7 +21,7 @@ def test_one_window_alone_finds_the_optimum(name):
     """From keeping everything, which is above every limit, without any other move."""
     problem = MOTIFS[name](1)
     windows, oracle = Windows(problem, WHOLE), LiveSets(problem)
-    everything = settle(problem, problem.everything)
+    everything = honour_drops(problem, problem.everything)
     least, most = oracle.least_bytes(), Lives(problem, everything).peak
     for limit in (least, (least + most) // 2, most):
         found = windows.tighten(everything, limit, Effort(ENOUGH))
@@ -36,7 +36,7 @@ def test_many_windows_stay_within_the_limit_and_lose_nothing(seed):
     problem = random_problem(seed, 30)
     assert len(rows_of_tasks(problem, 8)) > 1
     points = frontier(problem)
-    everything = settle(problem, problem.everything)
+    everything = honour_drops(problem, problem.everything)
     limit = (points[0].bytes + points[-1].bytes) // 2
     start = reduce(problem, everything, limit, Effort(ENOUGH))
     assert start is not None
@@ -48,7 +48,7 @@ def test_many_windows_stay_within_the_limit_and_lose_nothing(seed):
 
 def test_no_window_finds_room_that_is_not_there():
     problem = random_problem(0, 30)
-    start = settle(problem, problem.everything)
+    start = honour_drops(problem, problem.everything)
     assert Windows(problem, 8).tighten(start, 1, Effort(ENOUGH)) is None
 
 

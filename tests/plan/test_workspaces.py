@@ -12,8 +12,8 @@ from fastnn.plan import build as building
 from fastnn.plan.cost.predict import fixed_rates
 from fastnn.plan.recompute.frontier import Point, worth_having
 from fastnn.plan.recompute.lives import Lives
-from fastnn.plan.recompute.problem import Problem, pose
-from fastnn.plan.recompute.workspaces import LEAST, leaner
+from fastnn.plan.recompute.problem import Problem, build_problem
+from fastnn.plan.recompute.workspaces import LEAST, single_thread_variants
 from tests.plan.random_problems import UNIT, random_problem
 from tests.plan.verify import verify
 
@@ -45,17 +45,18 @@ def test_no_other_steps_reach_a_peak_in_less_time(seed):
         Point(int((used - spare * np.isin(np.arange(used.size), steps)).max()),
               problem.seconds(schedule) + sum(slower[list(steps)]), schedule, frozenset(steps))
         for steps in every)
-    found = list(leaner(problem, schedule, math.inf))
-    enough = [p for p in best if p.alone and p.bytes <= (1 - LEAST) * used.max()]
+    found = list(single_thread_variants(problem, schedule, math.inf))
+    enough = [p for p in best if p.single_threaded and p.bytes <= (1 - LEAST) * used.max()]
     assert len(found) == min(3, len(enough)), f"seed {seed}"
     for peak, seconds, alone in found:
         same = [point for point in enough if point.bytes == peak]
         assert same and seconds == pytest.approx(same[0].seconds), f"seed {seed}"
-        assert alone == same[0].alone
+        assert alone == same[0].single_threaded
     if enough:
         assert found[-1][0] == enough[0].bytes and found[0][0] == enough[-1].bytes
         middle = (found[0][1] + found[-1][1]) / 2
-        assert all(seconds < middle for _, seconds, _ in leaner(problem, schedule, middle))
+        fast = single_thread_variants(problem, schedule, middle)
+        assert all(seconds < middle for _, seconds, _ in fast)
 
 
 def _step():
@@ -80,18 +81,19 @@ def test_steps_on_one_thread_take_less_and_leave_the_same_bits(monkeypatch):
     model, step = _step()
     expected = _trained(step, model)
     whole = step._compiled.plan
-    problem = pose(whole.graph, whole.steps, fixed_rates(THREADS))
-    variants = list(leaner(problem, problem.everything, math.inf))
+    problem = build_problem(whole.graph, whole.steps, fixed_rates(THREADS))
+    variants = list(single_thread_variants(problem, problem.everything, math.inf))
     assert variants
     for peak, _, alone in variants:
         with monkeypatch.context() as patch:
             patch.setattr(building.Planner, "whole", property(
-                lambda planner, a=alone: planner.lay_out(planner.problem.everything, alone=a)))
+                lambda planner, a=alone: planner.lay_out(
+                    planner.problem.everything, single_threaded=a)))
             model, step = _step()
             assert _trained(step, model) == expected
         plan = step._compiled.plan
         verify(plan)
-        assert plan.alone == alone
+        assert plan.single_threaded == alone
         assert plan.layout.arena_bytes < whole.layout.arena_bytes
         assert max(plan.layout.live_bytes(i) for i in range(len(plan.steps))) <= peak
         assert str(plan).count("  one thread") == len(alone)

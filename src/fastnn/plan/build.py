@@ -22,11 +22,11 @@ from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.memory.layout import Layout, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.recompute.edit import again_at
-from fastnn.plan.recompute.frontier import frontier, known
+from fastnn.plan.recompute.frontier import frontier, interned
+from fastnn.plan.recompute.honour_drops import honour_drops
 from fastnn.plan.recompute.lives import Lives
-from fastnn.plan.recompute.problem import Problem, Schedule, pose
+from fastnn.plan.recompute.problem import Problem, Schedule, build_problem
 from fastnn.plan.recompute.replay import replay
-from fastnn.plan.recompute.settle import settle
 from fastnn.plan.select import Step, select
 from fastnn.runtime.process_memory import give_back, resident_bytes
 
@@ -58,30 +58,30 @@ class Planner:
     @cached_property
     def problem(self) -> Problem:
         """The graph as tasks with bytes and seconds."""
-        return known(pose(self.graph, self.steps, machine_rates(self.threads)))
+        return interned(build_problem(self.graph, self.steps, machine_rates(self.threads)))
 
     def lay_out(
-        self, schedule: Schedule, room: int | None = None, alone: Container[int] = ()
+        self, schedule: Schedule, room: int | None = None, single_threaded: Container[int] = ()
     ) -> Planned:
         """A schedule with kernels and places, if possible in so many bytes.
 
-        alone: steps that have one thread.
+        single_threaded: steps that have one thread.
         """
-        return self._lay_out(self.problem, schedule, room, alone)
+        return self._lay_out(self.problem, schedule, room, single_threaded)
 
     def _lay_out(
         self, problem: Problem, schedule: Schedule, room: int | None = None,
-        alone: Container[int] = ()
+        single_threaded: Container[int] = ()
     ) -> Planned:
         graph = replay(self.graph, problem, schedule)
-        steps = select(graph, self.threads, alone)
+        steps = select(graph, self.threads, single_threaded)
         return Planned(graph, steps, layout(graph, steps, room), tuple(again_at(schedule)))
 
     @cached_property
     def whole(self) -> Planned:
         """The plan that keeps every value that may be kept; no machine's rates are asked for."""
-        problem = pose(self.graph, self.steps)
-        return self._lay_out(problem, settle(problem, problem.everything))
+        problem = build_problem(self.graph, self.steps)
+        return self._lay_out(problem, honour_drops(problem, problem.everything))
 
     def fastest(self, arena_bytes: int) -> Planned | None:
         """The fastest plan whose arena has at most so many bytes.
@@ -90,7 +90,7 @@ class Planner:
         """
         points = [p for p in frontier(self.problem) if p.bytes <= arena_bytes]
         for point in reversed(points):
-            planned = self.lay_out(point.schedule, arena_bytes, point.alone)
+            planned = self.lay_out(point.schedule, arena_bytes, point.single_threaded)
             if planned.layout.arena_bytes <= arena_bytes:
                 return planned
             del planned  # not beside the next one
@@ -98,7 +98,7 @@ class Planner:
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
         """The fastest plan whose arena has room, also after what planning it has taken."""
-        whole = Lives(self.problem, settle(self.problem, self.problem.everything))
+        whole = Lives(self.problem, honour_drops(self.problem, self.problem.everything))
         space = room()
         if whole.peak <= space and self.whole.layout.arena_bytes <= space:
             return self.whole
@@ -128,11 +128,11 @@ class Planner:
         """(bytes of the arena, seconds of a step) of the frontier, from the least memory."""
         found: list[tuple[int, float]] = []
         for point in reversed(frontier(self.problem)):
-            planned = self.lay_out(point.schedule, point.bytes, point.alone)
+            planned = self.lay_out(point.schedule, point.bytes, point.single_threaded)
             size = planned.layout.arena_bytes
             if not found or size < found[-1][0]:
                 rates = machine_rates(self.threads)
-                found.append((size, rates.seconds(planned.graph.nodes, point.alone)))
+                found.append((size, rates.seconds(planned.graph.nodes, point.single_threaded)))
         return found[::-1]
 
     @cached_property
@@ -142,7 +142,7 @@ class Planner:
         for point in frontier(self.problem):
             if point.bytes >= best:
                 break
-            planned = self.lay_out(point.schedule, point.bytes, point.alone)
+            planned = self.lay_out(point.schedule, point.bytes, point.single_threaded)
             best = min(best, planned.layout.arena_bytes)
         return best
 

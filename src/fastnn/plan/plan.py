@@ -47,7 +47,7 @@ class Plan:
         return tuple(f"{node.scope}:{node.op.name}" for node in nodes)
 
     @property
-    def alone(self) -> frozenset[int]:
+    def single_threaded(self) -> frozenset[int]:
         """Positions of the steps that have one thread of several, for a smaller workspace."""
         return frozenset(i for i, step in enumerate(self.steps) if step.threads < self.threads)
 
@@ -76,7 +76,8 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Predicted time of one step on this machine; the first prediction measures its rates."""
-        return machine_rates(self.threads).seconds((step.node for step in self.steps), self.alone)
+        nodes = (step.node for step in self.steps)
+        return machine_rates(self.threads).seconds(nodes, self.single_threaded)
 
     def place(self, tensor: Tensor) -> Place:
         """Where a tensor lies."""

@@ -42,7 +42,7 @@ def step_of(node: Node, threads: int) -> Step:
     return Step(node, calls, tuple(_scratch(call, threads) for call in calls), threads)
 
 
-def select(graph: Graph, threads: int, alone: Container[int] = ()) -> tuple[Step, ...]:
-    """One step for each node; alone: positions of those that have one thread."""
-    return tuple(step_of(node, 1 if position in alone else threads)
+def select(graph: Graph, threads: int, single_threaded: Container[int] = ()) -> tuple[Step, ...]:
+    """One step for each node; single_threaded: positions of those that have one thread."""
+    return tuple(step_of(node, 1 if position in single_threaded else threads)
                  for position, node in enumerate(graph.nodes))

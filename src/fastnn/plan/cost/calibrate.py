@@ -176,17 +176,18 @@ def fit(measured: Sequence[tuple[Node, float]], prior: Mapping[str, float]) -> d
 
 
 def calibrate(threads: int) -> dict[str, Mapping[str, float]]:
-    """{"alone", "team"}: the rates of one thread and of so many.
+    """{"one_thread", "team"}: the rates of one thread and of so many.
 
     A team's are expected to be as many times cheaper as its nodes are faster, and a call to cost
     what starting a team does.
     """
     todo = {size: [miniature(*each, size) for each in MINIATURES] for size in {1, threads}}
     measured = {size: times(each) for size, each in todo.items()}
-    alone = fit(measured[1], FIXED)
+    one_thread = fit(measured[1], FIXED)
     if threads == 1:
-        return {"alone": alone, "team": alone}
-    return {"alone": alone, "team": fit(measured[threads], alone | {"call": START_SECONDS})}
+        return {"one_thread": one_thread, "team": one_thread}
+    team = fit(measured[threads], one_thread | {"call": START_SECONDS})
+    return {"one_thread": one_thread, "team": team}
 
 
 if __name__ == "__main__":

@@ -26,29 +26,32 @@ class Rates:
     """
 
     threads: int
-    alone: Mapping[str, float]
+    one_thread: Mapping[str, float]
     team: Mapping[str, float]
 
     def node_seconds(self, node: Node) -> float:
         """Time of one node; it is shared where that is faster.
 
-        With k = what a call costs a team, a node that takes t alone and w shared takes
+        With k = what a call costs a team, a node that takes t on one thread and w shared takes
         min(t, w + k): nothing jumps as t grows, and what a team saves only grows with t.
         """
         if node.op.view_of(node) is not None:
             return 0.0
         amounts = amounts_of(node)
-        return min(_total(amounts, self.alone), _total(amounts, self.team))
+        return min(_total(amounts, self.one_thread), _total(amounts, self.team))
 
-    def alone_seconds(self, node: Node) -> float:
+    def single_thread_seconds(self, node: Node) -> float:
         """Time of one node on one thread."""
-        return 0.0 if node.op.view_of(node) is not None else _total(amounts_of(node), self.alone)
+        if node.op.view_of(node) is not None:
+            return 0.0
+        return _total(amounts_of(node), self.one_thread)
 
-    def seconds(self, nodes: Iterable[Node], alone: Container[int] = ()) -> float:
-        """Time of a step; alone: positions of nodes that have one thread."""
+    def seconds(self, nodes: Iterable[Node], single_threaded: Container[int] = ()) -> float:
+        """Time of a step; single_threaded: positions of nodes that have one thread."""
         starts = 0.0 if self.threads == 1 else STARTS_PER_STEP * START_SECONDS
         return starts + sum(
-            self.alone_seconds(node) if position in alone else self.node_seconds(node)
+            self.single_thread_seconds(node) if position in single_threaded
+            else self.node_seconds(node)
             for position, node in enumerate(nodes))
 
 

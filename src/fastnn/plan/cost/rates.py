@@ -78,9 +78,10 @@ def _read(path: Path, threads: int) -> Rates | None:
     """The rates in a file; None if there are none."""
     try:
         content: Any = read_json(path, MOST_BYTES)
-        alone, team = ({kind: float(content[size][kind]) for kind in FIXED}
-                       for size in ("alone", "team"))
+        one_thread, team = ({kind: float(content[size][kind]) for kind in FIXED}
+                            for size in ("one_thread", "team"))
     except (OSError, ValueError, TypeError, LookupError):
         return None
-    sound = all(math.isfinite(rate) and rate >= 0 for rate in (*alone.values(), *team.values()))
-    return Rates(threads, alone, team) if sound else None
+    sound = all(math.isfinite(rate) and rate >= 0
+                for rate in (*one_thread.values(), *team.values()))
+    return Rates(threads, one_thread, team) if sound else None

@@ -15,13 +15,13 @@ import numpy as np
 
 from fastnn.plan.recompute.blocks import blocks
 from fastnn.plan.recompute.chain import make_chain, schedule, solve
+from fastnn.plan.recompute.honour_drops import honour_drops
 from fastnn.plan.recompute.improve import Effort, reduce, refill
 from fastnn.plan.recompute.lives import Lives
 from fastnn.plan.recompute.options import thresholds
 from fastnn.plan.recompute.problem import Problem, Schedule
-from fastnn.plan.recompute.settle import settle
 from fastnn.plan.recompute.windows import Windows
-from fastnn.plan.recompute.workspaces import leaner
+from fastnn.plan.recompute.workspaces import single_thread_variants
 
 # (number of blocks, their growth towards the front) of chains that are tried: few blocks have wider
 # choices, many finer ones. Of each, tables for limits up to the peak, and before that finer ones up
@@ -40,13 +40,13 @@ EFFORT = 4_000_000
 class Point:
     """A schedule with its peak (bytes in use, before packing) and time.
 
-    alone: its steps that have one thread, for a smaller workspace.
+    single_threaded: its steps that have one thread, for a smaller workspace.
     """
 
     bytes: int
     seconds: float
     schedule: Schedule
-    alone: frozenset[int] = frozenset()
+    single_threaded: frozenset[int] = frozenset()
 
 
 def worth_having(points: Iterable[Point]) -> list[Point]:
@@ -92,7 +92,7 @@ class Archive:
 
 
 @lru_cache(maxsize=4)
-def known(problem: Problem) -> Problem:
+def interned(problem: Problem) -> Problem:
     """The first problem like this one: a net traced again needs no second in memory."""
     return problem
 
@@ -101,10 +101,10 @@ def known(problem: Problem) -> Problem:
 def frontier(problem: Problem) -> tuple[Point, ...]:
     """The schedules found, from the least memory to the least time."""
     archive = Archive(problem)
-    whole = archive.add(settle(problem, problem.everything))
+    whole = archive.add(honour_drops(problem, problem.everything))
     effort = Effort(EFFORT)
     for rough in thresholds(problem, THRESHOLDS):
-        order = settle(problem, rough)
+        order = honour_drops(problem, rough)
         effort.spend(len(order))
         archive.add(order)
     _from_chains(problem, archive, whole.bytes, effort)
@@ -120,9 +120,10 @@ def _with_leaner(problem: Problem, points: list[Point]) -> list[Point]:
     """The points with what smaller workspaces add between each and the next smaller one."""
     longest = [math.inf, *(point.seconds for point in points[:-1])]
     return worth_having([*points, *(
-        Point(peak, seconds, point.schedule, alone)
+        Point(peak, seconds, point.schedule, single_threaded)
         for point, limit in zip(points, longest, strict=True)
-        for peak, seconds, alone in leaner(problem, point.schedule, limit))])
+        for peak, seconds, single_threaded
+        in single_thread_variants(problem, point.schedule, limit))])
 
 
 def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -> None:
@@ -147,7 +148,7 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             most_tried = max(4, effort.steps // (25 * len(problem.tasks)))
             tried = np.linspace(0, len(limits) - 1, min(len(limits), most_tried)).round()
             for limit in (limits[int(place)] for place in tried):
-                order = settle(problem, Lives(problem, schedule(problem, table, limit))
+                order = honour_drops(problem, Lives(problem, schedule(problem, table, limit))
                                .pruned().schedule)
                 effort.spend(len(order))
                 archive.add(order)

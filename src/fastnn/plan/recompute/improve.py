@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastnn.plan.recompute.edit import Gap, forget, gaps_at, keep
+from fastnn.plan.recompute.honour_drops import spare_at
 from fastnn.plan.recompute.lives import Lives
 from fastnn.plan.recompute.problem import Problem, Schedule
-from fastnn.plan.recompute.settle import spare_at
 
 OVERHEAD = 300
 TRIED = 3  # moves simulated before the best of them is made

@@ -112,7 +112,7 @@ class Problem:
         return float(first.sum() + (second * (count - 1)).sum())
 
 
-def pose(graph: Graph, steps: Sequence[Step], rates: Rates = ONE_THREAD) -> Problem:
+def build_problem(graph: Graph, steps: Sequence[Step], rates: Rates = ONE_THREAD) -> Problem:
     """The problem that a graph with its kernels is, with a machine's rates for so many threads.
 
     Raises ValueError for a value that was to be dropped and cannot be.
@@ -152,7 +152,7 @@ def _task(step: Step, number: Mapping[Tensor, int], rates: Rates) -> Task:
         over=tuple(number[node.inputs[i]] for i in node.op.overwrites(node)
                    if node.inputs[i] in number),
         spare=max(spare, 0),
-        slower=rates.alone_seconds(node) - seconds if spare > 0 else 0.0)
+        slower=rates.single_thread_seconds(node) - seconds if spare > 0 else 0.0)
 
 
 def _with_second(

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastnn.plan.recompute.hold_search import Course
+from fastnn.plan.recompute.honour_drops import backward_start
 from fastnn.plan.recompute.improve import Effort
 from fastnn.plan.recompute.lives import Lives
 from fastnn.plan.recompute.problem import Problem, Schedule
-from fastnn.plan.recompute.settle import turn
 from fastnn.plan.recompute.tables import Ints
 from fastnn.plan.recompute.window import Window
 
@@ -96,7 +96,7 @@ def _through(
     """The schedule with the best runs of some tasks; None if it has them already."""
     problem, tables = lives.problem, lives.problem.tables
     window = Window(tables.flow, lives.order, tasks, tables.dropped,
-                    turn(problem, lives.schedule) - 1)
+                    backward_start(problem, lives.schedule) - 1)
     effort.spend(lives.steps)
     effort.steps -= (len(window.moments) << len(window.sizes)) // SETS_A_STEP
     fits = lives.peak <= limit

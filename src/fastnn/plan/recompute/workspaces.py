@@ -16,7 +16,7 @@ from fastnn.plan.recompute.problem import Problem, Schedule
 LEAST = 1 / 200  # of the peak, that a variant saves: less is not worth a plan
 
 
-def leaner(
+def single_thread_variants(
     problem: Problem, schedule: Schedule, longest: float
 ) -> Iterator[tuple[int, float, frozenset[int]]]:
     """(peak, seconds, steps that have one thread) of three variants of a schedule at most.

@@ -11,7 +11,7 @@ from fastnn.plan.recompute.lives import Lives
 from fastnn.plan.recompute.problem import Problem, Schedule
 
 
-def turn(problem: Problem, schedule: Schedule) -> int:
+def backward_start(problem: Problem, schedule: Schedule) -> int:
     """The position at which the backward pass begins."""
     return schedule.index(problem.forward - 1) + 1 if problem.forward else 0
 
@@ -20,7 +20,7 @@ def spare_at(problem: Problem, schedule: Schedule) -> list[int]:
     """Positions of second runs that may be given up: not those that make a dropped value anew."""
     if not problem.dropped:
         return again_at(schedule)
-    start = turn(problem, schedule)
+    start = backward_start(problem, schedule)
     needed: set[int] = set()
     result = []
     for position in again_at(schedule):
@@ -33,14 +33,14 @@ def spare_at(problem: Problem, schedule: Schedule) -> list[int]:
     return result
 
 
-def settle(problem: Problem, schedule: Schedule) -> Schedule:
+def honour_drops(problem: Problem, schedule: Schedule) -> Schedule:
     """The schedule with every dropped value made again where the backward pass first reads it.
 
     What that needs is read where it is, or made again if it is dropped too.
     """
     if not problem.dropped:
         return schedule
-    start = turn(problem, schedule)
+    start = backward_start(problem, schedule)
     gone = set(problem.dropped)
     order = list(schedule[:start])
     for number in schedule[start:]:
