@@ -233,3 +233,28 @@ def test_one_cycle_by_default_is_pytorchs() -> None:
     assert found[0] == pytest.approx((1 / 25, 0.95)) and found[5] == pytest.approx((1.0, 0.85))
     assert found[1][0] == pytest.approx(1 / 25 + 24 / 25 * (1 - math.cos(math.pi / 5)) / 2)
     assert found[19] == pytest.approx((1 / 25 / 1e4, 0.95))
+
+
+def test_a_state_brings_its_base_rates() -> None:
+    first, second = sgd(0.25), sgd(1.0)
+    schedule, again = optim.StepLR(first, 2), optim.StepLR(second, 2)
+    again.load_state_dict(schedule.state_dict())
+    again.restart()
+    assert second.lr == 0.25 and again.base_lrs == [0.25]
+
+
+def test_a_schedule_needs_an_optimizer_and_rising_milestones() -> None:
+    with pytest.raises(TypeError, match="optimizer"):
+        optim.StepLR("sgd", 3)  # type: ignore[arg-type]
+    optimizer = sgd()
+    parts = [optim.ExponentialLR(optimizer, 0.9) for _ in range(3)]
+    with pytest.raises(ValueError, match="milestones"):
+        optim.SequentialLR(optimizer, parts, [5, 2])
+
+
+def test_a_state_is_a_mapping_and_parameters_are_no_pairs() -> None:
+    with pytest.raises(TypeError, match="the state"):
+        sgd().load_state_dict(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="takes parameters, got") as caught:
+        optim.SGD([("name", 3)], lr=0.1)
+    assert "named_parameters" not in str(caught.value)

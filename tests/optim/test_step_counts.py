@@ -159,7 +159,7 @@ def test_steps_are_counted_by_group_and_parameter():
     step = fn.TrainStep(model, output, optimizer)
     step(np.ones((1, 3), np.float32), NO_TARGET[:1])
     step(np.full((2, 3), 0.5, np.float32), NO_TARGET)
-    assert optimizer.state_dict()["steps"] == [1, 2]
+    assert optimizer.state_dict()["steps"] == [1, 2] and optimizer.steps == 2
     assert model.b.data[0] == pytest.approx(2 - 0.125) and model.a.data[0] == pytest.approx(1)
 
 
