@@ -77,6 +77,18 @@ def test_an_outline_is_of_what_is_loaded(tmp_path, write):
     assert found.peak_bytes >= found.bytes + CHECKING * data.train[0].size
 
 
+def test_an_idx_file_of_floats_is_turned_where_it_lies(tmp_path):
+    idx(tmp_path)
+    values = np.arange(24, dtype=">f4").reshape(12, 2, 1)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(
+        struct.pack(">HBBIII", 0, 13, 3, 12, 2, 1) + values.tobytes()))
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(
+        struct.pack(">HBBIII", 0, 13, 3, 3, 2, 1) + values[:3].tobytes()))
+    data = load(tmp_path)
+    assert np.array_equal(data.train[0], values[:, np.newaxis]) and data.train[0].dtype.isnative
+    assert repr(outline(tmp_path).data) == repr(data)
+
+
 def test_the_shipped_data():
     assert repr(outline("fashion-mnist-small").data).startswith("Dataset(train=(5000, 1, 28, 28)")
 

@@ -67,13 +67,18 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
         shape, dtype = _read_header(stream, path, limit)
         values = np.empty(shape, dtype)
         _fill(values, stream, path)
-    return values if dtype.isnative else values.astype(dtype.newbyteorder("="))
+    return values if dtype.isnative else values.byteswap(inplace=True).view(_native(dtype))
 
 
 def _outline_idx(path: Path) -> Array:
     """What `read_idx` returns, as zeros that take no memory."""
     with _opened(path) as (stream, limit):
-        return stand_in(*_read_header(stream, path, limit))
+        shape, dtype = _read_header(stream, path, limit)
+    return stand_in(shape, _native(dtype))
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype.newbyteorder("=")
 
 
 @contextmanager
