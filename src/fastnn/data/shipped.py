@@ -7,6 +7,7 @@ from fastnn.data.dataset import Dataset
 from fastnn.data.npz import load_npz, outline_npz
 from fastnn.data.outline import Outline
 
+SOURCE = "fashion-mnist-small (shipped with fastnn)"
 FILE = Path(__file__).with_name("fashion_mnist_small.npz")
 
 
@@ -23,9 +24,9 @@ def load_fashion_mnist_small() -> Dataset:
         >>> load_fashion_mnist_small().train[0].shape
         (5000, 1, 28, 28)
     """
-    return replace(load_npz(FILE), source="fashion-mnist-small (shipped with fastnn)")
+    return replace(load_npz(FILE), source=SOURCE)
 
 
 def outline_fashion_mnist_small() -> Outline:
     """What `load_fashion_mnist_small` returns and takes."""
-    return outline_npz(FILE)
+    return Outline(replace(outline_npz(FILE).data, source=SOURCE))

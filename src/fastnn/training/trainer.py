@@ -15,6 +15,7 @@ from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer, check_optimizer
 from fastnn.optim.scheduler import LRScheduler
+from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.runtime.random import get_rng_state
 from fastnn.runtime.turns import Alone, turn
 from fastnn.step import TrainStep
@@ -182,6 +183,7 @@ class Trainer:
         """Make all plans under a budget, so that a refusal comes before the first step."""
         if self.train_step.look() is None:
             return
+        keep_no_large_blocks()  # glibc does after it has freed some, as pictures are decoded
         arrays = as_inputs(x, "x"), as_inputs(y, "y")  # copies count while plans are made
         first = specs_of(arrays)
         others = [specs for specs in getattr(training, "specs", ()) if specs != first]
