@@ -35,3 +35,20 @@ def test_data_are_aligned(tmp_path: Path, name: str) -> None:
     assert length % 8 == 0 and len(content) == 8 + length + 12
     assert length < 8 + len(json.dumps({name: {"dtype": "F32", "shape": [3], "data_offsets":
                                                [0, 12]}}, separators=(",", ":")))
+
+
+def test_a_header_that_is_too_large_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most that the format holds may be written."""
+    arrays, path = {"x": np.ones(3, np.float32)}, tmp_path / "w.safetensors"
+    write_arrays(path, arrays)
+    length = struct.unpack("<Q", path.read_bytes()[:8])[0]
+    path.unlink()
+    monkeypatch.setattr("fastnn.training.files.MOST_HEADER_BYTES", length - 1)
+    with pytest.raises(ValueError, match=f"take {length} bytes, the format holds {length - 1}"):
+        write_arrays(path, arrays)
+    assert not path.exists()
+    monkeypatch.setattr("fastnn.training.files.MOST_HEADER_BYTES", length)
+    write_arrays(path, arrays)
+    assert path.exists()

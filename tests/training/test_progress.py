@@ -1,6 +1,7 @@
 """What the progress bar says, and when: to the word, by a clock of the test's own."""
 
 import io
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -109,3 +110,65 @@ def test_a_live_bar_moves_ten_times_a_second(
     (7325, "2:02:05")])
 def test_durations(seconds: float, text: str) -> None:
     assert progress.duration(seconds) == text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "70"), ("LINES", "30")):
+        monkeypatch.setenv(name, value)
+    return Terminal()
+
+
+def test_the_bar_that_people_see(clock: SimpleNamespace, terminal: Terminal) -> None:
+    """The epoch, a bar, how many batches, figures; it leaves no trace, and long lines are whole."""
+    bar = ProgressBar(terminal)
+    bar.on_fit_begin(training(0, 0))
+    clock.now = 1002.0
+    bar.on_batch_end(training(0, 2))
+    bar._bar.refresh()
+    words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    assert "epoch 1/3" in words and " 2/10 " in words and "loss 0.5000" in words
+    assert re.search(r" [━╸╺ ]{24} ", words), words
+    record = {"epoch": 1, "loss": 0.5, "accuracy": 0.25, "validation_loss": 0.5,
+              "validation_accuracy": 0.25, "seconds": 75.0}
+    trainer: Any = SimpleNamespace(history=[record], epochs=3)
+    bar.on_epoch_end(trainer)
+    assert ("epoch 1/3  training: loss 0.5000  accuracy 0.2500   "
+            "validation: loss 0.5000  accuracy 0.2500   1:15\n") in terminal.getvalue()
+    shown = len(terminal.getvalue())
+    bar.close()
+    assert terminal.getvalue()[shown:].endswith("\x1b[1A\x1b[2K")  # up, and the line erased
+
+
+def test_lines_go_to_standard_output_at_once_every_five_seconds(
+    clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stream(io.StringIO):
+        flushed = ""
+
+        def flush(self) -> None:
+            self.flushed = self.getvalue()
+
+    stream = Stream()
+    monkeypatch.setattr("sys.stdout", stream)
+    bar = ProgressBar()
+    bar.on_fit_begin(training(0, 0))
+    for clock.now in (1004.9, 1005.0):
+        bar.on_batch_end(training(0, 2))
+    assert stream.flushed.count("\n") == 1 and "epoch 1/3  batch 2/10" in stream.flushed
+
+
+def test_the_first_moment_has_a_speed(clock: SimpleNamespace) -> None:
+    stream, trainer = io.StringIO(), training(0, 1)
+    trainer.seconds = 0.5
+    bar = ProgressBar(stream, seconds=0.0)
+    bar.on_fit_begin(trainer)
+    bar.on_batch_end(trainer)
+    trainer.seconds = 0.0
+    bar.on_batch_end(trainer)
+    assert "  400 images/s" in stream.getvalue() and "200,000,000,000 images/s" in stream.getvalue()

@@ -1,0 +1,133 @@
+"""What the Trainer and its callbacks do where nothing is said."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastnn as fn
+from fastnn import nn, optim
+from fastnn.training import Callback, CheckpointCallback, EarlyStopping
+from fastnn.training import trainer as trainer_module
+
+X, Y = np.ones((257, 3), np.float32), np.zeros(257, np.int64)
+
+
+def make_trainer(**options: Any) -> fn.Trainer:
+    fn.manual_seed(3)
+    model = nn.Linear(3, 2)
+    return fn.Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1),
+                      **options)
+
+
+class Seen(Callback):
+    """Notes what is known of a fit at its begin, and after each batch."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[int, int, int, int, int, float]] = []
+        self.batches: list[int] = []
+
+    def on_fit_begin(self, trainer: fn.Trainer) -> None:
+        self.begun.append((trainer.epoch, trainer.batch, trainer.steps, trainer.epochs,
+                           trainer.batches, trainer.seconds))
+
+    def on_batch_end(self, trainer: fn.Trainer) -> None:
+        self.batches.append(trainer.batch)
+
+
+def test_ten_epochs_of_batches_of_128_in_an_order_of_manual_seed(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def spy(data: Any, *options: Any) -> Any:
+        asked.append(options)
+        return source(data, *options)
+
+    source = trainer_module.source
+    monkeypatch.setattr(trainer_module, "source", spy)
+    seen = Seen()
+    trainer = make_trainer(callbacks=[seen])
+    key = int(fn.get_rng_state()["key"][0])  # type: ignore[index]
+    trainer.expect((X, Y))
+    history = trainer.fit((X, Y), validation=(X, Y))
+    trainer.evaluate((X, Y))
+    assert asked[:3] == [(256, False, 0, -100), (128, True, key, -100), (128, False, 0, -100)]
+    assert asked[3:] == [(256, False, 0, -100)] * 11  # each epoch's validation, and `evaluate`
+    assert len(history) == 10 and seen.batches == [1, 2, 3] * 10
+    assert seen.begun == [(0, 0, 0, 10, 3, 0.0)]
+    assert all(record["seconds"] == round(record["seconds"], 3) for record in history)
+
+
+def test_one_epoch_is_enough() -> None:
+    assert len(make_trainer().fit((X, Y), epochs=1)) == 1
+
+
+def test_a_new_trainer_has_done_nothing() -> None:
+    trainer = make_trainer()
+    assert (trainer.epoch, trainer.batch, trainer.steps, trainer.epochs, trainer.batches,
+            trainer.seconds, trainer.stop, trainer.first_epoch) == (0, 0, 0, 0, 0, 0.0, False, 0)
+    assert trainer.train_step.accumulate == 1 and trainer.place == "after epoch 0"
+
+
+def test_the_batches_of_an_epoch_are_counted_where_nobody_knows_them() -> None:
+    class Loader:
+        def __init__(self, sizes: list[int]) -> None:
+            self.sizes = sizes
+
+        def __iter__(self) -> Iterator[Any]:
+            return iter([(X[:size], Y[:size]) for size in self.sizes])
+
+    seen = Seen()
+    trainer = make_trainer(callbacks=[seen])
+    trainer.fit(Loader([8, 8, 4]), epochs=1)
+    assert trainer.batches == 3
+    trainer.fit(Loader([8, 8, 4]), epochs=1)
+    trainer.fit([(X[:8], Y[:8])], epochs=1)
+    assert [batches for *_, batches, _ in seen.begun] == [0, 3, 1]
+
+
+def test_a_budget_is_shared_by_all_plans_that_will_be_made(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole batches and a smaller last one to train on, and the same to validate on."""
+    trainer = make_trainer(memory_budget="2GiB")
+    shared, leave = [], trainer.train_step.leave
+
+    def spy(others: int, **options: Any) -> None:
+        shared.append(options)
+        leave(others, **options)
+
+    monkeypatch.setattr(trainer.train_step, "leave", spy)
+    trainer.fit((X, Y), validation=(X, Y), epochs=2, batch_size=128)
+    assert shared == [{"plans": 3}] + [{}] * 6
+
+
+def test_callbacks() -> None:
+    assert (EarlyStopping().monitor, EarlyStopping().patience) == ("validation_loss", 5)
+    saving = CheckpointCallback("c")
+    assert (saving.seconds, saving.batches) == (10.0, None)
+
+
+@pytest.mark.parametrize(("layers", "words"), [
+    (3, "without 1.weight, 1.bias, 2.weight, 2.bias$"),
+    (4, "without 1.weight, 1.bias, 2.weight, 2.bias, 3.weight and 1 more$")])
+def test_five_missing_names_are_listed(tmp_path: Path, layers: int, words: str) -> None:
+    fn.save(tmp_path / "w", nn.Sequential(nn.Linear(1, 1)))
+    with pytest.raises(fn.CheckpointError, match=words):
+        fn.load(tmp_path / "w", nn.Sequential(*[nn.Linear(1, 1) for _ in range(layers)]))
+
+
+
+def test_five_names_have_no_rest(tmp_path: Path) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name in "abcde":
+                setattr(self, name, nn.Parameter(np.zeros(1, np.float32)))
+
+    fn.save(tmp_path / "w", nn.Sequential(nn.Linear(1, 1)))
+    with pytest.raises(fn.CheckpointError, match=r"without a, b, c, d, e and with"):
+        fn.load(tmp_path / "w", Net())
