@@ -1,7 +1,9 @@
 """What the Trainer and its callbacks do where nothing is said."""
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,9 @@ import fastnn as fn
 from fastnn import nn, optim
 from fastnn.training import Callback, CheckpointCallback, EarlyStopping
 from fastnn.training import trainer as trainer_module
+from fastnn.training.evaluation import Evaluation
+from fastnn.training.room import Room
+from fastnn.training.sources import source
 
 X, Y = np.ones((257, 3), np.float32), np.zeros(257, np.int64)
 
@@ -46,7 +51,6 @@ def test_ten_epochs_of_batches_of_128_in_an_order_of_manual_seed(
         asked.append(options)
         return source(data, *options)
 
-    source = trainer_module.source
     monkeypatch.setattr(trainer_module, "source", spy)
     seen = Seen()
     trainer = make_trainer(callbacks=[seen])
@@ -103,6 +107,87 @@ def test_a_budget_is_shared_by_all_plans_that_will_be_made(
     monkeypatch.setattr(trainer.train_step, "leave", spy)
     trainer.fit((X, Y), validation=(X, Y), epochs=2, batch_size=128)
     assert shared == [{"plans": 3}] + [{}] * 6
+    shared.clear()
+    trainer.fit((X, Y), epochs=1, batch_size=128)
+    assert shared == [{"plans": 2}] + [{}] * 3
+
+
+def test_an_evaluation_begins_and_ends_without_the_arena(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, rests = make_trainer(memory_budget="2GiB"), []
+    rest = trainer.train_step.rest
+
+    def spy() -> None:
+        rests.append(1)
+        rest()
+
+    monkeypatch.setattr(trainer.train_step, "rest", spy)
+
+    trainer.evaluate((X, Y))
+    assert len(rests) == 2
+
+
+def test_a_callback_hears_of_an_error() -> None:
+    class Hears(Callback):
+        heard: tuple[str, ...] = ()
+
+        def on_error(self, trainer: fn.Trainer) -> None:
+            self.heard += ("error",)
+
+        def on_fit_end(self, trainer: fn.Trainer) -> None:
+            self.heard += ("end",)
+
+    hears = Hears()
+    trainer = make_trainer(callbacks=[hears])
+    with pytest.raises(ValueError):
+        trainer.fit([3], epochs=1)
+    trainer.fit((X, Y), epochs=1)
+    assert hears.heard == ("error", "end")
+
+
+def test_no_batch_is_held_while_the_next_one_is_drawn() -> None:
+    """Neither in training nor in an evaluation: two batches may be too much for a budget."""
+    class Loader:
+        drawn = 0
+
+        def __iter__(self) -> Iterator[Any]:
+            before = None
+            for _ in range(4):
+                assert before is None or before() is None
+                x = np.ones((64, 3), np.float32)
+                before = weakref.ref(x)
+                self.drawn += 1
+                yield x, Y[:64]
+                del x
+
+    loader = Loader()
+    trainer = make_trainer(memory_budget="2GiB")
+    trainer.fit(loader, validation=loader, epochs=2)
+    assert loader.drawn == 16
+
+
+def test_an_evaluation_runs_what_was_planned_for_it() -> None:
+    class Net(nn.Linear):
+        traced = 0
+
+        def forward(self, x: Any) -> Any:
+            self.traced += 1
+            return super().forward(x)
+
+    model = Net(3, 2)
+    evaluation = Evaluation(model, nn.CrossEntropyLoss())
+    data = source((X, Y), 257, False)
+    step: Any = SimpleNamespace(allowance=None, rest=lambda: None)
+    evaluation.prepare(data, Room(step, data))
+    assert model.traced == 1
+    evaluation.measure(data, Room(step, data))
+    assert model.traced == 1
+
+
+def test_what_is_saved_is_a_model(tmp_path: Path) -> None:
+    wrong: Any = {"weight": X}
+    with pytest.raises(TypeError, match="the model"):
+        fn.save(tmp_path / "w", wrong)
+    assert not (tmp_path / "w").exists()
 
 
 def test_callbacks() -> None:

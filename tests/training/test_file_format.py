@@ -13,8 +13,10 @@ from tests.training.test_files import entry, written
 
 
 @pytest.mark.parametrize(("kind", "bits"), [
-    ("F6_E2M3", 6), ("BOOL", 8), ("I8", 8), ("F8_E4M3", 8), ("F16", 16), ("U16", 16), ("I32", 32),
-    ("U32", 32), ("F32", 32), ("U64", 64), ("I64", 64), ("F64", 64), ("C64", 64)])
+    ("F4", 4), ("F6_E2M3", 6), ("F6_E3M2", 6), ("BOOL", 8), ("U8", 8), ("I8", 8), ("F8_E5M2", 8),
+    ("F8_E4M3", 8), ("F8_E8M0", 8), ("F8_E4M3FNUZ", 8), ("F8_E5M2FNUZ", 8), ("I16", 16), ("U16", 16),
+    ("F16", 16), ("BF16", 16), ("I32", 32), ("U32", 32), ("F32", 32), ("I64", 64), ("U64", 64),
+    ("F64", 64), ("C64", 64)])
 def test_every_type_has_its_size(tmp_path: Path, kind: str, bits: int) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(written(entry(kind, offsets=(0, bits // 2)), bytes(bits // 2)))
@@ -52,3 +54,17 @@ def test_a_header_that_is_too_large_is_not_written(
     monkeypatch.setattr("fastnn.training.files.MOST_HEADER_BYTES", length)
     write_arrays(path, arrays)
     assert path.exists()
+
+
+@pytest.mark.parametrize(("shape", "is_whole"), [
+    ([1] * 32, True), ([1] * 33, False), ([0, 2**63 - 1], True), ([0, 2**63], False),
+    ([0, 2**64], False), ([0, -1], False), ([0, 1.0], False), ([0, True], False), (0, False)])
+def test_shapes_that_an_array_can_have(tmp_path: Path, shape: object, is_whole: bool) -> None:
+    path, size = tmp_path / "w.safetensors", 4 * (shape == [1] * 32 or shape == [1] * 33)
+    path.write_bytes(written(entry("F32", shape, (0, size)), bytes(size)))
+    if is_whole:
+        with reading(path) as file:
+            assert list(file.shape("x")) == shape
+    else:
+        with pytest.raises(fn.CheckpointError, match="x has the shape"), reading(path):
+            pass

@@ -214,7 +214,17 @@ def test_half_precision_becomes_float32_exactly(tmp_path: Path, kind: str) -> No
     expected = bits.view(np.float16).astype(np.float32) if kind == "F16" else \
         (bits.astype(np.uint32) << 16).view(np.float32)
     np.testing.assert_array_equal(model.weight.data.ravel(), expected)
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F16"])
+def test_half_precision_is_pytorchs(tmp_path: Path, kind: str) -> None:
     torch = pytest.importorskip("torch")
+    bits = np.arange(2**16, dtype=np.uint16)
+    header = json.dumps({"weight": {"dtype": kind, "shape": [256, 256],
+                                    "data_offsets": [0, 2**17]}}).encode()
+    (tmp_path / "w").write_bytes(written(header, bits.tobytes()))
+    model = nn.Linear(256, 256, bias=False)
+    fn.load(tmp_path / "w", model)
     name = {"BF16": torch.bfloat16, "F16": torch.float16}[kind]
     peer = torch.from_numpy(bits.view(np.int16).copy()).view(name).float().numpy()
     np.testing.assert_array_equal(model.weight.data.ravel(), peer)

@@ -260,3 +260,17 @@ def test_what_callbacks_add_to_the_history_comes_back(tmp_path: Path) -> None:
     resumed = trainer(9)
     resumed.resume(tmp_path / "c")
     assert resumed.history[0]["note"] == "best" and math.isnan(resumed.history[0]["f1"])
+
+
+def test_a_schedule_of_ones_own_that_sets_what_the_optimizer_cannot_take(tmp_path: Path) -> None:
+    class Strange(optim.CosineAnnealingLR):
+        def load_state_dict(self, state: Any) -> None:
+            self.optimizer.param_groups[0]["lr"] = -1.0
+
+    path = saved(tmp_path)
+    resumed = trainer(9)
+    resumed.schedule = Strange(resumed.optimizer, 3)
+    before = everything(resumed)
+    with pytest.raises(fn.CheckpointError, match="lr"):
+        resumed.resume(path)
+    assert everything(resumed) == before
