@@ -1,7 +1,8 @@
 """Build the Cython modules, and the C micro-kernels once per instruction set.
 
-All metadata is in pyproject.toml. What is here: one extension for each .pyx file, and for the
-module `dispatch` the objects of `simd/isa_*.c`, each compiled with the flags of its level.
+All metadata is in pyproject.toml. What is here: one extension for each .pyx file. Where a C file of
+its name lies in the folder `simd` beside it, that file is compiled once for each level, with the
+level's flags, and linked into the extension. Neither is listed anywhere: a new file is enough.
 """
 
 import os
@@ -25,8 +26,8 @@ ARM = {"neon": []}
 LEVELS = X86 if platform.machine().lower() in ("x86_64", "amd64") else ARM
 FLAGS = ["-O3", "-g0", "-std=gnu11", "-fopenmp", "-fno-math-errno", "-fno-trapping-math",
          "-fvisibility=hidden", "-Wno-psabi", "-Wno-unused-function"]
-# In our modules a parallel region of one thread is a plain call (simd/team.c), and no region asks
-# for Python's lock (simd/gil.c).
+# In our modules a parallel region of one thread is a plain call (wrapped/team.c), and none asks
+# for Python's lock (wrapped/gil.c).
 WRAPPED = {"team": "GOMP_parallel", "gil": "PyGILState_Check"} \
     if sys.platform.startswith("linux") else {}
 LINK = ["-fopenmp", "-lm", *(f"-Wl,--wrap={function}" for function in WRAPPED.values())]
@@ -48,27 +49,28 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         self._check_openmp()
         self.parallel = self.parallel or os.cpu_count()
-        wrappers = [path for name in WRAPPED for path in self._compile(name, [])]
+        wrappers = [self._compile(KERNELS / f"wrapped/{name}.c", []) for name in WRAPPED]
+        bodies = {extension.name: micro_kernels(extension.sources[0])
+                  for extension in self.extensions}
+        with ThreadPoolExecutor(self.parallel) as pool:
+            objects = {(body, level): pool.submit(self._compile, body, LEVELS[level], level)
+                       for body in filter(None, bodies.values()) for level in LEVELS}
         for extension in self.extensions:
-            extension.extra_objects = list(wrappers)
-            if extension.name.endswith(".dispatch"):
-                extension.extra_objects += self._level_objects()
+            body = bodies[extension.name]
+            extension.extra_objects = wrappers + [
+                objects[body, level].result() for level in LEVELS if body]
         super().build_extensions()
 
-    def _compile(self, name: str, flags: list[str]) -> list[str]:
-        return self.compiler.compile(
-            [str(KERNELS / f"simd/{name}.c")],
-            output_dir=self.build_temp,
-            depends=[str(path) for path in (KERNELS / "simd").glob("*.h")],
+    def _compile(self, source: Path, flags: list[str], level: str = "") -> str:
+        defined = [("LEVEL", level), (f"LEVEL_{level.upper()}", "1")] if level else []
+        [path] = self.compiler.compile(
+            [str(source)],
+            output_dir=os.path.join(self.build_temp, level),
+            macros=defined,
+            include_dirs=[str(KERNELS)],
             extra_postargs=FLAGS + ["-fPIC"] + flags,
         )
-
-    def _level_objects(self) -> list[str]:
-        def compile_level(level: str) -> list[str]:
-            return self._compile(f"isa_{level}", LEVELS[level])
-
-        with ThreadPoolExecutor(self.parallel) as pool:
-            return [path for paths in pool.map(compile_level, LEVELS) for path in paths]
+        return str(path)
 
     def _check_openmp(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -84,9 +86,16 @@ class BuildKernels(build_ext):
                 sys.exit(f"{HELP}\nThe compiler said: {error}")
 
 
+def micro_kernels(module: str) -> Path | None:
+    """The C file that is compiled for each level and linked into a module, if it has one."""
+    path = Path(module)
+    body = path.parent / "simd" / f"{path.stem}.c"
+    return body if body.exists() else None
+
+
 def extensions() -> list[Extension]:
-    headers = [str(path) for path in (KERNELS / "simd").glob("*.h")]
-    headers += [str(KERNELS / f"simd/{name}.c") for name in WRAPPED]
+    headers = [str(path) for pattern in ("**/simd/*.[ch]", "wrapped/*.c")
+               for path in KERNELS.glob(pattern)]
     return [
         Extension(
             ".".join(path.relative_to(SOURCES).with_suffix("").parts),

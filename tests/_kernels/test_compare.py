@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fastnn._kernels.compare import RELATIONS
+from fastnn._kernels.pointwise.compare import RELATIONS
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fastnn._kernels.optimizer import optimizer_rows
+from fastnn._kernels.optimizer.optimizer import optimizer_rows
 
 from fastnn._kernels import registry
 from tests._kernels.call import call_all_threads

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fastnn._kernels.pointwise import binary_rows, unary_rows
+from fastnn._kernels.pointwise.pointwise import binary_rows, unary_rows
 
 from fastnn._kernels import registry
 from tests._kernels.call import call, call_all_threads

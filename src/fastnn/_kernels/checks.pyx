@@ -4,7 +4,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.dispatch cimport simd
+from fastnn._kernels.arrays.table cimport simd
 
 
 def all_finite(array):

@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t
 cimport numpy
 import numpy
 
+from fastnn._kernels.arrays.table cimport simd
 from fastnn._kernels.checks cimport range_of
-from fastnn._kernels.dispatch cimport simd
 from fastnn._kernels.program cimport Program
 
 numpy.import_array()

@@ -5,7 +5,17 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
-from fastnn._kernels.dispatch cimport PEAK_CHAINS, simd
+from fastnn._kernels.arrays.table cimport simd
+from fastnn._kernels.dispatch cimport LANES, LEVEL
+
+cdef extern from "simd/peak.h":
+    enum:
+        PEAK_CHAINS
+    ctypedef struct peak_table:
+        float (*fma_run)(int64_t rounds) noexcept nogil
+    const peak_table *peak_at(int level) noexcept nogil
+
+cdef const peak_table *peak = peak_at(LEVEL)
 
 cdef extern from *:
     """
@@ -32,10 +42,10 @@ def multiply_adds(int64_t rounds, int threads):
     cdef float total = 0
     with nogil:
         for _i in prange(threads, num_threads=threads, schedule="static"):
-            total += simd.fma_run(rounds)
+            total += peak.fma_run(rounds)
     if total < 0:
         raise AssertionError("sums of positive numbers")
-    return 2.0 * PEAK_CHAINS * simd.lanes * rounds * threads
+    return 2.0 * PEAK_CHAINS * LANES * rounds * threads
 
 
 def copy_bytes(source, target, int threads, bint past_caches):

@@ -1,33 +1,16 @@
-"""All kernels by name: where a kernel is, and how many bytes each of its pointers must span."""
+"""All kernels by name: where a kernel is, and how many bytes each of its pointers must span.
 
-from collections.abc import Callable, Sequence
+Every module below `_kernels` that has a table KERNELS is found by looking into the folders.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import NamedTuple
 
-MODULES = (
-    "batch_norm",
-    "batch_norm_backward",
-    "compare",
-    "conv2d",
-    "conv2d_weight",
-    "conv_normed",
-    "copy",
-    "dropout",
-    "linear",
-    "norm_pool",
-    "optimizer",
-    "planar",
-    "pointwise",
-    "pool",
-    "reduce",
-    "softmax",
-    "winograd",
-    "winograd_joined",
-    "winograd_normed",
-    "winograd_sums",
-    "winograd_weight",
-)
-LATE_MODULES = ("blas_conv",)  # imports scipy.linalg, which takes long: only when asked for
+import fastnn._kernels
+
+LATE = "blas_"  # modules of these names import scipy.linalg, which takes long: only when asked for
 
 
 class Kernel(NamedTuple):
@@ -41,23 +24,33 @@ class Kernel(NamedTuple):
 KERNELS: dict[str, Kernel] = {}
 
 
-def _add(modules: Sequence[str]) -> None:
-    for module in modules:
-        kernels = import_module(f"fastnn._kernels.{module}").KERNELS
-        KERNELS.update({name: Kernel(name, *entry) for name, entry in kernels.items()})
+def _modules(package: str, path: Sequence[str]) -> Iterator[str]:
+    """The modules of a package and of the packages in it."""
+    for module in iter_modules(path, f"{package}."):
+        if module.ispkg:
+            yield from _modules(module.name, list(import_module(module.name).__path__))
+        else:
+            yield module.name
 
 
-_add(MODULES)
+def _add(late: bool) -> None:
+    for name in _modules("fastnn._kernels", list(fastnn._kernels.__path__)):
+        if name != __name__ and name.rpartition(".")[2].startswith(LATE) == late:
+            kernels = getattr(import_module(name), "KERNELS", {})
+            KERNELS.update({name: Kernel(name, *entry) for name, entry in kernels.items()})
+
+
+_add(late=False)
 
 
 def kernel(name: str) -> Kernel:
     """The kernel of that name."""
     if name not in KERNELS:
-        _add(LATE_MODULES)
+        _add(late=True)
     return KERNELS[name]
 
 
 def names() -> list[str]:
     """The names of all kernels, in order; imports the late modules too."""
-    _add(LATE_MODULES)
+    _add(late=True)
     return sorted(KERNELS)

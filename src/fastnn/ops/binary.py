@@ -1,7 +1,7 @@
 """Functions of two tensors, element by element, with NumPy's broadcasting.
 
-The rows (add, sub, mul, ...) are in `_kernels/simd/pointwise.h`; GRADIENTS here gives the gradient
-of each. A number as second operand becomes the one-pass function `affine`.
+The rows (add, sub, mul, ...) are in `_kernels/pointwise/simd/binary.h`; GRADIENTS here gives the
+gradient of each. A number as second operand becomes the one-pass function `affine`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._kernels.pointwise import binary_rows
+from fastnn._kernels.pointwise.pointwise import binary_rows
 from fastnn.graph import (
     FLOAT,
     Call,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._kernels.compare import RELATIONS
+from fastnn._kernels.pointwise.compare import RELATIONS
 from fastnn.graph import (
     INDEX,
     Call,

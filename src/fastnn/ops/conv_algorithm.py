@@ -17,7 +17,7 @@ def set_conv_algorithm(algorithm: str) -> None:
     """Choose how convolutions are computed, from the next plan on.
 
     "auto": by a fixed rule of the shape, never by timing, so that a run can be repeated.
-    "winograd": F(4x4, 3x3) (Lavin & Gray 2016) or its kin for stride 2, wherever it applies: 3x3
+    "winograd": F(4x4, 3x3) (Lavin & Gray 2016) or its stride-2 variant, wherever it applies: 3x3
     filters of stride 1 or 2 and dilation 1 in one group; it rounds three to six times as coarsely
     as "direct" (stride 2: up to three), which computes the sum as it is written. Where an
     algorithm does not apply, direct is used.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fastnn.graph import Node, moved_bytes
 
-# By stride: values of a tile of x and of y (4x4), for a channel (simd/winograd_table.h).
+# By stride: values of a tile of x and of y (4x4), for a channel (`_kernels/winograd/simd/table.h`).
 TILES = {1: (36, 36), 2: (81, 25)}
 LANES = 16  # Winograd takes channels by so many
 

@@ -1,7 +1,7 @@
 """Functions of one tensor, element by element: one Op for the rows of the kernel's table.
 
-The rows (name, formula, arguments, gradient) are in `_kernels/simd/pointwise.h`, and nowhere else:
-each becomes a public function here. A new one is one row there and one case in the tests.
+The rows (name, formula, arguments, gradient) are in `_kernels/pointwise/simd/pointwise.h`, and
+nowhere else: each becomes a public function here. A new one is one row there and one test case.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn._kernels.pointwise import unary_rows
+from fastnn._kernels.pointwise.pointwise import unary_rows
 from fastnn.arguments import real
 from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, check_float
 

@@ -1,28 +1,29 @@
-/* Which instruction-set levels this processor runs, best first, and the floating-point state. */
+/* Which instruction-set levels this processor runs, and the floating-point state. */
 #ifndef FASTNN_DETECT_H
 #define FASTNN_DETECT_H
 
-#include "table.h"
-#include <stddef.h>
+#include <stdint.h>
+
+#include "simd/levels.h"
+
+#define LEVEL_NUMBER_(level, lanes, ...) LEVEL_##level,
+#define LEVEL_NAME_(level, lanes, ...) #level,
+#define LEVEL_LANES_(level, lanes, ...) lanes,
+enum { EACH_LEVEL(LEVEL_NUMBER_, ) LEVEL_COUNT };
+static const char *const level_names[] = {EACH_LEVEL(LEVEL_NAME_, )};
+static const int level_lanes[] = {EACH_LEVEL(LEVEL_LANES_, )};
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
-static inline const simd_table *simd_level(int rank) {
+static inline int has_level(int level) {
     __builtin_cpu_init();
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-    const simd_table *have[4] = {0};
-    int n = 0;
-    if (avx512) have[n++] = &simd_table_avx512;
-    if (avx2) have[n++] = &simd_table_avx2;
-    have[n++] = &simd_table_baseline;
-    return rank < n ? have[rank] : NULL;
+    return level == LEVEL_avx512 ? avx512 : level == LEVEL_avx2 ? avx2 : 1;
 }
 #else
-static inline const simd_table *simd_level(int rank) {
-    return rank == 0 ? &simd_table_neon : NULL;
-}
+static inline int has_level(int level) { return level == LEVEL_neon; }
 #endif
 
 /* Flush denormals in this thread; returns the state to put back. */

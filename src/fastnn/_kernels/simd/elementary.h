@@ -7,7 +7,7 @@
 #define FASTNN_ELEMENTARY_H
 
 #include <math.h>
-#include "vector.h"
+#include "simd/vector.h"
 
 #define POLYNOMIAL(x, ...)                                                                        \
     polynomial(x, (const float[]){__VA_ARGS__}, sizeof((const float[]){__VA_ARGS__}) / 4)

@@ -1,4 +1,8 @@
 /* Parts of a vector: what is left of a row when its length is no multiple of LANES. */
+#ifndef FASTNN_TAIL_H
+#define FASTNN_TAIL_H
+
+#include "simd/vector.h"
 
 #if LEVEL_AVX512
 INLINE vf load_n(const float *x, int64_t n) {
@@ -110,3 +114,13 @@ INLINE void store_bytes(uint8_t *y, vi v, int64_t n) {
 #endif
     for (int64_t i = 0; n < LANES && i < n; i++) y[i] = part[i];
 }
+
+/* Run part(lanes, j) over the columns j: whole vectors, then the tail. */
+#define OVER_COLUMNS(width, part)                                                                 \
+    do {                                                                                          \
+        int64_t j = 0;                                                                            \
+        for (; j + LANES <= (width); j += LANES) { part(LANES, j); }                              \
+        if (j < (width)) { part((width) - j, j); }                                                \
+    } while (0)
+
+#endif

@@ -1,7 +1,7 @@
 /* The shim: one vector type per instruction set, and the few operations that need intrinsics.
  *
- * Each simd/isa_*.c defines LEVEL and LANES before it includes the bodies; all else is GCC/Clang
- * vector extensions. `vf` holds LANES floats, `vi` as many int32 (comparisons give masks of 0/-1).
+ * The compiler is told the level (levels.h); all else is GCC/Clang vector extensions. `vf` holds
+ * LANES floats, `vi` as many int32 (comparisons give masks of 0/-1).
  */
 #ifndef FASTNN_VECTOR_H
 #define FASTNN_VECTOR_H
@@ -14,6 +14,12 @@
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+
+#include "simd/levels.h"
+
+#define LANES_OF_(level, lanes, ...) LANES_OF_##level = lanes,
+enum { EACH_LEVEL(LANES_OF_, ) };
+#define LANES JOIN(LANES_OF, LEVEL)
 
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));

@@ -1,0 +1,183 @@
+"""Sums over one axis, of the squares of many tensors, and the check that all values are finite."""
+
+from libc.stdint cimport int64_t, uintptr_t
+
+from fastnn._kernels.arrays.table cimport simd
+from fastnn._kernels.parts cimport run_parts
+
+cdef enum:
+    CHUNK = 32768
+    PARTIALS = 64   # about the most pieces that all sums together are cut into
+    WIDE = 1024     # most columns that are summed at once
+
+cdef struct Sum:
+    int64_t outer
+    int64_t reduce
+    int64_t inner
+    int64_t columns         # of the inner axis per part
+    int64_t column_blocks
+    int64_t rows            # of the reduced axis per piece
+    int64_t pieces
+    int64_t outer_per_part  # 1 unless a part holds whole sums
+
+
+cdef Sum _plan(int64_t outer, int64_t reduce, int64_t inner) noexcept nogil:
+    """Cut by the shape alone: outer, inner, and where that gives few parts, the reduced axis."""
+    cdef Sum plan
+    cdef int64_t pieces, results
+    plan.outer = outer
+    plan.reduce = reduce
+    plan.inner = inner
+    plan.columns = max(min(inner, WIDE), 1)
+    plan.column_blocks = (inner + plan.columns - 1) // plan.columns
+    results = max(outer * plan.column_blocks, 1)
+    pieces = max(min(reduce * plan.columns // CHUNK, PARTIALS // results), 1)
+    plan.rows = max(((reduce + pieces - 1) // pieces + 3) // 4 * 4, 4)
+    plan.pieces = max((reduce + plan.rows - 1) // plan.rows, 1)
+    plan.outer_per_part = 1
+    if plan.pieces == 1 and plan.column_blocks == 1:
+        plan.outer_per_part = max(CHUNK // max(reduce * inner, 1), 1)
+    return plan
+
+
+cdef void reduce_sum(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y[outer, inner] = scale * sum over reduce of x[outer, reduce, inner], overwritten.
+
+    p: x, y, workspace.  d: outer, reduce, inner.  s: scale.  Sums are in double.
+    """
+    cdef Sum plan = _plan(d[0], d[1], d[2])
+    if plan.outer * plan.inner == 0:
+        return
+    run_parts(_sum_part, p, <const int64_t *> &plan, s,
+              (plan.outer + plan.outer_per_part - 1) // plan.outer_per_part
+              * plan.column_blocks * plan.pieces, 2, threads)
+    if plan.pieces > 1:
+        _combine(&plan, <const double *> p[2], <float *> p[1], s[0])
+
+
+cdef void _sum_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    cdef const Sum *plan = <const Sum *> d
+    cdef double block[WIDE]
+    cdef int64_t row = part % plan.pieces * plan.rows
+    cdef int64_t rows = min(plan.rows, plan.reduce - row)
+    cdef int64_t column = part // plan.pieces % plan.column_blocks * plan.columns
+    cdef int64_t columns = min(plan.columns, plan.inner - column)
+    cdef int64_t first = part // (plan.pieces * plan.column_blocks) * plan.outer_per_part
+    cdef int64_t outer, j
+    cdef const float *x
+    cdef float *y
+    for outer in range(first, min(first + plan.outer_per_part, plan.outer)):
+        x = <const float *> p[0] + (outer * plan.reduce + row) * plan.inner + column
+        if plan.pieces > 1:
+            _sum_rows(rows, columns, x, plan.inner, <double *> p[2] + column
+                      + (outer * plan.pieces + part % plan.pieces) * plan.inner)
+            continue
+        _sum_rows(rows, columns, x, plan.inner, block)
+        y = <float *> p[1] + outer * plan.inner + column
+        for j in range(columns):
+            y[j] = <float> (s[0] * block[j])
+
+
+cdef void _sum_rows(int64_t rows, int64_t columns, const float *x, int64_t x_row,
+                    double *sums) noexcept nogil:
+    """Column sums; of narrow rows many are taken as one, so that vectors are full."""
+    cdef double wide[WIDE]
+    cdef int64_t together = 32, j, k
+    if columns == 1 and x_row == 1:
+        sums[0] = simd.sum_run(rows, x)
+        return
+    while together > 1 and together * columns % 64 == 0:
+        together //= 2
+    if columns >= 32 or x_row != columns or rows < 8 * together:
+        simd.sum_rows(rows, columns, x, x_row, sums)
+        return
+    simd.sum_rows(rows // together, columns * together, x, columns * together, wide)
+    k = rows // together * together
+    simd.sum_rows(rows - k, columns, x + k * columns, columns, sums)
+    for k in range(together):
+        for j in range(columns):
+            sums[j] += wide[k * columns + j]
+
+
+cdef void _combine(const Sum *plan, const double *partial, float *y, double scale) noexcept nogil:
+    """Add the pieces' sums in order, in double."""
+    cdef int64_t _outer, piece, j
+    cdef double total
+    for _outer in range(plan.outer):
+        for j in range(plan.inner):
+            total = 0.0
+            for piece in range(plan.pieces):
+                total += partial[piece * plan.inner + j]
+            y[j] = <float> (scale * total)
+        y += plan.inner
+        partial += plan.pieces * plan.inner
+
+
+cdef void sum_of_squares(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y (float64[1]) = sum over tensors of (s[tensor] * x)^2, overwritten.
+
+    The product is a float32, all else is in double, where no square of such a number overflows: so
+    y is not finite where an x is not, or its product, and only there.
+    p: the tensors, y, workspace.  d: count, sizes.  s: a factor per tensor.
+    """
+    cdef int64_t i, parts, total = 0
+    cdef const double *partial = <const double *> p[d[0] + 1]
+    cdef double y = 0.0
+    for i in range(d[0]):
+        total += d[1 + i]
+    parts = (total + CHUNK - 1) // CHUNK
+    run_parts(_square_part, p, d, s, parts, 4, threads)
+    for i in range(parts):
+        y += partial[i]
+    (<double *> p[d[0]])[0] = y
+
+
+cdef void _square_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    """The CHUNK elements of a part; the tensors' elements counted as one sequence."""
+    cdef int64_t tensor, low, high, start = 0, first = part * CHUNK
+    cdef double total = 0.0
+    for tensor in range(d[0]):
+        low = max(first - start, 0)
+        high = min(first + CHUNK - start, d[1 + tensor])
+        if low < high:
+            total += simd.square_sum_run(high - low, <const float *> p[tensor] + low,
+                                         <float> s[tensor])
+        start += d[1 + tensor]
+        if start >= first + CHUNK:
+            break
+    (<double *> p[d[0] + 1])[part] = total
+
+
+cdef void all_finite(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """flag = 1 if no x[n] is an infinity or a NaN, else 0.  p: x, flag (int64[1]).  d: n."""
+    (<int64_t *> p[1])[0] = 1
+    run_parts(_finite_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
+
+
+cdef void _finite_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    # Threads only ever write the same 0.
+    if not simd.all_finite(min(CHUNK, d[0] - part * CHUNK), <const float *> p[0] + part * CHUNK):
+        (<int64_t *> p[1])[0] = 0
+
+
+def _reduce_extents(d, threads):
+    outer, reduce, inner = d
+    if min(d) < 0:
+        raise ValueError(f"reduce_sum of a negative size: {tuple(d)}")
+    cdef Sum plan = _plan(outer, reduce, inner)
+    workspace = 8 * outer * inner * plan.pieces if plan.pieces > 1 else 0
+    return 4 * outer * reduce * inner, 4 * outer * inner, workspace
+
+
+def _square_extents(d, threads):
+    if d[0] != len(d) - 1 or min(d) < 0:
+        raise ValueError(f"a sum of squares takes the count of tensors and their sizes, not {d}")
+    return (*(4 * n for n in d[1:]), 8, 8 * ((sum(d[1:]) + CHUNK - 1) // CHUNK))
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count)
+KERNELS = {
+    "reduce_sum": (<uintptr_t> &reduce_sum, _reduce_extents),
+    "sum_of_squares": (<uintptr_t> &sum_of_squares, _square_extents),
+    "all_finite": (<uintptr_t> &all_finite, lambda d, threads: (4 * d[0], 8)),
+}

@@ -1,0 +1,385 @@
+"""Direct convolution on channels-last images: forward and input gradient, for all arguments.
+
+Each is tiles of outputs whose input pixels are found through pointers. Five ways, chosen
+by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
+lines (a kernel row is one tap); few outputs by inner products; all else with a tap per kernel
+element. The last two go region by region (regions.pyx) where much of a map is padding. Work
+is cut by shape alone, and each output is the same sum in the same order wherever the cuts are.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int64_t, uintptr_t
+from libc.string cimport memset
+
+from fastnn._kernels.conv.regions cimport (
+    Regions, Run, count_regions, list_regions, place_region, region_pixels)
+from fastnn._kernels.conv.sizes cimport (
+    Conv, DEPTHWISE, GENERAL, INNER, LINEAR, PADDED, Way, by_lines, list_rows, multiply_adds,
+    padded, padded_lines, pass_way, read_sizes, sizes_bytes, way_of)
+from fastnn._kernels.conv.table cimport depthwise_scratch, lines_pixels, lines_scratch, simd
+from fastnn._kernels.dispatch cimport LANES
+from fastnn._kernels.linear.linear cimport (
+    MANY, linear_forward, linear_grad_input, product_workspace)
+from fastnn._kernels.linear.table cimport (
+    block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, inner_floats,
+    lane_depth, padded_image, simd as products)
+from fastnn._kernels.sizes cimport larger, smaller, whole
+
+cdef enum:
+    CHUNKS = 16
+    SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
+    PACK_SERIAL = 65536  # floats of weights: the same for packing
+
+# How a forward or input-gradient pass is cut, and where things are in its workspace.
+cdef struct Cut:
+    Way way
+    Regions regions
+    int64_t most, panels, vectors, group_floats, taps_bytes
+    int64_t starts_at, zero_at, zero_bytes, packed_at, scratch_at, scratch_bytes
+
+
+cdef Cut cut_pass(const Conv *v, bint backward) noexcept nogil:
+    cdef Cut cut
+    cdef padded_image image = padded(v)
+    cdef int64_t taps = v.kh * v.kw
+    cdef int64_t depth = (v.k if backward else v.c) // v.groups
+    cdef int64_t columns = (v.c if backward else v.k) // v.groups
+    cut.way = pass_way(v, backward)
+    cut.regions = count_regions(v, backward, cut.way == GENERAL or cut.way == INNER)
+    cdef int64_t reach = lane_depth(depth) if cut.way == INNER else depth
+    cut.most = block_pixels(taps, 1) // 4 if cut.way == DEPTHWISE else block_pixels(taps, reach)
+    if cut.way == DEPTHWISE and by_lines(v, backward):
+        cut.most = lines_pixels(v.k)
+    cut.most = whole(cut.most, products.gemm.tile_rows)
+    cut.panels = (columns + products.gemm.tile_columns - 1) // products.gemm.tile_columns
+    cut.vectors = (columns + LANES - 1) // LANES
+    cut.group_floats = taps * depth * whole(columns, LANES)
+    if cut.way == INNER:
+        cut.group_floats = inner_floats(taps, depth, columns, LANES)
+    cut.starts_at = whole((cut.regions.runs_h + cut.regions.runs_w) * sizeof(Run), 64)
+    cut.zero_at = cut.starts_at + whole(8 * (cut.regions.count + 1), 64)
+    cut.zero_bytes = 4 * (v.k if cut.way == DEPTHWISE else depth)
+    cut.packed_at = cut.zero_at + whole(cut.zero_bytes, 64)
+    cut.scratch_at = cut.packed_at + whole(
+        4 * (taps * v.k if cut.way == DEPTHWISE else v.groups * cut.group_floats), 64)
+    cut.taps_bytes = whole(taps * sizeof(conv_tap), 64)
+    if cut.way == DEPTHWISE:
+        cut.scratch_bytes = (lines_scratch(taps) if by_lines(v, backward) else
+                             depthwise_scratch(taps, cut.most, v.k))
+    elif cut.way == PADDED:
+        cut.scratch_bytes = conv_padded_scratch(&image, padded_lines(v))
+    else:
+        cut.scratch_bytes = conv_scratch(taps, reach, cut.most)
+    cut.scratch_bytes += cut.taps_bytes
+    return cut
+
+
+cdef int64_t block_count(const Cut *cut, int64_t pixels) noexcept nogil:
+    """Blocks of so many pixels."""
+    cdef int64_t blocks = (pixels + cut.most - 1) // cut.most
+    return whole(blocks, 4) if blocks > 4 else blocks
+
+
+cdef int64_t block_start(int64_t blocks, int64_t pixels, int64_t block) noexcept nogil:
+    """The first pixel of a block; all have as many tiles, give or take one."""
+    cdef int64_t tiles = (pixels + products.gemm.tile_rows - 1) // products.gemm.tile_rows
+    return smaller(pixels, tiles * block // blocks * products.gemm.tile_rows)
+
+
+cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept nogil:
+    cdef Cut cut
+    if way_of(v) == LINEAR:
+        return product_workspace(v.n * v.h * v.w, v.k if backward else v.c,
+                                 v.c if backward else v.k, False, threads)
+    cut = cut_pass(v, backward)
+    return cut.scratch_at + threads * cut.scratch_bytes
+
+
+cdef void pack_panel(const Conv *v, bint backward, const float *weight, int64_t panels,
+                     int64_t chunk, int64_t group_floats, float *packed) noexcept nogil:
+    """One panel of weight[k,kh,kw,c/groups], as [tap][depth][columns]."""
+    cdef int64_t taps = v.kh * v.kw, inputs = v.c // v.groups, outputs = v.k // v.groups, tap
+    cdef int64_t group = chunk // panels, first = chunk % panels * products.gemm.tile_columns
+    cdef int64_t depth = outputs if backward else inputs
+    cdef int64_t columns = smaller(products.gemm.tile_columns,
+                                   (inputs if backward else outputs) - first)
+    cdef int64_t width = whole(columns, LANES)
+    weight += group * outputs * taps * inputs
+    packed += group * group_floats + first * taps * depth
+    if not backward:  # the taps of one output channel lie side by side, as the depth of one
+        products.gemm.pack_columns(weight + first * taps * depth, taps * depth, taps * depth,
+                                   columns, packed)
+        return
+    for tap in range(taps):
+        products.gemm.pack_rows(weight + tap * inputs + first, taps * inputs, depth, columns,
+                                packed + tap * depth * width)
+
+
+cdef void pack_depthwise(const Conv *v, const float *weight, float *packed) noexcept nogil:
+    cdef int64_t taps = v.kh * v.kw, tap, k
+    for tap in range(taps):
+        for k in range(v.k):
+            packed[tap * v.k + k] = weight[k * taps + tap]
+
+
+# How the chunks of a pass follow each other: parts of the panels outside or inside of all else;
+# then regions and their blocks, one way or the other; the groups of a block together, as they
+# share pixels. By turns, neighbouring chunks go to different threads.
+cdef struct Order:
+    int64_t blocks, groups, parts
+    bint parts_outside, by_turns
+    const int64_t *starts  # of each region's blocks; NULL if all have as many
+
+
+cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
+                     const Order *order, int64_t chunk, char *scratch) noexcept nogil:
+    """A block of pixels of a region, for the panels of one part in one group."""
+    cdef int64_t part, region = 0, block, blocks, pixels, first, count, group
+    cdef conv_product g = whole_pass[0]
+    if order.parts_outside:
+        part = chunk // (order.blocks * order.groups)
+        chunk %= order.blocks * order.groups
+    else:
+        part = chunk % order.parts
+        chunk //= order.parts
+    group = chunk % order.groups
+    block = chunk // order.groups
+    if order.starts == NULL:
+        region = block % cut.regions.count
+        block //= cut.regions.count
+    else:
+        while order.starts[region + 1] <= block:
+            region += 1
+        block -= order.starts[region]
+    pixels = region_pixels(v, &cut.regions, region)
+    blocks = block_count(cut, pixels)
+    if block >= blocks:
+        return
+    first = block_start(blocks, pixels, block)
+    count = block_start(blocks, pixels, block + 1) - first
+    g.tap = <const conv_tap *> scratch
+    g.taps = place_region(v, &cut.regions, region, &g.source, &g.target, &g.place,
+                          <conv_tap *> scratch)
+    scratch += cut.taps_bytes
+    if cut.way == DEPTHWISE:
+        if by_lines(v, backward):
+            simd.lines.conv(&g, first, count, scratch)
+        else:
+            simd.depthwise.conv(&g, first, count, scratch)
+        return
+    g.x += group * g.depth
+    g.y += group * g.columns
+    g.packed += group * cut.group_floats
+    if g.bias != NULL:
+        g.bias += group * g.columns
+    if cut.way == INNER:
+        products.inner.conv(&g, first, count, scratch)
+        return
+    products.gemm.conv(&g, first, count, cut.panels * part // order.parts,
+                       cut.panels * (part + 1) // order.parts, scratch)
+
+
+cdef void padded_chunk(const Conv *v, const conv_product *whole_pass, const padded_image *image,
+                       int64_t group_floats, int64_t chunk, char *scratch) noexcept nogil:
+    cdef int64_t lines = padded_lines(v), blocks = (v.oh + lines - 1) // lines
+    cdef int64_t line = chunk % blocks * lines, group = chunk // blocks % v.groups
+    cdef conv_product g = whole_pass[0]
+    g.x += group * image.c
+    g.y += group * g.columns
+    g.packed += group * group_floats
+    if g.bias != NULL:
+        g.bias += group * g.columns
+    products.gemm.conv_padded(&g, image, chunk // blocks // v.groups, line,
+                              smaller(v.oh, line + lines), scratch)
+
+
+cdef void run_padded(const Conv *v, const Cut *cut, conv_product *g, char *workspace,
+                     int threads) noexcept nogil:
+    cdef padded_image image = padded(v)
+    cdef char *scratch = workspace + cut.scratch_at
+    cdef int64_t lines = padded_lines(v), chunk
+    cdef conv_tap *rows = <conv_tap *> scratch  # before the scratch of the first thread
+    list_rows(v, rows)
+    g.tap = rows
+    g.taps = g.slices = v.kh
+    g.depth = v.kw * image.c
+    g.target.rows = g.target.height = v.oh
+    g.target.columns = g.target.width = v.ow
+    g.target.step_h = g.target.step_w = 1
+    g.place.offset_h = g.place.offset_w = 0
+    scratch += cut.taps_bytes
+    for chunk in prange(v.n * v.groups * ((v.oh + lines - 1) // lines), num_threads=threads,
+                        schedule="static", use_threads_if=threads > 1):
+        padded_chunk(v, g, &image, cut.group_floats, chunk,
+                     scratch + threadid() * cut.scratch_bytes)
+
+
+cdef int64_t most_vectors(const Cut *cut, int64_t parts) noexcept nogil:
+    """Vectors of columns in the largest part, of whole panels."""
+    cdef int64_t panels = (cut.panels + parts - 1) // parts
+    return smaller(cut.vectors, panels * (products.gemm.tile_columns // LANES))
+
+
+cdef Order order_chunks(const Conv *v, const Cut *cut, int64_t *starts,
+                        int threads) noexcept nogil:
+    cdef Order order
+    cdef int64_t region, blocks, most = 0
+    starts[0] = 0
+    for region in range(cut.regions.count):
+        blocks = block_count(cut, region_pixels(v, &cut.regions, region))
+        most = larger(most, blocks)
+        starts[region + 1] = starts[region] + blocks
+    order.starts = starts if cut.regions.apart else NULL
+    order.blocks = starts[cut.regions.count] if cut.regions.apart else most * cut.regions.count
+    order.groups = 1 if cut.way == DEPTHWISE else v.groups
+    order.parts = 1
+    # borders read less than the middle of a map, but their neighbours are alike
+    order.parts_outside = order.by_turns = cut.regions.apart
+    if cut.way == GENERAL and threads > 1 and 0 < order.blocks * v.groups < CHUNKS:
+        order.parts = smaller(cut.panels, CHUNKS // (order.blocks * v.groups))
+        if 10 * threads * most_vectors(cut, threads) <= 11 * cut.vectors:  # an even split
+            order.parts = threads
+            order.parts_outside, order.by_turns = True, False
+    return order
+
+
+cdef void pack_weights(const Conv *v, const Cut *cut, bint backward, const float *weight,
+                       float *packed, int threads) noexcept nogil:
+    cdef int64_t chunk, taps = v.kh * v.kw, panels = v.groups * cut.panels
+    cdef int64_t depth = v.c // v.groups, columns = v.k // v.groups
+    if cut.way == DEPTHWISE:
+        pack_depthwise(v, weight, packed)
+    elif cut.way == INNER:
+        for chunk in range(v.groups):
+            products.inner.pack(weight + chunk * taps * depth * columns, taps,
+                                columns if backward else depth, depth if backward else columns,
+                                backward, packed + chunk * cut.group_floats)
+    else:
+        for chunk in prange(panels, num_threads=threads, schedule="static",
+                            use_threads_if=threads > 1 and panels > 1 and
+                            v.groups * cut.group_floats > PACK_SERIAL):
+            pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
+
+
+cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
+                   char *workspace, int threads) noexcept nogil:
+    cdef Cut cut = cut_pass(v, backward)
+    cdef Order order
+    cdef char *scratch = workspace + cut.scratch_at
+    cdef int64_t chunk, chunks
+    if multiply_adds(v) < SERIAL:
+        threads = 1
+    memset(workspace + cut.zero_at, 0, cut.zero_bytes)
+    g.slices = v.kh * v.kw
+    g.zero = <const float *> (workspace + cut.zero_at)
+    g.packed = <const float *> (workspace + cut.packed_at)
+    pack_weights(v, &cut, backward, weight, <float *> (workspace + cut.packed_at), threads)
+    if cut.way == PADDED:
+        run_padded(v, &cut, g, workspace, threads)
+        return
+    if cut.way == DEPTHWISE:
+        g.depth = 1
+        g.columns = v.k
+        g.spread = 1 if backward else v.k // v.c
+        g.fold = v.k // v.c if backward else 1
+    list_regions(v, &cut.regions, <Run *> workspace)
+    order = order_chunks(v, &cut, <int64_t *> (workspace + cut.starts_at), threads)
+    chunks = order.blocks * order.groups * order.parts
+    if order.by_turns:
+        for chunk in prange(chunks, num_threads=threads, schedule="static", chunksize=1,
+                            use_threads_if=threads > 1):
+            pass_chunk(v, &cut, g, backward, &order, chunk,
+                       scratch + threadid() * cut.scratch_bytes)
+        return
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
+        pass_chunk(v, &cut, g, backward, &order, chunk, scratch + threadid() * cut.scratch_bytes)
+
+
+cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y[n,oh,ow,k] = sum over taps and c of x[.., c] weight[k,tap,c] + bias[k]; relu; overwritten.
+
+    p: x[n,h,w,c], weight[k,kh,kw,c/groups], bias[k], y, workspace.  d: n, h, w, c, k, kh, kw,
+    stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups, oh, ow, has_bias, relu
+    (bottom and right padding follow from oh, ow).  y overlaps nothing.
+    """
+    cdef const Conv *v = <const Conv *> d
+    cdef conv_product g
+    cdef int64_t sizes[6]
+    if way_of(v) == LINEAR:
+        sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
+        sizes[3], sizes[4], sizes[5] = v.has_bias, v.relu, MANY
+        linear_forward(p, sizes, s, threads)
+        return
+    g.source.channels, g.target.channels = v.c, v.k
+    g.depth = v.c // v.groups
+    g.columns = v.k // v.groups
+    g.relu = v.relu
+    g.x = <const float *> p[0]
+    g.bias = <const float *> p[2] if v.has_bias else NULL
+    g.y = <float *> p[3]
+    run_pass(v, False, &g, <const float *> p[1], p[4], threads)
+
+
+cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
+                            int threads) noexcept nogil:
+    """dx = the adjoint of conv2d_forward applied to dy; overwritten.
+
+    p: dy[n,oh,ow,k], weight[k,kh,kw,c/groups], dx[n,h,w,c], workspace.  d: as conv2d_forward.
+    dx overlaps nothing.
+    """
+    cdef const Conv *v = <const Conv *> d
+    cdef int64_t sizes[3]
+    if way_of(v) == LINEAR:
+        sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
+        linear_grad_input(p, sizes, s, threads)
+        return
+    run_back(v, <const float *> p[0], <const float *> p[1], NULL, <float *> p[2], p[3], threads)
+
+
+cdef void conv2d_grad_input_bias(char **p, const int64_t *d, const double *s,
+                                 int threads) noexcept nogil:
+    """conv2d_grad_input, plus bias[c]: a transposed convolution; not for 1x1 filters without
+    stride and padding, or a filter for each channel.
+
+    p: dy[n,oh,ow,k], weight[k,kh,kw,c/groups], bias, dx[n,h,w,c], workspace.  Overwritten.
+    """
+    run_back(<const Conv *> d, <const float *> p[0], <const float *> p[1], <const float *> p[2],
+             <float *> p[3], p[4], threads)
+
+
+cdef void run_back(const Conv *v, const float *dy, const float *weight, const float *bias,
+                   float *dx, char *workspace, int threads) noexcept nogil:
+    cdef conv_product g
+    g.source.channels, g.target.channels = v.k, v.c
+    g.depth = v.k // v.groups
+    g.columns = v.c // v.groups
+    g.relu = 0
+    g.x, g.bias, g.y = dy, bias, dx
+    run_pass(v, True, &g, weight, workspace, threads)
+
+
+def _forward_extents(d, threads):
+    cdef Conv v = read_sizes(d)
+    return *sizes_bytes(&v), pass_workspace(&v, False, threads)
+
+
+def _grad_input_extents(d, threads):
+    cdef Conv v = read_sizes(d)
+    x, weight, _, y = sizes_bytes(&v)
+    return y, weight, x, pass_workspace(&v, True, threads)
+
+
+def _grad_input_bias_extents(d, threads):
+    cdef Conv v = read_sizes(d)
+    if way_of(&v) == LINEAR or way_of(&v) == DEPTHWISE:
+        raise ValueError(f"conv2d_grad_input_bias is not for {tuple(d)}")
+    dy, weight, x, workspace = _grad_input_extents(d, threads)
+    return dy, weight, 4 * v.c, x, workspace
+
+
+KERNELS = {
+    "conv2d_forward": (<uintptr_t> &conv2d_forward, _forward_extents),
+    "conv2d_grad_input": (<uintptr_t> &conv2d_grad_input, _grad_input_extents),
+    "conv2d_grad_input_bias": (<uintptr_t> &conv2d_grad_input_bias, _grad_input_bias_extents),
+}

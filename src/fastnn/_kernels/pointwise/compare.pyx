@@ -1,0 +1,93 @@
+"""Kernels of integers: comparisons that give masks of 0 and 1, and float32 of them.
+
+Work is cut by CHUNK elements, whatever the thread count.
+"""
+
+from math import prod
+
+from libc.stdint cimport int64_t, uintptr_t
+
+from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, simplify
+
+from fastnn._kernels.arrays.strided import span
+
+cdef enum:
+    CHUNK = 16384
+    EQUAL = 0
+    UNEQUAL = 1
+    ABOVE = 2
+
+RELATIONS = ("eq", "ne", "gt", "ge")  # by their numbers
+
+
+cdef void compare_index(char **p, const int64_t *d, const double *s,
+                        int threads) noexcept nogil:
+    """y = 1 where a stands in the relation to b, else 0, broadcast; overwritten.
+
+    p: a, b (int64), y (float32, contiguous).  d: relation, ndim, shape, a_strides, b_strides
+    [ndim each], strides in elements.
+    """
+    cdef Walk walk
+    cdef int64_t ndim = d[1]
+    simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
+    walk.tag = d[0]
+    run_parts(_compare_part, p, <const int64_t *> &walk, s, cut(&walk, CHUNK, 1), 4, threads)
+
+
+cdef void _compare_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    cdef const Walk *walk = <const Walk *> d
+    cdef Block block
+    cdef int64_t i
+    for i in range(blocks_of(walk, part)):
+        block = block_of(walk, part, i)
+        _compare_block(walk.tag, &block, <const int64_t *> p[0] + block.a,
+                       <const int64_t *> p[1] + block.b, <float *> p[2] + block.index)
+
+
+cdef void _compare_block(int64_t relation, const Block *block, const int64_t *a, const int64_t *b,
+                         float *y) noexcept nogil:
+    """Rows of a block; the rows of y follow each other."""
+    cdef int64_t row, i, left, right
+    for row in range(block.rows):
+        for i in range(block.columns):
+            left = a[row * block.a_row + i * block.a_step]
+            right = b[row * block.b_row + i * block.b_step]
+            if relation == EQUAL:
+                y[i] = left == right
+            elif relation == UNEQUAL:
+                y[i] = left != right
+            elif relation == ABOVE:
+                y[i] = left > right
+            else:
+                y[i] = left >= right
+        y += block.columns
+
+
+cdef void float_of_index(char **p, const int64_t *d, const double *s,
+                         int threads) noexcept nogil:
+    """y[n] = x[n] as float32, to the nearest; overwritten.  p: x (int64), y (float32).  d: n."""
+    run_parts(_float_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
+
+
+cdef void _float_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    cdef int64_t i
+    for i in range(part * CHUNK, min(d[0], (part + 1) * CHUNK)):
+        (<float *> p[1])[i] = <float> (<const int64_t *> p[0])[i]
+
+
+def _compare_extents(d, threads):
+    relation, ndim, *rest = d
+    if not 0 <= relation < len(RELATIONS):
+        raise ValueError(f"relation {relation} is not one of {len(RELATIONS)}")
+    if not 0 <= ndim <= 8 or len(rest) != 3 * ndim:
+        raise ValueError(f"compare_index takes up to 8 dimensions, each with 3 numbers, not {ndim}")
+    shape, a, b = rest[:ndim], rest[ndim:2 * ndim], rest[2 * ndim:]
+    return 8 * span(shape, a, 0), 8 * span(shape, b, 0), 4 * prod(shape)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count)
+KERNELS = {
+    "compare_index": (<uintptr_t> &compare_index, _compare_extents),
+    "float_of_index": (<uintptr_t> &float_of_index, lambda d, threads: (8 * d[0], 4 * d[0])),
+}

@@ -1,0 +1,198 @@
+"""Pointwise kernels: each row of simd/pointwise.h, split over threads in chunks of fixed size.
+
+Work is cut by CHUNK elements, whatever the thread count, so results have the same bits.
+"""
+
+from math import prod
+
+from libc.stdint cimport int64_t, uintptr_t
+from libc.string cimport memcpy
+
+from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.pointwise.table cimport simd
+from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, simplify
+
+from fastnn._kernels.arrays.strided import span
+
+cdef enum:
+    CHUNK = 16384
+
+
+cdef void unary_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y[n] = f(x[n]).  p: x, y.  d: n, row.  s: the row's arguments.  x may be y."""
+    run_parts(_forward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+
+
+cdef void _forward_part(char **p, const int64_t *d, const double *s,
+                        int64_t part) noexcept nogil:
+    cdef int64_t at = part * CHUNK
+    simd.unary[d[1]].forward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
+                             <float *> p[1] + at, s)
+
+
+cdef void unary_backward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """dx[n] = dy[n] * f'(saved[n]), overwritten.  p: saved, dy, dx.  d: n, row.
+
+    s: the row's arguments.  dx may be dy or saved.
+    """
+    run_parts(_backward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+
+
+cdef void _backward_part(char **p, const int64_t *d, const double *s,
+                         int64_t part) noexcept nogil:
+    cdef int64_t at = part * CHUNK
+    simd.unary[d[1]].backward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
+                              <const float *> p[1] + at, <float *> p[2] + at, s)
+
+
+cdef void binary(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y = f(a, b), broadcast.  p: a, b, y.  d: row, ndim, shape, a_strides, b_strides [ndim each].
+
+    Strides in elements, 0 repeats; y is contiguous. y may be a or b where that one is contiguous.
+    """
+    cdef Walk walk
+    cdef int64_t ndim = d[1]
+    simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
+    walk.tag = d[0]
+    run_parts(_binary_part, p, <const int64_t *> &walk, s, cut(&walk, CHUNK, 1), 4, threads)
+
+
+cdef void _binary_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    cdef const Walk *walk = <const Walk *> d
+    cdef Block block
+    cdef int64_t i
+    for i in range(blocks_of(walk, part)):
+        block = block_of(walk, part, i)
+        _binary_block(walk.tag, &block, <const float *> p[0] + block.a,
+                      <const float *> p[1] + block.b, <float *> p[2] + block.index)
+
+
+cdef void _binary_block(int64_t row, const Block *block, const float *a, const float *b,
+                        float *y) noexcept nogil:
+    """Rows of a block; short rows of a against one row of b are taken many at a time."""
+    cdef float tiled[256]
+    cdef int64_t i, n = block.columns, together = max(256 // n, 1), rows = 0
+    if (n < 64 and block.rows > 2 * together and block.a_row == n and block.a_step == 1
+            and block.b_row == 0 and block.b_step == 1):
+        for i in range(together):
+            memcpy(tiled + i * n, b, 4 * n)
+        rows = block.rows // together * together
+        simd.binary[row].function(rows // together, n * together, a, n * together, 1,
+                                  tiled, 0, 1, y)
+    simd.binary[row].function(block.rows - rows, n, a + rows * block.a_row, block.a_row,
+                              block.a_step, b + rows * block.b_row, block.b_row, block.b_step,
+                              y + rows * n)
+
+
+cdef void add_n(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y[n] = ((x1 + x2) + x3) + ...  p: x1 .. xk, y.  d: n, k.  y may be any of the x."""
+    run_parts(_add_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
+
+
+cdef void _add_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    # Three and more in blocks on the stack: y is written only after every x was read there.
+    cdef float block[1024]
+    cdef int64_t k = d[1], i, count, at = part * CHUNK, end = min(d[0], at + CHUNK)
+    if k == 2:
+        simd.add(end - at, <const float *> p[0] + at, <const float *> p[1] + at,
+                 <float *> p[2] + at)
+        return
+    while at < end:
+        count = min(1024, end - at)
+        memcpy(block, <const float *> p[0] + at, 4 * count)
+        for i in range(1, k):
+            simd.add(count, block, <const float *> p[i] + at, block)
+        memcpy(<float *> p[k] + at, block, 4 * count)
+        at += count
+
+
+cdef void add_n_unary_backward(char **p, const int64_t *d, const double *s,
+                               int threads) noexcept nogil:
+    """dx[n] = ((x1 + x2) + ...) * f'(saved[n]), overwritten.  p: saved, x1 .. xk, dx.
+
+    d: n, k, row.  s: the row's arguments.  k is 2 or more.  dx may be saved or any of the x.
+    """
+    run_parts(_sum_backward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+
+
+cdef void _sum_backward_part(char **p, const int64_t *d, const double *s,
+                             int64_t part) noexcept nogil:
+    cdef float total[1024]
+    cdef int64_t k = d[1], i, count, at = part * CHUNK, end = min(d[0], at + CHUNK)
+    while at < end:
+        count = min(1024, end - at)
+        simd.add(count, <const float *> p[1] + at, <const float *> p[2] + at, total)
+        for i in range(3, k + 1):
+            simd.add(count, total, <const float *> p[i] + at, total)
+        simd.unary[d[2]].backward(count, <const float *> p[0] + at, total,
+                                  <float *> p[k + 1] + at, s)
+        at += count
+
+
+cdef void fill(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """y[n] = value.  p: y.  d: n.  s: value."""
+    run_parts(_fill_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
+
+
+cdef void _fill_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+    simd.fill(min(CHUNK, d[0] - part * CHUNK), <float> s[0], <float *> p[0] + part * CHUNK)
+
+
+def unary_rows():
+    """The table: (name, formula, arguments, what the gradient reads), one row per function."""
+    return [(simd.unary[i].name.decode(), simd.unary[i].formula.decode(),
+             simd.unary[i].arguments.decode(), chr(simd.unary[i].saved))
+            for i in range(simd.unary_count)]
+
+
+def binary_rows():
+    """The table of functions of two tensors: (name, formula)."""
+    return [(simd.binary[i].name.decode(), simd.binary[i].formula.decode())
+            for i in range(simd.binary_count)]
+
+
+def _check_row(row, count):
+    if not 0 <= row < count:
+        raise ValueError(f"row {row} is not in the table of {count} functions")
+
+
+def _unary_extents(count):
+    def extents(d, threads):
+        _check_row(d[1], simd.unary_count)
+        return (4 * d[0],) * count
+    return extents
+
+
+def _binary_extents(d, threads):
+    row, ndim, *rest = d
+    _check_row(row, simd.binary_count)
+    if not 0 <= ndim <= 8 or len(rest) != 3 * ndim:
+        raise ValueError(f"binary takes up to 8 dimensions, each with 3 numbers, not {ndim}")
+    shape, a, b = rest[:ndim], rest[ndim:2 * ndim], rest[2 * ndim:]
+    return 4 * span(shape, a, 0), 4 * span(shape, b, 0), 4 * prod(shape)
+
+
+def _add_extents(d, threads):
+    n, k = d
+    if k < 1:
+        raise ValueError(f"add_n takes at least one tensor, not {k}")
+    return (4 * n,) * (k + 1)
+
+
+def _sum_backward_extents(d, threads):
+    n, k, row = d
+    _check_row(row, simd.unary_count)
+    if k < 2:
+        raise ValueError(f"add_n_unary_backward takes at least two tensors, not {k}")
+    return (4 * n,) * (k + 2)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count)
+KERNELS = {
+    "unary_forward": (<uintptr_t> &unary_forward, _unary_extents(2)),
+    "unary_backward": (<uintptr_t> &unary_backward, _unary_extents(3)),
+    "binary": (<uintptr_t> &binary, _binary_extents),
+    "add_n": (<uintptr_t> &add_n, _add_extents),
+    "add_n_unary_backward": (<uintptr_t> &add_n_unary_backward, _sum_backward_extents),
+    "fill": (<uintptr_t> &fill, lambda d, threads: (4 * d[0],)),
+}

@@ -1,0 +1,78 @@
+/* Pointwise functions of two tensors: the table of BINARY rows, and the loops made from it.
+ *
+ * A row: name, formula for people, the value of vectors a and b.
+ * A new operation is one row here and one case in tests/cases/pointwise.py.
+ */
+#ifndef FASTNN_POINTWISE_BINARY_H
+#define FASTNN_POINTWISE_BINARY_H
+
+#include "simd/vector.h"
+
+#define BINARY(ROW)                                                                               \
+    ROW(add, "a + b", a + b)                                                                      \
+    ROW(sub, "a - b", a - b)                                                                      \
+    ROW(mul, "a * b", a * b)                                                                      \
+    ROW(div, "a / b", a / b)                                                                      \
+    ROW(maximum, "max(a, b)", where(a != a, a, vmax(a, b)))                                       \
+    ROW(minimum, "min(a, b)", where(a != a, a, vmin(a, b)))                                       \
+    ROW(ge, "1 where a >= b, else 0", where(a >= b, one, zero))                                   \
+    ROW(gt, "1 where a > b, else 0", where(a > b, one, zero))                                        \
+    ROW(eq, "1 where a == b, else 0", where(a == b, one, zero))                                   \
+    ROW(ne, "1 where a != b, else 0", where(a != b, one, zero))
+
+/* x[0], x[step], ..., n of them; a step of 0 repeats one. */
+INLINE vf load_steps(const float *x, int64_t step, int64_t n) {
+    vf v = {0};
+    for (int i = 0; i < n; i++) v[i] = x[i * step];
+    return v;
+}
+
+#define DEFINE_BINARY(name, formula, value)                                                       \
+    INLINE vf name##_of(vf a, vf b) {                                                             \
+        const vf zero = {0}, one = splat(1.0f);                                                   \
+        (void)zero, (void)one;                                                                    \
+        return value;                                                                             \
+    }                                                                                             \
+    INLINE void name##_run_(int64_t n, const float *a, int64_t a_step, const float *b,             \
+                           int64_t b_step, float *y) {                                            \
+        const vf a0 = splat(*a), b0 = splat(*b);                                                  \
+        int64_t i = 0;                                                                            \
+        for (; i + LANES <= n; i += LANES)                                                        \
+            store(y + i, name##_of(a_step ? load(a + i) : a0, b_step ? load(b + i) : b0));        \
+        if (i < n)                                                                                \
+            store_head(y + i,                                                                     \
+                       name##_of(a_step ? load_head(a + i, n - i) : a0,                           \
+                                 b_step ? load_head(b + i, n - i) : b0), n - i);                  \
+    }                                                                                             \
+    static void name##_binary(int64_t rows, int64_t n, const float *a, int64_t a_row,             \
+                              int64_t a_step, const float *b, int64_t b_row, int64_t b_step,      \
+                              float *y) {                                                         \
+        if (n <= 0) return;                                                                       \
+        for (int64_t r = 0; r < rows; r++, a += a_row, b += b_row, y += n) {                      \
+            if (a_step == 1 && b_step == 1) name##_run_(n, a, 1, b, 1, y);                         \
+            else if (a_step == 1 && b_step == 0) name##_run_(n, a, 1, b, 0, y);                    \
+            else if (a_step == 0 && b_step == 1) name##_run_(n, a, 0, b, 1, y);                    \
+            else                                                                                  \
+                for (int64_t i = 0; i < n; i += LANES) {                                          \
+                    int64_t k = n - i < LANES ? n - i : LANES;                                    \
+                    store_head(y + i, name##_of(load_steps(a + i * a_step, a_step, k),            \
+                                                load_steps(b + i * b_step, b_step, k)), k);       \
+                }                                                                                 \
+        }                                                                                         \
+    }
+BINARY(DEFINE_BINARY)
+
+#define BINARY_ROW(name, formula, value) {#name, formula, name##_binary},
+
+static void add_run(int64_t n, const float *a, const float *b, float *y) {
+    add_run_(n, a, 1, b, 1, y);
+}
+
+static void fill_run(int64_t n, float value, float *y) {
+    const vf v = splat(value);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) store(y + i, v);
+    if (i < n) store_head(y + i, v, n - i);
+}
+
+#endif

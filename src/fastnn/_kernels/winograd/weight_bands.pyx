@@ -1,0 +1,119 @@
+"""Winograd's weight gradient where the last cache does not hold the sums of all planes.
+
+A large block of tiles of x is transformed once. Then each thread takes bands of rows of dw: it
+transforms the band's channels of dy, sums at each value, and adds the band's rows to dw. Blocks
+come one after the other, so the sums are the same for any number of threads.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int64_t
+
+from fastnn._kernels.conv.sizes cimport Conv
+from fastnn._kernels.dispatch cimport LANES
+from fastnn._kernels.linear.table cimport simd as products
+from fastnn._kernels.norm.table cimport norm_columns
+from fastnn._kernels.sizes cimport smaller, whole
+from fastnn._kernels.winograd.bands cimport Tiles, cut_tiles
+from fastnn._kernels.winograd.table cimport read_tiles_fn, tile_grid, tile_values, winograd_table
+from fastnn._kernels.winograd.tiles cimport (
+    Block, CHUNK_TILES, forward_source, forward_target, plane_of, point_to, spread, table_of)
+
+cdef enum:
+    BAND_ROWS = 48  # channels of dy side by side: whole tiles of rows, whole vectors
+
+# Memory: pointers to tiles of x, those tiles; then each thread's tiles of dy and sums.
+cdef struct WeightBands:
+    const winograd_table *w
+    tile_grid source, target
+    Tiles cut
+    int64_t c, k, bands, plane, v_at, slots_at, sums_at, slot_bytes
+    tile_values v, m  # of x and of dy
+    const float *x
+    const norm_columns *norm  # behind which a ReLU x is read, or NULL
+    const float *dy
+    float *dw
+    char *workspace
+
+
+cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
+    cdef WeightBands g
+    g.w, g.c, g.k = table_of(v), v.c, v.k
+    g.source, g.target = forward_source(v), forward_target(v)
+    g.cut = cut_tiles(v.n * g.target.rows * g.target.columns,
+                      g.w.planes * whole(v.c, products.gemm.tile_columns))
+    g.bands = (v.k + BAND_ROWS - 1) // BAND_ROWS
+    g.v.tiles = g.m.tiles = g.cut.size
+    g.v.panel, g.m.panel = products.gemm.tile_columns, BAND_ROWS
+    g.v.plane = plane_of(g.cut.size, whole(v.c, products.gemm.tile_columns))
+    g.m.plane = plane_of(g.cut.size, BAND_ROWS)
+    g.v.data = g.m.data = NULL
+    g.plane = smaller(v.k, BAND_ROWS) * whole(v.c, LANES) + 16
+    g.v_at = whole(8 * g.cut.size, 64)
+    g.slots_at = g.v_at + 4 * g.w.planes * g.v.plane
+    g.sums_at = 4 * g.w.positions * g.m.plane
+    g.slot_bytes = g.sums_at + whole(4 * g.w.planes * g.plane, 64)
+    g.x = g.dy = NULL
+    g.norm = NULL
+    g.dw, g.workspace = NULL, NULL
+    return g
+
+
+cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil:
+    cdef WeightBands g = cut_weight_bands(v)
+    return g.slots_at + smaller(threads, g.bands) * g.slot_bytes
+
+
+cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
+    cdef const WeightBands *g = <const WeightBands *> job
+    cdef int64_t at = chunk * CHUNK_TILES
+    cdef read_tiles_fn read
+    read = g.w.read_x if g.norm == NULL else g.w.read_normed_x
+    read(&g.source, g.x, g.norm, g.c, block.first + at, smaller(CHUNK_TILES, block.count - at), at,
+         &block.v)
+
+
+cdef Block block_of(const WeightBands *g, int64_t number) noexcept nogil:
+    cdef Block block
+    block.first = number * g.cut.size
+    block.count = smaller(g.cut.size, g.cut.tiles - block.first)
+    block.v, block.m = g.v, g.m
+    block.v.data = <float *> (g.workspace + g.v_at)
+    block.v_tiles = <const float **> g.workspace
+    block.m_tiles = NULL
+    point_to(block.v_tiles, block.count, &block.v, g.w, 1)
+    return block
+
+
+cdef void run_band(const WeightBands *g, const Block *block, int64_t band,
+                   char *slot) noexcept nogil:
+    """Rows of dw (+)= the band's channels of dy times a block of tiles of x."""
+    cdef tile_values dy = g.m
+    cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), plane
+    cdef float *sums = <float *> (slot + g.sums_at)
+    dy.data = <float *> slot
+    g.w.read_outer_dy(&g.target, g.dy + first, NULL, rows, block.first, block.count, 0, &dy)
+    for plane in range(g.w.planes):
+        g.w.outer(&dy, &block.v, block.count, rows, g.c, plane, sums + plane * g.plane, 0,
+                  block.v_tiles)
+    g.w.write_weight(sums, g.plane, g.c, 0, rows, block.first > 0, g.dw + first * 9 * g.c)
+
+
+cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *norm,
+                           const float *dy, float *dw, char *workspace,
+                           int threads) noexcept nogil:
+    """dw = sum over blocks of tiles; overwritten."""
+    cdef WeightBands g = cut_weight_bands(v)
+    cdef Block block
+    cdef int64_t number, band
+    cdef int team = <int> smaller(threads, g.bands)
+    cdef char *slots = workspace + g.slots_at
+    g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
+    for number in range(g.cut.count):
+        block = block_of(&g, number)
+        spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
+        if team > 1:
+            for band in prange(g.bands, num_threads=team, schedule="dynamic"):
+                run_band(&g, &block, band, slots + threadid() * g.slot_bytes)
+        else:  # where OpenMP would allocate what it needs to hand out work
+            for band in range(g.bands):
+                run_band(&g, &block, band, slots)

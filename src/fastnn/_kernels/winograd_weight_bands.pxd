@@ -1,9 +1,0 @@
-from libc.stdint cimport int64_t
-
-from fastnn._kernels.conv_sizes cimport Conv
-from fastnn._kernels.dispatch cimport norm_columns
-
-cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil
-cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *norm,
-                           const float *dy, float *dw, char *workspace,
-                           int threads) noexcept nogil
