@@ -1,6 +1,7 @@
 """Training steps of this checkout beside those of another one: did a change cost time?
 
-    git worktree add ../before COMMIT && (cd ../before && python setup.py build_ext --inplace)
+    git clone . ../before
+    (cd ../before && git checkout COMMIT && python setup.py build_ext --inplace)
     python -m bench.against ../before
 
 Each checkout has a process of its own; they take turns, so that whatever else the machine does
@@ -12,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parents[1]
+from bench.studies.checkouts import HERE, checkout, start
+
 PAUSE = 0.05  # seconds between turns: longer than the threads of OpenMP spin before they sleep
 
 
@@ -46,12 +46,9 @@ def work(net: str, threads: int) -> None:
 class Worker:
     """The steps of one checkout in a process of its own."""
 
-    def __init__(self, checkout: Path, net: str, threads: int) -> None:
-        variables = {**os.environ, "PYTHONPATH": str(checkout / "src"),
-                     "OMP_NUM_THREADS": str(threads)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", __file__, "--work", net, "--threads", str(threads)], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables)
+    def __init__(self, folder: Path, net: str, threads: int) -> None:
+        self._process = start(folder, __spec__.name, folder, "--work", net, "--threads", threads,
+                              OMP_NUM_THREADS=str(threads))
 
     def seconds(self, steps: int) -> float:
         """The median seconds of so many steps."""
@@ -92,7 +89,7 @@ def compare(other: Path, net: str, threads: int, rounds: int, seconds: float) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Steps of this checkout beside another one's.")
-    parser.add_argument("other", type=Path, nargs="?", help="a checkout whose kernels are built")
+    parser.add_argument("other", type=checkout, help="a checkout whose kernels are built")
     parser.add_argument("--nets", nargs="+", default=[
         "lenet", "mlp", "mlp-small", "resnet20", "vgg11", "resnet18"])
     parser.add_argument("--threads", type=int, default=2)
@@ -104,10 +101,8 @@ def main() -> None:
     if arguments.work:
         work(arguments.work, arguments.threads)
         return
-    if arguments.other is None or not (arguments.other / "src/fastnn").is_dir():
-        parser.error(f"name the folder of another checkout, got {arguments.other}")
     print(f"{'net':10} threads    this ms   other ms    ratio   spread")
-    ratios = [compare(arguments.other.resolve(), net, arguments.threads, arguments.rounds,
+    ratios = [compare(arguments.other, net, arguments.threads, arguments.rounds,
                       arguments.seconds) for net in arguments.nets]
     sys.exit(min(ratios) < arguments.least)
 
