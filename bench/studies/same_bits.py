@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from typing import Any
 import numpy as np
 
 import fastnn as fn
-from bench.plan_nets import DenseNet, UNet, deep_mlp
-from bench.studies.checkouts import HERE, checkout, start
+from bench.studies.options import add_thread_counts, parser_of
+from bench.studies.plan_nets import DenseNet, UNet, deep_mlp
+from bench.studies.processes import HERE, checkout, figures
 from fastnn import nn
 
 REFUSED = 1 << 20  # a budget for no net
@@ -47,7 +49,7 @@ def narrow_vgg11() -> nn.Module:
 
 
 # name: (net, shape of the batch)
-NETS = {
+NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "lenet": (lambda: fn.models.create("lenet", in_channels=1), (2048, 1, 28, 28)),
     "resnet20": (lambda: fn.models.create("resnet20"), (32, 3, 32, 32)),
     "vgg11": (narrow_vgg11, (64, 3, 32, 32)),
@@ -72,6 +74,8 @@ def train(name: str, budget: str, threads: int, steps: int) -> dict[str, Any]:
     try:
         plan = step.plan(shape)
     except fn.MemoryBudgetError as refusal:
+        if budget != LEAST:
+            raise
         return {"least": refusal.min_bytes}
     digest = hashlib.sha256()
     for _ in range(steps):
@@ -83,15 +87,11 @@ def train(name: str, budget: str, threads: int, steps: int) -> dict[str, Any]:
 
 
 def run(folder: Path, level: str, *arguments: object) -> dict[str, Any]:
-    """What `train` returns in a fresh process of a checkout."""
-    process = start(folder, __spec__.name, folder, "--work", *arguments, FASTNN_ISA=level,
+    """What `train` returns in a fresh process of a checkout, or its error."""
+    found = figures(__spec__.name, folder, "--work", *arguments, folder=folder, FASTNN_ISA=level,
                     XDG_CACHE_HOME=os.devnull)  # no place for rates: so none are measured
-    output, _ = process.communicate()
-    if process.returncode:
-        return {"digest": f"exit {process.returncode}"}
-    answer: dict[str, Any] = json.loads(output)
-    assert Path(answer["package"]).is_relative_to(folder), answer
-    return answer
+    assert "error" in found or Path(found["package"]).is_relative_to(folder), found
+    return found
 
 
 def compare(other: Path, net: str, level: str, threads: int, steps: int) -> bool:
@@ -102,12 +102,15 @@ def compare(other: Path, net: str, level: str, threads: int, steps: int) -> bool
     equal = True
     for budget in (NONE, least):
         rows = [run(folder, level, net, budget, threads, steps) for folder in folders]
-        digests = [row.get("digest", "refused") for row in rows]
-        same = digests[0] == digests[1] and all("again" in row for row in rows)
+        digests = [row.get("digest", "error") for row in rows]
+        same = "error" not in digests and digests[0] == digests[1]
         size = NONE if budget == NONE else f"{budget / 2**20:.1f}"
         again = " ".join(str(row.get("again", "-")) for row in rows)
         print(f"{net:9} {level:9} {threads:7} {size:>10} {again:>7}  {digests[0]:12.12}  "
               f"{digests[1]:12.12}  {'yes' if same else 'NO'}", flush=True)
+        for row in rows:
+            if "error" in row:
+                print(f"  {row['error']}", flush=True)
         equal = equal and same
     return equal
 
@@ -120,12 +123,11 @@ def levels() -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("other", type=checkout, help="a checkout whose kernels are built")
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS)
     parser.add_argument("--levels", nargs="+", help="default: all")
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    add_thread_counts(parser)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()

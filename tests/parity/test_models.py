@@ -12,7 +12,7 @@ import fastnn as fn
 from tests.parity.compare import assert_close, copy_weights, torch
 from tests.parity.test_nets import scatter_norms
 
-from bench.torch_nets import Block  # isort: skip
+from bench.peers.torch_nets import Block  # isort: skip
 
 pytestmark = pytest.mark.parity
 functional = torch.nn.functional

@@ -16,7 +16,7 @@ from tests.parity.compare import (
     torch_gradients,
 )
 
-from bench.torch_nets import TWINS  # isort: skip
+from bench.peers.torch_nets import TWINS  # isort: skip
 
 pytestmark = pytest.mark.parity
 

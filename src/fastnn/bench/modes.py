@@ -56,16 +56,16 @@ def modes_of(engines: tuple[str, ...], ops: bool = False) -> list[Mode]:
 def script(engine: str, folder: Path | None = None) -> Path:
     """The file that `serve` loads for an engine.
 
-    folder: where the peers' scripts are; by default bench/ of the checkout that fastnn comes
-    from, or of the working directory. Raises FileNotFoundError that says so.
+    folder: where the peers' scripts are; by default bench/peers/ of the checkout that fastnn
+    comes from, or of the working directory. Raises FileNotFoundError that says so.
     """
     if engine == "fastnn":
         return Path(__file__).with_name("own.py")
-    checkout = PACKAGE.parents[1] / "bench"
-    candidates = [folder] if folder else [checkout, Path("bench")]
+    checkout = PACKAGE.parents[1] / "bench/peers"
+    candidates = [folder] if folder else [checkout, Path("bench/peers")]
     name = f"{engine}_peer.py"
     for candidate in candidates:
         if (candidate / name).is_file():
             return candidate / name
-    raise FileNotFoundError(2, "No such file; the peers are in the repository's folder bench/: "
+    raise FileNotFoundError(2, "No such file; the peers are in bench/peers/ of the repository: "
                                "run there, or name it with --peers", str(candidates[-1] / name))

@@ -48,7 +48,7 @@ def common(seconds: float, vs: bool = True) -> Callable[[Command], Command]:
                          help="Length of the fastest one's turn."),
             click.option("--peers", type=click.Path(exists=True, file_okay=False, path_type=Path),
                          default=None, show_default=False, metavar="FOLDER",
-                         help="The engines' scripts. [default: bench/ of the repository]"),
+                         help="The engines' scripts. [default: bench/peers of the repository]"),
             click.option("--python", type=click.Path(exists=True, dir_okay=False), default=None,
                          show_default=False, metavar="FILE",
                          help="The interpreter that has the engines. [default: this one]"),

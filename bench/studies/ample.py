@@ -1,18 +1,18 @@
-"""What a budget costs that is larger than needed: steps with it and without any, in turns.
+"""What does a budget cost that is larger than needed? Steps with it and without any, in turns.
 
-    python -m bench.ample --rounds 15
+    python -m bench.studies.ample --rounds 15
 
 Both steps train the same net in one process and share its arena; each turn is some steps. `ratio`
 is the median over rounds of the time with the budget over that without, with the least and most.
 """
 
-import argparse
 import time
 
 import numpy as np
 
 import fastnn as fn
-from bench.plan_nets import UNet
+from bench.studies.options import add_rounds, add_threads, parser_of
+from bench.studies.plan_nets import UNet, random_batch
 from fastnn.bench.nets import NETS as SIZES
 from fastnn.bench.nets import make
 
@@ -36,8 +36,7 @@ def timed(step, batch, count):
 def ratios(name, budget, rounds):
     """(milliseconds without a budget, ratios of the rounds), the first to go changing places."""
     net, shape = net_of(name)
-    rng = np.random.default_rng(0)
-    batch = rng.standard_normal(shape, dtype=np.float32), rng.integers(0, 10, shape[0])
+    batch = random_batch(shape)
     optimizer = fn.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     loss = fn.nn.CrossEntropyLoss()
     steps = [fn.TrainStep(net, loss, optimizer, limit) for limit in (None, budget)]
@@ -52,13 +51,12 @@ def ratios(name, budget, rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--nets", nargs="+", default=["mlp-small", "mlp", "resnet20", "unet",
                                                       "resnet18"])
     parser.add_argument("--budgets", nargs="+", default=["8GiB", "auto"])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2)
+    add_rounds(parser, 15)
+    add_threads(parser)
     options = parser.parse_args()
     fn.set_num_threads(options.threads)
     print(f"{'net':10s} {'budget':>6s} {'ms':>9s} {'ratio':>6s} {'least':>6s} {'most':>6s}")

@@ -1,6 +1,6 @@
-"""Where the time of a training step goes: each kernel call timed by itself.
+"""Where does the time of a training step go? Each kernel call timed by itself.
 
-    python bench/profile_step.py resnet20 --threads 2 --calls 15
+    python -m bench.studies.profile_step resnet20 --threads 2 --calls 15
 
 Times are the least of some repeats: what the kernel takes when nothing disturbs it. The sum is a
 little more than a step takes, as every call is entered from Python here.
@@ -8,13 +8,12 @@ little more than a step takes, as every call is entered from Python here.
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass
 
 import fastnn as fn
+from bench.studies.options import add_threads, parser_of
 from fastnn.bench.nets import LEARNING_RATE, MOMENTUM, NETS, make
 from fastnn.bench.serve import batch_for
 
@@ -88,9 +87,9 @@ def by_call(calls: list[Timed], most: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time of each kernel in a training step.")
+    parser = parser_of(__doc__)
     parser.add_argument("net", choices=list(NETS))
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    add_threads(parser)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--calls", type=int, default=0, help="also list that many single calls")
     arguments = parser.parse_args()

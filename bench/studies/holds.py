@@ -1,6 +1,6 @@
-"""Whether budgets hold: resident memory of fresh processes against budget and plan, and the bits.
+"""Do budgets hold? Resident memory of fresh processes against budget and plan, and the bits.
 
-    python -m bench.holds --nets resnet18 mlp --threads 1 2 --budgets 8
+    python -m bench.studies.holds --nets resnet18 mlp --threads 1 2 --budgets 8
 
 The smallest budget is the one that a refusal names (`MemoryBudgetError.min_bytes`). Each row is a
 process of its own: some training steps and an evaluation. `measured` is its VmHWM,
@@ -11,30 +11,28 @@ state after the steps have the same SHA-256 in all rows of a net.
 import argparse
 import hashlib
 import json
-import subprocess
-import sys
 
 import numpy as np
 
-from bench.plan_nets import FIVE
+import fastnn as fn
+from bench.studies.options import add_thread_counts, parser_of
+from bench.studies.plan_nets import FIVE, random_batch
+from bench.studies.processes import figures
+from fastnn.bench.serve import peak_bytes
 
 STEPS = 3
 REFUSED = 1 << 20  # a budget for no net
 
 
-def child(name, budget, threads):
+def work(name, budget, threads):
     """Train in this process and print what it took."""
-    import fastnn as fn
-
     fn.manual_seed(0)
     fn.set_num_threads(threads)
     make, shape = FIVE[name]
     net = make()
     optimizer = fn.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
     trainer = fn.Trainer(net, fn.nn.CrossEntropyLoss(), optimizer, memory_budget=budget)
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal(shape, dtype=np.float32)
-    y = rng.integers(0, 10, shape[0])
+    x, y = random_batch(shape)
     try:
         plan = trainer.train_step.plan(shape)
     except fn.MemoryBudgetError as refusal:
@@ -43,8 +41,7 @@ def child(name, budget, threads):
     for _ in range(STEPS):
         trainer.train_step(x, y)
     trainer.evaluate((x, y), batch_size=shape[0])
-    with open("/proc/self/status") as status:
-        peak = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+    peak = peak_bytes()
     digest = hashlib.sha256()
     for value in net.state_dict().values():
         digest.update(np.ascontiguousarray(value))
@@ -57,24 +54,19 @@ def child(name, budget, threads):
 
 def run(name, budget, threads):
     """The figures of a fresh process."""
-    command = [sys.executable, "-m", "bench.holds", "--child", name, str(budget), str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return {"error": done.stderr.strip().splitlines()[-1]}
-    return json.loads(done.stdout)
+    return figures(__spec__.name, "--work", name, budget, threads)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser = parser_of(__doc__)
+    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--nets", nargs="+", default=list(FIVE), choices=FIVE)
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    add_thread_counts(parser)
     parser.add_argument("--budgets", type=int, default=8)
     options = parser.parse_args()
-    if options.child:
-        name, budget, threads = options.child
-        child(name, None if budget == "None" else int(budget), int(threads))
+    if options.work:
+        name, budget, threads = options.work
+        work(name, None if budget == "None" else int(budget), int(threads))
         return
     print(f"{'net':10s} thr {'budget':>8s} {'measured':>8s} {'planned':>8s} {'error':>6s} "
           f"{'again':>5s} sha256        (MiB)")

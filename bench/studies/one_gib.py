@@ -1,6 +1,6 @@
-"""How deep a net, and how large a batch, a GiB of process memory holds: fastnn beside PyTorch.
+"""How deep a net, and how large a batch, does a GiB hold? fastnn beside PyTorch.
 
-    python -m bench.one_gib --json bench/results/one-gib.json --plot docs/one-gib.png
+    python -m bench.studies.one_gib --json bench/results/one-gib.json --plot docs/one-gib.png
 
 Questions: the deepest CIFAR ResNet (6 n + 2 layers, batch 128), the largest batch of ResNet-18
 (images of 32 pixels) and of ResNet-50 (224). fastnn has its planner; PyTorch has
@@ -13,7 +13,6 @@ steps; its VmHWM counts, imports included. In the end the largest sizes make ste
 `--sizes` does only that, with the sizes of a report.
 """
 
-import argparse
 import json
 import os
 import re
@@ -22,7 +21,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.one_gib_picture import draw
+from bench.studies.one_gib_picture import draw
+from bench.studies.options import add_rounds, add_threads, parser_of
+from bench.studies.processes import HERE
 from fastnn.bench.machine import headline, machine
 from fastnn.bench.modes import Mode
 from fastnn.bench.turns import PAUSE, Worker, WorkerError
@@ -62,8 +63,8 @@ QUESTIONS = {
 
 
 def fastnn_way(budget):
-    """fastnn with a planner; its peer takes nets from this folder."""
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    """fastnn with a planner; its peer takes nets from `plan_nets`."""
+    paths = [str(HERE), os.environ.get("PYTHONPATH", "")]
     return Mode("fastnn", "budget", {"budget": budget},
                 {"PYTHONPATH": os.pathsep.join(filter(None, paths))})
 
@@ -173,14 +174,13 @@ def answer(question, limit, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--questions", nargs="+", default=list(QUESTIONS), choices=QUESTIONS)
     parser.add_argument("--limit", type=int, default=GIB, help="bytes of a process")
     parser.add_argument("--ways", default="", help="regular expression for PyTorch's ways")
     parser.add_argument("--finalists", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    add_rounds(parser, 3)
+    add_threads(parser)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot")
     parser.add_argument("--sizes", type=Path, help="a report: only make its steps in turns again")

@@ -1,16 +1,15 @@
-"""How near the planner comes to the optimum: random graphs and motifs at six budgets each.
+"""How near does the planner come to the optimum? Random graphs and motifs at six budgets each.
 
-    python -m bench.plan_oracle --first 0 --count 50
+    python -m bench.studies.plan_oracle --first 0 --count 50
 
 The optimum is found by search over live sets (tests/plan/oracles.py), which knows nothing of the
 planner. Columns: seconds of all tasks over the optimum's; the part above keeping everything alone
 (where the optimum recomputes at all); smallest peak over the smallest possible one.
 """
 
-import argparse
-
 import numpy as np
 
+from bench.studies.options import parser_of
 from fastnn.plan.recompute.frontier import frontier
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, random_problem
@@ -34,8 +33,7 @@ def compare(problem):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=50, help="random graphs")
     parser.add_argument("--motifs", type=int, default=3, help="variants of each motif")

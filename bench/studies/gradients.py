@@ -1,6 +1,6 @@
-"""How far gradients are from exact ones: fastnn and PyTorch in float32 against PyTorch in float64.
+"""How far are gradients from exact ones? fastnn and PyTorch in float32 against PyTorch's float64.
 
-    python -m bench.gradients
+    python -m bench.studies.gradients
 
 Whole nets with the same weights and batches as in tests/parity. A row gives the worst tensor's
 difference, as RMS and as largest element, relative to the RMS of the tensor. Needs PyTorch.
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import fastnn as fn
+from bench.studies.options import add_threads, parser_of
 from tests.parity.compare import distance, rms_distance, torch_gradients
 from tests.parity.test_nets import CASES, batch_for, gradient_scale, pair_of_nets
 
@@ -43,6 +44,11 @@ def worst(gradients: Gradients, exact: Gradients) -> tuple[float, float]:
 
 
 def main() -> None:
+    parser = parser_of(__doc__)
+    add_threads(parser)
+    options = parser.parse_args()
+    fn.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads)
     print("| net | fastnn, auto | fastnn, direct | PyTorch float32 |\n|---|---|---|---|")
     for name, batch, side in CASES:
         x, y = batch_for(name, batch, side)

@@ -1,4 +1,4 @@
-"""The picture of `bench.one_gib`: a panel for each question, a bar for each way."""
+"""The picture of `bench.studies.one_gib`: a panel for each question, a bar for each way."""
 
 from fastnn.bench.picture import COLORS, new_figure, plain, save
 

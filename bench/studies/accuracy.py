@@ -1,6 +1,6 @@
-"""Test accuracy of the small net over several seeds: fastnn beside PyTorch, the same training.
+"""Does the small net become as accurate as with PyTorch? The same training, over several seeds.
 
-    python bench/accuracy.py --data fashion-mnist --seeds 0 1 2
+    python -m bench.studies.accuracy --data fashion-mnist --seeds 0 1 2
 
 All start from the same weights and see the same batches (data, order, augmentation) with the same
 learning rates; dropout masks of PyTorch differ. `fastnn-direct` is fastnn without Winograd. Needs
@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 import fastnn as fn
+from bench.studies.options import add_threads, parser_of
 from fastnn.cli.job import Job, make_job
 from fastnn.cli.settings import Settings
 
@@ -111,13 +112,13 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--data", default="fashion-mnist")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--validation", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--trainers", nargs="+", choices=TRAINERS, default=["fastnn", "torch"])
-    parser.add_argument("--threads", type=int, default=2)
+    add_threads(parser)
     parser.add_argument("--json", type=Path, default=Path("accuracy.json"))
     arguments = parser.parse_args()
     fn.set_num_threads(arguments.threads)

@@ -1,7 +1,7 @@
 """fastnn with a memory budget, as a peer that `fastnn.bench.serve` loads."""
 
 import fastnn as fn
-from bench.plan_nets import resnet50
+from bench.studies.plan_nets import resnet50
 from fastnn._kernels import dispatch
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9

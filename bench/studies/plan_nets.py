@@ -1,5 +1,7 @@
 """Nets for measurements of the planner: five kinds of graph, a ResNet-50, a very deep ResNet."""
 
+import numpy as np
+
 import fastnn as fn
 from fastnn import nn
 
@@ -120,6 +122,12 @@ def deep_mlp(width=1024):
     for _ in range(10):
         layers += [nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, width)]
     return nn.Sequential(*layers, nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, 10))
+
+
+def random_batch(shape):
+    """Images and classes; the same ones each time."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal(shape, dtype=np.float32), rng.integers(0, 10, shape[0])
 
 
 # name: (net, shape of the batch)

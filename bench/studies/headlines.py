@@ -1,6 +1,6 @@
 """What a cut of the activations costs in measured time, against keeping everything.
 
-    python -m bench.headlines --net deep --shares 0.1 0.143 --rounds 5
+    python -m bench.studies.headlines --net deep --shares 0.1 0.143 --rounds 5
 
 Activations are the arena less the parameters' gradients. `cut` is that of keeping every value over
 that of the plan, `autograd` the bytes that PyTorch's autograd saves for the same net over it
@@ -16,7 +16,7 @@ from unittest import mock
 import numpy as np
 
 import fastnn as fn
-from bench.plan_nets import HEADLINES
+from bench.studies.plan_nets import HEADLINES
 from fastnn.bench.peak import handover_seconds
 from fastnn.plan.build import Planner
 from fastnn.plan.cost.predict import team_size

@@ -1,6 +1,6 @@
-"""Whether budgets hold where people use them: `Trainer` and `fastnn train`, in fresh processes.
+"""Do budgets hold where people use them? `Trainer` and `fastnn train`, in fresh processes.
 
-    python -m bench.trainer_holds --count 100 --seed 0
+    python -m bench.studies.trainer_holds --count 100 --seed 0
 
 Each case is drawn at random: a model, sizes, where its data comes from and in which type,
 augmentation, threads, and a budget between the smallest that a refusal names and what is ample, up
@@ -12,12 +12,16 @@ is printed beside the budget, and weights are compared with those of a run witho
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+
+import fastnn as fn
+from bench.studies.options import parser_of
+from bench.studies.processes import figures
+from fastnn.bench.serve import peak_bytes
 
 REFUSED = 1 << 20  # a budget for nothing
 MOST = 1 << 30
@@ -82,8 +86,6 @@ class Generated:
 
 def data_of(case, folder):
     """What `Trainer.fit` gets."""
-    import fastnn as fn
-
     if case["source"] == "pictures":
         x, y = fn.data.load(folder / "pictures").train
         return fn.data.Batches(x, y, case["batch"], transform=augmentation(case))
@@ -102,8 +104,6 @@ def data_of(case, folder):
 
 def augmentation(case):
     """Ours, or none."""
-    import fastnn as fn
-
     if not case["augment"]:
         return None
     return fn.data.Compose(fn.data.RandomShift(2), fn.data.RandomHorizontalFlip())
@@ -111,8 +111,6 @@ def augmentation(case):
 
 def train(case, budget, folder):
     """Train by `Trainer`; the weights."""
-    import fastnn as fn
-
     class Allocating(fn.training.Callback):
         def on_batch_end(self, trainer):
             self.kept = np.ones((2 << 20) + (1 << 20) * trainer.batch % 2, np.uint8)
@@ -154,38 +152,25 @@ def run_command(case, budget, folder):
     return (path.read_bytes() for path in [output / "weights.safetensors"])  # not read yet
 
 
-def child(case, budget, folder):
+def work(case, budget, folder):
     """Run a case in this process and print what it took."""
-    from fastnn.plan.budget import MemoryBudgetError
-
     found = {}
     try:
         weights = (run_command if case["route"] == "command" else train)(case, budget, folder)
-        found["peak"] = peak()  # before the weights are copied
+        found["peak"] = peak_bytes()  # before the weights are copied
         digest = hashlib.sha256()
         for array in weights:
             digest.update(array if isinstance(array, bytes) else np.ascontiguousarray(array))
         found["sha"] = digest.hexdigest()[:12]
     except Exception as error:
-        refusal = error if isinstance(error, MemoryBudgetError) else error.__cause__
+        refusal = error if isinstance(error, fn.MemoryBudgetError) else error.__cause__
         found |= {"error": str(error), "least": getattr(refusal, "min_bytes", None)}
-    print(json.dumps({"peak": peak(), **found}))
-
-
-def peak():
-    """The most that this process ever held, as the system counts it."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
+    print(json.dumps({"peak": peak_bytes(), **found}))
 
 
 def run(case, budget, folder):
     """The figures of a fresh process."""
-    command = [sys.executable, "-m", "bench.trainer_holds", "--child", json.dumps(case),
-               json.dumps(budget), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return {"error": done.stderr.strip().splitlines()[-1], "peak": 0}
-    return json.loads(done.stdout.splitlines()[-1])
+    return figures(__spec__.name, "--work", json.dumps(case), json.dumps(budget), folder)
 
 
 def measured(case):
@@ -216,15 +201,14 @@ def verdict(case, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser = parser_of(__doc__)
+    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.child:
-        case, budget, folder = options.child
-        child(json.loads(case), json.loads(budget), Path(folder))
+    if options.work:
+        case, budget, folder = options.work
+        work(json.loads(case), json.loads(budget), Path(folder))
         return
     held = 0
     for number in range(options.count):

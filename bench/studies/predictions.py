@@ -1,8 +1,8 @@
-"""Predicted against measured time of a step, for nets of every kind.
+"""How well is the time of a step predicted? Measured beside it, for nets of every kind.
 
-    python -m bench.predictions
-    python -m bench.predictions --nets deep unet --threads 1
-    python -m bench.predictions --nets resnet50 --threads 2 --kernels
+    python -m bench.studies.predictions
+    python -m bench.studies.predictions --nets deep unet --threads 1
+    python -m bench.studies.predictions --nets resnet50 --threads 2 --kernels
 
 `predicted` is what the plan says from the machine's rates, `measured` the median of some steps
 after two to warm up, `least` the fastest of them; `apart` is how long a cache line takes from core
@@ -11,15 +11,15 @@ one such distance, and teams are slower at a larger one. --kernels adds, for eac
 its calls' median times by themselves beside what the model says of them.
 """
 
-import argparse
 import time
 from collections import defaultdict
 
 import numpy as np
 
 import fastnn as fn
-from bench.headlines import apart
-from bench.plan_nets import FIVE, HEADLINES
+from bench.studies.headlines import apart
+from bench.studies.options import add_thread_counts, parser_of
+from bench.studies.plan_nets import FIVE, HEADLINES, random_batch
 from fastnn.plan.cost.rates import machine_rates
 
 NETS = FIVE | {"resnet18": (FIVE["resnet18"][0], (128, 3, 32, 32)),
@@ -32,8 +32,7 @@ def train_step(name):
     net = make()
     optimizer = fn.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     step = fn.TrainStep(net, fn.nn.CrossEntropyLoss(), optimizer)
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal(shape, dtype=np.float32), rng.integers(0, 10, shape[0])
+    x, y = random_batch(shape)
     return lambda: step(x, y), step
 
 
@@ -59,10 +58,9 @@ def by_kernel(step, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    add_thread_counts(parser)
     parser.add_argument("--seconds", type=float, default=4.0, help="of steps for each row")
     parser.add_argument("--kernels", action="store_true")
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Training steps of this checkout beside those of another one: did a change cost time?
+"""Did a change cost time? Training steps of this checkout beside those of another one.
 
     git clone . ../before
     (cd ../before && git checkout COMMIT && python setup.py build_ext --inplace)
-    python -m bench.against ../before
+    python -m bench.studies.against ../before
 
 Each checkout has a process of its own; they take turns, so that whatever else the machine does
 falls on both. A row gives medians over rounds, and how fast this checkout is in terms of the other
@@ -12,19 +12,16 @@ falls on both. A row gives medians over rounds, and how fast this checkout is in
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
-import time
 from pathlib import Path
 
-from bench.studies.checkouts import HERE, checkout, start
-
-PAUSE = 0.05  # seconds between turns: longer than the threads of OpenMP spin before they sleep
+from bench.studies.options import add_rounds, add_threads, parser_of
+from bench.studies.processes import HERE, StepWorker, checkout, serve_steps, start
 
 
 def work(net: str, threads: int) -> None:
-    """A worker: reads numbers of steps and answers with the median seconds of one."""
+    """A worker."""
     import numpy as np
 
     from fastnn.bench.nets import NETS
@@ -33,43 +30,14 @@ def work(net: str, threads: int) -> None:
     peer, kind = Peer(threads), NETS[net]
     rng = np.random.default_rng(0)
     x = rng.standard_normal((kind.batch, *kind.example)).astype(np.float32)
-    step = peer.net(net, x, rng.integers(0, kind.classes, kind.batch))[0]["step"]
-    for line in sys.stdin:
-        seconds = []
-        for _ in range(int(line)):
-            start = time.perf_counter()
-            step()
-            seconds.append(time.perf_counter() - start)
-        print(json.dumps(statistics.median(seconds)), flush=True)
-
-
-class Worker:
-    """The steps of one checkout in a process of its own."""
-
-    def __init__(self, folder: Path, net: str, threads: int) -> None:
-        self._process = start(folder, __spec__.name, folder, "--work", net, "--threads", threads,
-                              OMP_NUM_THREADS=str(threads))
-
-    def seconds(self, steps: int) -> float:
-        """The median seconds of so many steps."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        print(steps, file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"a worker ended with {self._process.wait()}")
-        time.sleep(PAUSE)
-        return float(answer)
-
-    def close(self) -> None:
-        """Let the process end."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+    serve_steps(peer.net(net, x, rng.integers(0, kind.classes, kind.batch))[0]["step"])
 
 
 def compare(other: Path, net: str, threads: int, rounds: int, seconds: float) -> float:
     """Print one net's row; how fast this checkout is in terms of the other."""
-    workers = [Worker(HERE, net, threads), Worker(other, net, threads)]
+    workers = [StepWorker(start(__spec__.name, other, "--work", net, "--threads", threads,
+                                folder=folder, OMP_NUM_THREADS=str(threads)))
+               for folder in (HERE, other)]
     fastest = min(worker.seconds(3) for worker in workers)
     steps = max(3, round(seconds / fastest))
     found: list[tuple[float, float]] = []
@@ -88,23 +56,23 @@ def compare(other: Path, net: str, threads: int, rounds: int, seconds: float) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Steps of this checkout beside another one's.")
+    parser = parser_of(__doc__)
     parser.add_argument("other", type=checkout, help="a checkout whose kernels are built")
     parser.add_argument("--nets", nargs="+", default=[
         "lenet", "mlp", "mlp-small", "resnet20", "vgg11", "resnet18"])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=11)
+    add_threads(parser)
+    add_rounds(parser, 11)
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn")
     parser.add_argument("--least", type=float, default=0.97)
     parser.add_argument("--work", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.work:
-        work(arguments.work, arguments.threads)
+    options = parser.parse_args()
+    if options.work:
+        work(options.work, options.threads)
         return
     print(f"{'net':10} threads    this ms   other ms    ratio   spread")
-    ratios = [compare(arguments.other, net, arguments.threads, arguments.rounds,
-                      arguments.seconds) for net in arguments.nets]
-    sys.exit(min(ratios) < arguments.least)
+    ratios = [compare(options.other, net, options.threads, options.rounds, options.seconds)
+              for net in options.nets]
+    sys.exit(min(ratios) < options.least)
 
 
 if __name__ == "__main__":

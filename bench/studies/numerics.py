@@ -1,6 +1,6 @@
-"""Errors of the convolution algorithms against float64: forward and both gradients.
+"""How large are the errors of convolution algorithms? Against float64, with both gradients.
 
-    python bench/numerics.py
+    python -m bench.studies.numerics
 
 3x3 layers of stride 1 and 2 with padding 1, normally distributed input, weights as initialised by
 Kaiming's rule and normally distributed gradients. Errors are relative to the result's RMS: the
@@ -9,7 +9,6 @@ RMS of the error, and the largest. Prints a table in Markdown and writes JSON.
 
 from __future__ import annotations
 
-import argparse
 import json
 from itertools import product
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import fastnn as fn
+from bench.studies.options import parser_of
 
 LAYERS = ((64, 32), (128, 16), (256, 8), (512, 4))  # channels, side of y
 STRIDES = (1, 2)
@@ -97,7 +97,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=None, metavar="FILE")

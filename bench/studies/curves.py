@@ -1,16 +1,16 @@
-"""Training curves of bench/accuracy.py's runs, trainers side by side: a line a seed, the mean bold.
+"""Do trainers learn alike? The picture of `accuracy`'s runs: a line for each seed, the mean bold.
 
-    python bench/curves.py docs/curves.png accuracy.json
+    python -m bench.studies.curves docs/curves.png accuracy.json
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from pathlib import Path
 from typing import Any
 
+from bench.studies.options import parser_of
 from fastnn.bench.picture import COLORS, new_figure, plain, save
 
 PANELS = {"loss": "training loss", "validation_loss": "validation loss",
@@ -41,9 +41,9 @@ def draw(runs: list[dict[str, Any]], path: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("picture")
-    parser.add_argument("runs", type=Path, nargs="+", help="JSON files of bench/accuracy.py")
+    parser.add_argument("runs", type=Path, nargs="+", help="JSON files of `accuracy`")
     arguments = parser.parse_args()
     draw([run for file in arguments.runs for run in json.loads(file.read_text())],
          arguments.picture)
