@@ -1,8 +1,9 @@
-"""What a cut of the activations costs in measured time, against keeping everything.
+"""What does a cut of the activations cost in measured time, against keeping everything?
 
     python -m bench.studies.headlines --net deep --shares 0.1 0.143 --rounds 5
 
-Activations are the arena less the parameters' gradients. `cut` is that of keeping every value over
+Activations are the arena less the parameters' gradients. Each share of them has a process of its
+own, with the memory budget that leaves about so much. `cut` is that of keeping every value over
 that of the plan, `autograd` the bytes that PyTorch's autograd saves for the same net over it
 (AUTOGRAD). Each round makes a step by every plan in turn; `ratio` is the median over rounds of its
 time over that of keeping everything, with the least and the largest. Before and after, a cache line
@@ -10,22 +11,21 @@ goes from core to core: 25 to 50 ns where they share the last cache.
 """
 
 import argparse
+import json
 import time
-from unittest import mock
 
 import numpy as np
 
 import fastnn as fn
-from bench.studies.plan_nets import HEADLINES
+from bench.studies.options import add_rounds, add_threads, parser_of
+from bench.studies.plan_nets import HEADLINES, random_batch
+from bench.studies.processes import StepWorker, serve_steps, start
 from fastnn.bench.peak import handover_seconds
-from fastnn.plan.build import Planner
-from fastnn.plan.cost.predict import team_size
-from fastnn.plan.fusion.fuse import fuse
-from fastnn.plan.plan import Plan
 
 # MiB in all storages that torch.autograd.graph.saved_tensors_hooks sees, parameters and the batch
 # left out (PyTorch 2.13).
 AUTOGRAD = {"deep": 1997.2, "resnet50": 1302.2, "unet": 482.8}
+ATTEMPTS, NEAR = 5, 0.01  # at an arena of a size, and how much smaller it may be
 
 
 def activations(plan):
@@ -33,21 +33,42 @@ def activations(plan):
     return plan.layout.arena_bytes - plan.layout.live_bytes(len(plan.steps) - 1)
 
 
-def build_within(arena_bytes):
-    """A stand-in for `plan.build.build`: the fastest plan with an arena of at most so many bytes.
+def plan_within(step, shape, whole, arena_bytes):
+    """The plan for a budget that leaves an arena of about so many bytes, and no more if it can.
 
-    A budget of the process would count the other plans that take turns with this one.
+    What a plan takes beside its arena is known once it is made: then the budget moves by as much.
     """
-    def build(graph, threads, memory_budget=None, held=0):
-        fused = fuse(graph)
-        planner = Planner(fused, team_size(fused, threads))
-        planned = planner.fastest(arena_bytes)
-        if planned is None:
-            raise SystemExit(f"no plan within {arena_bytes / 2**20:.1f} MiB; the least is "
-                             f"{planner.smallest_arena / 2**20:.1f} MiB")
-        return Plan(planned.graph, planned.steps, planned.layout, planner.threads, planned.again,
-                    0, lambda: planner.smallest_arena)
-    return mock.patch("fastnn.compiled.build", build)
+    budget = whole.peak_bytes - whole.layout.arena_bytes + arena_bytes
+    for _ in range(ATTEMPTS):
+        step.memory_budget = budget
+        plan = step.plan(shape)
+        left = arena_bytes - plan.layout.arena_bytes
+        if 0 <= left <= NEAR * arena_bytes:
+            break
+        budget += left
+    return plan
+
+
+def work(name, share, threads):
+    """A worker: plans within a share of the activations, prints what it planned, makes steps."""
+    fn.set_num_threads(threads)
+    make, shape = HEADLINES[name]
+    net, batch = make(), random_batch(shape)
+    optimizer = fn.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    step = fn.TrainStep(net, fn.nn.CrossEntropyLoss(), optimizer)
+    plan = whole = step.plan(shape)
+    begin = time.perf_counter()
+    if share < 1:
+        arena_bytes = whole.layout.arena_bytes - (1 - share) * activations(whole)
+        try:
+            plan = plan_within(step, shape, whole, int(arena_bytes))
+        except fn.MemoryBudgetError as refusal:
+            raise SystemExit(f"no plan has {share:.3g} of the activations: {refusal}") from None
+    print(json.dumps({"activations": activations(plan), "predicted": plan.seconds,
+                      "again": plan.recomputed, "planning": time.perf_counter() - begin}),
+          flush=True)
+    serve_steps(lambda: step(*batch))
+    assert step.plan(shape) is plan, "the process grew and was planned anew"
 
 
 def apart(threads):
@@ -55,67 +76,46 @@ def apart(threads):
     return f"{handover_seconds() * 1e9:.0f}" if threads > 1 else "no"
 
 
-def times_in_turns(steps, batch, rounds):
-    """Seconds of every step in each round, after one round to warm up."""
-    rows = []
-    for _ in range(rounds + 1):
-        row = []
-        for step in steps:
-            start = time.perf_counter()
-            step(*batch)
-            row.append(time.perf_counter() - start)
-        rows.append(row)
-    return np.array(rows[1:])
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--net", choices=HEADLINES, default="deep")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.1],
                         help="of the activations of keeping everything")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    add_rounds(parser, 5)
+    add_threads(parser)
     parser.add_argument("--again", action="store_true", help="list what runs again")
+    parser.add_argument("--work", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    fn.set_num_threads(options.threads)
-    make, shape = HEADLINES[options.net]
-    net = make()
-    optimizer = fn.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
-    rng = np.random.default_rng(0)
-    batch = rng.standard_normal(shape, dtype=np.float32), rng.integers(0, 10, shape[0])
-
-    loss = fn.nn.CrossEntropyLoss()  # one for all: a new module would make the plans anew
-
-    def step_with_plan():
-        step = fn.TrainStep(net, loss, optimizer)
-        start = time.perf_counter()
-        return step, step.plan(shape), time.perf_counter() - start
-
-    made = [step_with_plan()]
-    whole = made[0][1]
-    gradients = whole.layout.arena_bytes - activations(whole)
-    for share in options.shares:
-        with build_within(int(gradients + share * activations(whole))):
-            made.append(step_with_plan())
+    if options.work:
+        work(options.net, options.work, options.threads)
+        return
+    workers, plans = [], []
+    for share in (1, *options.shares):
+        workers.append(StepWorker(start(__spec__.name, "--net", options.net, "--work", share,
+                                        "--threads", options.threads)))
+        plans.append(workers[-1].answer())
     before = apart(options.threads)
-    times = times_in_turns([step for step, _, _ in made], batch, options.rounds)
+    for worker in workers:
+        worker.seconds(1)
+    times = np.array([[worker.seconds(1) for worker in workers] for _ in range(options.rounds)])
     after = apart(options.threads)
-    assert all(step.plan(shape) is plan for step, plan, _ in made)
-    print(f"{options.net}: keeping all {activations(whole) / 2**20:.1f} MiB of activations, "
-          f"{np.median(times[:, 0]) * 1e3:.1f} ms, predicted {whole.seconds * 1e3:.1f} ms; "
+    for worker in workers:
+        worker.close()
+    whole = plans[0]["activations"]
+    print(f"{options.net}: keeping all {whole / 2**20:.1f} MiB of activations, "
+          f"{np.median(times[:, 0]) * 1e3:.1f} ms, predicted {plans[0]['predicted'] * 1e3:.1f} ms; "
           f"autograd saves {AUTOGRAD[options.net]} MiB; core to core "
           f"{before} ns before, {after} ns after")
     print(f"{'cut':>6s} {'autograd':>8s} {'ms':>9s} {'ratio':>6s} {'least':>6s} {'most':>6s} "
           f"{'predicted':>9s} {'again':>5s} {'planned in':>10s}")
-    for (_, plan, planning), column in zip(made[1:], times.T[1:], strict=True):
+    for plan, column in zip(plans[1:], times.T[1:], strict=True):
         ratios = column / times[:, 0]
-        print(f"{activations(whole) / activations(plan):5.2f}x "
-              f"{AUTOGRAD[options.net] * 2**20 / activations(plan):7.2f}x "
+        print(f"{whole / plan['activations']:5.2f}x "
+              f"{AUTOGRAD[options.net] * 2**20 / plan['activations']:7.2f}x "
               f"{np.median(column) * 1e3:9.1f} {np.median(ratios):6.3f} {ratios.min():6.3f} "
-              f"{ratios.max():6.3f} {plan.seconds / whole.seconds:9.3f} "
-              f"{len(plan.recomputed):5d} {planning:9.2f}s")
-        for name in plan.recomputed if options.again else ():
+              f"{ratios.max():6.3f} {plan['predicted'] / plans[0]['predicted']:9.3f} "
+              f"{len(plan['again']):5d} {plan['planning']:9.2f}s")
+        for name in plan["again"] if options.again else ():
             print(f"    {name}")
 
 
