@@ -8,8 +8,11 @@
 """
 
 from fastnn import data, models, nn, optim, plan, training
-from fastnn import inference as _inference  # runs modules that are called with arrays
-from fastnn.compiled import NonFiniteError
+from fastnn.engine import inference as _inference  # runs modules that are called with arrays
+from fastnn.engine.inputs import NonFiniteError
+from fastnn.engine.memory_frontier import memory_frontier
+from fastnn.engine.train_step import TrainStep
+from fastnn.engine.value_and_grad import value_and_grad
 from fastnn.graph import ShapeError, Tensor
 from fastnn.nn.checkpoint import checkpoint
 from fastnn.nn.variable import Variable
@@ -49,7 +52,6 @@ from fastnn.ops.softmax import log_softmax, softmax
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.runtime.threads import get_num_threads, set_num_threads
-from fastnn.step import TrainStep, memory_frontier, value_and_grad
 from fastnn.training import CheckpointError, Trainer, load, save
 from fastnn.version import VERSION as __version__
 

@@ -10,9 +10,10 @@ import pytest
 
 import fastnn as fn
 from fastnn import models, nn
+from fastnn.engine.nesting import flat
+from fastnn.engine.trace import trace
 from fastnn.graph import Graph, Spec
 from fastnn.nn import init
-from fastnn.trace import flat, trace
 
 
 @pytest.fixture

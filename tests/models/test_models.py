@@ -35,7 +35,7 @@ def test_parameter_counts_are_the_published_ones(make, count):
 def test_create_fits_classes_and_channels(name):
     model = models.create(name, num_classes=7, in_channels=2, image_size=32)
     x = np.random.default_rng(0).standard_normal((2, 2, 32, 32)).astype(np.float32)
-    graph_output = fn.trace.trace(model, (fn.graph.Spec(x.shape),)).output
+    graph_output = fn.engine.trace.trace(model, (fn.graph.Spec(x.shape),)).output
     assert graph_output.shape == (2, 7)
 
 

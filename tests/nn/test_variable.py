@@ -35,7 +35,7 @@ def expected(beta):
 def test_a_model_reads_it_at_every_call_by_one_plan(monkeypatch):
     net, beta = scaled()
     np.testing.assert_array_equal(net(X), expected(0.5))
-    monkeypatch.setattr("fastnn.inference.Compiled", None)  # no other plan can be made
+    monkeypatch.setattr("fastnn.engine.inference.Compiled", None)  # no other plan can be made
     for value in (1.5, np.float32(0.25), 2, np.array(0.125), True):
         beta.value = value
         np.testing.assert_array_equal(net(X), expected(float(value)))

@@ -152,8 +152,8 @@ def test_every_operation_has_a_case():
     graphs = [trace_case(case).graph for case in CASES]
     graphs += [trace_case(case, gradient=False).graph for case in CASES]
     nodes = [node for graph in graphs for g in (graph, fuse(graph)) for node in g.nodes]
-    # Those that change memory: tests/optim, for each optimizer's kernel; tests/test_accumulate.py.
-    # What is read before that: tests/test_finite.py.
+    # Those that change memory: tests/optim, for each optimizer's kernel, and
+    # tests/engine/test_gradient_accumulation.py. What is read before: tests/engine/test_finite.py.
     elsewhere = {Op, Leaf, Update, Accumulate, SumOfSquares}
     operations = {op for op in _subclasses(Op) if op.__module__.startswith("fastnn.")}
     missing = operations - {type(node.op) for node in nodes} - elsewhere

@@ -9,7 +9,8 @@ import safetensors
 import safetensors.numpy
 
 import fastnn as fn
-from fastnn import compiled, nn, optim
+from fastnn import nn, optim
+from fastnn.engine import compiled
 
 NO_TARGET = np.zeros((2, 1), np.float32)
 

@@ -5,8 +5,8 @@ import pytest
 
 import fastnn as fn
 from fastnn.autodiff import gradients
+from fastnn.engine.inference import inference_of
 from fastnn.graph import Graph, Spec, constant
-from fastnn.inference import inference_of
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fusion.fuse import (
     EXACT,

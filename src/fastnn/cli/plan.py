@@ -15,10 +15,10 @@ import click
 from fastnn import nn, optim
 from fastnn.cli.model import deep_name, make_model
 from fastnn.cli.plan_picture import draw
+from fastnn.engine.train_step import TrainStep
 from fastnn.plan.budget import GROWTH, MemoryBudgetError, format_bytes, resolve
 from fastnn.plan.plan import Plan
 from fastnn.plan.search import bracket
-from fastnn.step import TrainStep
 
 SHARE = 1 / 64  # of a large batch or depth, to which it is found
 

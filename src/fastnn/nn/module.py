@@ -1,7 +1,7 @@
 """Module: a part of a net that owns parameters and says how its output is computed.
 
 Called with arrays it runs; called inside another module's forward it adds to the graph. How it
-runs is not known here: `step.py` puts that in with `set_runner`.
+runs is not known here: `engine/inference.py` puts that in with `set_runner`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import SupportsIndex
 
 from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, machine_bytes
 
+Budget = int | str | None  # as people write it
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 

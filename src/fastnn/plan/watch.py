@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from fastnn.plan.budget import resolve
+from fastnn.plan.budget import Budget, resolve
 from fastnn.runtime.process_memory import resident_bytes
 
 SECONDS = 1.0  # between two looks at the process and its cgroup
@@ -16,7 +16,7 @@ class BudgetWatch:
     budget: bytes, text like "512MiB", "auto", or None. Raises ValueError or TypeError for others.
     """
 
-    def __init__(self, budget: int | str | None) -> None:
+    def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.limit = None if budget is None else resolve(budget)
         self._looked = time.monotonic()

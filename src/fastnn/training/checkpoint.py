@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.compiled import NonFiniteError
+from fastnn.engine.inputs import NonFiniteError
 from fastnn.files.read import parse_json
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module

@@ -8,18 +8,19 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from fastnn.compiled import NonFiniteError, within
-from fastnn.inference import inference_of
+from fastnn.engine.inference import inference_of
+from fastnn.engine.inputs import NonFiniteError
+from fastnn.engine.memory_limit import within
+from fastnn.engine.nesting import flat
+from fastnn.engine.weighing import Weighing, weighing
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import mode_changed
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.runtime.turns import Alone, turn
-from fastnn.trace import flat
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.room import Room
 from fastnn.training.sources import Source
-from fastnn.weighing import Weighing, weighing
 
 
 class Loss(Module):

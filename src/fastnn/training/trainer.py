@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fastnn.arguments import instance, integer
-from fastnn.compiled import NonFiniteError, as_inputs, specs_of
+from fastnn.engine.inputs import NonFiniteError, as_inputs, specs_of
+from fastnn.engine.nesting import flat
+from fastnn.engine.train_step import TrainStep
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer, check_optimizer
@@ -18,8 +20,6 @@ from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.runtime.random import get_rng_state
 from fastnn.runtime.turns import Alone, turn
-from fastnn.step import TrainStep
-from fastnn.trace import flat
 from fastnn.training.callbacks import Callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
 from fastnn.training.evaluation import Evaluation

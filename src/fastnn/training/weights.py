@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn._kernels.checks import all_finite
 from fastnn.arguments import flag, instance
-from fastnn.compiled import NonFiniteError
+from fastnn.engine.inputs import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.graph import FLOAT, storage_axes
 from fastnn.nn.module import Module

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastnn.arguments import choice
 from fastnn.context import updates
+from fastnn.engine.nesting import flat, like
 from fastnn.frozen.watch import watched
 from fastnn.graph import Node, Spec, Tensor, as_tensor
 from fastnn.nn.module import Module, layer_paths
@@ -56,21 +57,3 @@ def _name(function: Any) -> str:
     if isinstance(function, Module):
         return f"forward of {type(function).__name__}"
     return getattr(getattr(function, "__wrapped__", function), "__qualname__", "the loss")
-
-
-def flat(value: Any) -> list[Any]:
-    """The items of nested tuples and lists, in order."""
-    if isinstance(value, (tuple, list)):
-        return [item for part in value for item in flat(part)]
-    return [value]
-
-
-def like(value: Any, items: Sequence[Any]) -> Any:
-    """`items` in the nesting of `value`."""
-    return _next_like(value, iter(items))
-
-
-def _next_like(value: Any, rest: Iterator[Any]) -> Any:
-    if isinstance(value, (tuple, list)):
-        return tuple(_next_like(part, rest) for part in value)
-    return next(rest)

@@ -12,27 +12,24 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from fastnn.compiled import (
-    Compiled,
-    PlanCache,
-    as_inputs,
-    memory_limit,
-    modes,
-    specs_of,
-)
-from fastnn.finite import check_changes, checks
+from fastnn.engine.compiled import Compiled
+from fastnn.engine.finite import check_changes, checks
+from fastnn.engine.inputs import as_inputs, specs_of
+from fastnn.engine.loss_value import as_result
+from fastnn.engine.memory_limit import memory_limit
+from fastnn.engine.micro_batches import Parts, examples_in, pieces, resized
+from fastnn.engine.nesting import flat, like
+from fastnn.engine.plan_cache import PlanCache, modes
+from fastnn.engine.trace import Traced, trace
 from fastnn.graph import Graph, ShapeError, Spec
-from fastnn.loss_value import as_result
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
 from fastnn.ops.examples import by_example, same_but_for_size
 from fastnn.ops.part import as_part_of
-from fastnn.parts import Parts, examples_in, pieces, resized
 from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import turn
-from fastnn.trace import Traced, flat, like, trace
 
 CUTS_KEPT = 8  # batches of which it is known in how many parts they fit
 

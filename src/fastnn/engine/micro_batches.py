@@ -7,13 +7,14 @@ from collections.abc import Callable
 from itertools import accumulate, pairwise
 from typing import Any
 
-from fastnn.compiled import Compiled, PlanCache
+from fastnn.engine.compiled import Compiled
+from fastnn.engine.nesting import flat, like
+from fastnn.engine.plan_cache import PlanCache
 from fastnn.graph import ShapeError, Spec
 from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.plan.search import bracket
 from fastnn.runtime.process_memory import resident_bytes
 from fastnn.runtime.shared import free_arena
-from fastnn.trace import flat, like
 
 
 def sizes(examples: int, parts: int) -> list[int]:

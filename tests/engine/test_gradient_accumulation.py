@@ -7,10 +7,10 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn, optim
-from fastnn.parts import sizes
+from fastnn.engine.micro_batches import sizes
+from fastnn.engine.weighing import Weighing
+from fastnn.engine.weighing import shares as shares_of
 from fastnn.runtime.process_memory import resident_bytes
-from fastnn.weighing import Weighing
-from fastnn.weighing import shares as shares_of
 from tests.fresh import in_a_fresh_process
 from tests.nets import Mlp, Residual, batch_for, make
 

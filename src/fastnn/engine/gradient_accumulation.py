@@ -14,21 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.compiled import Compiled, PlanCache, specs_of
-from fastnn.finite import check_changes, check_loss, checks
+from fastnn.engine.compiled import Compiled
+from fastnn.engine.finite import check_changes, check_loss, checks
+from fastnn.engine.inputs import specs_of
+from fastnn.engine.loss_graph import loss_graph, optimizer_nodes, trained, trained_gradients
+from fastnn.engine.micro_batches import Parts, examples_in, pieces, sizes
+from fastnn.engine.nesting import flat
+from fastnn.engine.plan_cache import PlanCache
+from fastnn.engine.weighing import Weighing, shares, weighing
 from fastnn.graph import Graph, Node, Spec, Tensor, leaf
 from fastnn.nn.module import Module
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
-from fastnn.parts import Parts, examples_in, pieces, sizes
 from fastnn.plan.budget import Allowance
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import leaf_memory
 from fastnn.runtime.random import get_rng_state, next_step, set_rng_state
 from fastnn.runtime.shared import free_arena
-from fastnn.trace import flat
-from fastnn.training_graph import loss_graph, optimizer_nodes, trained, trained_gradients
-from fastnn.weighing import Weighing, shares, weighing
 
 
 class MicroBatches:

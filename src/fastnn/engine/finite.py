@@ -13,15 +13,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastnn._kernels.checks import all_finite
-from fastnn.compiled import Compiled, NonFiniteError
 from fastnn.context import scope
+from fastnn.engine.compiled import Compiled
+from fastnn.engine.inputs import NonFiniteError
+from fastnn.engine.loss_graph import parameters_of
 from fastnn.graph import Node, Tensor
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.batch_norm import BatchNormUpdate
 from fastnn.ops.sum_of_squares import sum_of_squares
 from fastnn.ops.update import Update
-from fastnn.training_graph import parameters_of
 
 
 def checks(grads: Mapping[Tensor, Tensor], updates: Sequence[Node]) -> tuple[Tensor, ...]:

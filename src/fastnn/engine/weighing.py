@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.data.checks import IGNORED
+from fastnn.engine.nesting import flat
 from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.ops.cross_entropy import CrossEntropy, counted
-from fastnn.trace import flat
 
 
 @dataclass(frozen=True)

@@ -1,52 +1,41 @@
-"""Tie the stages together: trace, differentiate, plan, run.
-
-`TrainStep` makes one step of training, `value_and_grad` gives a loss and its gradients, and calling
-a module with arrays computes its output. Each keeps a few plans, one for each shape and mode.
-"""
+"""`TrainStep`: forward pass, backward pass and update in one call, planned once for each shape."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
 
-from fastnn.accumulate import MicroBatches
 from fastnn.advice import explained
-from fastnn.arguments import flag, instance, integer
-from fastnn.autodiff import gradients
-from fastnn.compiled import (
-    Budget,
-    Compiled,
-    PlanCache,
-    as_inputs,
-    modes,
-    specs_of,
+from fastnn.arguments import flag, integer
+from fastnn.engine.compiled import Compiled
+from fastnn.engine.finite import checks, refuse
+from fastnn.engine.gradient_accumulation import MicroBatches
+from fastnn.engine.inputs import as_inputs, as_specs, specs_of
+from fastnn.engine.loss_graph import (
+    check_parts,
+    loss_graph,
+    optimizer_nodes,
+    target_spec,
+    trained_gradients,
 )
-from fastnn.finite import checks, refuse
-from fastnn.graph import FLOAT, Graph, Spec
-from fastnn.loss_value import LossValue
+from fastnn.engine.loss_value import LossValue
+from fastnn.engine.micro_batches import examples_in
+from fastnn.engine.nesting import flat
+from fastnn.engine.plan_cache import PlanCache, modes
+from fastnn.engine.trace import trace
+from fastnn.engine.weighing import Weighing, weighing
+from fastnn.graph import Graph
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import check_optimizer
-from fastnn.parts import examples_in
-from fastnn.plan.budget import Allowance, MemoryBudgetError
+from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError
 from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.process_memory import peak_bytes
 from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import Alone, turn
-from fastnn.trace import flat, trace
-from fastnn.training_graph import (
-    check_parts,
-    loss_graph,
-    optimizer_nodes,
-    target_spec,
-    trainable,
-    trained_gradients,
-)
-from fastnn.weighing import Weighing, weighing
 
 
 class TrainStep:
@@ -268,11 +257,11 @@ class TrainStep:
         x, y: a shape (or a Spec), or a tuple of several. For a batch in parts, that of the largest.
         """
         with self._alone, turn:
-            x_spec = _as_spec(x)
+            x_spec = as_specs(x)
             output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
                            self.layout).output
             expected = target_spec(self.loss, output, self.layout)
-            specs = (x_spec, expected if y is None else _as_spec(y, expected))
+            specs = (x_spec, expected if y is None else as_specs(y, expected))
             allowance = self.look()
             if self.accumulate == 1 or self._may_be_whole():
                 try:
@@ -282,64 +271,3 @@ class TrainStep:
                         raise
             micro, parts = self._cut(specs, allowance)
             return micro.plan(specs, parts)
-
-
-def memory_frontier(
-    model: Module, loss: Any, optimizer: Any, x: Any, y: Any = None
-) -> list[tuple[int, float]]:
-    """What each memory budget costs: [(bytes of the process, predicted seconds of a step)].
-
-    model, loss, optimizer: as for `TrainStep`. x, y: shapes, as for `TrainStep.plan`. The list goes
-    from the least memory to the least time; a budget gets the last entry that fits into it. Time is
-    traded for bytes by computing activations again (Chen et al., 2016; Beaumont et al., 2019).
-
-    >>> import fastnn as fn
-    >>> model = fn.nn.Sequential(*[fn.nn.Linear(64, 64) for _ in range(12)])
-    >>> optimizer = fn.optim.SGD(model.parameters(), lr=0.1)
-    >>> frontier = fn.memory_frontier(model, fn.nn.MSELoss(), optimizer, (4096, 64))
-    >>> len(frontier) > 3 and frontier == sorted(frontier, key=lambda entry: -entry[1])
-    True
-    """
-    return TrainStep(model, loss, optimizer).plan(x, y).frontier()
-
-
-def _as_spec(value: Any, like: Any = None) -> Any:
-    """Specs from shapes; a shape alone has the dtype of its counterpart in `like`, or float32."""
-    if isinstance(value, Spec):
-        return value
-    instance(value, "a shape", (tuple, list))
-    if all(isinstance(size, (int, np.integer)) for size in value):
-        dtype = like.dtype if isinstance(like, Spec) else FLOAT
-        return Spec(tuple(int(size) for size in value), dtype)
-    parts = like if isinstance(like, tuple) and len(like) == len(value) else [None] * len(value)
-    return tuple(_as_spec(part, other) for part, other in zip(value, parts, strict=True))
-
-
-def value_and_grad(
-    model: Module, loss: Any, layout: str = "NCHW"
-) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
-    """A function of (x, y) that returns (loss, {parameter name: gradient}).
-
-    Nothing of the model changes, running statistics included. Any Python thread may call it.
-    """
-    check_parts(model, loss)
-    cache = PlanCache(lambda: modes(model, loss))
-
-    def make(specs: tuple[Any, Any]) -> Compiled:
-        inputs, outputs, value, _ = loss_graph(model, loss, *specs, layout)
-        wanted = [p.__tensor__() for p in trainable(model, loss).values()]
-        grads = gradients(value, wanted)
-        graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
-        return Compiled(graph, specs=specs, arena=free_arena())
-
-    def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
-        with turn:
-            compiled = cache.bind((x, y), ("x", "y"), make)
-            names = trainable(model, loss)
-            with compiled.turn():
-                compiled.executor.compute()
-                return (compiled.first(),
-                        {name: compiled.read(1 + i) for i, name in enumerate(names)})
-
-    return compute
-

@@ -7,9 +7,9 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn, optim
-from fastnn.compiled import within
+from fastnn.engine.inference import inference_of
+from fastnn.engine.memory_limit import within
 from fastnn.graph import Spec
-from fastnn.inference import inference_of
 from fastnn.models.resnet_cifar import PlainShortcutBlock
 from fastnn.runtime.process_memory import resident_bytes
 from tests.fresh import in_a_fresh_process

@@ -1,6 +1,6 @@
 """The graph of a training step: forward pass, loss, the optimizer's update.
 
-Shared by whole batches (`step.py`) and batches in parts (`accumulate.py`).
+Shared by `train_step`, `value_and_grad` and `gradient_accumulation`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from typing import Any
 
 from fastnn.autodiff import known_gradients
 from fastnn.context import Origin, scope
+from fastnn.engine.nesting import flat
+from fastnn.engine.trace import trace
 from fastnn.graph import FLOAT, Node, ShapeError, Spec, Tensor, leaf, storage_shape
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
 from fastnn.optim.optimizer import Optimizer
 from fastnn.runtime.random import streams
-from fastnn.trace import flat, trace
 
 MOST_NAMED = 5  # parameters in a message
 

@@ -1,0 +1,150 @@
+"""A compiled graph: its plan, with the program that runs it and the memory it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn._kernels.checks import index_range
+from fastnn._kernels.inputs import Input, Inputs
+from fastnn.engine.loss_value import LossValue
+from fastnn.frozen.watch import Watch
+from fastnn.graph import FLOAT, Graph, Leaf, Node, Tensor
+from fastnn.ops.cross_entropy import CrossEntropy
+from fastnn.ops.sum_of_squares import SumOfSquares
+from fastnn.plan.budget import SPARE, Allowance
+from fastnn.plan.build import build
+from fastnn.plan.plan import Plan
+from fastnn.runtime.executor import Executor
+from fastnn.runtime.process_memory import give_back, resident_bytes
+from fastnn.runtime.random import KEY, random_key
+from fastnn.runtime.shared import Arena, free_arena
+from fastnn.runtime.threads import get_num_threads
+
+
+class Compiled:
+    """A plan with its program and memory.
+
+    specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
+    outputs. arena: memory shared with others, or None for its own; then each use is a `turn`.
+    All of it, from inputs that are taken to results that are read, belongs to whoever has the
+    process's `turns.turn`.
+    """
+
+    def __init__(
+        self, graph: Graph, allowance: Allowance | None = None, specs: Any = (),
+        nesting: Any = None, arena: Arena | None = None,
+    ) -> None:
+        self.graph, self.nesting, self.watch = graph, nesting, Watch()
+        if allowance is not None and arena is not None:
+            arena.renew()  # planning takes memory too
+        held = 0 if arena is None else arena.resident_bytes
+        self.plan: Plan = build(graph, get_num_threads(), allowance, held)
+        calls, split = self.plan.calls()
+        places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
+        self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
+                                 self.plan.graph.inputs, self.plan.threads, arena)
+        self.draws = random_key() in set(graph.leaves())
+        if self.draws:
+            self._key = self.executor.own_copy(random_key())
+        self.class_checks = [
+            (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
+            for node in graph.nodes
+            if isinstance(node.op, CrossEntropy) and isinstance(node.inputs[1].node.op, Leaf)
+            and node.inputs[1].node.op.kind == "input"]
+        self._first = (0, 0)
+        if graph.outputs:
+            self._first = self.executor.locate(self.plan.graph.outputs[0])
+        self._checks = [self.executor.locate(tensor) for tensor in self.plan.graph.outputs
+                        if isinstance(tensor.node.op, SumOfSquares)]
+        expected = self._expected(specs, iter(range(len(graph.inputs))))
+        self._inputs = Inputs(self.executor.program, expected)
+
+    def _expected(self, spec: Any, numbers: Iterator[int]) -> Any:
+        """What inputs of these specs must be to be read where they lie."""
+        if isinstance(spec, tuple):
+            return tuple(self._expected(part, numbers) for part in spec)
+        number = next(numbers)
+        limits = [(classes, ignored) for source, classes, ignored in self.class_checks
+                  if source == number]
+        return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
+
+    def turn(self) -> Arena:
+        """A context in which the memory shared with other plans is this one's.
+
+        The random key stays what it is now, whatever a Python function of the user's runs.
+        """
+        executor = self.executor
+        executor.use(free_arena())
+        if self.draws:
+            self._key[:] = KEY
+        return executor.arena.turn(executor)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run has not ended: it is in a Python function of the user's."""
+        arena = self.executor.arena
+        return arena.busy and arena.is_owner(self.executor)
+
+    def fits(self, allowance: Allowance | None) -> bool:
+        """Whether the process keeps to an allowance when this runs now.
+
+        Others may have taken memory since it was planned, or have left some of it in the arena.
+        """
+        if allowance is None:
+            return True
+        arena = self.executor.arena
+        held = resident_bytes() - arena.resident_bytes + arena.bytes_after(self.executor)
+        return held + (allowance.others or 0) + SPARE <= allowance.limit
+
+    def fits_alone(self, allowance: Allowance | None) -> bool:
+        """Whether it fits once what others left in the arena is given back, if need be."""
+        if self.fits(allowance):
+            return True
+        arena = free_arena()
+        self.executor.use(arena)
+        arena.renew()
+        give_back()
+        return self.fits(allowance)
+
+    def first_non_finite(self) -> Node | None:
+        """Run all before state changes again, up to the first with a value that is not finite."""
+        done = 0
+        for step in self.plan.steps[:self.plan.graph.first_update]:
+            self.executor.run(done, done + len(step.calls))
+            done += len(step.calls)
+            for tensor in step.node.outputs:
+                if tensor.dtype == FLOAT and not np.isfinite(self.view(tensor)).all():
+                    return step.node
+        return None
+
+    def is_finite(self) -> bool:
+        """Whether all is finite that the graph takes sums of squares of; see `finite.checks`."""
+        return self.executor.program.are_finite(self._checks)  # type: ignore[no-any-return]
+
+    def view(self, tensor: Tensor) -> np.ndarray:
+        """A value of the plan where it lies, as long as it is there."""
+        return self.executor.view(tensor, self.plan.place(tensor))
+
+    def read(self, position: int) -> np.ndarray:
+        """A copy of the graph's output `position`."""
+        return self.executor.read(self.plan.graph.outputs[position])
+
+    def first(self) -> float:
+        """The graph's first output, a scalar."""
+        return LossValue(self.executor.program.number(*self._first))
+
+    def take(self, values: tuple[Any, ...]) -> bool:
+        """Bind arrays that need neither conversion nor an error message; whether these do not."""
+        return self._inputs.take(values)  # type: ignore[no-any-return]
+
+    def bind(self, arrays: Sequence[np.ndarray]) -> None:
+        """Take the arrays of a call, after checking class numbers."""
+        for number, classes, ignored in self.class_checks:
+            least, largest = index_range(arrays[number], ignored)
+            if least <= largest and (least < 0 or largest >= classes):
+                raise ValueError(f"target has class numbers from {least} to {largest}, expected "
+                                 f"0 to {classes - 1}: the output has {classes}")
+        self.executor.bind(arrays)

@@ -1,0 +1,60 @@
+"""From what people pass to a model to arrays that plans take, and the specs of those."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn._kernels.checks import all_finite
+from fastnn.advice import as_array, dtype_hint
+from fastnn.arguments import instance
+from fastnn.graph import FLOAT, INDEX, ShapeError, Spec
+
+
+class NonFiniteError(FloatingPointError):
+    """NaN or infinity in data, or in a loss; names the first layer that produced it."""
+
+
+def as_input(value: Any, name: str) -> np.ndarray:
+    """A C-contiguous float32 or int64 array with the values given; TypeError or ValueError."""
+    array = as_array(value, name)
+    if array.dtype.kind == "f":
+        array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
+        if not all_finite(array):
+            where = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise NonFiniteError(f"{name} has a non-finite value at index {where}")
+    elif array.dtype.kind in "iu":
+        array = np.ascontiguousarray(array, dtype=INDEX).reshape(array.shape)
+    else:
+        raise TypeError(f"{name} must be an array of floats or integers, got {array.dtype}"
+                        f"{dtype_hint(array)}")
+    if array.size == 0:
+        raise ShapeError(f"{name} is empty: shape {array.shape}")
+    return array
+
+
+def as_inputs(value: Any, name: str) -> Any:
+    """`as_input` of one array or a tuple of several."""
+    if isinstance(value, tuple):
+        return tuple(as_inputs(part, f"{name}[{i}]") for i, part in enumerate(value))
+    return as_input(value, name)
+
+
+def specs_of(value: Any) -> Any:
+    """The specs of one array or of those in tuples."""
+    if isinstance(value, tuple):
+        return tuple(specs_of(part) for part in value)
+    return Spec(value.shape, value.dtype)
+
+
+def as_specs(value: Any, like: Any = None) -> Any:
+    """Specs from shapes; a shape alone has the dtype of its counterpart in `like`, or float32."""
+    if isinstance(value, Spec):
+        return value
+    instance(value, "a shape", (tuple, list))
+    if all(isinstance(size, (int, np.integer)) for size in value):
+        dtype = like.dtype if isinstance(like, Spec) else FLOAT
+        return Spec(tuple(int(size) for size in value), dtype)
+    parts = like if isinstance(like, tuple) and len(like) == len(value) else [None] * len(value)
+    return tuple(as_specs(part, other) for part, other in zip(value, parts, strict=True))

@@ -1,0 +1,24 @@
+"""Nested tuples of arrays, specs or tensors: what modules take and return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+def flat(value: Any) -> list[Any]:
+    """The items of nested tuples and lists, in order."""
+    if isinstance(value, (tuple, list)):
+        return [item for part in value for item in flat(part)]
+    return [value]
+
+
+def like(value: Any, items: Sequence[Any]) -> Any:
+    """`items` in the nesting of `value`."""
+    return _next_like(value, iter(items))
+
+
+def _next_like(value: Any, rest: Iterator[Any]) -> Any:
+    if isinstance(value, (tuple, list)):
+        return tuple(_next_like(part, rest) for part in value)
+    return next(rest)

@@ -1,0 +1,126 @@
+"""The last few plans: by shapes, by what is trained, and by the settings of the process.
+
+A step whose arrays are as the last one's goes straight to its program (`PlanCache.bind`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from fastnn.advice import explained
+from fastnn.engine.compiled import Compiled
+from fastnn.engine.inputs import as_inputs, specs_of
+from fastnn.engine.nesting import flat
+from fastnn.frozen.watch import collecting
+from fastnn.nn.module import Module
+from fastnn.nn.parameter import Parameter, versions
+from fastnn.ops.conv_algorithm import get_conv_algorithm
+from fastnn.plan.budget import Allowance
+from fastnn.runtime.garbage import collected_rarely
+from fastnn.runtime.threads import get_num_threads
+
+PLANS_KEPT = 8
+Settings = tuple[tuple[int, int], int, str, Allowance | None]
+
+
+def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...]:
+    """What a graph depends on beside shapes: training flags, and which parameters are trained."""
+    modules = [owner for owner in owners if isinstance(owner, Module)]
+    flags = [part.training for module in modules for part in module.modules()]
+    trained = [p.requires_grad for module in modules for p in module.parameters()]
+    return (*flags, *trained, *(p.requires_grad for p in parameters))
+
+
+def _settings(allowance: Allowance | None) -> Settings:
+    """What every plan depends on beside shapes and modes; the versions stand for the modes."""
+    return versions(), get_num_threads(), get_conv_algorithm(), allowance
+
+
+class PlanCache:
+    """The last few compiled graphs, by shapes, modes and whatever else they depend on.
+
+    One that is running takes no other inputs: for who comes in between there is another.
+    """
+
+    def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
+        self._modes = find_modes
+        self._kept: OrderedDict[Any, Compiled] = OrderedDict()
+        # The last one, unless it may be running when it is asked for again.
+        self._last: tuple[Settings, Compiled, Any] | None = None
+
+    def bind(
+        self, values: tuple[Any, ...], names: Sequence[str], make: Callable[[Any], Compiled],
+        allowance: Allowance | None = None, given: tuple[Any, ...] | None = None,
+    ) -> Compiled:
+        """The compiled graph that takes these arrays, and has taken them.
+
+        given: what they were converted from, for the words of an error. Raises as `as_input` and
+        `make`, and ValueError for impossible class numbers.
+        """
+        last = self._last
+        if (last is not None and last[0] == _settings(allowance)
+                and (allowance is None or last[1].fits(allowance)) and last[1].take(values)):
+            if last[1].watch.noted:
+                last[1].watch.used()
+            return last[1]
+        arrays = tuple(map(as_inputs, values, names))
+        with explained(names, values if given is None else given):
+            compiled = self.get(specs_of(arrays), make, allowance)
+        compiled.bind(flat(arrays))
+        return compiled
+
+    def get(
+        self, specs: Any, make: Callable[[Any], Compiled], allowance: Allowance | None = None
+    ) -> Compiled:
+        """The compiled graph for inputs of these specs, made if need be.
+
+        It is made again where it does not fit any longer.
+        """
+        settings = _settings(allowance)
+        if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
+                and self._last[1].fits(allowance)):
+            self._last[1].watch.used()
+            return self._last[1]
+        self._forget(settings[0][0])
+        depth, compiled = self._idle(specs, settings)
+        if compiled is not None and not compiled.fits_alone(allowance):
+            compiled = self._last = None
+        if compiled is None:
+            with collected_rarely(), collecting() as watch:
+                compiled = make(specs)
+            compiled.watch = watch
+            settings = _settings(allowance)
+        else:
+            compiled.watch.used()
+        self._kept[self._key(specs, settings, depth)] = compiled
+        while len(self._kept) > PLANS_KEPT:
+            self._kept.popitem(last=False)
+        self._last = None if compiled.executor.calls_python else (settings, compiled, specs)
+        return compiled
+
+    def clear(self) -> None:
+        """Forget all plans and give back their memory."""
+        self._kept.clear()
+        self._last = None
+
+    def _idle(self, specs: Any, settings: Settings) -> tuple[int, Compiled | None]:
+        """(how many alike are running, the first that is not; no longer among those kept)."""
+        depth = 0
+        while True:
+            key = self._key(specs, settings, depth)
+            if key not in self._kept or not self._kept[key].is_running:
+                return depth, self._kept.pop(key, None)
+            depth += 1
+
+    def _key(self, specs: Any, settings: Settings, depth: int) -> tuple[Any, ...]:
+        (structure, _), *others = settings
+        return structure, specs, *others, self._modes(), depth
+
+    def _forget(self, structure: int) -> None:
+        """Give back the memory of plans for modules as they no longer are."""
+        for full in [full for full in self._kept if full[0] != structure]:
+            del self._kept[full]
+        if self._last is not None and self._last[0][0][0] != structure:
+            self._last = None

@@ -1,0 +1,46 @@
+"""A loss and its gradients, for those who update parameters themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnn.autodiff import gradients
+from fastnn.engine.compiled import Compiled
+from fastnn.engine.loss_graph import check_parts, loss_graph, trainable
+from fastnn.engine.plan_cache import PlanCache, modes
+from fastnn.graph import Graph
+from fastnn.nn.module import Module
+from fastnn.runtime.shared import free_arena
+from fastnn.runtime.turns import turn
+
+
+def value_and_grad(
+    model: Module, loss: Any, layout: str = "NCHW"
+) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
+    """A function of (x, y) that returns (loss, {parameter name: gradient}).
+
+    Nothing of the model changes, running statistics included. Any Python thread may call it.
+    """
+    check_parts(model, loss)
+    cache = PlanCache(lambda: modes(model, loss))
+
+    def make(specs: tuple[Any, Any]) -> Compiled:
+        inputs, outputs, value, _ = loss_graph(model, loss, *specs, layout)
+        wanted = [p.__tensor__() for p in trainable(model, loss).values()]
+        grads = gradients(value, wanted)
+        graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
+        return Compiled(graph, specs=specs, arena=free_arena())
+
+    def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
+        with turn:
+            compiled = cache.bind((x, y), ("x", "y"), make)
+            names = trainable(model, loss)
+            with compiled.turn():
+                compiled.executor.compute()
+                return (compiled.first(),
+                        {name: compiled.read(1 + i) for i, name in enumerate(names)})
+
+    return compute
