@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,18 +19,19 @@ from fastnn.plan.build import build
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
 from fastnn.runtime.process_memory import give_back, resident_bytes
-from fastnn.runtime.random import KEY, random_key
+from fastnn.runtime.random import KEY, next_step, random_key
 from fastnn.runtime.shared import Arena, free_arena
 from fastnn.runtime.threads import get_num_threads
+
+Checked = TypeVar("Checked")
 
 
 class Compiled:
     """A plan with its program and memory.
 
     specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
-    outputs. arena: memory shared with others, or None for its own; then each use is a `turn`.
-    All of it, from inputs that are taken to results that are read, belongs to whoever has the
-    process's `turns.turn`.
+    outputs. arena: memory shared with others, or None for its own. From inputs that are taken to
+    outputs that are read, the caller holds the process's `turns.turn`.
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class Compiled:
         places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
         self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
                                  self.plan.graph.inputs, self.plan.threads, arena)
-        self.draws = random_key() in set(graph.leaves())
-        if self.draws:
+        self._draws = random_key() in set(graph.leaves())
+        if self._draws:
             self._key = self.executor.own_copy(random_key())
         self.class_checks = [
             (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
@@ -71,16 +72,41 @@ class Compiled:
                   if source == number]
         return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
 
-    def turn(self) -> Arena:
+    def compute(self) -> None:
+        """Compute the outputs. Nothing else changes, the random state included."""
+        with self._taken_arena():
+            self.executor.compute()
+
+    def run(
+        self, check: Callable[[Compiled], Checked], before_update: Callable[[], Any] | None = None
+    ) -> Checked:
+        """Compute the outputs, check them, change state and advance the random state.
+
+        check: raises an error if nothing may change; its result is returned. before_update: called
+        once it passed. Outputs may be read until another plan runs.
+        """
+        executor = self.executor
+        with self._taken_arena():
+            executor.compute()
+            checked = check(self)
+            if before_update is not None:
+                before_update()
+            executor.update()
+        if self._draws:
+            next_step()
+        return checked
+
+    def _taken_arena(self) -> Arena:
         """A context in which the memory shared with other plans is this one's.
 
         The random key stays what it is now, whatever a Python function of the user's runs.
         """
-        executor = self.executor
-        executor.use(free_arena())
-        if self.draws:
+        executor, arena = self.executor, free_arena()
+        if arena is not executor.arena:
+            executor.move_to(arena)
+        if self._draws:
             self._key[:] = KEY
-        return executor.arena.turn(executor)
+        return arena.turn(executor)
 
     @property
     def is_running(self) -> bool:
@@ -104,7 +130,8 @@ class Compiled:
         if self.fits(allowance):
             return True
         arena = free_arena()
-        self.executor.use(arena)
+        if arena is not self.executor.arena:
+            self.executor.move_to(arena)
         arena.renew()
         give_back()
         return self.fits(allowance)

@@ -47,33 +47,28 @@ def _factors(norm: Node) -> tuple[float, float]:
     return norm.op.factors
 
 
-def check_loss(compiled: Compiled, model: Module) -> float:
-    """The loss that was computed; NonFiniteError, which says where it comes from."""
-    loss = compiled.first()
-    if not isfinite(loss):
-        refuse(compiled, model)
-    return loss
-
-
-def check_changes(compiled: Compiled, model: Module, loss: Any = None) -> None:
-    """Raise NonFiniteError, which says what it is, unless all that is to change state is finite."""
-    if not compiled.is_finite():
-        raise NonFiniteError(f"{_changes(compiled, model, loss)}; nothing was changed")
-
-
-def refuse(compiled: Compiled, model: Module, loss: Any = None) -> NoReturn:
-    """Raise the NonFiniteError of a step of which the loss, or what is to change, is not finite."""
+def finite_loss(model: Module, loss: Any, compiled: Compiled) -> float:
+    """The loss that was computed; NonFiniteError unless it and all changes of state are finite."""
     value = compiled.first()
     if not isfinite(value):
         raise NonFiniteError(f"the loss is {value}; {_origin_of_loss(compiled, model)}; "
                              "no parameter was changed")
-    raise NonFiniteError(f"{_changes(compiled, model, loss)}; nothing was changed")
+    if not compiled.is_finite():
+        _refuse_changes(model, loss, compiled)
+    return value
 
 
-def _changes(compiled: Compiled, model: Module, loss: Any) -> str:
+def check_changes(model: Module, loss: Any, compiled: Compiled) -> None:
+    """Raise NonFiniteError, which names the first one, unless all changes of state are finite."""
+    if not compiled.is_finite():
+        _refuse_changes(model, loss, compiled)
+
+
+def _refuse_changes(model: Module, loss: Any, compiled: Compiled) -> NoReturn:
     what = _first_change(compiled, parameters_of(model, loss))
     node = compiled.first_non_finite()
-    return f"{what} is not finite" + ("" if node is None else f"; {_place(node)}")
+    place = "" if node is None else f"; {_place(node)}"
+    raise NonFiniteError(f"{what} is not finite{place}; nothing was changed")
 
 
 def _first_change(compiled: Compiled, parameters: Mapping[str, Parameter]) -> str:

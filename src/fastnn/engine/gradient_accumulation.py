@@ -10,12 +10,13 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastnn.engine.compiled import Compiled
-from fastnn.engine.finite import check_changes, check_loss, checks
+from fastnn.engine.finite import check_changes, checks, finite_loss
 from fastnn.engine.inputs import specs_of
 from fastnn.engine.loss_graph import loss_graph, optimizer_nodes, trained, trained_gradients
 from fastnn.engine.micro_batches import Parts, examples_in, pieces, sizes
@@ -29,7 +30,7 @@ from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.plan.budget import Allowance
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import leaf_memory
-from fastnn.runtime.random import get_rng_state, next_step, set_rng_state
+from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.runtime.shared import free_arena
 
 
@@ -92,11 +93,7 @@ class MicroBatches:
                 outputs += output
                 summed |= self._reached(compiled.graph)
             update = self._updates.get(self._places(summed), self._make_update)
-            with update.turn():
-                update.executor.compute()
-                check_changes(update, self.model, self.loss)
-                self.optimizer.advance()
-                update.executor.update()
+            update.run(partial(check_changes, self.model, self.loss), self.optimizer.advance)
         self.outputs = outputs
         return total
 
@@ -122,15 +119,9 @@ class MicroBatches:
             return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
                          if self.keep_output]
         self._share[:] = share
-        with compiled.turn():
-            compiled.executor.compute()
-            loss = check_loss(compiled, self.model)
-            check_changes(compiled, self.model)
-            compiled.executor.update()
-            output = [compiled.read(1)] if self.keep_output else []
+        loss = compiled.run(partial(finite_loss, self.model, self.loss))
+        output = [compiled.read(1)] if self.keep_output else []
         compiled.executor.release_inputs()
-        if compiled.draws:
-            next_step()
         return share * loss, output
 
     @contextmanager

@@ -27,7 +27,6 @@ from fastnn.nn.parameter import versions
 from fastnn.ops.examples import by_example, same_but_for_size
 from fastnn.ops.part import as_part_of
 from fastnn.plan.budget import Allowance, MemoryBudgetError
-from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import turn
 
@@ -93,19 +92,17 @@ class Inference:
         self, inputs: tuple[Any, ...], names: list[str], budget: Allowance | None,
         given: tuple[Any, ...] | None = None,
     ) -> Any:
+        compiled = self._cache.bind(inputs, names, self._make, budget, given)
+        compiled.run(self._check_statistics)
+        outputs = range(len(flat(compiled.nesting)))
+        results = [as_result(compiled.read(i)) for i in outputs]
+        compiled.executor.release_inputs()  # after that: an output may be an input's memory
+        return like(compiled.nesting, results)
+
+    def _check_statistics(self, compiled: Compiled) -> None:
         model = self._model()
         assert model is not None
-        compiled = self._cache.bind(inputs, names, self._make, budget, given)
-        with compiled.turn():
-            compiled.executor.compute()
-            check_changes(compiled, model)
-            compiled.executor.update()
-            outputs = range(len(flat(compiled.nesting)))
-            results = [as_result(compiled.read(i)) for i in outputs]
-        compiled.executor.release_inputs()
-        if compiled.draws:
-            next_step()
-        return like(compiled.nesting, results)
+        check_changes(model, None, compiled)
 
     def _make(self, specs: tuple[Any, ...]) -> Compiled:
         traced = self._trace(specs)
@@ -142,10 +139,9 @@ class Inference:
             count = examples_in(piece)
             compiled = self._parts.get(specs, count, limit)
             compiled.bind(flat(piece))
-            with compiled.turn():
-                compiled.executor.compute()
-                for i, result in enumerate(results):
-                    result[done:done + count] = compiled.read(i)
+            compiled.compute()
+            for i, result in enumerate(results):
+                result[done:done + count] = compiled.read(i)
             compiled.executor.release_inputs()
             done += count
         return like(compiled.nesting, results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.advice import explained
 from fastnn.arguments import flag, integer
 from fastnn.engine.compiled import Compiled
-from fastnn.engine.finite import checks, refuse
+from fastnn.engine.finite import checks, finite_loss
 from fastnn.engine.gradient_accumulation import MicroBatches
 from fastnn.engine.inputs import as_inputs, as_specs, specs_of
 from fastnn.engine.loss_graph import (
@@ -33,7 +33,6 @@ from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError
 from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.process_memory import peak_bytes
-from fastnn.runtime.random import next_step
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import Alone, turn
 
@@ -83,6 +82,7 @@ class TrainStep:
         self.keep_output = flag(keep_output, "keep_output")
         self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
         self.weighing = Weighing(loss)  # how the loss counts targets, as its last graph has it
+        self._finite_loss = partial(finite_loss, model, loss)
         self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
         self._micro: MicroBatches | None = None
@@ -191,20 +191,9 @@ class TrainStep:
         compiled = self._cache.bind((x, y), ("x", "y"), self._make, allowance)
         if compiled.executor.calls_python:
             with self._alone:
-                return self._run(compiled)
-        return self._run(compiled)
-
-    def _run(self, compiled: Compiled) -> float:
-        executor = compiled.executor
-        with compiled.turn():
-            executor.compute()
-            loss = compiled.first()
-            if not (isfinite(loss) and compiled.is_finite()):
-                refuse(compiled, self.model, self.loss)
-            self.optimizer.advance()
-            executor.update()
-        if compiled.draws:
-            next_step()
+                loss = compiled.run(self._finite_loss, self.optimizer.advance)
+        else:
+            loss = compiled.run(self._finite_loss, self.optimizer.advance)
         self._compiled = compiled
         return loss
 

@@ -38,9 +38,7 @@ def value_and_grad(
         with turn:
             compiled = cache.bind((x, y), ("x", "y"), make)
             names = trainable(model, loss)
-            with compiled.turn():
-                compiled.executor.compute()
-                return (compiled.first(),
-                        {name: compiled.read(1 + i) for i, name in enumerate(names)})
+            compiled.compute()
+            return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
 
     return compute

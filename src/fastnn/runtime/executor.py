@@ -119,12 +119,11 @@ class Executor:
         """Let the arena lie here from now on."""
         self.program.bind(0, memory)
 
-    def use(self, arena: Arena) -> None:
-        """Take turns in another arena."""
-        if arena is not self.arena:
-            self.arena.leave(self)
-            self.arena = arena
-            arena.join(self, self.arena_bytes)
+    def move_to(self, arena: Arena) -> None:
+        """Share the memory of another arena from now on."""
+        self.arena.leave(self)
+        self.arena = arena
+        arena.join(self, self.arena_bytes)
 
     def own_copy(self, owner: Tensor) -> np.ndarray:
         """Read a leaf from memory of this executor's own, from now on."""
