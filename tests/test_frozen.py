@@ -342,14 +342,14 @@ def test_it_is_looked_for_at_powers_of_two(monkeypatch):
     assert at == [1, 2, 4, 8, 16]
 
 
-@pytest.mark.parametrize("use", ["inference", "gradients", "parts", "evaluate"])
+@pytest.mark.parametrize("use", ["inference", "gradients", "accumulate", "evaluate"])
 def test_every_door_looks(use):
     net = Net(lambda net, x: x * net.cfg["a"])
     grads = fn.value_and_grad(net, nn.MSELoss())
     step = fn.TrainStep(net, nn.MSELoss(), optim.SGD(net.parameters(), lr=0.1), accumulate=2)
     trainer = fn.Trainer(net, nn.MSELoss(), optim.SGD(net.parameters(), lr=0.1))
     run = {"inference": lambda: net(X), "gradients": lambda: grads(X, Y),
-           "parts": lambda: step(X, Y), "evaluate": lambda: trainer.evaluate((X, Y))}[use]
+           "accumulate": lambda: step(X, Y), "evaluate": lambda: trainer.evaluate((X, Y))}[use]
     run()
     net.cfg["a"] = 0.125
     assert len(warnings_of(run, 4)) == 1

@@ -105,18 +105,18 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("door", ["step", "parts", "gradients"])
+@pytest.mark.parametrize("door", ["step", "accumulate", "gradients"])
 @pytest.mark.parametrize(("loss", "x", "y", "words"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_gets_its_sentence_and_changes_nothing(loss, x, y, words, door):
     model = net()
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     call = (fn.value_and_grad(model, loss) if door == "gradients" else
-            fn.TrainStep(model, loss, optimizer, accumulate=2 if door == "parts" else 1))
+            fn.TrainStep(model, loss, optimizer, accumulate=2 if door == "accumulate" else 1))
     before = state_of(model)
     with pytest.raises((TypeError, ValueError)) as caught:
         call(x, y)
     for word in words:
-        if door != "parts" or "(" not in word:  # whose shapes are smaller
+        if door != "accumulate" or "(" not in word:  # whose shapes are smaller
             assert word in str(caught.value), caught.value
     assert loss is not CROSS or "write y.astype(np.float32)" not in str(caught.value)
     assert "int64" not in str(caught.value) or "int64" in f"{words}{np.asarray(y).dtype}"

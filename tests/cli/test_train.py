@@ -152,8 +152,8 @@ def test_usage_errors_exit_with_2(tmp_path: Path, options: list[str]) -> None:
     assert code == 2 and "Usage" in errors and "Traceback" not in errors
 
 
-def test_a_batch_in_parts(tmp_path: Path) -> None:
-    """Refused as a whole, trained in parts, the same weights for the same number of parts."""
+def test_accumulate(tmp_path: Path) -> None:
+    """Refused as a whole, trained in micro-batches; as many of them give the same weights."""
     generator = np.random.default_rng(0)
     np.savez(tmp_path / "data.npz", y_train=np.arange(256) % 3,
              x_train=generator.integers(0, 256, (256, 32, 32), dtype=np.uint8))
@@ -168,9 +168,9 @@ def test_a_batch_in_parts(tmp_path: Path) -> None:
     assert run(*options, *budget, "--output", "b", folder=tmp_path)[0] == 1
     code, _, errors = run(*options, *budget, "--accumulate", "auto", "--output", "c",
                           folder=tmp_path)
-    assert code == 0 and "parts: batch norm takes its statistics" in errors, errors
-    parts = re.findall(r"computed in (\d+) parts", errors)[0]
-    code, _, _ = run(*options, "--accumulate", parts, "--output", "d", folder=tmp_path)
+    assert code == 0 and "micro-batches: batch norm takes its statistics" in errors, errors
+    count = re.findall(r"computed in (\d+) micro-batches", errors)[0]
+    code, _, _ = run(*options, "--accumulate", count, "--output", "d", folder=tmp_path)
     weights = [(tmp_path / run / "weights.safetensors").read_bytes() for run in "cd"]
     assert code == 0 and weights[0] == weights[1]
 

@@ -99,8 +99,8 @@ def test_large_gradients_are_no_false_alarm():
     np.testing.assert_array_equal(model.weight.data, before - 2)
 
 
-def test_sums_of_gradients_are_looked_at_in_parts():
-    """Each part's gradient is finite, their sum is not."""
+def test_accumulated_gradients_are_checked():
+    """Each micro-batch's gradient is finite, their sum is not."""
     model = nn.Linear(1, 1, bias=False)
     model.weight.data = [[0.0]]
     optimizer = optim.SGD(model.parameters(), lr=0.1)
@@ -138,7 +138,7 @@ SIDES = {
 @pytest.mark.parametrize("name", SIDES)
 @pytest.mark.filterwarnings("ignore:a batch of")
 def test_statistics_that_are_not_finite(name, accumulate):
-    """In the last part, when the running statistics of the first have moved."""
+    """In the last micro-batch, when the running statistics of the first have moved."""
     rows, word = SIDES[name]
     last = np.array(rows, np.float32)
     bad = np.concatenate([np.ones_like(last)] * (accumulate - 1) + [last])

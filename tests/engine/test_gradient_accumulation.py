@@ -1,4 +1,4 @@
-"""Batches in parts: the gradients of the whole batch, one update, and the fewest parts that fit."""
+"""Micro-batches: the gradients of the whole batch, one update, and the fewest that fit."""
 
 import warnings
 
@@ -91,22 +91,22 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("parts", [2, 3, 4, 10])
-def test_parts_make_the_step_of_the_whole_batch(name, parts):
-    """Also where some examples do not count, in one part none (parts = 10, and 3: 4 + 3 + 3)."""
+@pytest.mark.parametrize("count", [2, 3, 4, 10])
+def test_micro_batches_make_the_step_of_the_whole_batch(name, count):
+    """Also if some examples do not count, or none of a micro-batch (of 10, and of 4 + 3 + 3)."""
     x, y = targets(ignored=255 if name in list(LOSSES)[5:] else -100)
     if name in ("squares", "function"):
         y = np.random.default_rng(1).normal(size=(10, 4))
     whole, one = plain(loss=LOSSES[name]())
-    cut, several = plain(parts, LOSSES[name]())
+    split, several = plain(count, LOSSES[name]())
     for _ in range(3):
         assert several(x, y) == pytest.approx(one(x, y), rel=1e-5)
     for key, value in state(whole).items():
-        np.testing.assert_allclose(state(cut)[key], value, rtol=2e-5, atol=2e-6, err_msg=key)
+        np.testing.assert_allclose(state(split)[key], value, rtol=2e-5, atol=2e-6, err_msg=key)
 
 
 def test_sizes_and_shares():
-    assert [sizes(10, parts) for parts in (1, 3, 10)] == [[10], [4, 3, 3], [1] * 10]
+    assert [sizes(10, count) for count in (1, 3, 10)] == [[10], [4, 3, 3], [1] * 10]
 
     def shares(loss, targets):
         return shares_of([Weighing(loss).weight(target) for target in targets])
@@ -120,7 +120,7 @@ def test_sizes_and_shares():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_one_part_has_the_bits_of_a_whole_batch_and_any_threads_the_same(threads):
+def test_one_micro_batch_has_the_bits_of_a_whole_batch_at_any_thread_count(threads):
     x, y = batch_for("residual", 12)
     results = []
     for accumulate, most in ((1, None), ("auto", None), ("auto", 12)):
@@ -131,28 +131,29 @@ def test_one_part_has_the_bits_of_a_whole_batch_and_any_threads_the_same(threads
     for losses, found in results[1:]:
         assert losses == results[0][0] and same(found, results[0][1])
     fn.set_num_threads(1)
-    alone, by_three = (plain(3) for _ in range(2))
-    losses = [alone[1](x, y) for _ in range(2)]
+    one, other = (plain(3) for _ in range(2))
+    losses = [one[1](x, y) for _ in range(2)]
     fn.set_num_threads(threads)
-    assert [by_three[1](x, y) for _ in range(2)] == losses
-    assert same(state(alone[0]), state(by_three[0]))
+    assert [other[1](x, y) for _ in range(2)] == losses
+    assert same(state(one[0]), state(other[0]))
 
 
-def test_batch_norm_sees_parts_and_a_warning_says_so_once():
+def test_batch_norm_sees_micro_batches_and_a_warning_says_so_once():
     x, y = batch_for("residual", 9)
     model, twin = make("residual").requires_grad_(True), make("residual")
     model.drop.p = twin.drop.p = 0.0
     step = fn.TrainStep(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1),
                         accumulate=2)
-    with pytest.warns(UserWarning, match="9 is computed in 2 parts.* 5 examples at a time") as said:
+    message = "9 is computed in 2 micro-batches.* 5 examples at a time"
+    with pytest.warns(UserWarning, match=message) as said:
         step(x, y)
         step(x, y)
     assert len(said) == 1
     for _ in range(2):
-        grads = [fn.value_and_grad(twin, nn.CrossEntropyLoss())(x[part], y[part])[1]
-                 for part in (slice(5), slice(5, 9))]
-        for part in (x[:5], x[5:]):
-            twin(part)
+        grads = [fn.value_and_grad(twin, nn.CrossEntropyLoss())(x[cut], y[cut])[1]
+                 for cut in (slice(5), slice(5, 9))]
+        for micro_batch in (x[:5], x[5:]):
+            twin(micro_batch)
         for name, parameter in twin.named_parameters():
             parameter.data = parameter.data - 0.1 * (5 * grads[0][name] + 4 * grads[1][name]) / 9
     for name, value in state(model).items():
@@ -165,7 +166,7 @@ def test_without_batch_norm_nothing_is_said():
         plain(3)[1](*batch_for("residual", 9))
 
 
-def test_each_part_draws_its_own_masks_and_repeats():
+def test_each_micro_batch_draws_its_own_masks_and_repeats():
     class Mask(nn.Module):
         def __init__(self):
             super().__init__()
@@ -188,22 +189,22 @@ def test_each_part_draws_its_own_masks_and_repeats():
 
 def test_the_output_is_that_of_the_whole_batch():
     x, y = targets(9)
-    whole, parts = (plain(accumulate, keep_output=True)[1] for accumulate in (1, 9))
+    whole, split = (plain(accumulate, keep_output=True)[1] for accumulate in (1, 9))
     whole(x, y)
     expected = whole.output
-    parts(x, y)
+    split(x, y)
     counted = y != -100
-    np.testing.assert_allclose(parts.output[counted], expected[counted], rtol=1e-5, atol=1e-6)
-    assert parts.output.shape == expected.shape
+    np.testing.assert_allclose(split.output[counted], expected[counted], rtol=1e-5, atol=1e-6)
+    assert split.output.shape == expected.shape
 
 
 @pytest.mark.parametrize("wrong", ["nan", "class"])
-def test_an_error_in_a_later_part_changes_nothing(wrong):
+def test_an_error_in_a_later_micro_batch_changes_nothing(wrong):
     x, y = batch_for("residual", 6)
     model = make("residual")
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     step = fn.TrainStep(model, nn.CrossEntropyLoss(), optimizer, accumulate=3)
-    with pytest.warns(UserWarning, match="3 parts"):
+    with pytest.warns(UserWarning, match="3 micro-batches"):
         step(x, y)
     before, random = state(model), fn.get_rng_state()
     if wrong == "class":
@@ -219,16 +220,17 @@ def test_an_error_in_a_later_part_changes_nothing(wrong):
 
 @pytest.mark.parametrize("accumulate, error", [
     (0, ValueError), (-1, ValueError), ("some", TypeError), (1.5, TypeError), (None, TypeError)])
-def test_a_number_of_parts_that_makes_no_sense(accumulate, error):
-    with pytest.raises(error, match="number of parts or 'auto'"):
+def test_a_number_of_micro_batches_that_makes_no_sense(accumulate, error):
+    with pytest.raises(error, match="number of micro-batches or 'auto'"):
         plain(accumulate)
 
 
-def test_parts_need_the_examples_first():
+def test_micro_batches_need_the_examples_first():
     step = plain(2, lambda output, target: fn.mean(output) * fn.mean(target))[1]
-    with pytest.raises(fn.ShapeError, match=r"first axis, got shapes \[\(6, 2, 8, 8\), \(3,\)\]"):
+    with pytest.raises(fn.ShapeError,
+                       match=r"first axis can be split.*, got shapes \[\(6, 2, 8, 8\), \(3,\)\]"):
         step(batch_for("residual", 6)[0], np.ones(3))
-    assert len(sizes(2, min(5, 2))) == 2  # more parts than examples: one example each
+    assert len(sizes(2, min(5, 2))) == 2  # never more than examples
     assert np.isfinite(plain(5)[1](*batch_for("residual", 2)))
 
 
@@ -251,7 +253,7 @@ def _large(budget, accumulate="auto"):
 
 
 @in_a_fresh_process
-def test_auto_cuts_into_the_fewest_parts_that_fit():
+def test_auto_takes_the_fewest_micro_batches_that_fit():
     model, step, x, y = _large(None, 1)
     losses = [step(x, y) for _ in range(2)]
     least = step.plan(x.shape).min_bytes
@@ -267,11 +269,11 @@ def test_auto_cuts_into_the_fewest_parts_that_fit():
     assert resident_bytes() <= budget
     for name, value in state(model).items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
-    parts = -(-len(x) // step.most_examples)
-    assert parts >= 2
-    assert parts == 2 or not step._micro.fits(
-        (fn.graph.Spec(x.shape), fn.graph.Spec(y.shape, fn.graph.INDEX)), parts - 1)
-    step(x[:7], y[:7])  # a smaller batch is one part
+    count = -(-len(x) // step.most_examples)
+    assert count >= 2
+    assert count == 2 or not step._accumulation.fit(
+        (fn.graph.Spec(x.shape), fn.graph.Spec(y.shape, fn.graph.INDEX)), count - 1)
+    step(x[:7], y[:7])  # a smaller batch is one micro-batch
     assert len(sizes(7, -(-7 // step.most_examples))) == 1
     step.memory_budget = None
     step(x, y)
@@ -289,8 +291,8 @@ def test_what_not_even_single_examples_fit_is_refused():
 
 
 @in_a_fresh_process
-def test_batch_norm_of_vectors_gets_parts_of_two():
-    """A part of one example has no statistics."""
+def test_batch_norm_of_vectors_gets_micro_batches_of_two():
+    """A single example has no statistics."""
     fn.manual_seed(0)
     model = Mlp()
     step = fn.TrainStep(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1),
@@ -302,7 +304,7 @@ def test_batch_norm_of_vectors_gets_parts_of_two():
         step(*batch_for("mlp", 8))
 
 
-def test_a_resumed_run_cuts_batches_as_before(tmp_path):
+def test_a_resumed_run_splits_batches_as_before(tmp_path):
     """Although there is memory enough by then: the same bits."""
     x, y = batch_for("residual", 60)
     path = tmp_path / "c.safetensors"
@@ -316,11 +318,11 @@ def test_a_resumed_run_cuts_batches_as_before(tmp_path):
     whole, resumed = _trainer([Stop()]), _trainer()
     whole.train_step.most_examples = 7
     fn.manual_seed(1)
-    with pytest.warns(UserWarning, match="3 parts"):
+    with pytest.warns(UserWarning, match="3 micro-batches"):
         history = whole.fit((x, y), validation=(x, y), epochs=2, batch_size=20)
     resumed.resume(path)
     assert resumed.train_step.most_examples == 7
-    with pytest.warns(UserWarning, match="3 parts"):
+    with pytest.warns(UserWarning, match="3 micro-batches"):
         again = resumed.fit((x, y), validation=(x, y), epochs=2, batch_size=20, seed=1)
     assert same(state(whole.model), state(resumed.model))
     assert [{**record, "seconds": 0} for record in again] == [

@@ -1,4 +1,4 @@
-"""Modules called with arrays in a budget: a batch in parts has the bits of the whole."""
+"""Modules called with arrays in a budget: micro-batches have the bits of the whole batch."""
 
 from weakref import ref
 
@@ -49,7 +49,7 @@ def wide():
                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 5))
 
 
-CUT = {
+SPLIT = {
     **NETS, "wide": wide,
     "unet": lambda: Forward(_unet, down=nn.Conv2d(2, 16, 3, padding=1),
                             middle=nn.Conv2d(16, 32, 3, padding=1),
@@ -69,28 +69,28 @@ def flat(value):
     return list(value) if isinstance(value, tuple) else [value]
 
 
-def in_parts(model, inputs, parts):
+def by_micro_batches(model, inputs, count):
     specs = tuple(Spec(x.shape) for x in inputs)
     known = inference_of(model)
-    assert known._can_be_cut(specs)
-    return flat(known._in_parts(inputs, specs, parts, None))
+    assert known._can_be_split(specs)
+    return flat(known._by_micro_batches(inputs, specs, count, None))
 
 
-@pytest.mark.parametrize("name", CUT)
-def test_parts_have_the_bits_of_the_whole(name):
+@pytest.mark.parametrize("name", SPLIT)
+def test_micro_batches_have_the_bits_of_the_whole(name):
     fn.manual_seed(0)
-    model = CUT[name]()
+    model = SPLIT[name]()
     inputs = arrays_for(name)
     model(*inputs)  # moves running statistics
     model.eval()
     expected = flat(model(*inputs))
-    for parts in (2, 3, 7, 16, 63, 64):
-        found = in_parts(model, inputs, parts)
+    for count in (2, 3, 7, 16, 63, 64):
+        found = by_micro_batches(model, inputs, count)
         for one, other in zip(expected, found, strict=True):
-            assert one.shape == other.shape and one.tobytes() == other.tobytes(), parts
+            assert one.shape == other.shape and one.tobytes() == other.tobytes(), count
 
 
-NOT_CUT = {
+NOT_SPLIT = {
     "mean of the batch": lambda net, x: x - x.mean(0, keepdim=True),
     "batch statistics": lambda net, x: fn.batch_norm(x, None, None, training=True),
     "softmax over the batch": lambda net, x: fn.softmax(x.flatten(1), 0),
@@ -115,29 +115,29 @@ class Python(fn.Function):
         return x - x.mean()
 
 
-@pytest.mark.parametrize("name", NOT_CUT)
-def test_what_looks_at_other_examples_is_not_cut(name):
-    model = Forward(NOT_CUT[name], table=nn.Parameter(np.ones((8, 3))))
+@pytest.mark.parametrize("name", NOT_SPLIT)
+def test_what_looks_at_other_examples_is_not_split(name):
+    model = Forward(NOT_SPLIT[name], table=nn.Parameter(np.ones((8, 3))))
     model.train(name == "training")
     x = batch(8)[0]
     model(x)
-    assert not inference_of(model)._can_be_cut((Spec(x.shape),))
+    assert not inference_of(model)._can_be_split((Spec(x.shape),))
 
 
 def test_examples_must_come_first_in_all_inputs():
-    model = CUT["two inputs"]().eval()
-    assert not inference_of(model)._can_be_cut((Spec((4, 2, 8, 8)), Spec((1, 2, 8, 8))))
-    assert not inference_of(model)._can_be_cut((Spec((1, 2, 8, 8)), Spec((1, 2, 8, 8))))
+    model = SPLIT["two inputs"]().eval()
+    assert not inference_of(model)._can_be_split((Spec((4, 2, 8, 8)), Spec((1, 2, 8, 8))))
+    assert not inference_of(model)._can_be_split((Spec((1, 2, 8, 8)), Spec((1, 2, 8, 8))))
 
 
-@pytest.mark.parametrize("cut", [False, True])
-def test_inputs_are_let_go(cut):
+@pytest.mark.parametrize("split", [False, True])
+def test_inputs_are_let_go(split):
     model = wide().eval()
     x = batch(8)[0]
     known = ref(x)
     for _ in range(2):
-        if cut:
-            in_parts(model, (x,), 3)
+        if split:
+            by_micro_batches(model, (x,), 3)
         else:
             model(x)
     del x
@@ -145,7 +145,7 @@ def test_inputs_are_let_go(cut):
 
 
 @in_a_fresh_process
-def test_a_batch_that_does_not_fit_is_cut():
+def test_a_batch_that_does_not_fit_is_split():
     model = wide().eval()
     x = batch(4000)[0]
     small = model(x[:100])
@@ -153,7 +153,7 @@ def test_a_batch_that_does_not_fit_is_cut():
     with within(limit):
         found = [model(x) for _ in range(2)]
     assert resident_bytes() <= limit
-    assert inference_of(model)._cuts
+    assert inference_of(model)._splits
     expected = model(x)
     assert all(each.tobytes() == expected.tobytes() for each in found)
     assert resident_bytes() > limit

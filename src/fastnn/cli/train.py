@@ -41,11 +41,11 @@ share = click.FloatRange(0, 1, max_open=True)
 positive = click.IntRange(1)
 
 
-def _parts(context: click.Context, parameter: click.Parameter, value: str) -> int | str:
+def _accumulate(context: click.Context, parameter: click.Parameter, value: str) -> int | str:
     if value.isdecimal() and int(value) >= 1:
         return int(value)
     if value != "auto":
-        raise click.BadParameter(f"{value!r} is neither a number of parts nor 'auto'")
+        raise click.BadParameter(f"{value!r} is neither a number of micro-batches nor 'auto'")
     return value
 
 
@@ -75,9 +75,9 @@ def _parts(context: click.Context, parameter: click.Parameter, value: str) -> in
               help="[default: all processors; the results are the same]")
 @click.option("--memory-budget", default=None, show_default=False,
               help="Bytes the process may use, as 512MiB. [default: no limit]")
-@click.option("--accumulate", metavar="[INTEGER|auto]", default="1", callback=_parts,
-              help="Parts of each batch, whose gradients are added up; auto: the fewest that fit "
-                   "the memory budget, where the whole batch does not.")
+@click.option("--accumulate", metavar="[INTEGER|auto]", default="1", callback=_accumulate,
+              help="Micro-batches of each batch, whose gradients are added up; auto: the fewest "
+                   "that fit the memory budget, if the whole batch does not.")
 @click.option("--output", type=click.Path(file_okay=False), default=None, show_default=False,
               help="Folder of the run. [default: runs/<model>-<data>-<date>-<time>]")
 @click.option("--checkpoint-seconds", type=click.FloatRange(0), default=10.0,

@@ -1,7 +1,7 @@
-"""A batch in parts: the gradients of micro-batches are added up, then one update follows.
+"""Gradient accumulation: the gradients of micro-batches are added up, then one update follows.
 
-The parts run one after the other in the same memory, beside one sum for each parameter, to which
-a gradient is added as soon as it is known.
+Micro-batches run one after the other in the same memory, beside one sum for each parameter. A
+gradient is added to its sum as soon as it is known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastnn.engine.compiled import Compiled
 from fastnn.engine.finite import check_changes, checks, finite_loss
 from fastnn.engine.inputs import specs_of
 from fastnn.engine.loss_graph import loss_graph, optimizer_nodes, trained, trained_gradients
-from fastnn.engine.micro_batches import Parts, examples_in, pieces, sizes
+from fastnn.engine.micro_batches import MicroBatchPlans, examples_in, sizes, split
 from fastnn.engine.nesting import flat
 from fastnn.engine.plan_cache import PlanCache
 from fastnn.engine.weighing import Weighing, shares, weighing
@@ -34,10 +34,11 @@ from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.runtime.shared import free_arena
 
 
-class MicroBatches:
-    """Steps of training whose batches are cut into parts.
+class GradientAccumulation:
+    """Training steps whose batches are split into micro-batches.
 
     modes: what plans depend on beside shapes. `allowance`: what the process may hold, or None.
+    `outputs`: the model's for each micro-batch of the last step (with keep_output).
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class MicroBatches:
         self.allowance: Allowance | None = None
         self.outputs: list[np.ndarray] = []
         self.weighing = Weighing(loss)
-        self._parts, self._updates = Parts(self._make, modes), PlanCache(modes)
+        self._plans, self._updates = MicroBatchPlans(self._make, modes), PlanCache(modes)
         self._warned = False
         self._share = np.ones(1, np.float32)
         self._sums: dict[Tensor, Tensor] = {}  # of each parameter
@@ -58,37 +59,40 @@ class MicroBatches:
                 self._sums[parameter.__tensor__()] = leaf(
                     "buffer", parameter.zeros(), Spec(parameter.shape))
 
-    def fits(self, specs: Any, parts: int) -> bool:
-        """Whether every part of a batch fits the budget."""
-        return self._parts.fit(specs, parts, self.allowance)
+    def fit(self, specs: Any, count: int) -> bool:
+        """Whether `count` micro-batches fit the budget."""
+        return self._plans.fit(specs, count, self.allowance)
 
-    def plan(self, specs: Any, parts: int) -> Plan:
-        """The plan of the largest part; MemoryBudgetError unless all parts fit.
+    def plan(self, specs: Any, count: int) -> Plan:
+        """The plan of the largest of `count` micro-batches; MemoryBudgetError unless all fit.
 
-        Raises ShapeError for parts that are too small for the net, or a batch that has no parts.
+        Raises ShapeError if they are too small for the net, or if the batch cannot be split.
         """
-        return self._parts.all(specs, parts, self.allowance)[0].plan
+        return self._plans.all(specs, count, self.allowance)[0].plan
 
     def fewest(self, specs: Any) -> int:
-        """The fewest parts that fit the budget; MemoryBudgetError if none do."""
+        """The fewest micro-batches that fit the budget; MemoryBudgetError if none do."""
         self._updates.get(self._places(trained(self.optimizer)), self._make_update)
-        return self._parts.fewest(specs, self.allowance)
+        return self._plans.fewest(specs, self.allowance)
 
-    def step(self, values: tuple[Any, Any], parts: int) -> float:
-        """Loss of a batch, and the update that follows from it. On an error nothing has changed."""
-        specs, cut = specs_of(values), pieces(values, parts)
+    def step(self, values: tuple[Any, Any], count: int) -> float:
+        """Update the parameters from a batch in `count` micro-batches, and return its loss.
+
+        After an error nothing has changed.
+        """
+        specs, micro_batches = specs_of(values), split(values, count)
         total, outputs, summed = 0.0, list[np.ndarray](), set[Tensor]()
         if not self._warned:
-            self._warn(specs, parts)
+            self._warn(specs, count)
         for sum_ in self._sums.values():
             leaf_memory(sum_)[...] = 0
         with self._all_or_nothing():
-            # Tracing a part tells how parts weigh.
-            self._parts.get(specs, examples_in(cut[0]), self.allowance)
-            weights = [self.weighing.weight(y) for _, y in cut]
-            for piece, share in zip(cut, shares(weights), strict=True):
-                compiled = self._parts.get(specs, examples_in(piece), self.allowance)
-                loss, output = self._add(compiled, piece, share)
+            # Only a traced graph tells how the loss weighs targets.
+            self._plans.get(specs, examples_in(micro_batches[0]), self.allowance)
+            weights = [self.weighing.weight(y) for _, y in micro_batches]
+            for micro_batch, share in zip(micro_batches, shares(weights), strict=True):
+                compiled = self._plans.get(specs, examples_in(micro_batch), self.allowance)
+                loss, output = self._add(compiled, micro_batch, share)
                 total += loss
                 outputs += output
                 summed |= self._reached(compiled.graph)
@@ -97,25 +101,25 @@ class MicroBatches:
         self.outputs = outputs
         return total
 
-    def _warn(self, specs: Any, parts: int) -> None:
-        """Say it once if batch norm takes its statistics from parts."""
-        counts = sizes(examples_in(specs), parts)
-        made = self._parts.get(specs, counts[0], self.allowance)
-        self._warned = parts > 1 and any(
-            isinstance(node.op, BatchNormStats) for node in made.graph.nodes)
+    def _warn(self, specs: Any, count: int) -> None:
+        """Warn once if batch norm takes its statistics from micro-batches."""
+        examples = sizes(examples_in(specs), count)
+        compiled = self._plans.get(specs, examples[0], self.allowance)
+        self._warned = count > 1 and any(
+            isinstance(node.op, BatchNormStats) for node in compiled.graph.nodes)
         if self._warned:
             warnings.warn(
-                f"a batch of {sum(counts)} is computed in {parts} parts: batch norm takes its "
-                f"statistics from {counts[0]} examples at a time, and its running ones move "
-                f"{parts} times, so that results differ from those of the whole batch",
-                stacklevel=4)
+                f"a batch of {sum(examples)} is computed in {count} micro-batches: batch norm "
+                f"takes its statistics from {examples[0]} examples at a time and updates its "
+                f"running statistics {count} times, so results differ from those of the whole "
+                "batch", stacklevel=4)
 
     def _add(
-        self, compiled: Compiled, piece: tuple[Any, Any], share: float
+        self, compiled: Compiled, micro_batch: tuple[Any, Any], share: float
     ) -> tuple[float, list[np.ndarray]]:
-        """Add the gradients of one part to the sums; (its share of the loss, its kept outputs)."""
-        compiled.bind(flat(piece))
-        if share == 0:  # nothing of it counts, and a mean over nothing is no number
+        """Add a micro-batch's gradients to the sums; (its share of the loss, its kept outputs)."""
+        compiled.bind(flat(micro_batch))
+        if share == 0:  # none of its targets counts: its mean would be NaN
             return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
                          if self.keep_output]
         self._share[:] = share
@@ -126,10 +130,10 @@ class MicroBatches:
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
-        """Running statistics and the random state are put back after an error."""
-        modules = [part for part in (self.model, self.loss) if isinstance(part, Module)]
-        buffers = [(buffer.memory, buffer.memory.copy()) for part in modules
-                   for _, buffer in part.named_buffers()]
+        """After an error, running statistics and the random state are restored."""
+        modules = [each for each in (self.model, self.loss) if isinstance(each, Module)]
+        buffers = [(buffer.memory, buffer.memory.copy()) for module in modules
+                   for _, buffer in module.named_buffers()]
         state = get_rng_state()
         try:
             yield
@@ -147,7 +151,7 @@ class MicroBatches:
         grads = trained_gradients(self.model, self.loss, self.optimizer, loss, seed)
         sums = [accumulate(self._sums[parameter], grad) for parameter, grad in grads.items()]
         kept = outputs if self.keep_output else ()
-        if limit is not None:  # outputs of all parts, and what they are joined to
+        if limit is not None:  # the outputs of all micro-batches, and their concatenation
             share = examples_in(whole) / examples_in(specs)
             joined = 2 * share * sum(tensor.bytes for tensor in kept)
             batch = sum(spec.bytes for spec in flat(specs))
@@ -163,12 +167,12 @@ class MicroBatches:
         return Compiled(graph, arena=free_arena())
 
     def _reached(self, graph: Graph) -> set[Tensor]:
-        """The parameters to whose sums a part adds: those that its loss depends on."""
+        """The parameters to whose sums a micro-batch adds: those that its loss depends on."""
         sums = {node.inputs[0] for node in graph.nodes if isinstance(node.op, Accumulate)}
         return {parameter for parameter, total in self._sums.items() if total in sums}
 
     def _places(self, parameters: Iterable[Tensor]) -> tuple[int, ...]:
-        """Where these are among all of the optimizer's."""
+        """The positions of these among all of the optimizer's parameters."""
         chosen = set(parameters)
         return tuple(i for i, parameter in enumerate(self._sums) if parameter in chosen)
 

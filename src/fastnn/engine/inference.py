@@ -1,7 +1,7 @@
-"""A module called with arrays: by one plan, or in parts where a budget has no room for that.
+"""A module called with arrays: the whole batch by one plan, or micro-batches that fit a budget.
 
-Parts have the bits of the whole, so only what computes each example on its own is cut, and
-convolutions take the algorithm that they have for the whole batch.
+Micro-batches give the bits of the whole batch. So only a model that computes each example
+independently is run on them, and convolutions take the algorithm of the whole batch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastnn.engine.finite import check_changes, checks
 from fastnn.engine.inputs import as_inputs, specs_of
 from fastnn.engine.loss_value import as_result
 from fastnn.engine.memory_limit import memory_limit
-from fastnn.engine.micro_batches import Parts, examples_in, pieces, resized
+from fastnn.engine.micro_batches import MicroBatchPlans, examples_in, resized, split
 from fastnn.engine.nesting import flat, like
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.engine.trace import Traced, trace
@@ -30,7 +30,7 @@ from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.turns import turn
 
-CUTS_KEPT = 8  # batches of which it is known in how many parts they fit
+SPLITS_KEPT = 8  # batches of which it is known how many micro-batches fit
 
 
 def _graph(traced: Traced) -> Graph:
@@ -39,14 +39,14 @@ def _graph(traced: Traced) -> Graph:
 
 
 class Inference:
-    """Outputs of one module."""
+    """Computes the outputs of one module."""
 
     def __init__(self, model: Module) -> None:
         self._model = ref(model)  # plans know no module
         self._cache = PlanCache(self._modes)
-        self._parts = Parts(self._make_part, self._modes)
-        # Parts of batches that did not fit, by structure, specs and budget.
-        self._cuts: dict[Any, int] = {}
+        self._plans = MicroBatchPlans(self._make_micro_batch, self._modes)
+        # How many micro-batches fit where a batch did not, by structure, specs and budget.
+        self._splits: dict[Any, int] = {}
 
     def __call__(self, inputs: tuple[Any, ...], budget: Allowance | None) -> Any:
         names = [f"input {i}" for i in range(len(inputs))]
@@ -55,22 +55,22 @@ class Inference:
         arrays = tuple(map(as_inputs, inputs, names))
         specs = specs_of(arrays)
         key = versions()[0], specs, budget
-        parts = self._cuts.get(key)
-        if parts is None:
+        count = self._splits.get(key)
+        if count is None:
             try:
                 return self._whole(arrays, names, budget, inputs)
             except MemoryBudgetError:
-                if not self._can_be_cut(specs):
+                if not self._can_be_split(specs):
                     raise
-        results = self._results(specs)  # plans count it
-        if parts is None or not self._parts.fit(specs, parts, budget):
-            parts = self._cuts[key] = self._parts.fewest(specs, budget)
-        while len(self._cuts) > CUTS_KEPT:
-            del self._cuts[next(iter(self._cuts))]
-        return self._in_parts(arrays, specs, parts, budget, results)
+        results = self._results(specs)  # before plans are made, which count its memory
+        if count is None or not self._plans.fit(specs, count, budget):
+            count = self._splits[key] = self._plans.fewest(specs, budget)
+        while len(self._splits) > SPLITS_KEPT:
+            del self._splits[next(iter(self._splits))]
+        return self._by_micro_batches(arrays, specs, count, budget, results)
 
     def prepare(self, specs: tuple[Spec, ...]) -> None:
-        """Make the plan for inputs of these specs, or those for their parts, without running it.
+        """Make the plans for inputs of these specs, for micro-batches if need be; run nothing.
 
         Raises MemoryBudgetError.
         """
@@ -78,9 +78,9 @@ class Inference:
         try:
             self._cache.get(specs, self._make, budget)
         except MemoryBudgetError:
-            if not self._can_be_cut(specs):
+            if not self._can_be_split(specs):
                 raise
-            self._cuts[versions()[0], specs, budget] = self._parts.fewest(specs, budget)
+            self._splits[versions()[0], specs, budget] = self._plans.fewest(specs, budget)
 
     def _modes(self) -> tuple[bool, ...]:
         return modes(self._model())
@@ -108,11 +108,11 @@ class Inference:
         traced = self._trace(specs)
         return Compiled(_graph(traced), memory_limit(), specs, traced.output, free_arena())
 
-    def _can_be_cut(self, specs: Any) -> bool:
-        """Whether the model is in use, and computes each example alone whatever their number."""
+    def _can_be_split(self, specs: Any) -> bool:
+        """Whether the model is in eval mode and computes each example independently."""
         model = self._model()
         assert model is not None
-        if any(part.training for part in model.modules()):
+        if any(module.training for module in model.modules()):
             return False
         try:
             examples = examples_in(specs)
@@ -129,24 +129,24 @@ class Inference:
         outputs = flat(self._trace(specs).output)
         return [np.full(tensor.shape, 0, tensor.dtype) for tensor in outputs]
 
-    def _in_parts(
-        self, arrays: tuple[Any, ...], specs: Any, parts: int, limit: Allowance,
+    def _by_micro_batches(
+        self, arrays: tuple[Any, ...], specs: Any, count: int, limit: Allowance,
         results: list[np.ndarray] | None = None,
     ) -> Any:
         results = self._results(specs) if results is None else results
         done = 0
-        for piece in pieces(arrays, parts):
-            count = examples_in(piece)
-            compiled = self._parts.get(specs, count, limit)
-            compiled.bind(flat(piece))
+        for micro_batch in split(arrays, count):
+            examples = examples_in(micro_batch)
+            compiled = self._plans.get(specs, examples, limit)
+            compiled.bind(flat(micro_batch))
             compiled.compute()
             for i, result in enumerate(results):
-                result[done:done + count] = compiled.read(i)
+                result[done:done + examples] = compiled.read(i)
             compiled.executor.release_inputs()
-            done += count
+            done += examples
         return like(compiled.nesting, results)
 
-    def _make_part(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
+    def _make_micro_batch(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         traced = self._trace(specs)
         with as_part_of(examples_in(whole), examples_in(specs)):
             return Compiled(_graph(traced), limit, specs, traced.output, free_arena())
@@ -156,7 +156,7 @@ _known: WeakKeyDictionary[Module, Inference] = WeakKeyDictionary()
 
 
 def inference_of(model: Module) -> Inference:
-    """What computes a module's outputs."""
+    """The `Inference` of a module, with the plans that it keeps."""
     if model not in _known:
         _known[model] = Inference(model)
     return _known[model]

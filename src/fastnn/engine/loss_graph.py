@@ -30,7 +30,7 @@ def parameters_of(model: Module, loss: Any) -> dict[str, Parameter]:
     return named
 
 
-def check_parts(model: Any, loss: Any) -> None:
+def check_model_and_loss(model: Any, loss: Any) -> None:
     """Raise TypeError unless these are a module and something that can be called."""
     for name, value in (("model", model), ("loss", loss)):
         if isinstance(value, type):

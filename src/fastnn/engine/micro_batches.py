@@ -1,4 +1,4 @@
-"""A batch in parts: how it is cut, and the fewest parts whose plans fit a memory budget."""
+"""A batch that is split into micro-batches: its cuts, and the fewest whose plans fit a budget."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from fastnn.runtime.process_memory import resident_bytes
 from fastnn.runtime.shared import free_arena
 
 
-def sizes(examples: int, parts: int) -> list[int]:
-    """Examples in each part, as equal as can be, the larger ones first.
+def sizes(examples: int, count: int) -> list[int]:
+    """Examples in each of `count` micro-batches, as equal as can be, the larger ones first.
 
     >>> sizes(10, 4)
     [3, 3, 2, 2]
     """
-    least, more = divmod(examples, parts)
-    return [least + 1] * more + [least] * (parts - more)
+    least, more = divmod(examples, count)
+    return [least + 1] * more + [least] * (count - more)
 
 
-def pieces(values: Any, parts: int) -> list[Any]:
-    """The parts of arrays, in the tuples that those come in."""
-    ends = accumulate(sizes(examples_in(values), parts), initial=0)
+def split(values: Any, count: int) -> list[Any]:
+    """The micro-batches of arrays, in the tuples that those come in."""
+    ends = accumulate(sizes(examples_in(values), count), initial=0)
     return [like(values, [array[a:b] for array in flat(values)]) for a, b in pairwise(ends)]
 
 
@@ -39,19 +39,20 @@ def resized(specs: Any, examples: int) -> Any:
 
 
 def examples_in(values: Any) -> int:
-    """The examples of arrays or specs, all of which begin with the axis of the batch."""
+    """The number of examples in arrays or specs, all of which must have them as first axis."""
     counts = {value.shape[0] if value.shape else 0 for value in flat(values)}
     if len(counts) > 1 or 0 in counts:
-        raise ShapeError("a batch in parts needs inputs and targets with the examples as first "
-                         f"axis, got shapes {[value.shape for value in flat(values)]}")
+        raise ShapeError("only a batch whose inputs and targets all have the examples as first "
+                         "axis can be split into micro-batches, got shapes "
+                         f"{[value.shape for value in flat(values)]}")
     return int(counts.pop())
 
 
-class Parts:
-    """Plans for the parts of batches.
+class MicroBatchPlans:
+    """Plans for the micro-batches of batches.
 
-    make: from specs of the batch, specs of a part, and what the process may hold. modes: what plans
-    depend on beside shapes.
+    make: from specs of the batch, specs of a micro-batch, and what the process may hold. modes:
+    what plans depend on beside shapes.
     """
 
     def __init__(
@@ -61,28 +62,29 @@ class Parts:
         self._make, self._cache = make, PlanCache(modes)
 
     def get(self, specs: Any, examples: int, limit: Allowance | None) -> Compiled:
-        """The plan for a part of so many examples; MemoryBudgetError if none fits."""
-        part = resized(specs, examples)
-        return self._cache.get((specs, part), lambda key: self._make(specs, part, limit), limit)
+        """The plan for a micro-batch of so many examples; MemoryBudgetError if none fits."""
+        smaller = resized(specs, examples)
+        return self._cache.get(
+            (specs, smaller), lambda key: self._make(specs, smaller, limit), limit)
 
-    def all(self, specs: Any, parts: int, limit: Allowance | None) -> list[Compiled]:
-        """The plans for every size that parts have, the largest first."""
-        return [self.get(specs, count, limit)
-                for count in dict.fromkeys(sizes(examples_in(specs), parts))]
+    def all(self, specs: Any, count: int, limit: Allowance | None) -> list[Compiled]:
+        """The plans for every size of `count` micro-batches, the largest first."""
+        return [self.get(specs, examples, limit)
+                for examples in dict.fromkeys(sizes(examples_in(specs), count))]
 
-    def fit(self, specs: Any, parts: int, limit: Allowance | None) -> bool:
-        """Whether every part fits."""
+    def fit(self, specs: Any, count: int, limit: Allowance | None) -> bool:
+        """Whether every one of `count` micro-batches fits."""
         try:
-            self.all(specs, parts, limit)
+            self.all(specs, count, limit)
         except MemoryBudgetError:
             return False
         return True
 
     def fewest(self, specs: Any, limit: Allowance | None) -> int:
-        """The fewest parts that fit; one does not.
+        """The smallest number of micro-batches that fit, if the whole batch does not.
 
-        Raises MemoryBudgetError if not even parts of one example do (of two, where a net needs
-        them); its `min_bytes` is what those need.
+        Raises MemoryBudgetError if not even micro-batches of one example fit (of two, for a net
+        that needs them); its `min_bytes` is what those need.
         """
         most = examples_in(specs)
         try:
@@ -90,19 +92,19 @@ class Parts:
         except ShapeError:
             most //= 2
             self.all(specs, most, limit)
-        parts = bracket(lambda parts: self.fit(specs, min(parts, most), limit), 1)[1]
-        parts = min(parts, most)
-        while not self._fit_still(specs, parts, limit) and parts < most:
-            parts += 1
-        return parts
+        count = bracket(lambda count: self.fit(specs, min(count, most), limit), 1)[1]
+        count = min(count, most)
+        while not self._still_fit(specs, count, limit) and count < most:
+            count += 1
+        return count
 
-    def _fit_still(self, specs: Any, parts: int, limit: Allowance | None) -> bool:
-        """Whether parts fit when planned anew, now that the search has left something in memory."""
+    def _still_fit(self, specs: Any, count: int, limit: Allowance | None) -> bool:
+        """Whether they fit when planned anew, now that the search has left something in memory."""
         self._cache.clear()
         gc.collect()  # graphs, whose nodes refer to each other
-        if not self.fit(specs, parts, limit):
+        if not self.fit(specs, count, limit):
             return False
-        plans = [compiled.plan for compiled in self.all(specs, parts, limit)]
+        plans = [compiled.plan for compiled in self.all(specs, count, limit)]
         held = resident_bytes() - free_arena().resident_bytes
         return limit is None or all(
             held + plan.peak_bytes - plan.baseline_bytes <= limit.limit for plan in plans)

@@ -11,10 +11,10 @@ from fastnn.advice import explained
 from fastnn.arguments import flag, integer
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.finite import checks, finite_loss
-from fastnn.engine.gradient_accumulation import MicroBatches
+from fastnn.engine.gradient_accumulation import GradientAccumulation
 from fastnn.engine.inputs import as_inputs, as_specs, specs_of
 from fastnn.engine.loss_graph import (
-    check_parts,
+    check_model_and_loss,
     loss_graph,
     optimizer_nodes,
     target_spec,
@@ -47,12 +47,12 @@ class TrainStep:
     the peak resident set from the call on, with room for one more batch beside the one being read.
     layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
     a float; several inputs or targets are tuples.
-    accumulate: the number of parts in which a batch is computed, whose gradients are added up for
-    one update; or "auto": one, or the fewest that fit where no plan of the whole batch fits the
-    budget. Parts weigh as the loss weighs targets: as cross-entropy does (ignore_index, class
-    weights), or as the loss says (`reduction = "sum"`, a method `count(target)`), else by their
-    examples. They give the gradient of the whole batch, up to rounding, but batch norm sees each
-    alone, of which a warning tells.
+    accumulate: the number of micro-batches that a batch is split into, whose gradients are added up
+    for one update; or "auto": one, or the fewest that fit if no plan of the whole batch fits the
+    budget. Micro-batches weigh as the loss weighs targets: as cross-entropy does (ignore_index,
+    class weights), or as the loss says (`reduction = "sum"`, a method `count(target)`), else by
+    their examples. The gradient is that of the whole batch, up to rounding, except that batch norm
+    takes its statistics from each micro-batch, which a warning tells.
 
     A steady step (same shapes, modes and threads as the step before) takes no memory: every value,
     gradient and workspace lies in one arena, and neither the allocator nor a fresh page is asked
@@ -74,18 +74,20 @@ class TrainStep:
         layout: str = "NCHW", keep_output: bool = False, accumulate: int | Literal["auto"] = 1,
     ) -> None:
         if not isinstance(accumulate, str) or accumulate != "auto":
-            accumulate = integer(accumulate, "accumulate", "a number of parts or 'auto'", 1)
-        check_parts(model, loss)
+            expected = "a number of micro-batches or 'auto'"
+            accumulate = integer(accumulate, "accumulate", expected, 1)
+        check_model_and_loss(model, loss)
         self.model, self.loss = model, loss
         self.optimizer = check_optimizer(optimizer)
         self.layout, self.accumulate = layout, accumulate
         self.keep_output = flag(keep_output, "keep_output")
-        self.most_examples: int | None = None  # in a part, once a batch did not fit as a whole
+        # In a micro-batch, once a batch did not fit as a whole.
+        self.most_examples: int | None = None
         self.weighing = Weighing(loss)  # how the loss counts targets, as its last graph has it
         self._finite_loss = partial(finite_loss, model, loss)
         self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
-        self._micro: MicroBatches | None = None
+        self._accumulation: GradientAccumulation | None = None
         self._watch = BudgetWatch(memory_budget)
         self._others: int | None = None
         self._plans, self._floor = 1, 0
@@ -106,7 +108,7 @@ class TrainStep:
             self._replan()
 
     def _replan(self) -> None:
-        self._compiled = self._micro = self.most_examples = None
+        self._compiled = self._accumulation = self.most_examples = None
         self._cache.clear()
         free_arena().renew()
 
@@ -182,7 +184,7 @@ class TrainStep:
                 except MemoryBudgetError:
                     if self.accumulate == 1:
                         raise
-            return self._in_parts(x, y, allowance)
+            return self._accumulated(x, y, allowance)
 
     def _may_be_whole(self) -> bool:
         return self.accumulate == "auto" and self.most_examples is None
@@ -197,31 +199,33 @@ class TrainStep:
         self._compiled = compiled
         return loss
 
-    def _in_parts(self, x: Any, y: Any, allowance: Allowance | None) -> float:
+    def _accumulated(self, x: Any, y: Any, allowance: Allowance | None) -> float:
         values = (as_inputs(x, "x"), as_inputs(y, "y"))
         with explained(("x", "y"), (x, y)):
-            micro, parts = self._cut(specs_of(values), allowance)
+            accumulation, count = self._micro_batches(specs_of(values), allowance)
             self._compiled = None
             with self._alone:
-                loss = micro.step(values, parts)
-        self.weighing = micro.weighing
+                loss = accumulation.step(values, count)
+        self.weighing = accumulation.weighing
         return LossValue(loss)
 
-    def _cut(self, specs: Any, allowance: Allowance | None) -> tuple[MicroBatches, int]:
-        """What computes batches in parts, and in how many a batch of these specs is."""
-        if self._micro is None:
-            self._micro = MicroBatches(self.model, self.loss, self.optimizer, self.layout,
-                                       self.keep_output, self._modes)
-        self._micro.allowance = allowance
+    def _micro_batches(
+        self, specs: Any, allowance: Allowance | None
+    ) -> tuple[GradientAccumulation, int]:
+        """What computes micro-batches, and into how many a batch of these specs is split."""
+        if self._accumulation is None:
+            self._accumulation = GradientAccumulation(
+                self.model, self.loss, self.optimizer, self.layout, self.keep_output, self._modes)
+        self._accumulation.allowance = allowance
         examples = examples_in(specs)
         if self.accumulate != "auto":
-            return self._micro, min(self.accumulate, examples)
+            return self._accumulation, min(self.accumulate, examples)
         most = self.most_examples
-        parts = 1 if most is None else -(-examples // most)
-        if most is None or not self._micro.fits(specs, parts):
-            parts = self._micro.fewest(specs)
-            self.most_examples = -(-examples // parts)
-        return self._micro, parts
+        count = 1 if most is None else -(-examples // most)
+        if most is None or not self._accumulation.fit(specs, count):
+            count = self._accumulation.fewest(specs)
+            self.most_examples = -(-examples // count)
+        return self._accumulation, count
 
     @property
     def output(self) -> np.ndarray:
@@ -231,8 +235,9 @@ class TrainStep:
         thread that has `fastnn.runtime.turns.turn` for the step keeps it for this as well.
         """
         with turn:
-            if self._compiled is None and self._micro is not None and self._micro.outputs:
-                return np.concatenate(self._micro.outputs)
+            accumulation = self._accumulation
+            if self._compiled is None and accumulation is not None and accumulation.outputs:
+                return np.concatenate(accumulation.outputs)
             if self._compiled is None or not self.keep_output:
                 raise RuntimeError("no output is kept: use keep_output=True and make a step first")
             executor = self._compiled.executor
@@ -243,7 +248,8 @@ class TrainStep:
     def plan(self, x: Any, y: Any = None) -> Plan:
         """The plan for inputs of shape x (and targets of shape y); works before the first step.
 
-        x, y: a shape (or a Spec), or a tuple of several. For a batch in parts, that of the largest.
+        x, y: a shape (or a Spec), or a tuple of several. For a batch that is split, it is the plan
+        of the largest micro-batch.
         """
         with self._alone, turn:
             x_spec = as_specs(x)
@@ -258,5 +264,5 @@ class TrainStep:
                 except MemoryBudgetError:
                     if self.accumulate == 1:
                         raise
-            micro, parts = self._cut(specs, allowance)
-            return micro.plan(specs, parts)
+            accumulation, count = self._micro_batches(specs, allowance)
+            return accumulation.plan(specs, count)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn.autodiff import gradients
 from fastnn.engine.compiled import Compiled
-from fastnn.engine.loss_graph import check_parts, loss_graph, trainable
+from fastnn.engine.loss_graph import check_model_and_loss, loss_graph, trainable
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.graph import Graph
 from fastnn.nn.module import Module
@@ -24,7 +24,7 @@ def value_and_grad(
 
     Nothing of the model changes, running statistics included. Any Python thread may call it.
     """
-    check_parts(model, loss)
+    check_model_and_loss(model, loss)
     cache = PlanCache(lambda: modes(model, loss))
 
     def make(specs: tuple[Any, Any]) -> Compiled:

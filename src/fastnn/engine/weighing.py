@@ -1,4 +1,4 @@
-"""What of a batch its loss counts: batches, and parts of one, weigh as the loss weighs targets."""
+"""What of a batch its loss counts: batches and micro-batches weigh as the loss weighs targets."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
 
 
 def shares(weights: Sequence[float | None]) -> list[float]:
-    """What the loss of each part counts in that of the whole batch, from what the parts weigh.
+    """What each micro-batch's loss counts in that of the whole batch, from their weights.
 
     >>> shares([1.0, 3.0]), shares([None, None])
     ([0.25, 0.75], [1.0, 1.0])
     """
     known = [weight for weight in weights if weight is not None]
-    if len(known) < len(weights):  # a sum is the sum of the parts' losses
+    if len(known) < len(weights):  # a sum is the sum of the micro-batches' losses
         return [1.0] * len(weights)
     total = sum(known)
     return [weight / total if total else 1 / len(known) for weight in known]

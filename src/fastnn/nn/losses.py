@@ -38,7 +38,7 @@ class CrossEntropyLoss(Module):
                              self.label_smoothing)
 
     def count(self, target: Any) -> float:
-        """What the mean over a target's classes is divided by: batches and parts weigh so."""
+        """What the mean over a target's classes is divided by: how much a batch weighs."""
         return counted(np.asarray(target), self.ignore_index,
                        None if self.weight is None else self.weight.data)
 

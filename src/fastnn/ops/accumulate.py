@@ -1,4 +1,4 @@
-"""Add a gradient to a sum that outlives the step: what a batch in parts needs."""
+"""Add a gradient to a sum that outlives the step: what gradient accumulation needs."""
 
 from __future__ import annotations
 

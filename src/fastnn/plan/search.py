@@ -1,4 +1,4 @@
-"""How much of something fits: the largest batch, the deepest net, the fewest parts of a batch."""
+"""How much of something fits: the largest batch, the deepest net, the fewest micro-batches."""
 
 from __future__ import annotations
 

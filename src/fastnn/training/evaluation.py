@@ -53,35 +53,35 @@ class Evaluation(Module):
     def measure(self, data: Source, room: Room) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...} of all batches as of one; batches weigh as the loss does.
 
-        room: beside the computation. A batch that does not fit the budget is computed in parts, to
-        the same bits. Raises MemoryBudgetError if that does not help: a single example does not
-        fit, or the loss.
+        room: beside the computation. A batch that does not fit the budget is computed in
+        micro-batches, to the same bits. Raises MemoryBudgetError if that does not help: a single
+        example does not fit, or the loss.
         """
-        averages, draws, in_parts = Averages(), room.draws(data.epoch(0)), False
+        averages, draws, split = Averages(), room.draws(data.epoch(0)), False
         for number in count(1):
             batch = next(draws, None)
             if batch is None:
                 break
             try:
                 with self.alone, turn, in_use(self), within(room.allowance):
-                    in_parts = self._add(*batch, averages, in_parts)
+                    split = self._add(*batch, averages, split)
             except NonFiniteError as error:
                 raise NonFiniteError(f"evaluation, batch {number}: {error}") from error
             del batch  # not beside the next one
         return averages.values()
 
-    def _add(self, x: Any, y: Any, averages: Averages, in_parts: bool) -> bool:
-        """Count a batch; whether it was computed in parts, as those after it then are."""
-        if not in_parts:
+    def _add(self, x: Any, y: Any, averages: Averages, split: bool) -> bool:
+        """Count a batch; whether it was split into micro-batches, as those after it then are."""
+        if not split:
             try:
                 output, loss = self(x, y)
             except MemoryBudgetError:
-                in_parts = True
-        if in_parts:
-            output, loss = self._apart(x, y)
+                split = True
+        if split:
+            output, loss = self._separately(x, y)
         averages.add(float(loss), self.weighing.weight(y), len(flat(x)[0]),
                      count_correct(output, y, self.weighing.ignore_index))
-        return in_parts
+        return split
 
     def prepare(self, data: Source, room: Room) -> None:
         """Plan what `measure` will run; MemoryBudgetError if it does not fit.
@@ -99,8 +99,8 @@ class Evaluation(Module):
                 except MemoryBudgetError:
                     inference_of(self.model).prepare((x,))
 
-    def _apart(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """The same, the model first and then its loss: a model can be computed in parts."""
+    def _separately(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The same, the model first and then its loss: only a model's batch can be split."""
         output = self.model(*(x if isinstance(x, tuple) else (x,)))
         return output, self.loss(output, y)
 

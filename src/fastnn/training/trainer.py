@@ -40,8 +40,8 @@ class Trainer:
     parameters. schedule: a learning-rate schedule of `optim`, or None. memory_budget: bytes of
     the process, or text such as "512MiB": with batches, their making, validation, saving and
     callbacks; what the code of an iterable or a callback takes is measured in the first batches.
-    callbacks: see `Callback`; called in order. accumulate: the parts of each batch, or "auto"; see
-    `TrainStep`.
+    callbacks: see `Callback`; called in order. accumulate: the number of micro-batches of each
+    batch, or "auto"; see `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
     dict per epoch. After an interruption or an error, `fit` goes on where it stopped. While it
@@ -239,8 +239,8 @@ class Trainer:
         targets, and what it ignores counts in neither (see `TrainStep`). What makes no sense is
         left out: accuracy of real targets, a loss of which nothing counts. The model's modes and
         the random state are as before. The memory budget holds here too: a batch that is too large
-        for it is computed in parts, to the same bits; MemoryBudgetError if one example is too
-        large.
+        for it is computed in micro-batches, to the same bits; MemoryBudgetError if one example is
+        too large.
         """
         batches = self._evaluated(data, batch_size)
         self.train_step.look()
