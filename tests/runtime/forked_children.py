@@ -10,7 +10,7 @@ import numpy as np
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.runtime.turns import turn
+from fastnn.runtime.locks import process_lock
 
 context = multiprocessing.get_context("fork")
 x = np.random.default_rng(0).standard_normal((32, 3, 32, 32)).astype(np.float32)
@@ -149,7 +149,7 @@ def kept_arrays_stay():
         return np.array_equal(out, expected) and all(
             np.array_equal(value, state[name]) for name, value in model.state_dict().items())
 
-    with turn:  # the thread that forks may have its turn
+    with process_lock:  # the thread that forks may have the lock
         run(look, look)
 
 

@@ -160,7 +160,7 @@ def test_a_function_may_wait_for_a_thread_that_uses_models(asking):
 
 
 def test_a_step_with_a_function_in_several_threads(asking):
-    """While its function runs, others may have their turn, but not this step."""
+    """While its function runs, others may run, but not this step."""
     def train(in_how_many):
         fn.manual_seed(0)
         model = Asking()

@@ -1,4 +1,4 @@
-"""The arena that plans take turns in."""
+"""The arena that plans share."""
 
 import threading
 
@@ -20,9 +20,9 @@ def test_it_is_as_large_as_the_largest_user_needs_and_dies_with_the_last():
     arena.join(small, 100)
     arena.join(large, 5000)
     assert small.memory is large.memory and small.memory.nbytes == 5000
-    with arena.turn(small):
+    with arena.lend(small):
         assert arena.busy and arena.is_owner(small) and arena.resident_bytes == 100
-    with arena.turn(large):
+    with arena.lend(large):
         pass
     assert arena.resident_bytes == 5000 and not arena.is_owner(small)
     arena.join(User(), 9000)

@@ -31,7 +31,7 @@ class Compiled:
 
     specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
     outputs. arena: memory shared with others, or None for its own. From inputs that are taken to
-    outputs that are read, the caller holds the process's `turns.turn`.
+    outputs that are read, the caller holds `process_lock`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Compiled:
 
     def compute(self) -> None:
         """Compute the outputs. Nothing else changes, the random state included."""
-        with self._taken_arena():
+        with self._lent_arena():
             self.executor.compute()
 
     def run(
@@ -86,7 +86,7 @@ class Compiled:
         once it passed. Outputs may be read until another plan runs.
         """
         executor = self.executor
-        with self._taken_arena():
+        with self._lent_arena():
             executor.compute()
             checked = check(self)
             if before_update is not None:
@@ -96,7 +96,7 @@ class Compiled:
             next_step()
         return checked
 
-    def _taken_arena(self) -> Arena:
+    def _lent_arena(self) -> Arena:
         """A context in which the memory shared with other plans is this one's.
 
         The random key stays what it is now, whatever a Python function of the user's runs.
@@ -106,7 +106,7 @@ class Compiled:
             executor.move_to(arena)
         if self._draws:
             self._key[:] = KEY
-        return arena.turn(executor)
+        return arena.lend(executor)
 
     @property
     def is_running(self) -> bool:

@@ -27,8 +27,8 @@ from fastnn.nn.parameter import versions
 from fastnn.ops.examples import by_example, same_but_for_size
 from fastnn.ops.part import as_part_of
 from fastnn.plan.budget import Allowance, MemoryBudgetError
+from fastnn.runtime.locks import process_lock
 from fastnn.runtime.shared import free_arena
-from fastnn.runtime.turns import turn
 
 SPLITS_KEPT = 8  # batches of which it is known how many micro-batches fit
 
@@ -167,7 +167,7 @@ def run_module(model: Module, inputs: Sequence[Any]) -> Any:
 
     Any Python thread may call it: threads take turns.
     """
-    with turn:
+    with process_lock:
         return inference_of(model)(tuple(inputs), memory_limit())
 
 

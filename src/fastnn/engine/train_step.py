@@ -32,9 +32,9 @@ from fastnn.optim.optimizer import check_optimizer
 from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError
 from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
+from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.process_memory import peak_bytes
 from fastnn.runtime.shared import free_arena
-from fastnn.runtime.turns import Alone, turn
 
 
 class TrainStep:
@@ -91,7 +91,7 @@ class TrainStep:
         self._watch = BudgetWatch(memory_budget)
         self._others: int | None = None
         self._plans, self._floor = 1, 0
-        self._alone = Alone("this TrainStep")
+        self._exclusive = Exclusive("this TrainStep")
 
     @property
     def memory_budget(self) -> Budget:
@@ -103,7 +103,7 @@ class TrainStep:
 
     @memory_budget.setter
     def memory_budget(self, budget: Budget) -> None:
-        with self._alone, turn:
+        with self._exclusive, process_lock:
             self._watch = BudgetWatch(budget)
             self._replan()
 
@@ -118,7 +118,7 @@ class TrainStep:
         Until it is told, a step leaves room for one more batch beside its own. plans: how many
         will be made, this one included.
         """
-        with self._alone, turn:
+        with self._exclusive, process_lock:
             self._others, self._plans = others, plans
 
     def count_from_the_start(self) -> None:
@@ -130,13 +130,13 @@ class TrainStep:
 
     def rest(self) -> None:
         """Under a budget, give the arena's memory back until the next step. The output is gone."""
-        with self._alone, turn:
+        with self._exclusive, process_lock:
             if self._watch.limit is not None:
                 free_arena().renew()
 
     def release_inputs(self) -> None:
         """Let go of the last batch, so that the next one can take its place."""
-        with self._alone, turn:
+        with self._exclusive, process_lock:
             if self._compiled is not None:
                 self._compiled.executor.release_inputs()
 
@@ -173,9 +173,9 @@ class TrainStep:
         return Compiled(graph, self.allowance, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
-        with turn:
-            if self._alone.inside is not None:
-                with self._alone:  # waits, or finds that this thread is inside
+        with process_lock:
+            if self._exclusive.owner is not None:
+                with self._exclusive:  # waits, or finds that this thread is inside
                     pass
             allowance = self.look()
             if self.accumulate == 1 or self._may_be_whole():
@@ -192,7 +192,7 @@ class TrainStep:
     def _whole(self, x: Any, y: Any, allowance: Allowance | None) -> float:
         compiled = self._cache.bind((x, y), ("x", "y"), self._make, allowance)
         if compiled.executor.calls_python:
-            with self._alone:
+            with self._exclusive:
                 loss = compiled.run(self._finite_loss, self.optimizer.advance)
         else:
             loss = compiled.run(self._finite_loss, self.optimizer.advance)
@@ -204,7 +204,7 @@ class TrainStep:
         with explained(("x", "y"), (x, y)):
             accumulation, count = self._micro_batches(specs_of(values), allowance)
             self._compiled = None
-            with self._alone:
+            with self._exclusive:
                 loss = accumulation.step(values, count)
         self.weighing = accumulation.weighing
         return LossValue(loss)
@@ -231,10 +231,10 @@ class TrainStep:
     def output(self) -> np.ndarray:
         """The model's output in the last step (with keep_output=True); a copy.
 
-        Raises RuntimeError once another plan has run, in any thread: they share their memory. A
-        thread that has `fastnn.runtime.turns.turn` for the step keeps it for this as well.
+        Raises RuntimeError once another plan has run, in any thread: they share their memory. With
+        several threads, hold `fastnn.runtime.locks.process_lock` for the step and for this.
         """
-        with turn:
+        with process_lock:
             accumulation = self._accumulation
             if self._compiled is None and accumulation is not None and accumulation.outputs:
                 return np.concatenate(accumulation.outputs)
@@ -251,7 +251,7 @@ class TrainStep:
         x, y: a shape (or a Spec), or a tuple of several. For a batch that is split, it is the plan
         of the largest micro-batch.
         """
-        with self._alone, turn:
+        with self._exclusive, process_lock:
             x_spec = as_specs(x)
             output = trace(self.model, x_spec if isinstance(x_spec, tuple) else (x_spec,),
                            self.layout).output

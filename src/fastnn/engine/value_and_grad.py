@@ -13,8 +13,8 @@ from fastnn.engine.loss_graph import check_model_and_loss, loss_graph, trainable
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.graph import Graph
 from fastnn.nn.module import Module
+from fastnn.runtime.locks import process_lock
 from fastnn.runtime.shared import free_arena
-from fastnn.runtime.turns import turn
 
 
 def value_and_grad(
@@ -35,7 +35,7 @@ def value_and_grad(
         return Compiled(graph, specs=specs, arena=free_arena())
 
     def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
-        with turn:
+        with process_lock:
             compiled = cache.bind((x, y), ("x", "y"), make)
             names = trainable(model, loss)
             compiled.compute()

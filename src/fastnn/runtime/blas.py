@@ -15,16 +15,16 @@ from threading import RLock
 
 from threadpoolctl import ThreadpoolController
 
-_turn = RLock()  # a plan may run another, in a Python function
+_lock = RLock()  # a plan may run another, in a Python function
 
 
-def _new_turn() -> None:
-    global _turn
-    _turn = RLock()
+def _new_lock() -> None:
+    global _lock
+    _lock = RLock()
 
 
-if hasattr(os, "register_at_fork"):  # another thread's turn would never end in the child
-    os.register_at_fork(after_in_child=_new_turn)
+if hasattr(os, "register_at_fork"):  # another thread's lock would stay locked in the child
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 @cache
@@ -43,5 +43,5 @@ def one_blas_thread() -> Iterator[None]:
     ...     {entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "blas"}
     {1}
     """
-    with _turn, _libraries().limit(limits=1, user_api="blas"):
+    with _lock, _libraries().limit(limits=1, user_api="blas"):
         yield

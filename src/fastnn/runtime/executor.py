@@ -13,8 +13,8 @@ from fastnn._kernels.program import Program
 from fastnn._kernels.registry import kernel
 from fastnn.graph import Leaf, Tensor, logical_view, storage_shape
 from fastnn.runtime.blas import one_blas_thread
+from fastnn.runtime.locks import lock_released, process_lock
 from fastnn.runtime.shared import Arena
-from fastnn.runtime.turns import turn, turn_of_others
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Executor:
         self._run_kernels: Callable[[int, int], None] = (
             partial(_run_with_blas, self.program) if uses_blas else self.program.run)
         self._python = {i: call for i, call in enumerate(calls) if call.python is not None}
-        self.calls_python = bool(self._python)  # then a run gives its turn away
+        self.calls_python = bool(self._python)  # then a run releases the process's lock
         # run(first, last): calls first .. last - 1
         self.run = self._run_with_python if self._python else self._run_kernels
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
@@ -94,7 +94,7 @@ class Executor:
         self.program.add(kernel(call.kernel), buffers, call.d, call.s, call.threads)
 
     def _run_with_python(self, first: int, last: int) -> None:
-        with turn:
+        with process_lock:
             for pause, call in self._python.items():
                 if first <= pause < last:
                     self._run_kernels(first, pause)
@@ -110,7 +110,7 @@ class Executor:
         for array in inputs:
             array.flags.writeable = False  # to write there would change no value of the net
         assert call.python is not None
-        with turn_of_others():
+        with lock_released():
             values = call.python(*inputs)
         for output, value in zip(arrays[-call.outputs:], values, strict=True):
             output[...] = value

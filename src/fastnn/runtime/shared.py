@@ -1,8 +1,8 @@
-"""One arena for all plans of the process, which take turns: as large as the largest of them needs.
+"""One arena for all plans of the process, one at a time: as large as the largest of them needs.
 
-What a plan leaves in the arena lasts until another one runs, so a plan's results are read in its
-turn. Only a plan that runs while another one calls a Python function of the user's (which may call
-a model, or let other threads do so) has another arena.
+What a plan leaves in the arena lasts until another one runs, so a plan's results are read before.
+Only a plan that runs while another one calls a Python function of the user's (which may call a
+model, or let other threads do so) has another arena.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def whole_pages(size: int) -> int:
 
 
 class Arena:
-    """Memory that its users take turns in. A user is told where it is whenever that changes.
+    """Memory that is lent to one of its users at a time. All are told where it is when it moves.
 
-    A turn is a `with` statement of the arena itself: a generator would cost a small step a fifth
-    of its time. The memory lives as long as a user does, and shrinks when the largest of them is
-    gone and another joins.
+    It is lent for a `with` statement of the arena itself: a generator would cost a small step a
+    fifth of its time. The memory lives as long as a user does, and shrinks when the largest of them
+    is gone and another joins.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Arena:
 
     @property
     def untouched_bytes(self) -> int:
-        """What it will take beyond that once its largest user has had a turn."""
+        """What it will take beyond that once its largest user has run."""
         return max(self._sizes.values(), default=0) - self.resident_bytes
 
     def join(self, user: Any, size: int) -> None:
@@ -72,10 +72,10 @@ class Arena:
             self.join(user, size)
 
     def is_owner(self, user: Any) -> bool:
-        """Whether the memory is as this user's last turn left it."""
+        """Whether the memory is as this user left it."""
         return self._owner() is user
 
-    def turn(self, user: Any) -> Arena:
+    def lend(self, user: Any) -> Arena:
         """A context in which the memory is this user's."""
         if self._owner() is not user:
             self._owner = ref(user)
@@ -83,7 +83,7 @@ class Arena:
         return self
 
     def bytes_after(self, user: Any) -> int:
-        """What it takes of the process's memory once this user has had a turn."""
+        """What it takes of the process's memory once this user has run."""
         return max(self.resident_bytes,
                    min(whole_pages(self._sizes[user]), max(self._sizes.values())))
 

@@ -16,8 +16,8 @@ from fastnn.engine.weighing import Weighing, weighing
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import mode_changed
 from fastnn.plan.budget import MemoryBudgetError
+from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.random import get_rng_state, set_rng_state
-from fastnn.runtime.turns import Alone, turn
 from fastnn.training.metrics import Averages, count_correct
 from fastnn.training.room import Room
 from fastnn.training.sources import Source
@@ -40,7 +40,7 @@ class Evaluation(Module):
     def __init__(self, model: Module, loss: Any) -> None:
         super().__init__()
         self.model, self.loss = model, Loss(loss)
-        self.alone = Alone("a step or an evaluation of this model")  # modes are the model's
+        self.exclusive = Exclusive("a step or an evaluation of this model")  # modes are the model's
         self.weighing = Weighing(loss)
 
     def forward(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -63,7 +63,7 @@ class Evaluation(Module):
             if batch is None:
                 break
             try:
-                with self.alone, turn, in_use(self), within(room.allowance):
+                with self.exclusive, process_lock, in_use(self), within(room.allowance):
                     split = self._add(*batch, averages, split)
             except NonFiniteError as error:
                 raise NonFiniteError(f"evaluation, batch {number}: {error}") from error
@@ -93,7 +93,7 @@ class Evaluation(Module):
             allowance = room.allowance
             if allowance is not None:
                 allowance = replace(allowance, others=room.others + batch + 2 * y.bytes)
-            with self.alone, turn, in_use(self), within(allowance):
+            with self.exclusive, process_lock, in_use(self), within(allowance):
                 try:
                     inference_of(self).prepare((x, y))
                 except MemoryBudgetError:

@@ -17,9 +17,9 @@ from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Optimizer, check_optimizer
 from fastnn.optim.scheduler import LRScheduler
+from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.runtime.random import get_rng_state
-from fastnn.runtime.turns import Alone, turn
 from fastnn.training.callbacks import Callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
 from fastnn.training.evaluation import Evaluation
@@ -80,7 +80,7 @@ class Trainer:
         self.stop = False  # a callback may set it: training ends after this epoch
         self._first_epoch, self._unfinished = 0, False
         self._expected: list[Source] = []
-        self._alone = Alone("fit of this Trainer")
+        self._exclusive = Exclusive("fit of this Trainer")
 
     def fit(
         self, data: Any, validation: Any = None, epochs: int = 10, batch_size: int = 128,
@@ -108,7 +108,7 @@ class Trainer:
         ignored = self.train_step.weighing.ignore_index
         training = source(data, batch_size, shuffle, seed, ignored)
         held_out = None if validation is None else source(validation, batch_size, False, 0, ignored)
-        with self._alone:
+        with self._exclusive:
             return self._fit(training, held_out, epochs)
 
     def _fit(self, training: Source, held_out: Source | None, epochs: int) -> list[Record]:
@@ -198,7 +198,7 @@ class Trainer:
 
     def _step(self, x: Any, y: Any) -> None:
         # The modes and the output are of this step, and others save all of it or nothing.
-        with self._evaluation.alone, turn:
+        with self._evaluation.exclusive, process_lock:
             self._step_and_count(x, y)
 
     def _step_and_count(self, x: Any, y: Any) -> None:
@@ -274,7 +274,7 @@ class Trainer:
         never replaced then.
         """
         self.train_step.rest()
-        with turn:
+        with process_lock:
             schedule = None if self.schedule is None else self.schedule.state_dict()
             save_checkpoint(path, self._modules(), self.optimizer, {
                 "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
@@ -289,7 +289,7 @@ class Trainer:
         Raises CheckpointError, which names the file and what is wrong in it, and changes nothing
         then; OSError if it cannot be opened.
         """
-        with turn:
+        with process_lock:
             state = load_checkpoint(path, self._modules(), self.optimizer, self.schedule,
                                     self._check_state)
             self.epoch, self.batch, self.steps = state["epoch"], state["batch"], state["steps"]

@@ -13,7 +13,7 @@ from fastnn.engine.inputs import NonFiniteError
 from fastnn.files.regular import Path
 from fastnn.graph import FLOAT, storage_axes
 from fastnn.nn.module import Module
-from fastnn.runtime.turns import turn
+from fastnn.runtime.locks import process_lock
 from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
 
 MODEL = "model."  # what the names of weights begin with in a full checkpoint
@@ -39,7 +39,7 @@ def save(path: Path, model: Module, allow_non_finite: bool = False) -> None:
     ...     load(os.path.join(folder, "w.safetensors"), model)
     """
     instance(model, "the model", Module)
-    with turn:  # no other thread changes the weights meanwhile
+    with process_lock:  # no other thread changes the weights meanwhile
         arrays = model.state_dict()
         name = None if allow_non_finite else non_finite(arrays)
         if name is not None:
@@ -73,7 +73,7 @@ def load(path: Path, model: Module, strict: bool = True) -> None:
     with reading(path) as file:
         prefix = MODEL if file.metadata.get("format") == CHECKPOINT else ""
         targets = match(file, model.state_dict(), prefix, strict)
-        with turn:
+        with process_lock:
             copy(file, targets)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.runtime.turns import Alone, turn
+from fastnn.runtime.locks import Exclusive, process_lock
 from tests.nets import batch, make
 from tests.threads import in_threads
 
@@ -91,7 +91,7 @@ def test_a_model_in_use_while_it_is_trained():
     def act(number):
         if number == 0:
             for _ in range(40):
-                with turn:
+                with process_lock:
                     step(x, y)
                     between.append(model(x))
         else:
@@ -106,7 +106,7 @@ def test_trainers_of_two_threads():
     x, y = rng.standard_normal((40, 2, 8, 8), dtype=np.float32), rng.integers(0, 4, 40)
 
     def train(number):
-        with turn:  # the seed is the process's
+        with process_lock:  # the seed is the process's
             fn.manual_seed(number)
             model = make("residual")
         model.drop = nn.Dropout(0.0)  # masks would depend on who draws first
@@ -139,7 +139,7 @@ def test_evaluating_saving_and_using_a_model_while_it_is_trained(tmp_path):
         while not done.is_set():
             shared.evaluate((x, y))
             shared.save(path)
-            with turn:  # the checkpoint has the process's random state too
+            with process_lock:  # the checkpoint has the process's random state too
                 state = fn.get_rng_state()
                 restored.resume(path)
                 fn.set_rng_state(state)
@@ -195,10 +195,10 @@ def test_asyncio():
 
 
 def test_others_wait_until_a_thread_is_no_longer_inside():
-    alone, order, inside = Alone("this"), [], threading.Event()
+    exclusive, order, inside = Exclusive("this"), [], threading.Event()
 
     def first():
-        with alone:
+        with exclusive:
             inside.set()
             while not waiting.is_alive():
                 pass
@@ -206,7 +206,7 @@ def test_others_wait_until_a_thread_is_no_longer_inside():
 
     def second():
         inside.wait(30)
-        with alone:
+        with exclusive:
             order.append("second")
 
     waiting = threading.Thread(target=second)
@@ -216,9 +216,10 @@ def test_others_wait_until_a_thread_is_no_longer_inside():
     one.join(30)
     waiting.join(30)
     assert order == ["first", "second"]
-    with alone, pytest.raises(RuntimeError, match="this was called from inside itself"), alone:
+    message = "this was called from inside itself"
+    with exclusive, pytest.raises(RuntimeError, match=message), exclusive:
         raise AssertionError
-    with pytest.raises(KeyError), alone:
+    with pytest.raises(KeyError), exclusive:
         raise KeyError
-    with alone:
+    with exclusive:
         pass
