@@ -55,7 +55,7 @@ def test_an_optimizer_of_another_model(accumulate):
         "4 of the optimizer's 4 parameters (of shape (5, 3), (5,), (2, 5), (2,)) are not of this "
         "model or its loss, and no gradient reaches them; the optimizer does not hold the model's "
         "body.weight, body.bias, head.weight, head.bias. It was made for another model, or layers "
-        "were replaced after it was made: make it anew, with model.parameters()")
+        "were replaced after it was made: create it again, with model.parameters()")
 
 
 def test_a_layer_that_was_replaced_after_the_optimizer_was_made():

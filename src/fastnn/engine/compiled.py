@@ -29,8 +29,8 @@ Checked = TypeVar("Checked")
 class Compiled:
     """A plan with its program and memory.
 
-    specs: of the inputs, in the tuples that they come in, for `take`. nesting: the tuples of the
-    outputs. arena: memory shared with others, or None for its own. From inputs that are taken to
+    specs: of the inputs, nested as the arrays will be, for `take`. nesting: how the outputs are
+    nested. arena: memory shared with others, or None for its own. From inputs that are taken to
     outputs that are read, the caller holds `process_lock`.
     """
 
@@ -64,9 +64,9 @@ class Compiled:
         self._inputs = Inputs(self.executor.program, expected)
 
     def _expected(self, spec: Any, numbers: Iterator[int]) -> Any:
-        """What inputs of these specs must be to be read where they lie."""
+        """What arrays must be to be read in place as inputs of these specs."""
         if isinstance(spec, tuple):
-            return tuple(self._expected(part, numbers) for part in spec)
+            return tuple(self._expected(inner, numbers) for inner in spec)
         number = next(numbers)
         limits = [(classes, ignored) for source, classes, ignored in self.class_checks
                   if source == number]
@@ -97,9 +97,9 @@ class Compiled:
         return checked
 
     def _lent_arena(self) -> Arena:
-        """A context in which the memory shared with other plans is this one's.
+        """A context in which this plan has an arena that no other plan uses.
 
-        The random key stays what it is now, whatever a Python function of the user's runs.
+        The random key of the run is fixed now: a Python function of the user's may advance it.
         """
         executor, arena = self.executor, free_arena()
         if arena is not executor.arena:
@@ -110,14 +110,14 @@ class Compiled:
 
     @property
     def is_running(self) -> bool:
-        """Whether a run has not ended: it is in a Python function of the user's."""
+        """Whether a run is in progress, in a Python function of the user's."""
         arena = self.executor.arena
         return arena.busy and arena.is_owner(self.executor)
 
     def fits(self, allowance: Allowance | None) -> bool:
-        """Whether the process keeps to an allowance when this runs now.
+        """Whether the process would stay within an allowance if this ran now.
 
-        Others may have taken memory since it was planned, or have left some of it in the arena.
+        Since it was planned, others may have taken memory, or left more in the arena.
         """
         if allowance is None:
             return True
@@ -125,8 +125,8 @@ class Compiled:
         held = resident_bytes() - arena.resident_bytes + arena.bytes_after(self.executor)
         return held + (allowance.others or 0) + SPARE <= allowance.limit
 
-    def fits_alone(self, allowance: Allowance | None) -> bool:
-        """Whether it fits once what others left in the arena is given back, if need be."""
+    def make_fit(self, allowance: Allowance | None) -> bool:
+        """Free what others left in the arena unless this fits as it is; whether it then fits."""
         if self.fits(allowance):
             return True
         arena = free_arena()
@@ -137,7 +137,7 @@ class Compiled:
         return self.fits(allowance)
 
     def first_non_finite(self) -> Node | None:
-        """Run all before state changes again, up to the first with a value that is not finite."""
+        """The first node with a value that is not finite: runs all before state changes again."""
         done = 0
         for step in self.plan.steps[:self.plan.graph.first_update]:
             self.executor.run(done, done + len(step.calls))
@@ -148,11 +148,11 @@ class Compiled:
         return None
 
     def is_finite(self) -> bool:
-        """Whether all is finite that the graph takes sums of squares of; see `finite.checks`."""
+        """Whether gradients and statistics are finite, by the graph's sums; see `finite.checks`."""
         return self.executor.program.are_finite(self._checks)  # type: ignore[no-any-return]
 
     def view(self, tensor: Tensor) -> np.ndarray:
-        """A value of the plan where it lies, as long as it is there."""
+        """A value of the plan in place, valid until its memory is used again."""
         return self.executor.view(tensor, self.plan.place(tensor))
 
     def read(self, position: int) -> np.ndarray:
@@ -164,11 +164,11 @@ class Compiled:
         return LossValue(self.executor.program.number(*self._first))
 
     def take(self, values: tuple[Any, ...]) -> bool:
-        """Bind arrays that need neither conversion nor an error message; whether these do not."""
+        """Bind the arrays in place if they match; else return False."""
         return self._inputs.take(values)  # type: ignore[no-any-return]
 
     def bind(self, arrays: Sequence[np.ndarray]) -> None:
-        """Take the arrays of a call, after checking class numbers."""
+        """Bind converted arrays; ValueError for class numbers out of range."""
         for number, classes, ignored in self.class_checks:
             least, largest = index_range(arrays[number], ignored)
             if least <= largest and (least < 0 or largest >= classes):

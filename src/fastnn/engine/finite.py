@@ -1,7 +1,7 @@
-"""Nothing changes unless all is finite that changes something: a loss, gradients, statistics.
+"""Nothing changes unless the loss, all gradients and all batch statistics are finite.
 
-A step's program reads them once between its backward pass and its update: two sums of squares, of
-which Python looks at the results alone. Where one of those is not finite, the place is looked for.
+Between backward pass and update a step's program computes two sums of squares, over gradients and
+over statistics, and Python reads only these. If one is not finite, the first bad value is searched.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from fastnn.ops.update import Update
 
 
 def checks(grads: Mapping[Tensor, Tensor], updates: Sequence[Node]) -> tuple[Tensor, ...]:
-    """What a graph computes beside its results, so that `check_changes` can look at it.
+    """The sums of squares that a graph also computes, for `finite_loss` and `check_changes`.
 
-    grads: the gradients that parameters change by. updates: nodes that move running statistics.
+    grads: the gradients of parameters. updates: nodes that update running statistics.
     """
     found = []
     norms = [node for node in updates if isinstance(node.op, BatchNormUpdate)]

@@ -1,4 +1,4 @@
-"""From what people pass to a model to arrays that plans take, and the specs of those."""
+"""What people pass to a model becomes arrays that plans take, or an error that says why not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastnn.graph import FLOAT, INDEX, ShapeError, Spec
 
 
 class NonFiniteError(FloatingPointError):
-    """NaN or infinity in data, or in a loss; names the first layer that produced it."""
+    """NaN or infinity in data, a loss, a gradient or statistics; names where it comes from."""
 
 
 def as_input(value: Any, name: str) -> np.ndarray:
-    """A C-contiguous float32 or int64 array with the values given; TypeError or ValueError."""
+    """The value as a C-contiguous float32 or int64 array; TypeError or ValueError if it is none."""
     array = as_array(value, name)
     if array.dtype.kind == "f":
         array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
@@ -37,24 +37,24 @@ def as_input(value: Any, name: str) -> np.ndarray:
 def as_inputs(value: Any, name: str) -> Any:
     """`as_input` of one array or a tuple of several."""
     if isinstance(value, tuple):
-        return tuple(as_inputs(part, f"{name}[{i}]") for i, part in enumerate(value))
+        return tuple(as_inputs(inner, f"{name}[{i}]") for i, inner in enumerate(value))
     return as_input(value, name)
 
 
 def specs_of(value: Any) -> Any:
-    """The specs of one array or of those in tuples."""
+    """The specs of an array, or of arrays in nested tuples."""
     if isinstance(value, tuple):
-        return tuple(specs_of(part) for part in value)
+        return tuple(specs_of(inner) for inner in value)
     return Spec(value.shape, value.dtype)
 
 
 def as_specs(value: Any, like: Any = None) -> Any:
-    """Specs from shapes; a shape alone has the dtype of its counterpart in `like`, or float32."""
+    """Specs from shapes, which have the dtype of their counterpart in `like`, or float32."""
     if isinstance(value, Spec):
         return value
     instance(value, "a shape", (tuple, list))
     if all(isinstance(size, (int, np.integer)) for size in value):
         dtype = like.dtype if isinstance(like, Spec) else FLOAT
         return Spec(tuple(int(size) for size in value), dtype)
-    parts = like if isinstance(like, tuple) and len(like) == len(value) else [None] * len(value)
-    return tuple(as_specs(part, other) for part, other in zip(value, parts, strict=True))
+    others = like if isinstance(like, tuple) and len(like) == len(value) else [None] * len(value)
+    return tuple(as_specs(inner, other) for inner, other in zip(value, others, strict=True))

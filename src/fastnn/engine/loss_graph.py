@@ -1,4 +1,4 @@
-"""The graph of a training step: forward pass, loss, the optimizer's update.
+"""The graph of a loss: forward pass and loss; the gradients and updates that training adds to it.
 
 Shared by `train_step`, `value_and_grad` and `gradient_accumulation`.
 """
@@ -31,7 +31,7 @@ def parameters_of(model: Module, loss: Any) -> dict[str, Parameter]:
 
 
 def check_model_and_loss(model: Any, loss: Any) -> None:
-    """Raise TypeError unless these are a module and something that can be called."""
+    """Raise TypeError unless `model` is a module and `loss` is callable."""
     for name, value in (("model", model), ("loss", loss)):
         if isinstance(value, type):
             raise TypeError(f"{name} is the class {value.__name__}, expected an instance: write "
@@ -72,9 +72,9 @@ def loss_graph(
 
 
 def target_spec(loss: Any, output: Any, layout: str) -> Any:
-    """The array that a loss takes as target: what the loss says, else like the output."""
+    """Specs of the target that a loss takes: as the loss says, else those of the output."""
     if isinstance(output, (tuple, list)):
-        return tuple(target_spec(loss, part, layout) for part in output)
+        return tuple(target_spec(loss, inner, layout) for inner in output)
     spec = loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
     return Spec(storage_shape(spec.shape), spec.dtype) if layout == "NHWC" else spec
 
@@ -97,29 +97,29 @@ def trained_gradients(
     grads = known_gradients(value, wanted, seed)
     own = parameters_of(model, loss)
     known = {parameter.__tensor__() for parameter in own.values()}
-    strange = [tensor for tensor in wanted if tensor not in known and tensor not in grads]
-    if strange:
+    foreign = [tensor for tensor in wanted if tensor not in known and tensor not in grads]
+    if foreign:
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         left = [name for name, p in own.items() if p.requires_grad and id(p) not in held]
-        raise ValueError(_strangers(strange, len(held), left))
+        raise ValueError(_foreign_parameters(foreign, len(held), left))
     if wanted and not grads:
         raise ValueError(f"the loss depends on none of the {len(wanted)} parameters that the "
                          "optimizer trains: nothing would change")
     return grads
 
 
-def _strangers(strange: list[Tensor], held: int, left: list[str]) -> str:
-    """What is wrong with an optimizer of which no gradient reaches these parameters."""
-    shapes = ", ".join(str(tensor.shape) for tensor in strange[:MOST_NAMED])
-    more = ", ..." if len(strange) > MOST_NAMED else ""
-    message = (f"{len(strange)} of the optimizer's {held} parameters (of shape {shapes}{more}) are "
+def _foreign_parameters(foreign: list[Tensor], held: int, left: list[str]) -> str:
+    """The error for an optimizer with parameters that no gradient reaches."""
+    shapes = ", ".join(str(tensor.shape) for tensor in foreign[:MOST_NAMED])
+    more = ", ..." if len(foreign) > MOST_NAMED else ""
+    message = (f"{len(foreign)} of the optimizer's {held} parameters (of shape {shapes}{more}) are "
                "not of this model or its loss, and no gradient reaches them")
     if left:
         more = ", ..." if len(left) > MOST_NAMED else ""
         message += (f"; the optimizer does not hold the model's {', '.join(left[:MOST_NAMED])}"
                     f"{more}")
     return message + (". It was made for another model, or layers were replaced after it was made: "
-                      "make it anew, with model.parameters()")
+                      "create it again, with model.parameters()")
 
 
 def optimizer_nodes(optimizer: Optimizer, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:

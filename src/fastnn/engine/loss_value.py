@@ -1,4 +1,4 @@
-"""A loss as it comes out: a plain number, with a sentence for what PyTorch's losses can do."""
+"""Losses are plain numbers; what PyTorch's losses can do beyond that is explained by an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LossValue(float):
     __slots__ = ()
 
     def item(self) -> float:
-        """The float itself, as of a PyTorch tensor."""
+        """The float itself, as `item` of a PyTorch tensor gives it."""
         return float(self)
 
     def __reduce__(self) -> Any:
@@ -38,7 +38,7 @@ class LossValue(float):
 
 
 class LossArray(np.ndarray):
-    """An array without axes; what is computed with it is as of any other."""
+    """An array without axes; results of arithmetic with it are ordinary numbers."""
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         return np.asarray(array)[()]
@@ -55,5 +55,5 @@ class LossArray(np.ndarray):
 
 
 def as_result(array: np.ndarray) -> np.ndarray:
-    """What a module called with arrays gives: as it is, or a LossArray where it has no axes."""
+    """The array as a called module returns it: a LossArray if it has no axes."""
     return array if array.shape else array.view(LossArray)

@@ -9,7 +9,7 @@ from typing import Any
 def flat(value: Any) -> list[Any]:
     """The items of nested tuples and lists, in order."""
     if isinstance(value, (tuple, list)):
-        return [item for part in value for item in flat(part)]
+        return [item for inner in value for item in flat(inner)]
     return [value]
 
 
@@ -20,5 +20,5 @@ def like(value: Any, items: Sequence[Any]) -> Any:
 
 def _next_like(value: Any, rest: Iterator[Any]) -> Any:
     if isinstance(value, (tuple, list)):
-        return tuple(_next_like(part, rest) for part in value)
+        return tuple(_next_like(inner, rest) for inner in value)
     return next(rest)

@@ -1,6 +1,6 @@
-"""The last few plans: by shapes, by what is trained, and by the settings of the process.
+"""A cache of the last few plans, so that planning is paid for once per shape, mode and setting.
 
-A step whose arrays are as the last one's goes straight to its program (`PlanCache.bind`).
+A call whose arrays match those of the last one goes straight to its program (`PlanCache.bind`).
 """
 
 from __future__ import annotations
@@ -28,36 +28,37 @@ Settings = tuple[tuple[int, int], int, str, Allowance | None]
 def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...]:
     """What a graph depends on beside shapes: training flags, and which parameters are trained."""
     modules = [owner for owner in owners if isinstance(owner, Module)]
-    flags = [part.training for module in modules for part in module.modules()]
+    flags = [inner.training for module in modules for inner in module.modules()]
     trained = [p.requires_grad for module in modules for p in module.parameters()]
     return (*flags, *trained, *(p.requires_grad for p in parameters))
 
 
 def _settings(allowance: Allowance | None) -> Settings:
-    """What every plan depends on beside shapes and modes; the versions stand for the modes."""
+    """What every plan depends on beside shapes; versions change whenever modes do."""
     return versions(), get_num_threads(), get_conv_algorithm(), allowance
 
 
 class PlanCache:
-    """The last few compiled graphs, by shapes, modes and whatever else they depend on.
+    """The last few compiled graphs, by shapes, modes and settings.
 
-    One that is running takes no other inputs: for who comes in between there is another.
+    find_modes: what they depend on beside shapes and settings; see `modes`. A graph that is running
+    takes no other inputs: a call that comes in between gets a second one.
     """
 
     def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
         self._modes = find_modes
         self._kept: OrderedDict[Any, Compiled] = OrderedDict()
-        # The last one, unless it may be running when it is asked for again.
+        # The one used last, unless it may be running when the next call comes.
         self._last: tuple[Settings, Compiled, Any] | None = None
 
     def bind(
         self, values: tuple[Any, ...], names: Sequence[str], make: Callable[[Any], Compiled],
         allowance: Allowance | None = None, given: tuple[Any, ...] | None = None,
     ) -> Compiled:
-        """The compiled graph that takes these arrays, and has taken them.
+        """The compiled graph for these arrays, bound to them.
 
-        given: what they were converted from, for the words of an error. Raises as `as_input` and
-        `make`, and ValueError for impossible class numbers.
+        given: what they were converted from, for error messages. Raises what `as_input` and `make`
+        raise, and ValueError for class numbers out of range.
         """
         last = self._last
         if (last is not None and last[0] == _settings(allowance)
@@ -74,10 +75,7 @@ class PlanCache:
     def get(
         self, specs: Any, make: Callable[[Any], Compiled], allowance: Allowance | None = None
     ) -> Compiled:
-        """The compiled graph for inputs of these specs, made if need be.
-
-        It is made again where it does not fit any longer.
-        """
+        """The compiled graph for inputs of these specs; made if none that fits is kept."""
         settings = _settings(allowance)
         if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
                 and self._last[1].fits(allowance)):
@@ -85,7 +83,7 @@ class PlanCache:
             return self._last[1]
         self._forget(settings[0][0])
         depth, compiled = self._idle(specs, settings)
-        if compiled is not None and not compiled.fits_alone(allowance):
+        if compiled is not None and not compiled.make_fit(allowance):
             compiled = self._last = None
         if compiled is None:
             with collected_rarely(), collecting() as watch:
@@ -101,12 +99,12 @@ class PlanCache:
         return compiled
 
     def clear(self) -> None:
-        """Forget all plans and give back their memory."""
+        """Forget all plans, which frees their memory."""
         self._kept.clear()
         self._last = None
 
     def _idle(self, specs: Any, settings: Settings) -> tuple[int, Compiled | None]:
-        """(how many alike are running, the first that is not; no longer among those kept)."""
+        """(how many of these graphs are running, the first idle one, taken out of the cache)."""
         depth = 0
         while True:
             key = self._key(specs, settings, depth)
@@ -119,8 +117,8 @@ class PlanCache:
         return structure, specs, *others, self._modes(), depth
 
     def _forget(self, structure: int) -> None:
-        """Give back the memory of plans for modules as they no longer are."""
-        for full in [full for full in self._kept if full[0] != structure]:
-            del self._kept[full]
+        """Forget plans that were made before a model's structure changed."""
+        for key in [key for key in self._kept if key[0] != structure]:
+            del self._kept[key]
         if self._last is not None and self._last[0][0][0] != structure:
             self._last = None

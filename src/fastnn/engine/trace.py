@@ -1,4 +1,4 @@
-"""From a module and the shapes of its inputs to a graph."""
+"""Tracing: a module's forward runs once on symbolic tensors and leaves a graph."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def trace(
             raw, tensor = array_input(first_input + len(leaves), spec, layout)
             leaves.append(raw)
             return tensor
-        return tuple(symbolic(part) for part in spec)
+        return tuple(symbolic(inner) for inner in spec)
 
     arguments = [symbolic(spec) for spec in specs]
     with updates() as collected, streams(), watched(function):

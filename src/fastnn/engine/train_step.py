@@ -95,7 +95,7 @@ class TrainStep:
 
     @property
     def memory_budget(self) -> Budget:
-        """The budget as it was given; another one may be set between steps, with the same bits.
+        """The budget as given. It may be set between steps, which does not change any bits.
 
         "auto" follows the limit of the process's cgroup.
         """
@@ -113,42 +113,42 @@ class TrainStep:
         free_arena().renew()
 
     def leave(self, others: int, plans: int = 1) -> None:
-        """Leave so many bytes of the budget to what comes while the arena is in memory.
+        """Leave `others` bytes of the budget to whatever else is in memory beside the arena.
 
-        Until it is told, a step leaves room for one more batch beside its own. plans: how many
-        will be made, this one included.
+        By default a step leaves room for one more batch beside its own. plans: how many will be
+        made, this one included.
         """
         with self._exclusive, process_lock:
             self._others, self._plans = others, plans
 
     def count_from_the_start(self) -> None:
-        """Let the budget hold from the start of the process, and not from the first call on.
+        """Let the budget hold from the start of the process instead of the first call.
 
-        A budget below what the process held so far, at its peak, is refused.
+        A budget below the peak of the process so far is refused.
         """
         self._floor = peak_bytes()
 
     def rest(self) -> None:
-        """Under a budget, give the arena's memory back until the next step. The output is gone."""
+        """Under a budget, free the arena's memory until the next step. The output is lost."""
         with self._exclusive, process_lock:
             if self._watch.limit is not None:
                 free_arena().renew()
 
     def release_inputs(self) -> None:
-        """Let go of the last batch, so that the next one can take its place."""
+        """Release the last batch, so that its memory can be used for the next one."""
         with self._exclusive, process_lock:
             if self._compiled is not None:
                 self._compiled.executor.release_inputs()
 
     @property
     def allowance(self) -> Allowance | None:
-        """What the process may hold, as far as that is known; None for no limit."""
+        """What the process may hold, by the last known limit; None for no limit."""
         if self._watch.limit is None:
             return None
         return Allowance(self._watch.limit, self._others, self._plans, self._floor)
 
     def look(self) -> Allowance | None:
-        """The allowance now; after its limit moved, plans for the old one are forgotten."""
+        """The allowance now; if its limit has changed, plans for the old one are forgotten."""
         if self._watch.budget is None:
             return None
         if self._watch.is_broken(free_arena().untouched_bytes):
@@ -164,18 +164,18 @@ class TrainStep:
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(specs[1])):])
         forward = [loss, *outputs]
         grads = trained_gradients(self.model, self.loss, self.optimizer, loss)
-        looked_at = checks(grads, updates)
-        results = (loss, *(outputs if self.keep_output else ()), *looked_at)
+        sums = checks(grads, updates)
+        results = (loss, *(outputs if self.keep_output else ()), *sums)
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         if not grads:
-            forward += looked_at  # there is no backward pass
+            forward += sums  # there is no backward pass
         graph = Graph.trace(inputs, results, updates, forward)
         return Compiled(graph, self.allowance, specs, arena=free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
         with process_lock:
             if self._exclusive.owner is not None:
-                with self._exclusive:  # waits, or finds that this thread is inside
+                with self._exclusive:  # waits, or raises if this thread is inside
                     pass
             allowance = self.look()
             if self.accumulate == 1 or self._may_be_whole():

@@ -1,4 +1,4 @@
-"""What of a batch its loss counts: batches and micro-batches weigh as the loss weighs targets."""
+"""How much a batch weighs: means over batches or micro-batches weigh them as the loss does."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from fastnn.ops.cross_entropy import CrossEntropy, counted
 class Weighing:
     """How a loss counts the targets of a batch.
 
-    loss: a module or function. It may say what it divides by, with a method `count(target)`, that
-    it is a sum, with `reduction = "sum"`, and what it leaves out, with `ignore_index`. node: the
-    cross-entropy in its graph, which tells what the loss does not. target: the number of the array
-    that this one reads, among flat targets. whole: it is the loss, not a part of it.
+    loss: a module or function. It may state its divisor by a method `count(target)`, that it is a
+    sum by `reduction = "sum"`, and what it leaves out by `ignore_index`. node: the cross-entropy in
+    its graph, if there is one, for what the loss does not state. target: the position of its target
+    among flat targets. whole: whether this node is the whole loss.
     """
 
     loss: Any
@@ -30,9 +30,9 @@ class Weighing:
     whole: bool = False
 
     def weight(self, target: Any) -> float | None:
-        """What the mean over a batch's targets is divided by; None if the loss is a sum.
+        """The divisor of the mean over a batch's targets; None if the loss is a sum.
 
-        Where nothing tells: the number of examples.
+        By default it is the number of examples.
         """
         if getattr(self.loss, "reduction", "mean") == "sum":
             return None
@@ -49,7 +49,7 @@ class Weighing:
 
     @property
     def ignore_index(self) -> int:
-        """The class number that does not count."""
+        """The class number whose targets do not count."""
         said = getattr(self.loss, "ignore_index", None)
         if isinstance(said, (int, np.integer)):
             return int(said)
@@ -64,10 +64,10 @@ def _class_weights(node: Node) -> np.ndarray | None:
 
 
 def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
-    """How a loss weighs, as its graph has it.
+    """How a loss weighs targets, as far as its graph shows.
 
-    value: the loss, traced. targets: the arrays of targets in that trace. A graph tells nothing
-    that has several cross-entropies unlike each other, or one of computed targets or weights.
+    value: the traced loss. targets: the traced arrays of targets. A graph with several different
+    cross-entropies, or one with computed targets or class weights, shows nothing.
     """
     found: dict[Any, Node] = {}
     for node in Graph.trace((), (value,)).nodes:
