@@ -112,7 +112,6 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "no module": (["--data", "good.npz", "--model", "net.py:wrong"], "returned int"),
     "syntax": (["--data", "good.npz", "--model", "syntax.py:make"], "syntax.py, line 1"),
     "full folder": (["--data", "good.npz", "--output", "full"], "full is not empty"),
-    "budget": (["--data", "good.npz", "--memory-budget", "lots"], "512MiB"),
     "divergence": (["--data", "good.npz", "--lr", "1e30", "--epochs", 3], "the loss is"),
 }
 
@@ -150,6 +149,16 @@ def test_mistakes_give_one_sentence(bad_folder: Path, case: str) -> None:
 def test_usage_errors_exit_with_2(tmp_path: Path, options: list[str]) -> None:
     code, _, errors = run(*options, folder=tmp_path)
     assert code == 2 and "Usage" in errors and "Traceback" not in errors
+
+
+@pytest.mark.parametrize("command", ["train", "plan"])
+@pytest.mark.parametrize("budget", ["lots", "512 parrots", "0", "-1MiB", ""])
+def test_text_that_is_no_budget_is_a_usage_error(
+    tmp_path: Path, command: str, budget: str
+) -> None:
+    code, _, errors = run(command, f"--memory-budget={budget}", folder=tmp_path)
+    assert code == 2 and "'--memory-budget': a memory budget " in errors, errors
+    assert not list(tmp_path.iterdir())
 
 
 def test_accumulate(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from fastnn import nn, optim
+from fastnn.cli import budget
 from fastnn.cli.model import deep_name, make_model
 from fastnn.cli.plan_picture import draw
 from fastnn.engine.train_step import TrainStep
@@ -29,7 +30,7 @@ SHARE = 1 / 64  # of a large batch or depth, to which it is found
 @click.option("--classes", type=click.IntRange(1), default=10)
 @click.option("--channels", type=click.IntRange(1), default=1)
 @click.option("--size", type=click.IntRange(1), default=28, help="Height and width of images.")
-@click.option("--memory-budget", default=None, show_default=False,
+@click.option("--memory-budget", default=None, show_default=False, callback=budget.checked,
               help="Bytes the process may use, as 512MiB. [default: no limit]")
 @click.option("--frontier", is_flag=True, help="Print what each memory budget costs.")
 @click.option("--largest-batch", is_flag=True,

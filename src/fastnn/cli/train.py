@@ -12,6 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from fastnn.cli import budget
 from fastnn.cli.job import Job, absolute_data, make_job
 from fastnn.cli.model import absolute
 from fastnn.cli.run import model_in, write_run
@@ -73,7 +74,7 @@ def _accumulate(context: click.Context, parameter: click.Parameter, value: str) 
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0)
 @click.option("--threads", type=positive, default=None, show_default=False,
               help="[default: all processors; the results are the same]")
-@click.option("--memory-budget", default=None, show_default=False,
+@click.option("--memory-budget", default=None, show_default=False, callback=budget.checked,
               help="Bytes the process may use, as 512MiB. [default: no limit]")
 @click.option("--accumulate", metavar="[INTEGER|auto]", default="1", callback=_accumulate,
               help="Micro-batches of each batch, whose gradients are added up; auto: the fewest "

@@ -88,6 +88,11 @@ def parse_bytes(budget: SupportsIndex | str) -> int:
     return value
 
 
+def is_auto(budget: SupportsIndex | str) -> bool:
+    """Whether a budget is "auto": what the process can hold."""
+    return isinstance(budget, str) and budget.strip().lower() == "auto"
+
+
 def resolve(budget: SupportsIndex | str) -> int:
     """Bytes of a budget; of "auto", what the process can hold now, less a margin.
 
@@ -96,7 +101,7 @@ def resolve(budget: SupportsIndex | str) -> int:
     margin is the budget then, since the kernel ends a process that goes beyond. Raises ValueError
     or TypeError for nonsense, and for "auto" where the system says nothing.
     """
-    if isinstance(budget, str) and budget.strip().lower() == "auto":
+    if is_auto(budget):
         available = available_bytes()
         if available == math.inf:
             raise ValueError("memory budget 'auto': this system does not say how much memory "
