@@ -10,7 +10,8 @@ from fastnn import nn, optim
 from fastnn.engine.inference import inference_of
 from fastnn.engine.memory_limit import within
 from fastnn.graph import Spec
-from fastnn.models.resnet_cifar import PlainShortcutBlock
+from fastnn.models.resnet import BasicBlock
+from fastnn.models.resnet_cifar import PlainShortcut
 from fastnn.runtime.process_memory import resident_bytes
 from tests.fresh import in_a_fresh_process
 from tests.nets import NETS, batch, batch_for, make
@@ -45,8 +46,9 @@ def _sequence(net, x):
 def wide():
     """Winograd for a whole batch of 64, and not for a few."""
     return nn.Sequential(nn.Conv2d(2, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
-                         nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), PlainShortcutBlock(32, 64, 2),
-                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 5))
+                         nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(),
+                         BasicBlock(32, 64, 2, PlainShortcut), nn.AdaptiveAvgPool2d(1),
+                         nn.Flatten(), nn.Linear(64, 5))
 
 
 SPLIT = {

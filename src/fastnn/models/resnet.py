@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fastnn.ops.pointwise as pointwise
@@ -10,6 +10,7 @@ from fastnn import nn
 
 relu = pointwise.FUNCTIONS["relu"]
 STEMS = ("cifar", "imagenet")
+Shortcut = Callable[[int, int, int], nn.Module]  # of inputs, outputs and stride
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -17,10 +18,21 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
 
 
-class BasicBlock(nn.Module):
-    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))."""
+def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """A shortcut that changes the width and the size: a 1x1 convolution and its norm."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+
+class BasicBlock(nn.Module):
+    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)).
+
+    shortcut: makes what x goes through where the width or the size changes.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, shortcut: Shortcut = projection
+    ) -> None:
         super().__init__()
         self.conv1 = conv3x3(inputs, outputs, stride)
         self.bn1 = nn.BatchNorm2d(outputs)
@@ -28,8 +40,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.downsample: nn.Module | None = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.downsample = shortcut(inputs, outputs, stride)
 
     def forward(self, x: Any) -> Any:
         y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
@@ -53,10 +64,10 @@ class ResNet(nn.Module):
             self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
             self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = stage(BasicBlock, 64, 64, blocks[0], stride=1)
-        self.layer2 = stage(BasicBlock, 64, 128, blocks[1], stride=2)
-        self.layer3 = stage(BasicBlock, 128, 256, blocks[2], stride=2)
-        self.layer4 = stage(BasicBlock, 256, 512, blocks[3], stride=2)
+        self.layer1 = stage(64, 64, blocks[0], stride=1)
+        self.layer2 = stage(64, 128, blocks[1], stride=2)
+        self.layer3 = stage(128, 256, blocks[2], stride=2)
+        self.layer4 = stage(256, 512, blocks[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(512, num_classes)
         self.apply(initialise)
@@ -68,11 +79,11 @@ class ResNet(nn.Module):
 
 
 def stage(
-    block: type[nn.Module], inputs: int, outputs: int, count: int, stride: int
+    inputs: int, outputs: int, count: int, stride: int, shortcut: Shortcut = projection
 ) -> nn.Sequential:
     """`count` blocks of one width; the first one changes the width and the size."""
-    rest = [block(outputs, outputs) for _ in range(count - 1)]  # type: ignore[call-arg]
-    return nn.Sequential(block(inputs, outputs, stride), *rest)  # type: ignore[call-arg]
+    rest = [BasicBlock(outputs, outputs) for _ in range(count - 1)]
+    return nn.Sequential(BasicBlock(inputs, outputs, stride, shortcut), *rest)
 
 
 def initialise(module: nn.Module) -> None:

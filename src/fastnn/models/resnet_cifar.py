@@ -17,22 +17,17 @@ from fastnn.ops.expand import expand
 relu = pointwise.FUNCTIONS["relu"]
 
 
-class PlainShortcutBlock(nn.Module):
-    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), with a shortcut without parameters.
+class PlainShortcut(nn.Module):
+    """A shortcut without parameters: every `stride`-th pixel, and channels of zeros behind.
 
-    Where the size halves, the shortcut takes every second pixel and adds channels of zeros: the
-    paper's option A.
+    The paper's option A.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(inputs, outputs, stride)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = conv3x3(outputs, outputs)
-        self.bn2 = nn.BatchNorm2d(outputs)
         self.stride, self.extra = stride, outputs - inputs
 
-    def _shortcut(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         if self.stride != 1:
             x = x[:, :, :: self.stride, :: self.stride]
         if not self.extra:
@@ -40,10 +35,6 @@ class PlainShortcutBlock(nn.Module):
         batch, _, height, width = x.shape
         zeros = expand(constant(np.zeros((1, 1, 1, 1))), batch, self.extra, height, width)
         return cat([x, zeros], 1)
-
-    def forward(self, x: Any) -> Any:
-        y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
-        return relu(y + self._shortcut(x))
 
 
 class CifarResNet(nn.Module):
@@ -57,9 +48,9 @@ class CifarResNet(nn.Module):
         count = (depth - 2) // 6
         self.conv1 = conv3x3(in_channels, 16)
         self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = stage(PlainShortcutBlock, 16, 16, count, stride=1)
-        self.layer2 = stage(PlainShortcutBlock, 16, 32, count, stride=2)
-        self.layer3 = stage(PlainShortcutBlock, 32, 64, count, stride=2)
+        self.layer1 = stage(16, 16, count, stride=1)
+        self.layer2 = stage(16, 32, count, 2, PlainShortcut)
+        self.layer3 = stage(32, 64, count, 2, PlainShortcut)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(64, num_classes)
         self.apply(initialise)
