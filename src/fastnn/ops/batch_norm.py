@@ -161,13 +161,26 @@ class BatchNormsAddReLU(Op):
 
 
 @dataclass(frozen=True)
-class BatchNormGrad(Op):
+class _Gradient(Op):
+    """A gradient of BatchNorm: the kernel of its name, in which dx may take the place of dy."""
+
+    eps: float
+
+    def lower(self, node: Node) -> list[Call]:
+        d = _rows(node.outputs[0].shape)
+        return [Call(self.name, (*node.inputs, *node.outputs), d, (self.eps,))]
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
+
+
+@dataclass(frozen=True)
+class BatchNormGrad(_Gradient):
     """dx, dweight, dbias from dy, x, mean, var, weight (and bias, when a ReLU is fused).
 
     In training mode mean and variance depend on x too.
     """
 
-    eps: float
     training: bool
     relu: bool = False
 
@@ -179,13 +192,6 @@ class BatchNormGrad(Op):
         channels = inputs[4]
         return (inputs[0], channels, channels)
 
-    def lower(self, node: Node) -> list[Call]:
-        d = _rows(node.outputs[0].shape)
-        return [Call(self.name, (*node.inputs, *node.outputs), d, (self.eps,))]
-
-    def overwrites(self, node: Node) -> Sequence[int]:
-        return (0,)
-
     def work(self, node: Node) -> Mapping[str, float]:
         return {"norm gradient": moved_bytes(node)}
 
@@ -194,13 +200,12 @@ class BatchNormGrad(Op):
 
 
 @dataclass(frozen=True)
-class BatchNormGradInput(Op):
+class BatchNormGradInput(_Gradient):
     """dx from dy, x, mean, var, weight, bias, and dweight and dbias, which are known already.
 
     Only the plan makes it, where what produces dy sums on the way.
     """
 
-    eps: float
     relu: bool
 
     @property
@@ -209,13 +214,6 @@ class BatchNormGradInput(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return inputs[:1]
-
-    def lower(self, node: Node) -> list[Call]:
-        d = _rows(node.outputs[0].shape)
-        return [Call(self.name, (*node.inputs, *node.outputs), d, (self.eps,))]
-
-    def overwrites(self, node: Node) -> Sequence[int]:
-        return (0,)
 
     def work(self, node: Node) -> Mapping[str, float]:
         return {"norm": moved_bytes(node)}
