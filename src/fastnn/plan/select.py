@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from fastnn._kernels.registry import kernel
@@ -23,7 +23,15 @@ class Step:
 
     @property
     def workspace_bytes(self) -> int:
-        return max((size or 0 for size in self.scratch), default=0)
+        return _largest(self.scratch)
+
+    def workspace_of(self, threads: int) -> int:
+        """The workspace that its calls need with a team of so many."""
+        return _largest(_scratch(call, threads) for call in self.calls)
+
+
+def _largest(scratch: Iterable[int | None]) -> int:
+    return max((size or 0 for size in scratch), default=0)
 
 
 def _scratch(call: Call, threads: int) -> int | None:

@@ -142,7 +142,7 @@ def _task(step: Step, number: Mapping[Tensor, int], rates: Rates) -> Task:
     node = step.node
     viewed = node.op.view_of(node)
     workspace, seconds = reserved_bytes(step.workspace_bytes), rates.node_seconds(node)
-    spare = workspace and workspace - reserved_bytes(step_of(node, 1).workspace_bytes)
+    spare = workspace and workspace - reserved_bytes(step.workspace_of(1))
     return Task(
         inputs=tuple(number[t] for t in node.inputs if t in number),
         outputs=tuple(number[t] for t in node.outputs),
