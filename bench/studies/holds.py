@@ -18,7 +18,7 @@ import fastnn as fn
 from bench.studies.options import add_thread_counts, parser_of
 from bench.studies.plan_nets import FIVE, random_batch
 from bench.studies.processes import figures
-from fastnn.bench.serve import peak_bytes
+from fastnn.runtime.process_memory import peak_bytes
 
 STEPS = 3
 REFUSED = 1 << 20  # a budget for no net

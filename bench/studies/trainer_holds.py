@@ -21,7 +21,7 @@ import numpy as np
 import fastnn as fn
 from bench.studies.options import parser_of
 from bench.studies.processes import figures
-from fastnn.bench.serve import peak_bytes
+from fastnn.runtime.process_memory import peak_bytes
 
 REFUSED = 1 << 20  # a budget for nothing
 MOST = 1 << 30

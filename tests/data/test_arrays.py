@@ -62,19 +62,15 @@ def test_release_keeps_changes(tmp_path, mode):
 
 MEASURE = """
 import sys
-import numpy as np
 from fastnn.data import load, Batches, Standardize
-
-def peak():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+from fastnn.runtime.process_memory import peak_bytes
 
 data = load(sys.argv[1])
-before = peak()
+before = peak_bytes()
 Standardize().fit(data.train[0])
 seen = sum(len(y) for x, y in Batches(*data.train, 64).epoch(0))
 assert seen == len(data.train[0])
-print(peak() - before)
+print((peak_bytes() - before) / 2**20)
 """
 
 

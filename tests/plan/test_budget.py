@@ -7,7 +7,12 @@ import fastnn as fn
 from fastnn.plan import budget, watch
 from fastnn.plan.budget import format_bytes, parse_bytes, resolve
 from fastnn.runtime.arena import aligned_bytes
-from fastnn.runtime.process_memory import available_bytes, cgroup_bytes, resident_bytes
+from fastnn.runtime.process_memory import (
+    available_bytes,
+    cgroup_bytes,
+    peak_bytes,
+    resident_bytes,
+)
 from tests.fresh import in_a_fresh_process
 from tests.nets import make
 
@@ -81,19 +86,13 @@ def test_a_plan_counts_the_copies_that_a_function_gets():
     step.memory_budget = limit = step.plan(x.shape).min_bytes
     for _ in range(3):
         step(x, np.arange(8192) % 4)
-    assert _peak_bytes() <= limit
+    assert peak_bytes() <= limit
 
 
 def _step(limit):
     model = make("residual")
     return model, fn.TrainStep(model, fn.nn.CrossEntropyLoss(),
                                fn.optim.SGD(model.parameters(), lr=0.1), memory_budget=limit)
-
-
-def _peak_bytes():
-    """The most that this process ever held, as the system counts it."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
 
 
 def _batch(count=2048):
@@ -255,7 +254,7 @@ def _trains_within(step, batch, limit):
     for _ in range(2):
         step(*batch)
     assert len(step.plan(batch[0].shape).steps) > 2000
-    assert _peak_bytes() <= limit
+    assert peak_bytes() <= limit
 
 
 @in_a_fresh_process
