@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from fastnn.arguments import integer
 from fastnn.nn.module import Module
 
 
-class Sequential(Module):
+class _Ordered(Module):
+    """Modules in a row, which have numbers."""
+
+    def append(self, module: Module) -> Self:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.__dict__["_modules"])
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    def __setitem__(self, key: int, module: Module) -> None:
+        self.add_module(list(self.__dict__["_modules"])[self._place(key)], module)
+
+    def _place(self, key: Any) -> int:
+        """Where a module is; raises IndexError, which ends an iteration, or TypeError."""
+        number = integer(key, "a module's number")
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"there is no module {number} of {len(self)}")
+        return number
+
+
+class Sequential(_Ordered):
     """Modules one after the other; also from one dict of names and modules.
 
     >>> from fastnn.nn.linear import Identity
@@ -35,27 +60,13 @@ class Sequential(Module):
             x = module(x)
         return x
 
-    def append(self, module: Module) -> Sequential:
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(self.__dict__["_modules"])
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return Sequential(*list(self.children())[key])
-        return list(self.children())[_place(self, key)]
-
-    def __setitem__(self, key: int, module: Module) -> None:
-        self.add_module(list(self.__dict__["_modules"])[_place(self, key)], module)
+        return list(self.children())[self._place(key)]
 
 
-class ModuleList(Module):
+class ModuleList(_Ordered):
     """A list of modules; forward is the owner's."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
@@ -67,27 +78,5 @@ class ModuleList(Module):
         for module in listed:
             self.append(module)
 
-    def append(self, module: Module) -> ModuleList:
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(self.__dict__["_modules"])
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
     def __getitem__(self, key: int) -> Module:
-        return list(self.children())[_place(self, key)]
-
-    def __setitem__(self, key: int, module: Module) -> None:
-        self.add_module(list(self.__dict__["_modules"])[_place(self, key)], module)
-
-
-def _place(modules: Sequential | ModuleList, key: Any) -> int:
-    """Where a module is; raises IndexError, which ends an iteration, or TypeError."""
-    number = integer(key, "a module's number")
-    if not -len(modules) <= number < len(modules):
-        raise IndexError(f"there is no module {number} of {len(modules)}")
-    return number
+        return list(self.children())[self._place(key)]
