@@ -41,11 +41,29 @@ def check_arrays(
     if classes is not None:
         classes = integer(classes, "classes", "an integer from 1 on", 1)
     for name, array in (("x", x), ("y", y)):
-        if not isinstance(array, np.ndarray):
-            raise ValueError(f"{where}{name} is {type(array).__name__}, expected a NumPy array")
-        if array.dtype.kind not in "buif":
-            raise ValueError(f"{where}{name} has dtype {array.dtype}, expected real numbers"
-                             f"{dtype_hint(array)}")
+        _check_real(name, array, where)
+    _check_examples(x, y, where)
+    if not is_mapped(x):
+        check_finite("x", x, where)
+    if y.dtype.kind == "f":
+        if classes is not None:
+            raise ValueError(f"{where}y has dtype {y.dtype}, expected class numbers (integers)")
+        check_finite("y", y, where)
+        return
+    _check_one_for_each(x, y, where)
+    _check_class_numbers(y, classes, where, ignore_index)
+
+
+def _check_real(name: str, array: Array, where: str) -> None:
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{where}{name} is {type(array).__name__}, expected a NumPy array")
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{where}{name} has dtype {array.dtype}, expected real numbers"
+                         f"{dtype_hint(array)}")
+
+
+def _check_examples(x: Array, y: Array, where: str) -> None:
+    """Check that there are examples, and as many of x as of y."""
     if x.ndim < 2:
         raise ValueError(
             f"{where}x has shape {x.shape}, expected (n, features) or (n, channels, height, width)"
@@ -54,13 +72,10 @@ def check_arrays(
         raise ValueError(f"{where}x {x.shape} and y {y.shape} differ in their number of examples")
     if 0 in x.shape or 0 in y.shape:
         raise ValueError(f"{where}x {x.shape} and y {y.shape}: expected at least one example")
-    if not is_mapped(x):
-        check_finite("x", x, where)
-    if y.dtype.kind == "f":
-        if classes is not None:
-            raise ValueError(f"{where}y has dtype {y.dtype}, expected class numbers (integers)")
-        check_finite("y", y, where)
-        return
+
+
+def _check_one_for_each(x: Array, y: Array, where: str) -> None:
+    """Check that y has one class number for each example, or one for each position."""
     if y.shape != x.shape[:1] and y.shape != x.shape[:1] + x.shape[2:]:
         hint = ""
         if y.ndim == 2:
@@ -70,7 +85,6 @@ def check_arrays(
             f"{where}y has shape {y.shape}, expected one class number per example, "
             f"({len(x)},){hint}"
         )
-    _check_class_numbers(y, classes, where, ignore_index)
 
 
 def check_finite(name: str, array: Array, where: str = "") -> None:
