@@ -15,8 +15,8 @@ from tests.training.test_files import entry, written
 @pytest.mark.parametrize(("kind", "bits"), [
     ("F4", 4), ("F6_E2M3", 6), ("F6_E3M2", 6), ("BOOL", 8), ("U8", 8), ("I8", 8), ("F8_E5M2", 8),
     ("F8_E4M3", 8), ("F8_E8M0", 8), ("F8_E4M3FNUZ", 8), ("F8_E5M2FNUZ", 8), ("I16", 16),
-    ("U16", 16), ("F16", 16), ("BF16", 16), ("I32", 32), ("U32", 32), ("F32", 32), ("I64", 64), ("U64", 64),
-    ("F64", 64), ("C64", 64)])
+    ("U16", 16), ("F16", 16), ("BF16", 16), ("I32", 32), ("U32", 32), ("F32", 32), ("I64", 64),
+    ("U64", 64), ("F64", 64), ("C64", 64)])
 def test_every_type_has_its_size(tmp_path: Path, kind: str, bits: int) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(written(entry(kind, offsets=(0, bits // 2)), bytes(bits // 2)))
