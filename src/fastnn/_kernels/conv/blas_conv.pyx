@@ -11,7 +11,8 @@ from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport sgemm
 
-from fastnn._kernels.conv.sizes cimport Conv, multiply_adds, read_sizes, sizes_bytes
+from fastnn._kernels.conv.sizes cimport (
+    Conv, forward_extents, grad_input_extents, grad_weight_extents, multiply_adds, read_sizes)
 from fastnn._kernels.linear.outer cimport add_sums, count_sums
 from fastnn._kernels.sizes cimport larger, smaller, whole
 
@@ -346,20 +347,19 @@ cdef Conv read_blas(d) except *:
 
 def _forward_extents(d, threads):
     cdef Conv v = read_blas(d)
-    return *sizes_bytes(&v), threads * cut_blocks(&v).scratch_bytes
+    return forward_extents(&v, threads * cut_blocks(&v).scratch_bytes)
 
 
 def _grad_input_extents(d, threads):
     cdef Conv v = read_blas(d)
-    x, weight, _, y = sizes_bytes(&v)
-    return y, weight, x, 0 if group_of(&v).direct else threads * cut_bands(&v).scratch_bytes
+    return grad_input_extents(
+        &v, 0 if group_of(&v).direct else threads * cut_bands(&v).scratch_bytes)
 
 
 def _grad_weight_extents(d, threads):
     cdef Conv v = read_blas(d)
     cdef Sums cut = cut_sums(&v)
-    x, weight, _, y = sizes_bytes(&v)
-    return x, y, weight, cut.partial_bytes + threads * cut.scratch_bytes
+    return grad_weight_extents(&v, cut.partial_bytes + threads * cut.scratch_bytes)
 
 
 KERNELS = {

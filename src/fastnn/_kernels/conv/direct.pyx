@@ -14,8 +14,9 @@ from libc.string cimport memset
 from fastnn._kernels.conv.regions cimport (
     Regions, Run, count_regions, list_regions, place_region, region_pixels)
 from fastnn._kernels.conv.sizes cimport (
-    Conv, DEPTHWISE, GENERAL, INNER, LINEAR, PADDED, Way, by_lines, list_rows, multiply_adds,
-    padded, padded_lines, pass_way, read_sizes, sizes_bytes, way_of)
+    DEPTHWISE, GENERAL, INNER, LINEAR, PADDED, Conv, Way, by_lines, forward_extents,
+    grad_input_extents, list_rows, multiply_adds, padded, padded_lines, pass_way, read_sizes,
+    way_of)
 from fastnn._kernels.conv.table cimport depthwise_scratch, lines_pixels, lines_scratch, simd
 from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.linear cimport (
@@ -361,13 +362,12 @@ cdef void run_back(const Conv *v, const float *dy, const float *weight, const fl
 
 def _forward_extents(d, threads):
     cdef Conv v = read_sizes(d)
-    return *sizes_bytes(&v), pass_workspace(&v, False, threads)
+    return forward_extents(&v, pass_workspace(&v, False, threads))
 
 
 def _grad_input_extents(d, threads):
     cdef Conv v = read_sizes(d)
-    x, weight, _, y = sizes_bytes(&v)
-    return y, weight, x, pass_workspace(&v, True, threads)
+    return grad_input_extents(&v, pass_workspace(&v, True, threads))
 
 
 def _grad_input_bias_extents(d, threads):

@@ -4,11 +4,10 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
-from fastnn._kernels.conv.regions cimport (
-    Regions, Run, count_regions, list_regions, place_region)
+from fastnn._kernels.conv.regions cimport Regions, Run, count_regions, list_regions, place_region
 from fastnn._kernels.conv.sizes cimport (
-    Conv, DEPTHWISE, GENERAL, LINEAR, PADDED, by_lines, multiply_adds, padded, read_sizes,
-    sizes_bytes, way_of)
+    DEPTHWISE, GENERAL, LINEAR, PADDED, Conv, by_lines, grad_weight_extents, multiply_adds, padded,
+    read_sizes, way_of)
 from fastnn._kernels.conv.table cimport (
     by_terms, depthwise_scratch, lines_scratch, outer_terms_scratch, simd)
 from fastnn._kernels.dispatch cimport LANES
@@ -224,8 +223,7 @@ cdef void conv2d_grad_weight(char **p, const int64_t *d, const double *s,
 
 def _extents(d, threads):
     cdef Conv v = read_sizes(d)
-    x, weight, _, y = sizes_bytes(&v)
-    return x, y, weight, weight_workspace(&v, threads)
+    return grad_weight_extents(&v, weight_workspace(&v, threads))
 
 
 KERNELS = {"conv2d_grad_weight": (<uintptr_t> &conv2d_grad_weight, _extents)}

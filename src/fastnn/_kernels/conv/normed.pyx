@@ -7,7 +7,7 @@ direct.pyx, for filters without stride and padding.
 
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv.sizes cimport Conv, LINEAR, read_sizes, sizes_bytes, way_of
+from fastnn._kernels.conv.sizes cimport LINEAR, Conv, read_sizes, sizes_bytes, way_of
 from fastnn._kernels.linear.linear cimport (
     MANY, gradient_workspace, outer_matrix, product_workspace, run_product)
 from fastnn._kernels.linear.table cimport linear_product

@@ -9,7 +9,8 @@ into ranges of lines by shape alone, and is for one group.
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv.sizes cimport Conv, multiply_adds, read_sizes, sizes_bytes
+from fastnn._kernels.conv.sizes cimport (
+    Conv, forward_extents, grad_input_extents, grad_weight_extents, multiply_adds, read_sizes)
 from fastnn._kernels.conv.table cimport (
     PLANAR_CHANNELS, planar_lines, planar_outer_scratch, planar_rows, planar_scratch, planar_shape,
     simd)
@@ -132,13 +133,12 @@ cdef int64_t conv_workspace(const Conv *v, bint backward, int threads) noexcept 
 
 def _forward_extents(d, threads):
     cdef Conv v = read_planar(d)
-    return *sizes_bytes(&v), conv_workspace(&v, False, threads)
+    return forward_extents(&v, conv_workspace(&v, False, threads))
 
 
 def _grad_input_extents(d, threads):
     cdef Conv v = read_planar(d)
-    x, weight, _, y = sizes_bytes(&v)
-    return y, weight, x, conv_workspace(&v, True, threads)
+    return grad_input_extents(&v, conv_workspace(&v, True, threads))
 
 
 def _grad_weight_extents(d, threads):
@@ -146,9 +146,9 @@ def _grad_weight_extents(d, threads):
     if v.groups > 1:
         raise ValueError(f"planar weight gradients are for one group: {tuple(d)}")
     cdef planar_shape g = shape(&v, False)
-    x, weight, _, y = sizes_bytes(&v)
-    partial = whole((count_ranges(&v) - 1) * weight, 64)
-    return x, y, weight, partial + threads * planar_outer_scratch(&g)
+    cdef int64_t floats = v.k * v.kh * v.kw * v.c
+    partial = whole(4 * floats * (count_ranges(&v) - 1), 64)
+    return grad_weight_extents(&v, partial + threads * planar_outer_scratch(&g))
 
 
 KERNELS = {

@@ -11,7 +11,7 @@ cdef struct Run:
 cdef struct Regions:
     bint backward, apart
     int64_t runs_h, runs_w, count
-    Run *runs  # those along h, then those along w
+    Run *runs  # those along h, then those along w; NULL before list_regions writes them
 
 cdef Regions count_regions(const Conv *v, bint backward, bint may_part) noexcept nogil
 cdef void list_regions(const Conv *v, Regions *regions, Run *runs) noexcept nogil

@@ -119,6 +119,7 @@ cdef Regions count_regions(const Conv *v, bint backward, bint may_part) noexcept
     regions.runs_h = list_runs(&vertical, regions.apart, NULL)
     regions.runs_w = list_runs(&horizontal, regions.apart, NULL)
     regions.count = regions.runs_h * regions.runs_w
+    regions.runs = NULL
     return regions
 
 

@@ -20,3 +20,6 @@ cdef int64_t padded_lines(const Conv *v) noexcept nogil
 cdef void list_rows(const Conv *v, conv_tap *tap) noexcept nogil
 cdef Conv read_sizes(d) except *
 cdef tuple sizes_bytes(const Conv *v)
+cdef tuple forward_extents(const Conv *v, int64_t workspace)
+cdef tuple grad_input_extents(const Conv *v, int64_t workspace)
+cdef tuple grad_weight_extents(const Conv *v, int64_t workspace)

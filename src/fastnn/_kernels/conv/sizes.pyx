@@ -39,6 +39,23 @@ cdef tuple sizes_bytes(const Conv *v):
             4 * v.k if v.has_bias else 0, 4 * v.n * v.oh * v.ow * v.k)
 
 
+cdef tuple forward_extents(const Conv *v, int64_t workspace):
+    """Of a kernel that reads x, weight and bias, and writes y."""
+    return *sizes_bytes(v), workspace
+
+
+cdef tuple grad_input_extents(const Conv *v, int64_t workspace):
+    """Of a kernel that reads dy and weight, and writes dx."""
+    x, weight, _, y = sizes_bytes(v)
+    return y, weight, x, workspace
+
+
+cdef tuple grad_weight_extents(const Conv *v, int64_t workspace):
+    """Of a kernel that reads x and dy, and writes dw."""
+    x, weight, _, y = sizes_bytes(v)
+    return x, y, weight, workspace
+
+
 cdef Way way_of(const Conv *v) noexcept nogil:
     if v.groups > 1 and v.groups == v.c:
         return DEPTHWISE

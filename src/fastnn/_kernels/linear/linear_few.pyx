@@ -99,7 +99,6 @@ cdef void run_few(const linear_product *g, const norm_rows *norm, const Cut *cut
     cdef conv_product inner
     cdef conv_tap tap
     cdef int64_t chunk
-    cdef bint turned = cut.turned_bytes > 0
     tap.offset_h = tap.offset_w = tap.slice = 0
     inner.source.rows = inner.source.height = inner.source.step_h = inner.source.step_w = 1
     inner.source.columns = inner.source.width = cut.many
@@ -110,8 +109,9 @@ cdef void run_few(const linear_product *g, const norm_rows *norm, const Cut *cut
     inner.taps = inner.slices = 1
     inner.x = inner.zero = many
     inner.packed = <const float *> workspace
-    inner.bias = NULL if turned else g.bias
-    inner.relu = 0 if turned else g.relu
+    inner.bias, inner.relu = g.bias, g.relu
+    if cut.turned_bytes > 0:  # turn_block adds the bias and does the ReLU
+        inner.bias, inner.relu = NULL, 0
     inner.y = g.y
     simd.inner.pack(few, 1, g.depth, cut.few, g.transposed, <float *> workspace)
     workspace += cut.packed_bytes

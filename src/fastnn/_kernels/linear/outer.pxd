@@ -14,5 +14,6 @@ cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept no
 cdef void run_outer(const outer_product *g, const norm_rows *norm, const outer_plan *plan,
                     int64_t pixels, int64_t rows, int64_t groups, float *dw, char *workspace,
                     int threads) noexcept nogil
+cdef void add_values(float *to, const float *values, int64_t count) noexcept nogil
 cdef void add_sums(float *dw, const float *sums, int64_t floats, int64_t count,
                    int threads) noexcept nogil

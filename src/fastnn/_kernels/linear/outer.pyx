@@ -104,12 +104,18 @@ cdef void run_outer(const outer_product *g, const norm_rows *norm, const outer_p
     add_sums(dw, <float *> workspace, floats, plan.sums - 1, threads)
 
 
+cdef void add_values(float *to, const float *values, int64_t count) noexcept nogil:
+    """to[count] += values[count]."""
+    cdef int64_t i
+    for i in range(count):
+        to[i] += values[i]
+
+
 cdef void add_chunk(float *dw, const float *sums, int64_t floats, int64_t count, int64_t first,
                     int64_t end) noexcept nogil:
-    cdef int64_t total, i
+    cdef int64_t total
     for total in range(count):
-        for i in range(first, end):
-            dw[i] += sums[total * floats + i]
+        add_values(dw + first, sums + total * floats + first, end - first)
 
 
 cdef void add_sums(float *dw, const float *sums, int64_t floats, int64_t count,

@@ -144,9 +144,10 @@ cdef struct Norm:
     double eps
 
 
-# What is applied: a norm, and what is added to it, as it is or through a norm of its own, or NULL.
+# What is applied: a norm, and what is added to it, through a norm of its own or as it is, or NULL.
 cdef struct Application:
-    Norm norm, other
+    Norm norm
+    const Norm *other
     const float *shortcut
     float *y
     int relu
@@ -191,8 +192,8 @@ cdef void apply_block(const Application *g, int64_t rows, int64_t width, int64_t
         part = min(WIDTH, width - first)
         x, y = g.norm.x + at + first, g.y + at + first
         v = columns_of(&g.norm, part, c, first, &room)
-        if g.other.x != NULL:
-            w = columns_of(&g.other, part, c, first, &other_room)
+        if g.other != NULL:
+            w = columns_of(g.other, part, c, first, &other_room)
             simd.apply_both_relu(rows, part, width, x, &v, g.other.x + at + first, &w, y)
         elif g.shortcut != NULL:
             simd.apply_add_relu(rows, part, width, x, g.shortcut + at + first, &v, y)
@@ -204,7 +205,8 @@ cdef Application application_of(char **p, const double *s) noexcept nogil:
     """The norm alone, into the pointer behind it."""
     cdef Application g
     g.norm = read_norm(p, s[0])
-    g.other.x = g.shortcut = NULL
+    g.other = NULL
+    g.shortcut = NULL
     g.y = <float *> p[5]
     g.relu = 0
     return g
@@ -260,7 +262,8 @@ cdef void batch_norm_apply_both_relu(char **p, const int64_t *d, const double *s
     each.  y may be x or z.
     """
     cdef Application g = application_of(p, s)
-    g.other, g.y = read_norm(p + 5, s[1]), <float *> p[10]
+    cdef Norm other = read_norm(p + 5, s[1])
+    g.other, g.y = &other, <float *> p[10]
     apply(&g, d, threads)
 
 

@@ -5,6 +5,7 @@ from libc.math cimport NAN
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.dispatch cimport LEVEL
+from fastnn._kernels.parts cimport run_parts
 
 cdef extern from "softmax/simd/softmax.h":
     ctypedef struct softmax_table:
@@ -33,17 +34,22 @@ cdef enum:
     SERIAL = 8192       # values that are not worth a team of threads
 
 
+cdef void softmax_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
+    cdef int64_t at = row * d[1]
+    simd.softmax(d[1], <const float *> p[0] + at, <float *> p[1] + at)
+
+
 cdef void softmax_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y = exp(x - max) / sum(exp(x - max)) along each row, overwritten.
 
     p: x[rows, classes], y.  d: rows, classes.  y may be x.
     """
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    cdef int64_t row, classes = d[1]
-    for row in prange(d[0], num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
-        simd.softmax(classes, x + row * classes, y + row * classes)
+    run_parts(softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
+
+
+cdef void log_softmax_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
+    cdef int64_t at = row * d[1]
+    simd.log_softmax(d[1], <const float *> p[0] + at, <float *> p[1] + at)
 
 
 cdef void log_softmax_forward(char **p, const int64_t *d, const double *s,
@@ -52,28 +58,28 @@ cdef void log_softmax_forward(char **p, const int64_t *d, const double *s,
 
     p: x[rows, classes], y.  d: rows, classes.  y may be x.
     """
-    cdef const float *x = <const float *> p[0]
-    cdef float *y = <float *> p[1]
-    cdef int64_t row, classes = d[1]
-    for row in prange(d[0], num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
-        simd.log_softmax(classes, x + row * classes, y + row * classes)
+    run_parts(log_softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
 
 
-cdef void softmax_backward(char **p, const int64_t *d, const double *s,
-                           int threads) noexcept nogil:
+cdef void softmax_grad_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
+    cdef int64_t at = row * d[1]
+    simd.softmax_grad(
+        d[1], <const float *> p[0] + at, <const float *> p[1] + at, <float *> p[2] + at)
+
+
+cdef void softmax_backward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """dx = y * (dy - sum(dy * y)) along each row, overwritten.
 
     p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
     """
-    cdef const float *y = <const float *> p[0]
-    cdef const float *dy = <const float *> p[1]
-    cdef float *dx = <float *> p[2]
-    cdef int64_t row, classes = d[1]
-    for row in prange(d[0], num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
-        simd.softmax_grad(
-            classes, y + row * classes, dy + row * classes, dx + row * classes)
+    run_parts(softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
+
+
+cdef void log_softmax_grad_row(char **p, const int64_t *d, const double *s,
+                               int64_t row) noexcept nogil:
+    cdef int64_t at = row * d[1]
+    simd.log_softmax_grad(
+        d[1], <const float *> p[0] + at, <const float *> p[1] + at, <float *> p[2] + at)
 
 
 cdef void log_softmax_backward(char **p, const int64_t *d, const double *s,
@@ -82,14 +88,7 @@ cdef void log_softmax_backward(char **p, const int64_t *d, const double *s,
 
     p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
     """
-    cdef const float *y = <const float *> p[0]
-    cdef const float *dy = <const float *> p[1]
-    cdef float *dx = <float *> p[2]
-    cdef int64_t row, classes = d[1]
-    for row in prange(d[0], num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and d[0] * classes > SERIAL):
-        simd.log_softmax_grad(
-            classes, y + row * classes, dy + row * classes, dx + row * classes)
+    run_parts(log_softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
 
 
 # ---- cross-entropy ----

@@ -32,6 +32,17 @@ cdef norm_columns norm_of(const Conv *v, char **p, double eps, char *workspace) 
     return norm
 
 
+cdef Pass normed_pass(const Conv *v, char **p, const norm_columns *norm,
+                      char *workspace) noexcept nogil:
+    """The forward pass of x, filters, bias and y: p[0], p[5], p[6] and p[7]."""
+    cdef Pass g = pass_of(v, False)
+    g.x, g.weight, g.y = <float *> p[0], <float *> p[5], <float *> p[7]
+    g.workspace = workspace + scale_bytes(v)
+    g.bias = <float *> p[6] if v.has_bias else NULL
+    g.norm = norm
+    return g
+
+
 cdef void winograd_forward_normed(char **p, const int64_t *d, const double *s,
                                   int threads) noexcept nogil:
     """winograd_forward of max(0, batch_norm(x)); overwritten.
@@ -41,11 +52,7 @@ cdef void winograd_forward_normed(char **p, const int64_t *d, const double *s,
     """
     cdef const Conv *v = <const Conv *> d
     cdef norm_columns norm = norm_of(v, p, s[0], p[8])
-    cdef Pass g = pass_of(v, False)
-    g.x, g.weight, g.y = <float *> p[0], <float *> p[5], <float *> p[7]
-    g.workspace = p[8] + scale_bytes(v)
-    g.bias = <float *> p[6] if v.has_bias else NULL
-    g.norm = &norm
+    cdef Pass g = normed_pass(v, p, &norm, p[8])
     run_pass(&g, threads)
 
 
@@ -57,11 +64,7 @@ cdef void winograd_forward_normed_stats(char **p, const int64_t *d, const double
     """
     cdef const Conv *v = <const Conv *> d
     cdef norm_columns norm = norm_of(v, p, s[0], p[10])
-    cdef Pass g = pass_of(v, False)
-    g.x, g.weight, g.y = <float *> p[0], <float *> p[5], <float *> p[7]
-    g.workspace = p[10] + scale_bytes(v)
-    g.bias = <float *> p[6] if v.has_bias else NULL
-    g.norm = &norm
+    cdef Pass g = normed_pass(v, p, &norm, p[10])
     run_with_moments(&g, <float *> p[8], <float *> p[9], threads)
 
 

@@ -10,16 +10,15 @@ same sum every way. Sizes `d` are those of conv/direct.pyx.
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv.sizes cimport Conv, sizes_bytes
+from fastnn._kernels.conv.sizes cimport Conv, forward_extents, grad_input_extents
 from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.sizes cimport larger, smaller, whole
 from fastnn._kernels.winograd.bands cimport band_count, bands_bytes, run_bands
 from fastnn._kernels.winograd.tiles cimport (
-    Block, Blocks, CHUNK_TILES, Pass, balance_blocks, block_of, cut_blocks, fits_cache, multiply,
-    pack_panel, pack_scratch, packed_plane, pass_of, read_tiles, read_winograd, spread,
-    write_tiles)
+    CHUNK_TILES, Block, Blocks, Pass, balance_blocks, block_of, cut_blocks, fits_cache, multiply,
+    pack_panel, pack_scratch, packed_plane, pass_of, read_tiles, read_winograd, spread, write_tiles)
 
 # A pass with all of its packed weights at hand. own: each thread packs them for itself.
 cdef struct Whole:
@@ -182,14 +181,13 @@ cdef void winograd_grad_input(char **p, const int64_t *d, const double *s,
 def _forward_extents(d, threads):
     cdef Conv v = read_winograd(d)
     cdef Pass g = pass_of(&v, False)
-    return *sizes_bytes(&v), pass_bytes(&g, threads)
+    return forward_extents(&v, pass_bytes(&g, threads))
 
 
 def _grad_input_extents(d, threads):
     cdef Conv v = read_winograd(d)
     cdef Pass g = pass_of(&v, True)
-    x, weight, _, y = sizes_bytes(&v)
-    return y, weight, x, pass_bytes(&g, threads)
+    return grad_input_extents(&v, pass_bytes(&g, threads))
 
 
 KERNELS = {

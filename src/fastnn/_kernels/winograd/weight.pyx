@@ -9,16 +9,16 @@ the last cache go in bands (weight_bands.pyx).
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv.sizes cimport Conv, sizes_bytes
+from fastnn._kernels.conv.sizes cimport Conv, grad_weight_extents
 from fastnn._kernels.dispatch cimport LANES
-from fastnn._kernels.linear.outer cimport add_sums
+from fastnn._kernels.linear.outer cimport add_sums, add_values
 from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.norm.table cimport norm_columns
 from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.sizes cimport smaller, whole
 from fastnn._kernels.winograd.table cimport read_tiles_fn, tile_grid, winograd_table
 from fastnn._kernels.winograd.tiles cimport (
-    Block, Blocks, CHUNK_TILES, balance_blocks, block_of, cut_blocks, forward_source,
+    CHUNK_TILES, Block, Blocks, balance_blocks, block_of, cut_blocks, forward_source,
     forward_target, place_blocks, read_winograd, spread, table_of)
 from fastnn._kernels.winograd.weight_bands cimport run_weight_bands, weight_bands_bytes
 
@@ -156,17 +156,12 @@ cdef void run_member(const Weights *g, Shares *shares, int64_t member, int threa
         number = next_of(shares, member)
 
 
-cdef void add_values(float *to, const float *values, int64_t first, int64_t end) noexcept nogil:
-    cdef int64_t i
-    for i in range(first, end):
-        to[i] += values[i]
-
-
 cdef void add_ranges(const Weights *g, int64_t first, int64_t end, int threads) noexcept nogil:
     """Values first .. end of the sums of all ranges, added to those of range 0 in order."""
     cdef int64_t number
     for number in range(1, g.ranges):
-        add_values(sums_of(g, 0, threads), range_sums(g, number, threads), first, end)
+        add_values(sums_of(g, 0, threads) + first, range_sums(g, number, threads) + first,
+                   end - first)
 
 
 cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
@@ -232,8 +227,7 @@ cdef void winograd_grad_weight(char **p, const int64_t *d, const double *s,
 
 def _extents(d, threads):
     cdef Conv v = read_winograd(d)
-    x, weight, _, y = sizes_bytes(&v)
-    return x, y, weight, weights_bytes(&v, threads)
+    return grad_weight_extents(&v, weights_bytes(&v, threads))
 
 
 KERNELS = {"winograd_grad_weight": (<uintptr_t> &winograd_grad_weight, _extents)}

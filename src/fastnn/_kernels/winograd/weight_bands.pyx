@@ -5,7 +5,6 @@ transforms the band's channels of dy, sums at each value, and adds the band's ro
 come one after the other, so the sums are the same for any number of threads.
 """
 
-from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
 from fastnn._kernels.conv.sizes cimport Conv
@@ -13,54 +12,45 @@ from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.norm.table cimport norm_columns
 from fastnn._kernels.sizes cimport smaller, whole
-from fastnn._kernels.winograd.bands cimport Tiles, cut_tiles
+from fastnn._kernels.winograd.bands cimport Tiles, cut_tiles, run_tiles, tiles_bytes
 from fastnn._kernels.winograd.table cimport read_tiles_fn, tile_grid, tile_values, winograd_table
 from fastnn._kernels.winograd.tiles cimport (
-    Block, CHUNK_TILES, forward_source, forward_target, plane_of, point_to, spread, table_of)
+    CHUNK_TILES, Block, forward_source, forward_target, table_of)
 
 cdef enum:
     BAND_ROWS = 48  # channels of dy side by side: whole tiles of rows, whole vectors
 
-# Memory: pointers to tiles of x, those tiles; then each thread's tiles of dy and sums.
+# A slot: a band's tiles of dy, and its sums.
 cdef struct WeightBands:
     const winograd_table *w
     tile_grid source, target
-    Tiles cut
-    int64_t c, k, bands, plane, v_at, slots_at, sums_at, slot_bytes
-    tile_values v, m  # of x and of dy
+    Tiles cut  # v: of x, m: of dy
+    int64_t c, k, plane, sums_at
     const float *x
     const norm_columns *norm  # behind which a ReLU x is read, or NULL
     const float *dy
     float *dw
-    char *workspace
 
 
 cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
     cdef WeightBands g
     g.w, g.c, g.k = table_of(v), v.c, v.k
     g.source, g.target = forward_source(v), forward_target(v)
-    g.cut = cut_tiles(v.n * g.target.rows * g.target.columns,
-                      g.w.planes * whole(v.c, products.gemm.tile_columns))
-    g.bands = (v.k + BAND_ROWS - 1) // BAND_ROWS
-    g.v.tiles = g.m.tiles = g.cut.size
-    g.v.panel, g.m.panel = products.gemm.tile_columns, BAND_ROWS
-    g.v.plane = plane_of(g.cut.size, whole(v.c, products.gemm.tile_columns))
-    g.m.plane = plane_of(g.cut.size, BAND_ROWS)
-    g.v.data = g.m.data = NULL
+    g.cut = cut_tiles(g.w, v.n * g.target.rows * g.target.columns, 1, g.w.planes,
+                      whole(v.c, products.gemm.tile_columns), products.gemm.tile_columns, BAND_ROWS)
     g.plane = smaller(v.k, BAND_ROWS) * whole(v.c, LANES) + 16
-    g.v_at = whole(8 * g.cut.size, 64)
-    g.slots_at = g.v_at + 4 * g.w.planes * g.v.plane
-    g.sums_at = 4 * g.w.positions * g.m.plane
-    g.slot_bytes = g.sums_at + whole(4 * g.w.planes * g.plane, 64)
+    g.sums_at = 4 * g.w.positions * g.cut.m.plane
+    g.cut.bands = (v.k + BAND_ROWS - 1) // BAND_ROWS
+    g.cut.slot_bytes = g.sums_at + whole(4 * g.w.planes * g.plane, 64)
     g.x = g.dy = NULL
     g.norm = NULL
-    g.dw, g.workspace = NULL, NULL
+    g.dw = NULL
     return g
 
 
 cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil:
     cdef WeightBands g = cut_weight_bands(v)
-    return g.slots_at + smaller(threads, g.bands) * g.slot_bytes
+    return tiles_bytes(&g.cut, threads)
 
 
 cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
@@ -72,22 +62,10 @@ cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcep
          &block.v)
 
 
-cdef Block block_of(const WeightBands *g, int64_t number) noexcept nogil:
-    cdef Block block
-    block.first = number * g.cut.size
-    block.count = smaller(g.cut.size, g.cut.tiles - block.first)
-    block.v, block.m = g.v, g.m
-    block.v.data = <float *> (g.workspace + g.v_at)
-    block.v_tiles = <const float **> g.workspace
-    block.m_tiles = NULL
-    point_to(block.v_tiles, block.count, &block.v, g.w, 1)
-    return block
-
-
-cdef void run_band(const WeightBands *g, const Block *block, int64_t band,
-                   char *slot) noexcept nogil:
+cdef void run_band(const void *job, const Block *block, int64_t band, char *slot) noexcept nogil:
     """Rows of dw (+)= the band's channels of dy times a block of tiles of x."""
-    cdef tile_values dy = g.m
+    cdef const WeightBands *g = <const WeightBands *> job
+    cdef tile_values dy = block.m
     cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), plane
     cdef float *sums = <float *> (slot + g.sums_at)
     dy.data = <float *> slot
@@ -103,17 +81,5 @@ cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *no
                            int threads) noexcept nogil:
     """dw = sum over blocks of tiles; overwritten."""
     cdef WeightBands g = cut_weight_bands(v)
-    cdef Block block
-    cdef int64_t number, band
-    cdef int team = <int> smaller(threads, g.bands)
-    cdef char *slots = workspace + g.slots_at
-    g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
-    for number in range(g.cut.count):
-        block = block_of(&g, number)
-        spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        if team > 1:
-            for band in prange(g.bands, num_threads=team, schedule="dynamic"):
-                run_band(&g, &block, band, slots + threadid() * g.slot_bytes)
-        else:  # where OpenMP would allocate what it needs to hand out work
-            for band in range(g.bands):
-                run_band(&g, &block, band, slots)
+    g.x, g.norm, g.dy, g.dw = x, norm, dy, dw
+    run_tiles(&g.cut, read_chunk, run_band, &g, workspace, threads)
