@@ -37,6 +37,11 @@ def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
     return int(np.prod(shape)) // channels, channels
 
 
+def _call(kernel: str, node: Node, *eps: float) -> list[Call]:
+    """A kernel of the node's inputs and outputs, the first of which has the rows."""
+    return [Call(kernel, (*node.inputs, *node.outputs), _rows(node.outputs[0].shape), eps)]
+
+
 @dataclass(frozen=True)
 class BatchNormStats(Op):
     """mean and biased variance of every channel."""
@@ -85,8 +90,7 @@ class BatchNorm(Op):
 
     def lower(self, node: Node) -> list[Call]:
         kernel = "batch_norm_apply_relu" if self.relu else "batch_norm_apply"
-        y = node.outputs[0]
-        return [Call(kernel, (*node.inputs, y), _rows(y.shape), (self.eps,))]
+        return _call(kernel, node, self.eps)
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0,)
@@ -115,9 +119,7 @@ class BatchNormAddReLU(Op):
         return inputs[:1]
 
     def lower(self, node: Node) -> list[Call]:
-        y = node.outputs[0]
-        d = _rows(y.shape)
-        return [Call("batch_norm_apply_add_relu", (*node.inputs, y), d, (self.eps,))]
+        return _call("batch_norm_apply_add_relu", node, self.eps)
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0, 5)
@@ -146,9 +148,7 @@ class BatchNormsAddReLU(Op):
         return inputs[:1]
 
     def lower(self, node: Node) -> list[Call]:
-        y = node.outputs[0]
-        buffers = (*node.inputs, y)
-        return [Call("batch_norm_apply_both_relu", buffers, _rows(y.shape), self.eps)]
+        return _call("batch_norm_apply_both_relu", node, *self.eps)
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0, 5)
@@ -161,26 +161,13 @@ class BatchNormsAddReLU(Op):
 
 
 @dataclass(frozen=True)
-class _Gradient(Op):
-    """A gradient of BatchNorm: the kernel of its name, in which dx may take the place of dy."""
-
-    eps: float
-
-    def lower(self, node: Node) -> list[Call]:
-        d = _rows(node.outputs[0].shape)
-        return [Call(self.name, (*node.inputs, *node.outputs), d, (self.eps,))]
-
-    def overwrites(self, node: Node) -> Sequence[int]:
-        return (0,)
-
-
-@dataclass(frozen=True)
-class BatchNormGrad(_Gradient):
+class BatchNormGrad(Op):
     """dx, dweight, dbias from dy, x, mean, var, weight (and bias, when a ReLU is fused).
 
     In training mode mean and variance depend on x too.
     """
 
+    eps: float
     training: bool
     relu: bool = False
 
@@ -192,6 +179,12 @@ class BatchNormGrad(_Gradient):
         channels = inputs[4]
         return (inputs[0], channels, channels)
 
+    def lower(self, node: Node) -> list[Call]:
+        return _call(self.name, node, self.eps)
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
+
     def work(self, node: Node) -> Mapping[str, float]:
         return {"norm gradient": moved_bytes(node)}
 
@@ -200,12 +193,13 @@ class BatchNormGrad(_Gradient):
 
 
 @dataclass(frozen=True)
-class BatchNormGradInput(_Gradient):
+class BatchNormGradInput(Op):
     """dx from dy, x, mean, var, weight, bias, and dweight and dbias, which are known already.
 
     Only the plan makes it, where what produces dy sums on the way.
     """
 
+    eps: float
     relu: bool
 
     @property
@@ -214,6 +208,12 @@ class BatchNormGradInput(_Gradient):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return inputs[:1]
+
+    def lower(self, node: Node) -> list[Call]:
+        return _call(self.name, node, self.eps)
+
+    def overwrites(self, node: Node) -> Sequence[int]:
+        return (0,)
 
     def work(self, node: Node) -> Mapping[str, float]:
         return {"norm": moved_bytes(node)}
