@@ -6,6 +6,8 @@ last two dimensions are the plane. Small planes go several to a part, large ones
 
 from libc.stdint cimport int64_t
 
+from fastnn._kernels.parts cimport part_fn, run_parts
+
 cdef struct Walk:
     int64_t tag               # the kernel's own
     int64_t ndim              # 2 to 9
@@ -120,3 +122,16 @@ cdef inline Block block_of(const Walk *walk, int64_t part, int64_t number) noexc
         block.b += plane % walk.shape[i] * walk.b[i]
         plane //= walk.shape[i]
     return block
+
+
+cdef inline void run_broadcast(part_fn run, char **p, const int64_t *d, const double *s,
+                               int64_t size, int threads) noexcept nogil:
+    """Run parts of about `size` elements; d of a part is the walk.
+
+    d: tag, ndim, shape, strides of a, strides of b [ndim each].
+    """
+    cdef Walk walk
+    cdef int64_t ndim = d[1]
+    simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
+    walk.tag = d[0]
+    run_parts(run, p, <const int64_t *> &walk, s, cut(&walk, size, 1), 4, threads)

@@ -6,7 +6,7 @@ from fastnn._kernels.arrays.table cimport simd
 from fastnn._kernels.parts cimport run_parts
 from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, rows_along, simplify
 
-from fastnn._kernels.arrays.strided import span
+from fastnn._kernels.strided import shape_and_strides, span
 
 cdef enum:
     CHUNK = 16384
@@ -74,9 +74,7 @@ cdef void _copy_part(char **p, const int64_t *d, const double *s, int64_t part) 
 
 def _copy_extents(d, threads):
     ndim, x_offset, y_offset, *rest = d
-    if not 0 <= ndim <= 8 or len(rest) != 3 * ndim:
-        raise ValueError(f"copy takes up to 8 dimensions, each with 3 numbers, not {ndim}")
-    shape, x, y = rest[:ndim], rest[ndim:2 * ndim], rest[2 * ndim:]
+    shape, x, y = shape_and_strides("copy", ndim, rest)
     return 4 * span(shape, x, x_offset), 4 * span(shape, y, y_offset)
 
 

@@ -8,9 +8,9 @@ from math import prod
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.parts cimport run_parts
-from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, simplify
+from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, run_broadcast
 
-from fastnn._kernels.arrays.strided import span
+from fastnn._kernels.strided import shape_and_strides, span
 
 cdef enum:
     CHUNK = 16384
@@ -28,11 +28,7 @@ cdef void compare_index(char **p, const int64_t *d, const double *s,
     p: a, b (int64), y (float32, contiguous).  d: relation, ndim, shape, a_strides, b_strides
     [ndim each], strides in elements.
     """
-    cdef Walk walk
-    cdef int64_t ndim = d[1]
-    simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
-    walk.tag = d[0]
-    run_parts(_compare_part, p, <const int64_t *> &walk, s, cut(&walk, CHUNK, 1), 4, threads)
+    run_broadcast(_compare_part, p, d, s, CHUNK, threads)
 
 
 cdef void _compare_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
@@ -80,9 +76,7 @@ def _compare_extents(d, threads):
     relation, ndim, *rest = d
     if not 0 <= relation < len(RELATIONS):
         raise ValueError(f"relation {relation} is not one of {len(RELATIONS)}")
-    if not 0 <= ndim <= 8 or len(rest) != 3 * ndim:
-        raise ValueError(f"compare_index takes up to 8 dimensions, each with 3 numbers, not {ndim}")
-    shape, a, b = rest[:ndim], rest[ndim:2 * ndim], rest[2 * ndim:]
+    shape, a, b = shape_and_strides("compare_index", ndim, rest)
     return 8 * span(shape, a, 0), 8 * span(shape, b, 0), 4 * prod(shape)
 
 

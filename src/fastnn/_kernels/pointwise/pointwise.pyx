@@ -10,9 +10,9 @@ from libc.string cimport memcpy
 
 from fastnn._kernels.parts cimport run_parts
 from fastnn._kernels.pointwise.table cimport simd
-from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, simplify
+from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, run_broadcast
 
-from fastnn._kernels.arrays.strided import span
+from fastnn._kernels.strided import shape_and_strides, span
 
 cdef enum:
     CHUNK = 16384
@@ -50,11 +50,7 @@ cdef void binary(char **p, const int64_t *d, const double *s, int threads) noexc
 
     Strides in elements, 0 repeats; y is contiguous. y may be a or b where that one is contiguous.
     """
-    cdef Walk walk
-    cdef int64_t ndim = d[1]
-    simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
-    walk.tag = d[0]
-    run_parts(_binary_part, p, <const int64_t *> &walk, s, cut(&walk, CHUNK, 1), 4, threads)
+    run_broadcast(_binary_part, p, d, s, CHUNK, threads)
 
 
 cdef void _binary_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
@@ -166,9 +162,7 @@ def _unary_extents(count):
 def _binary_extents(d, threads):
     row, ndim, *rest = d
     _check_row(row, simd.binary_count)
-    if not 0 <= ndim <= 8 or len(rest) != 3 * ndim:
-        raise ValueError(f"binary takes up to 8 dimensions, each with 3 numbers, not {ndim}")
-    shape, a, b = rest[:ndim], rest[ndim:2 * ndim], rest[2 * ndim:]
+    shape, a, b = shape_and_strides("binary", ndim, rest)
     return 4 * span(shape, a, 0), 4 * span(shape, b, 0), 4 * prod(shape)
 
 

@@ -1,6 +1,15 @@
-"""How much memory a strided tensor spans."""
+"""What the numbers of a kernel over strided tensors say, and how much memory one spans."""
 
 from collections.abc import Sequence
+
+
+def shape_and_strides(
+    kernel: str, ndim: int, numbers: Sequence[int]
+) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    """A shape and the strides of two tensors, one after the other; checked."""
+    if not 0 <= ndim <= 8 or len(numbers) != 3 * ndim:
+        raise ValueError(f"{kernel} takes up to 8 dimensions, each with 3 numbers, not {ndim}")
+    return numbers[:ndim], numbers[ndim:2 * ndim], numbers[2 * ndim:]
 
 
 def span(shape: Sequence[int], strides: Sequence[int], offset: int) -> int:
