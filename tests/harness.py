@@ -9,7 +9,7 @@ import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.context import updates
 from fastnn.engine.nesting import flat
-from fastnn.graph import Graph, Spec, Tensor
+from fastnn.graph import Graph, Tensor
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.memory.layout import Layout, Storage, layout
@@ -17,6 +17,7 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor
 from fastnn.runtime.random import streams
+from fastnn.spec import Spec
 from tests.cases.case import Case
 from tests.cases.dropout import SEED
 from tests.memory import CANARY, LINE, Guarded

@@ -6,8 +6,9 @@ import pytest
 import fastnn as fn
 from fastnn import nn
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Spec, leaf
+from fastnn.graph import Graph, leaf
 from fastnn.runtime.process_memory import resident_bytes
+from fastnn.spec import Spec
 from tests.fresh import in_a_fresh_process
 from tests.harness import run
 

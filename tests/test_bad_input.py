@@ -12,7 +12,8 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.graph import ShapeError, Spec, constant
+from fastnn.graph import constant
+from fastnn.spec import ShapeError, Spec
 
 IMAGES = (2, 3, 8, 8)
 HUGE = 2**40

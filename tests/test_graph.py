@@ -5,19 +5,8 @@ import pytest
 
 import fastnn as fn
 from fastnn.context import scope
-from fastnn.graph import (
-    FLOAT,
-    INDEX,
-    Graph,
-    ShapeError,
-    Spec,
-    as_tensor,
-    constant,
-    element_strides,
-    leaf,
-    logical_view,
-    storage_shape,
-)
+from fastnn.graph import Graph, as_tensor, constant, leaf
+from fastnn.spec import FLOAT, INDEX, ShapeError, Spec, element_strides, logical_view, storage_shape
 from tests.harness import run
 
 

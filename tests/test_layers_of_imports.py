@@ -17,7 +17,7 @@ ENGINE = (  # its modules have floors of their own
     {"engine.finite", "engine.loss_graph", "engine.micro_batches", "engine.weighing"},
     {"engine.plan_cache"},
     {"engine.compiled", "engine.inputs", "engine.memory_limit", "engine.trace"},
-    {"engine.loss_value", "engine.nesting"},
+    {"engine.by_example", "engine.loss_value", "engine.nesting"},
 )
 FLOORS = (  # from the top
     {"cli"},
@@ -28,7 +28,7 @@ FLOORS = (  # from the top
     {"nn", "autodiff"},
     {"ops", "runtime"},
     {"_kernels", "data", "optim", "graph"},
-    {"advice", "arguments", "context", "files", "habits", "operators", "version"},
+    {"advice", "arguments", "context", "files", "habits", "operators", "spec", "version"},
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 

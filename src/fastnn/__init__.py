@@ -13,7 +13,7 @@ from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.memory_frontier import memory_frontier
 from fastnn.engine.train_step import TrainStep
 from fastnn.engine.value_and_grad import value_and_grad
-from fastnn.graph import ShapeError, Tensor
+from fastnn.graph import Tensor
 from fastnn.nn.checkpoint import checkpoint
 from fastnn.nn.variable import Variable
 from fastnn.ops import FUNCTIONS as _FUNCTIONS
@@ -52,6 +52,7 @@ from fastnn.ops.softmax import log_softmax, softmax
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.runtime.threads import get_num_threads, set_num_threads
+from fastnn.spec import ShapeError
 from fastnn.training import CheckpointError, Trainer, load, save
 from fastnn.version import VERSION as __version__
 

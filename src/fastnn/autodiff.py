@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastnn.context import scope
-from fastnn.graph import FLOAT, Node, Spec, Tensor, constant, leaf, storage_shape
+from fastnn.graph import Node, Tensor, constant, leaf
 from fastnn.ops.add_n import add_n
+from fastnn.spec import FLOAT, Spec, storage_shape
 
 
 def _reaching(loss: Tensor, wanted: set[Tensor]) -> tuple[list[Node], set[Tensor]]:

@@ -1,23 +1,9 @@
-"""The cases of every operation."""
+"""The cases of every operation: of all modules here, but not the rows of `fastnn bench`."""
 
-from tests.cases import (
-    batch_norm,
-    compare,
-    conv2d,
-    conv2d_fused,
-    conv_transpose2d,
-    dropout,
-    function,
-    linear,
-    losses,
-    pointwise,
-    pooling,
-    shapes,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-CASES = [
-    case for module in (pointwise, compare, linear, conv2d, conv2d_fused, conv_transpose2d, pooling,
-                        batch_norm, losses, shapes, dropout, function)
-    for case in module.CASES
-]
+MODULES = [import_module(module.name) for module in sorted(iter_modules(__path__, f"{__name__}."))
+           if module.name != f"{__name__}.benchmarks"]
+CASES = [case for module in MODULES for case in getattr(module, "CASES", ())]
 assert len({case.name for case in CASES}) == len(CASES), "two cases have one name"

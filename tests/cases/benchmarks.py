@@ -10,7 +10,16 @@ from scipy import special
 from fastnn.bench.graphs import find
 from fastnn.bench.rows import ROWS, Row
 from fastnn.bench.serve import bind, sizes
-from tests.cases import batch_norm, compare, conv2d, conv_transpose2d, losses, pointwise, pooling
+from tests.cases import (
+    MODULES,
+    batch_norm,
+    compare,
+    conv2d,
+    conv_transpose2d,
+    losses,
+    pointwise,
+    pooling,
+)
 from tests.cases.case import Case, between, classes, normal
 
 BATCH = 2
@@ -51,6 +60,7 @@ TWINS = {
     ".flatten": lambda x, start: x.reshape(len(x), -1),
     ".expand": lambda x, shape: x * np.ones([1 if size == -1 else size for size in shape]),
     ".__getitem__": lambda x, key: x[key],
+    **{name: twin for module in MODULES for name, twin in getattr(module, "TWINS", {}).items()},
 }
 
 

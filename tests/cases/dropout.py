@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastnn as fn
-from fastnn.graph import storage_axes
+from fastnn.spec import storage_axes
 from tests.cases.case import Case
 
 SEED = 20240607  # the driver sets it before it builds and runs a case

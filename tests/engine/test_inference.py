@@ -9,10 +9,10 @@ import fastnn as fn
 from fastnn import nn, optim
 from fastnn.engine.inference import inference_of
 from fastnn.engine.memory_limit import within
-from fastnn.graph import Spec
 from fastnn.models.resnet import BasicBlock
 from fastnn.models.resnet_cifar import PlainShortcut
 from fastnn.runtime.process_memory import resident_bytes
+from fastnn.spec import Spec
 from tests.fresh import in_a_fresh_process
 from tests.nets import NETS, batch, batch_for, make
 
@@ -56,6 +56,8 @@ SPLIT = {
     "unet": lambda: Forward(_unet, down=nn.Conv2d(2, 16, 3, padding=1),
                             middle=nn.Conv2d(16, 32, 3, padding=1),
                             up=nn.ConvTranspose2d(32, 16, 2, stride=2), head=nn.Conv2d(32, 3, 1)),
+    "comparisons": lambda: Forward(
+        lambda net, x: net.head((x.detach() > 0.0) * x).flatten(1), head=nn.Conv2d(2, 3, 3)),
     "sequence": lambda: Forward(_sequence, score=nn.Linear(8, 1)),
     "two inputs": lambda: Forward(lambda net, x, y: (fn.tanh(x + y), net.part(y) - 1.0),
                                   part=nn.AvgPool2d(2)),

@@ -12,8 +12,9 @@ import fastnn as fn
 from fastnn import models, nn
 from fastnn.engine.nesting import flat
 from fastnn.engine.trace import trace
-from fastnn.graph import Graph, Spec
+from fastnn.graph import Graph
 from fastnn.nn import init
+from fastnn.spec import Spec
 
 
 @pytest.fixture

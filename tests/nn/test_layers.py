@@ -7,9 +7,9 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.graph import ShapeError
 from fastnn.nn import init
 from fastnn.runtime.random import generator
+from fastnn.spec import ShapeError
 
 
 def _uniform_check(values, bound):

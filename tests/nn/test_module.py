@@ -9,7 +9,7 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.graph import ShapeError
+from fastnn.spec import ShapeError
 from tests.nets import NETS, batch_for, make
 
 

@@ -12,6 +12,7 @@ from fastnn.ops import binary, pointwise
 from fastnn.ops.accumulate import Accumulate
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.ops.update import Update
+from fastnn.plan.cost.predict import FIXED
 from fastnn.plan.fusion.fuse import EXACT, fuse
 from tests.cases import CASES
 from tests.cases.case import Case
@@ -146,6 +147,27 @@ def test_kinds_of_arrays(case):
 
 def _subclasses(cls: type) -> set[type]:
     return {cls}.union(*(_subclasses(sub) for sub in cls.__subclasses__()))
+
+
+# Their examples depend on each other, or nobody knows: such a batch is never split.
+MIXED = {"BatchNormStats", "BatchNormUpdate", "CrossEntropy", "Dropout", "PythonOp"}
+
+
+def test_every_operation_says_whether_a_batch_may_be_split():
+    forward = {type(node.op) for case in CASES
+               for node in trace_case(case, gradient=False).graph.nodes}
+    unsaid = {op.__name__ for op in forward if op.by_example is Op.by_example}
+    assert unsaid == MIXED, (
+        f"{sorted(unsaid ^ MIXED)}: say in `by_example` of the operation whether each row of its "
+        "output follows from the same example alone, or add its name to MIXED")
+
+
+def test_work_is_of_known_kinds():
+    for case in CASES:
+        for node in fuse(trace_case(case).graph).nodes:
+            strange = node.op.work(node).keys() - FIXED.keys()
+            assert not strange, (f"{node.op.name}: `work` names {sorted(strange)}, of which the "
+                                 "planner knows no rate (plan/cost/predict.py, FIXED)")
 
 
 def test_every_operation_has_a_case():

@@ -4,10 +4,11 @@ import numpy as np
 
 import fastnn as fn
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Spec
+from fastnn.graph import Graph
 from fastnn.ops.add_n import add_n
 from fastnn.ops.boundary import array_input
 from fastnn.runtime.random import streams
+from fastnn.spec import Spec
 from tests.cases.function import SinCos
 
 

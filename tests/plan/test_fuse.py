@@ -6,7 +6,7 @@ import pytest
 import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.engine.inference import inference_of
-from fastnn.graph import Graph, Spec, constant
+from fastnn.graph import Graph, constant
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fusion.fuse import (
     EXACT,
@@ -25,6 +25,7 @@ from fastnn.plan.fusion.fuse import (
 )
 from fastnn.plan.fusion.spread import spread_gradient
 from fastnn.runtime.random import streams
+from fastnn.spec import Spec
 from tests.cases import CASES
 from tests.harness import run, same_bits, trace_case
 from tests.nets import NETS, batch_for, make

@@ -7,11 +7,12 @@ import pytest
 
 import fastnn as fn
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Spec, constant
+from fastnn.graph import Graph, constant
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.fusion.spread import spread_gradient
 from fastnn.runtime.random import streams
+from fastnn.spec import Spec
 from tests.harness import run
 from tests.plan.random_graphs import _weight
 

@@ -5,10 +5,11 @@ import pytest
 
 import fastnn as fn
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Spec, constant
+from fastnn.graph import Graph, constant
 from fastnn.ops.boundary import array_input
 from fastnn.plan.fusion.fuse import parts_of_grad_input
 from fastnn.runtime.random import streams
+from fastnn.spec import Spec
 from tests.harness import run
 from tests.plan.random_graphs import _weight
 from tests.plan.test_fuse_frozen import SHORTCUTS, WIDTH, Net, _check_fused, _graph

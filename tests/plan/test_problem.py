@@ -5,10 +5,11 @@ import pytest
 
 import fastnn as fn
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Spec, constant, leaf
+from fastnn.graph import Graph, constant, leaf
 from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.select import select
 from fastnn.runtime.random import streams
+from fastnn.spec import Spec
 
 
 def _may_run_again(build, shape, result=False):

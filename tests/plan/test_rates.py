@@ -11,11 +11,12 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.graph import Call, Spec, leaf
+from fastnn.graph import Call, leaf
 from fastnn.ops.conv_work import conv_work
 from fastnn.plan.cost import calibrate, rates
 from fastnn.plan.cost.calibrate import MINIATURES, fit, miniature
 from fastnn.plan.cost.predict import CACHE, FAR, FIXED, PASSES, Rates, amounts_of, fixed_rates
+from fastnn.spec import Spec
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from fastnn.autodiff import gradients
 from fastnn.bench.rows import Row
 from fastnn.bench.serve import bind, sizes
 from fastnn.context import updates
-from fastnn.graph import FLOAT, INDEX, Graph, Leaf, Node, Spec, Tensor, leaf
+from fastnn.graph import Graph, Leaf, Node, Tensor, leaf
 from fastnn.runtime.random import streams
+from fastnn.spec import FLOAT, INDEX, Spec
 
 
 @cache

@@ -15,12 +15,13 @@ from fastnn.bench.nets import LEARNING_RATE, MOMENTUM, make
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.loss_graph import optimizer_nodes
 from fastnn.engine.train_step import TrainStep
-from fastnn.graph import FLOAT, INDEX, Graph, Spec, Tensor, leaf, storage_axes, storage_shape
+from fastnn.graph import Graph, Tensor, leaf
 from fastnn.nn.losses import CrossEntropyLoss
 from fastnn.nn.parameter import Parameter
 from fastnn.runtime.arena import aligned_array
 from fastnn.runtime.random import manual_seed
 from fastnn.runtime.threads import set_num_threads
+from fastnn.spec import FLOAT, INDEX, Spec, storage_axes, storage_shape
 
 Passes = dict[str, Callable[[], Any]]
 

@@ -11,8 +11,7 @@ from fastnn._kernels.checks import index_range
 from fastnn._kernels.inputs import Input, Inputs
 from fastnn.engine.loss_value import LossValue
 from fastnn.frozen.watch import Watch
-from fastnn.graph import FLOAT, Graph, Leaf, Node, Tensor
-from fastnn.ops.cross_entropy import CrossEntropy
+from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.budget import SPARE, Allowance
 from fastnn.plan.build import build
@@ -22,6 +21,7 @@ from fastnn.runtime.process_memory import give_back, resident_bytes
 from fastnn.runtime.random import KEY, next_step, random_key
 from fastnn.runtime.shared import Arena, free_arena
 from fastnn.runtime.threads import get_num_threads
+from fastnn.spec import FLOAT
 
 Checked = TypeVar("Checked")
 
@@ -51,10 +51,9 @@ class Compiled:
         if self._draws:
             self._key = self.executor.own_copy(random_key())
         self.class_checks = [
-            (node.inputs[1].node.op.source, node.inputs[0].shape[1], node.op.ignore_index)
-            for node in graph.nodes
-            if isinstance(node.op, CrossEntropy) and isinstance(node.inputs[1].node.op, Leaf)
-            and node.inputs[1].node.op.kind == "input"]
+            (op.source, found.classes, found.ignored) for node in graph.nodes
+            if (found := node.op.class_numbers(node)) is not None
+            and isinstance(op := found.tensor.node.op, Leaf) and op.kind == "input"]
         self._first = (0, 0)
         if graph.outputs:
             self._first = self.executor.locate(self.plan.graph.outputs[0])

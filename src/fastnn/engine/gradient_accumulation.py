@@ -23,7 +23,7 @@ from fastnn.engine.micro_batches import MicroBatchPlans, examples_in, sizes, spl
 from fastnn.engine.nesting import flat
 from fastnn.engine.plan_cache import PlanCache
 from fastnn.engine.weighing import Weighing, shares, weighing
-from fastnn.graph import Graph, Node, Spec, Tensor, leaf
+from fastnn.graph import Graph, Node, Tensor, leaf
 from fastnn.nn.module import Module
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
@@ -32,6 +32,7 @@ from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import leaf_memory
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.runtime.shared import free_arena
+from fastnn.spec import Spec
 
 
 class GradientAccumulation:

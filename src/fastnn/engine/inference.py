@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
+from fastnn.engine.by_example import by_example, same_but_for_size
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.finite import check_changes, checks
 from fastnn.engine.inputs import as_inputs, specs_of
@@ -21,14 +22,14 @@ from fastnn.engine.micro_batches import MicroBatchPlans, examples_in, resized, s
 from fastnn.engine.nesting import flat, like
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.engine.trace import Traced, trace
-from fastnn.graph import Graph, ShapeError, Spec
+from fastnn.graph import Graph
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
-from fastnn.ops.examples import by_example, same_but_for_size
 from fastnn.ops.part import as_part_of
 from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.locks import process_lock
 from fastnn.runtime.shared import free_arena
+from fastnn.spec import ShapeError, Spec
 
 SPLITS_KEPT = 8  # batches of which it is known how many micro-batches fit
 

@@ -9,7 +9,7 @@ import numpy as np
 from fastnn._kernels.checks import all_finite
 from fastnn.advice import as_array, dtype_hint
 from fastnn.arguments import instance
-from fastnn.graph import FLOAT, INDEX, ShapeError, Spec
+from fastnn.spec import FLOAT, INDEX, ShapeError, Spec
 
 
 class NonFiniteError(FloatingPointError):

@@ -12,12 +12,13 @@ from fastnn.autodiff import known_gradients
 from fastnn.context import Origin, scope
 from fastnn.engine.nesting import flat
 from fastnn.engine.trace import trace
-from fastnn.graph import FLOAT, Node, ShapeError, Spec, Tensor, leaf, storage_shape
+from fastnn.graph import Node, Tensor, leaf
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
 from fastnn.optim.optimizer import Optimizer
 from fastnn.runtime.random import streams
+from fastnn.spec import FLOAT, ShapeError, Spec, storage_shape
 
 MOST_NAMED = 5  # parameters in a message
 

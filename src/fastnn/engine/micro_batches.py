@@ -10,11 +10,11 @@ from typing import Any
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.nesting import flat, like
 from fastnn.engine.plan_cache import PlanCache
-from fastnn.graph import ShapeError, Spec
 from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.plan.search import bracket
 from fastnn.runtime.process_memory import resident_bytes
 from fastnn.runtime.shared import free_arena
+from fastnn.spec import ShapeError, Spec
 
 
 def sizes(examples: int, count: int) -> list[int]:

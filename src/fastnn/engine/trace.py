@@ -10,10 +10,11 @@ from fastnn.arguments import choice
 from fastnn.context import updates
 from fastnn.engine.nesting import flat, like
 from fastnn.frozen.watch import watched
-from fastnn.graph import Node, Spec, Tensor, as_tensor
+from fastnn.graph import Node, Tensor, as_tensor
 from fastnn.nn.module import Module, layer_paths
 from fastnn.ops.boundary import array_input
 from fastnn.runtime.random import streams
+from fastnn.spec import Spec
 
 
 @dataclass(frozen=True)

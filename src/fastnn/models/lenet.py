@@ -6,8 +6,8 @@ from typing import Any
 
 import fastnn.ops.pointwise as pointwise
 from fastnn import nn
-from fastnn.graph import ShapeError
 from fastnn.ops.windows import pair
+from fastnn.spec import ShapeError
 
 relu = pointwise.FUNCTIONS["relu"]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import flag
-from fastnn.graph import ShapeError
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.conv2d import conv2d, paddings
 from fastnn.ops.conv_transpose2d import conv_transpose2d, transposed_size
 from fastnn.ops.windows import pair, whole_number
+from fastnn.spec import ShapeError
 
 
 class _Convolution(Module):

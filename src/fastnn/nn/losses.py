@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import array_of, choice, integer, real
-from fastnn.graph import INDEX, Spec
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer
 from fastnn.ops.cross_entropy import REDUCTIONS, counted, cross_entropy
 from fastnn.ops.mse_loss import mse_loss
+from fastnn.spec import INDEX, Spec
 
 
 class CrossEntropyLoss(Module):

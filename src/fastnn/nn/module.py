@@ -17,9 +17,10 @@ import numpy as np
 
 from fastnn.arguments import flag, instance
 from fastnn.context import current_scope, region, scope, tracing
-from fastnn.graph import ShapeError, Tensor, as_tensor
+from fastnn.graph import Tensor, as_tensor
 from fastnn.habits import habit
 from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
+from fastnn.spec import ShapeError
 
 Self = TypeVar("Self", bound="Module")
 _runner: Callable[..., Any] | None = None

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import flag, real
-from fastnn.graph import ShapeError, as_tensor
+from fastnn.graph import as_tensor
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.ops.batch_norm import batch_norm
 from fastnn.ops.windows import check_channels, whole_number
+from fastnn.spec import ShapeError
 
 
 class _BatchNorm(Module):

@@ -13,19 +13,10 @@ import numpy as np
 
 from fastnn.arguments import array_of, flag
 from fastnn.context import tracing
-from fastnn.graph import (
-    FLOAT,
-    INDEX,
-    ShapeError,
-    Spec,
-    Tensor,
-    leaf,
-    logical_view,
-    storage_axes,
-    storage_shape,
-)
+from fastnn.graph import Tensor, leaf
 from fastnn.nn.held import Held
 from fastnn.runtime.arena import aligned_array
+from fastnn.spec import FLOAT, INDEX, ShapeError, Spec, logical_view, storage_axes, storage_shape
 
 _structure = _mode = 0
 _stand_ins: ContextVar[Mapping[int, Tensor]] = ContextVar(

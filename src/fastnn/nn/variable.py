@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.graph import FLOAT, Shape, Spec, Tensor, leaf
+from fastnn.graph import Tensor, leaf
 from fastnn.nn.held import Held
 from fastnn.runtime.arena import aligned_array
+from fastnn.spec import FLOAT, Shape, Spec
 
 LARGEST = float(np.finfo(FLOAT).max)
 

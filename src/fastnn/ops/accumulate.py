@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.spec import ShapeError, Spec
 
 
 @dataclass(frozen=True)

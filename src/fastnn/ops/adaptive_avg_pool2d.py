@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, as_tensor
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.windows import Pair, check_images, pair
+from fastnn.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class AdaptiveAvgPool2d(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (apply(AdaptiveAvgPool2dGrad(node.inputs[0].shape), grads[0]),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         n, c, h, w = node.inputs[0].shape

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.expand import side_by_side
+from fastnn.spec import ShapeError, Spec
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class AddN(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return [grads[0] if want else None for want in wanted]
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return side_by_side(node, of_batch)
 
     def lower(self, node: Node) -> list[Call]:
         d = (node.outputs[0].size, len(node.inputs))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import FLOAT, Call, Node, Op, Spec, Tensor, apply, as_tensor
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.spec import FLOAT, Spec
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class AsFloat(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (None,)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return True
 
     def lower(self, node: Node) -> list[Call]:
         return [Call("float_of_index", (*node.inputs, *node.outputs), (node.outputs[0].numel(),))]

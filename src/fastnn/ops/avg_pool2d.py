@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.windows import Pair, check_images, output_sizes, pair, whole_number
+from fastnn.spec import ShapeError, Spec
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class AvgPool2d(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (apply(AvgPool2dGrad(self, node.inputs[0].shape), grads[0]),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]

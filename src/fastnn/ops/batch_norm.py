@@ -17,18 +17,16 @@ from fastnn.graph import (
     Call,
     Node,
     Op,
-    ShapeError,
-    Spec,
     Tensor,
     apply,
     apply_all,
     as_tensor,
-    check_float,
     constant,
     moved_bytes,
     record_update,
 )
 from fastnn.ops.reshape import reshape
+from fastnn.spec import ShapeError, Spec, check_float
 
 
 def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -87,6 +85,9 @@ class BatchNorm(Op):
         inputs = (grads[0], x, mean, var, weight, *((bias,) if self.relu else ()))
         dx, dweight, dbias = apply_all(BatchNormGrad(self.eps, self.training, self.relu), *inputs)
         return (dx, None, None, dweight, dbias)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not self.training and not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         kernel = "batch_norm_apply_relu" if self.relu else "batch_norm_apply"

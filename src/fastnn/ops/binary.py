@@ -13,24 +13,19 @@ from typing import Any
 import numpy as np
 
 from fastnn._kernels.pointwise.pointwise import binary_rows
-from fastnn.graph import (
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, constant
+from fastnn.ops.expand import side_by_side
+from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.reduce import sum_to
+from fastnn.spec import (
     FLOAT,
-    Call,
-    Node,
-    Op,
     ShapeError,
     Spec,
-    Tensor,
-    apply,
-    as_tensor,
     check_float,
-    constant,
     element_strides,
     storage_axes,
     storage_shape,
 )
-from fastnn.ops.pointwise import FUNCTIONS
-from fastnn.ops.reduce import sum_to
 
 ROWS = {name: index for index, (name, _) in enumerate(binary_rows())}
 
@@ -77,6 +72,9 @@ class Binary(Op):
             sum_to(rule(grads[0], a, b, node.outputs[0]), operand.shape) if want and rule else None
             for rule, operand, want in zip(rules, (a, b), wanted, strict=True)
         ]
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return side_by_side(node, of_batch)
 
     def lower(self, node: Node) -> list[Call]:
         (y,) = node.outputs

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, element_strides, leaf
+from fastnn.graph import Call, Node, Op, Tensor, apply, leaf
 from fastnn.ops.reshape import copy_call, row_major, same_memory
+from fastnn.spec import Spec, element_strides
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class FromRowMajor(Op):
 
     def view_of(self, node: Node) -> int | None:
         return 0 if same_memory(self.shape) else None
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]

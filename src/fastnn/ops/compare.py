@@ -12,19 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastnn._kernels.pointwise.compare import RELATIONS
-from fastnn.graph import (
-    INDEX,
-    Call,
-    Node,
-    Op,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    leaf,
-    storage_shape,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, leaf
 from fastnn.ops.binary import Binary, alike, broadcast_shape, broadcast_strides, mul
+from fastnn.ops.expand import side_by_side
+from fastnn.spec import INDEX, Spec, storage_shape
 
 _SWAPPED = {"lt": "gt", "le": "ge"}  # a < b is b > a
 _SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -47,6 +38,9 @@ class CompareIndex(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (None, None)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return side_by_side(node, of_batch)
 
     def lower(self, node: Node) -> list[Call]:
         (y,) = node.outputs

@@ -7,19 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.arguments import instance
-from fastnn.graph import (
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    element_strides,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.expand import side_by_side
 from fastnn.ops.reshape import check_axes, copy_call
 from fastnn.ops.slice import Slice
+from fastnn.spec import ShapeError, Spec, element_strides
 
 
 @dataclass(frozen=True)
@@ -56,6 +48,9 @@ class Concat(Op):
             result.append(apply(part, grads[0]) if want else None)
             start += x.shape[self.axis]
         return result
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return self.axis != 0 and side_by_side(node, of_batch)
 
     def lower(self, node: Node) -> list[Call]:
         y = node.outputs[0]

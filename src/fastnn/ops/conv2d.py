@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.conv_algorithm import conv_kernel
 from fastnn.ops.conv_work import conv_work
 from fastnn.ops.reduce import sum
@@ -18,6 +18,7 @@ from fastnn.ops.windows import (
     pair,
     whole_number,
 )
+from fastnn.spec import ShapeError, Spec
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class Conv2d(Op):
         db = [sum(dy, (0, 2, 3)) if want else None for want in wanted[2:]]
         dx = apply(Conv2dGradInput(self.window, x.shape), dy, weight) if wanted[0] else None
         return (dx, dw, *db)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         x, weight = node.inputs[:2]

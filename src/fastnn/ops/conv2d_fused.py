@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fastnn.graph import Call, Node, Op, Spec, Tensor
+from fastnn.graph import Call, Node, Op, Tensor
 from fastnn.ops.conv2d import Conv2d, Window
 from fastnn.ops.conv_work import conv_work
+from fastnn.spec import Spec
 
 NORM = 5  # inputs that stand for one: x, mean, var, weight, bias of the norm in front
 

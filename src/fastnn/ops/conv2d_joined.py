@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fastnn.graph import Call, Node, Op, Spec, Tensor
+from fastnn.graph import Call, Node, Op, Tensor
 from fastnn.ops.conv2d import Conv2d, Window
 from fastnn.ops.conv2d_fused import NORM, Conv2dStats
 from fastnn.ops.conv_work import conv_work
+from fastnn.spec import Spec
 
 VECTOR = 16  # the first part's channels are a multiple of this
 

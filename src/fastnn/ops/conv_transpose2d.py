@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, ShapeError, Spec, Tensor, apply, as_tensor
+from fastnn.graph import Call, Node, Tensor, apply, as_tensor
 from fastnn.ops.binary import add
 from fastnn.ops.conv2d import Conv2dGradInput, Window
 from fastnn.ops.reshape import reshape
 from fastnn.ops.windows import Pair, check_channels, check_images, pair, whole_number
+from fastnn.spec import ShapeError, Spec
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class ConvTranspose2d(Conv2dGradInput):
             raise ShapeError(f"conv_transpose2d: {self.window.groups} groups do not divide the "
                              f"{x.shape[1]} input channels")
         return super().infer(*inputs)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def takes_bias(self, node: Node) -> bool:
         """Whether the kernel can add a bias last: the direct one, but for 1x1 and depthwise ones.

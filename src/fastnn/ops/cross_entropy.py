@@ -9,21 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import choice, integer, real
-from fastnn.graph import (
-    INDEX,
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    apply_all,
-    as_tensor,
-    check_float,
-    constant,
-)
+from fastnn.graph import Call, ClassNumbers, Node, Op, Tensor, apply, apply_all, as_tensor, constant
 from fastnn.ops.reshape import reshape
+from fastnn.spec import INDEX, ShapeError, Spec, check_float
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -72,6 +60,10 @@ class CrossEntropy(Op):
         d = self.dims(node.inputs[0])
         buffers = (*node.inputs, *node.outputs)
         return [Call("cross_entropy_forward", buffers, d, (self.label_smoothing,))]
+
+    def class_numbers(self, node: Node) -> ClassNumbers:
+        logits, target = node.inputs[:2]
+        return ClassNumbers(target, logits.shape[1], self.ignore_index)
 
     def flops(self, node: Node) -> float:
         return 10.0 * node.inputs[0].size

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, Spec, Tensor, apply
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Detach(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (None,)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return True
 
     def view_of(self, node: Node) -> int | None:
         return 0

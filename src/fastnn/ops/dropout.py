@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.arguments import flag, real
-from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, as_tensor
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.runtime.random import new_stream, random_key
+from fastnn.spec import Spec
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.graph import (
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    element_strides,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.reduce import sum_to
 from fastnn.ops.reshape import copy_call, sizes_of
+from fastnn.spec import ShapeError, Spec, element_strides
+
+
+def side_by_side(node: Node, of_batch: Sequence[bool]) -> bool:
+    """`Op.by_example` of operations that broadcast.
+
+    Operands of the batch lie row by row; others are the same for every row.
+    """
+    rows, rank = node.outputs[0].shape[:1], node.outputs[0].ndim
+    return all(
+        (x.ndim == rank and x.shape[:1] == rows) if inside else _same_for_all(x, rank)
+        for x, inside in zip(node.inputs, of_batch, strict=True))
+
+
+def _same_for_all(x: Tensor, rank: int) -> bool:
+    if x.ndim < rank or x.shape[:1] == (1,):
+        return True
+    return isinstance(x.node.op, Expand) and _same_for_all(x.node.inputs[0], rank)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,9 @@ class Expand(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (sum_to(grads[0], node.inputs[0].shape),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return side_by_side(node, of_batch)
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastnn.graph import Call, Node, Op, Shape, ShapeError, Spec, Tensor, apply_all, as_tensor
+from fastnn.graph import Call, Node, Op, Tensor, apply_all, as_tensor
+from fastnn.spec import Shape, ShapeError, Spec
 
 
 @dataclass(frozen=True, eq=False)

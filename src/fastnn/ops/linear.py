@@ -7,22 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import (
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    check_float,
-    moved_bytes,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, moved_bytes
 from fastnn.ops.part import in_whole
 from fastnn.ops.permute import transpose
 from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import reshape
+from fastnn.spec import ShapeError, Spec, check_float
 
 
 def _hint(shape: tuple[int, ...], weight: tuple[int, ...]) -> str:
@@ -62,6 +52,9 @@ class Linear(Op):
         db = [sum(dy, 0) if want else None for want in wanted[2:]]
         dx = apply(LinearGradInput(), dy, weight) if wanted[0] else None
         return (dx, dw, *db)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         x, weight = node.inputs[:2]

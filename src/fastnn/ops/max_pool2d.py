@@ -6,20 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import (
-    BYTE,
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    apply_all,
-    as_tensor,
-    moved_bytes,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor, moved_bytes
 from fastnn.ops.windows import Pair, check_images, output_sizes, pair
+from fastnn.spec import BYTE, ShapeError, Spec
 
 
 @dataclass(frozen=True)
@@ -68,6 +57,9 @@ class MaxPool2d(Op):
     ) -> Sequence[Tensor | None]:
         x = node.inputs[0]
         return (apply(MaxPool2dGrad(self.pooling, x.shape), grads[0], node.outputs[1]),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         x, (y, offsets) = node.inputs[0], node.outputs

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn.arguments import choice
-from fastnn.graph import INDEX, ShapeError, Tensor, as_tensor, check_float
+from fastnn.graph import Tensor, as_tensor
 from fastnn.ops.binary import sub
 from fastnn.ops.cross_entropy import REDUCTIONS
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.reduce import mean, sum
+from fastnn.spec import INDEX, ShapeError, check_float
 
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.graph import Call, Node, Op, ShapeError, Spec, Tensor, apply, as_tensor, element_strides
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.reshape import check_axes, copy_call, sizes_of
+from fastnn.spec import ShapeError, Spec, element_strides
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Permute(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (apply(Permute(tuple(int(i) for i in np.argsort(self.axes))), grads[0]),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return self.axes[0] == 0
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]

@@ -13,7 +13,8 @@ from typing import Any
 
 from fastnn._kernels.pointwise.pointwise import unary_rows
 from fastnn.arguments import real
-from fastnn.graph import Call, Node, Op, Spec, Tensor, apply, check_float
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.spec import Spec, check_float
 
 ROWS = {name: (index, formula, arguments, saved)
         for index, (name, formula, arguments, saved) in enumerate(unary_rows())}
@@ -39,6 +40,9 @@ class Unary(Op):
     ) -> Sequence[Tensor | None]:
         saved = node.inputs[0] if ROWS[self.row][3] == "x" else node.outputs[0]
         return (apply(UnaryGrad(self.row, self.arguments), saved, grads[0]),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         d = (node.outputs[0].size, ROWS[self.row][0])

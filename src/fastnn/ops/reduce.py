@@ -8,20 +8,10 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 from fastnn.arguments import flag
-from fastnn.graph import (
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    check_float,
-    storage_axes,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.reshape import check_axes, reshape
+from fastnn.spec import ShapeError, Spec, check_float, storage_axes
 
 
 @dataclass(frozen=True)
@@ -47,6 +37,9 @@ class Sum(Op):
         if self.scale != 1.0:
             dy = FUNCTIONS["affine"](dy, self.scale)
         return (dy.expand(node.inputs[0].shape),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return 0 not in self.axes
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]

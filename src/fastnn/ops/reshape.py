@@ -8,18 +8,8 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any, SupportsIndex
 
-from fastnn.graph import (
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    element_strides,
-    storage_axes,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
 
 
 def same_memory(shape: tuple[int, ...]) -> bool:
@@ -99,6 +89,9 @@ class Reshape(Op):
     def view_of(self, node: Node) -> int | None:
         shapes = (node.inputs[0].shape, self.shape)
         return 0 if all(same_memory(shape) for shape in shapes) else None
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]

@@ -9,20 +9,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from fastnn.arguments import integer
-from fastnn.graph import (
-    Call,
-    Node,
-    Op,
-    ShapeError,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    element_strides,
-    storage_axes,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.operators import Operators
 from fastnn.ops.reshape import copy_call, reshape
+from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
 
 
 @dataclass(frozen=True)
@@ -52,6 +42,10 @@ class Slice(Op):
         outer = [axis for axis in storage_axes(len(shape)) if shape[axis] != 1]
         first_part = not any(self.starts) and all(step == 1 for step in self.steps)
         return 0 if first_part and shorter in ([], outer[:1]) else None
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        whole = (0, 1, node.inputs[0].shape[0])
+        return (self.starts[0], self.steps[0], self.sizes[0]) == whole
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]

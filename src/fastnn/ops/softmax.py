@@ -6,19 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import (
-    Call,
-    Node,
-    Op,
-    Spec,
-    Tensor,
-    apply,
-    as_tensor,
-    check_float,
-    storage_axes,
-)
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.permute import transpose
 from fastnn.ops.reshape import check_axes
+from fastnn.spec import Spec, check_float, storage_axes
 
 
 @dataclass(frozen=True)
@@ -39,6 +30,9 @@ class Softmax(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (apply(SoftmaxGrad(self.log), node.outputs[0], grads[0]),)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
         return [Call(f"{self.name}_forward", (*node.inputs, *node.outputs), _rows(node.inputs[0]))]

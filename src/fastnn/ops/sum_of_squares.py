@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.graph import Call, Node, Op, Spec, Tensor, apply
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.spec import Spec
 
 DOUBLE = np.dtype(np.float64)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastnn.graph import Call, Node, Op, Spec, Tensor, moved_bytes
+from fastnn.graph import Call, Node, Op, Tensor, moved_bytes
+from fastnn.spec import Spec
 
 
 @dataclass(frozen=True)

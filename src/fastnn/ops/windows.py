@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import index
 from typing import Any, SupportsIndex
 
-from fastnn.graph import ShapeError, Spec, check_float
+from fastnn.spec import ShapeError, Spec, check_float
 
 Pair = tuple[int, int]
 MOST = 2**31 - 1  # the product of two such arguments fits the 64 bits of a kernel's sizes

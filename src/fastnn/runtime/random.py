@@ -13,7 +13,8 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from fastnn.graph import Spec, Tensor, leaf
+from fastnn.graph import Tensor, leaf
+from fastnn.spec import Spec
 
 KEY = np.zeros(2, np.uint64)  # seed, step
 _generator = np.random.default_rng(0)

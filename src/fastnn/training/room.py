@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from fastnn.engine.train_step import TrainStep
-from fastnn.graph import FLOAT, INDEX
 from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.measure import growth
 from fastnn.runtime.process_memory import keep_no_large_blocks
+from fastnn.spec import FLOAT, INDEX
 from fastnn.training.sources import Batch, Source
 
 LOOKED_AT = 3  # batches in which memory is measured, where it is not known

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn.data import Batches
 from fastnn.data.arrays import is_mapped
 from fastnn.data.checks import IGNORED
-from fastnn.graph import FLOAT, INDEX, Spec
+from fastnn.spec import FLOAT, INDEX, Spec
 
 Batch = tuple[Any, Any]
 

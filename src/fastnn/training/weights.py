@@ -11,9 +11,9 @@ from fastnn._kernels.checks import all_finite
 from fastnn.arguments import flag, instance
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.files.regular import Path
-from fastnn.graph import FLOAT, storage_axes
 from fastnn.nn.module import Module
 from fastnn.runtime.locks import process_lock
+from fastnn.spec import FLOAT, storage_axes
 from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
 
 MODEL = "model."  # what the names of weights begin with in a full checkpoint

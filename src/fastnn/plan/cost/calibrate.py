@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from fastnn.autodiff import gradients
-from fastnn.graph import Graph, Node, Spec, Tensor, constant, leaf, storage_shape
+from fastnn.graph import Graph, Node, Tensor, constant, leaf
 from fastnn.ops.batch_norm import batch_norm
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.linear import linear
@@ -29,6 +29,7 @@ from fastnn.plan.memory.layout import layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor
+from fastnn.spec import Spec, storage_shape
 
 PRIOR = 0.01  # what the miniatures must tell of a rate to outweigh what is expected of it
 FASTEST = 4  # times as fast as expected: a noisy fit must not make work free

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from fastnn.graph import Graph, Node, Spec, Tensor
+from fastnn.graph import Graph, Node, Tensor
 from fastnn.ops.add_n import AddN
 from fastnn.ops.batch_norm import (
     BatchNorm,
@@ -43,6 +43,7 @@ from fastnn.plan.fusion.concat import (
     parts_of_grad_weight,
 )
 from fastnn.plan.fusion.spread import spread_gradient
+from fastnn.spec import Spec
 
 LEAST_ROW = 16  # channels that are worth reading through a norm: one vector
 

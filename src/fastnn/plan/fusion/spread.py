@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastnn.graph import Graph, Node, Spec, Tensor
+from fastnn.graph import Graph, Node, Tensor
 from fastnn.ops.adaptive_avg_pool2d import AdaptiveAvgPool2dGrad
 from fastnn.ops.conv2d import Conv2dGradInput, Window
 from fastnn.ops.expand import Expand
+from fastnn.spec import Spec
 
 
 def spread_gradient(graph: Graph) -> Graph:

@@ -1,0 +1,91 @@
+"""What a value is: its shape, its dtype, and the order in which memory holds it.
+
+The one rule of storage: a tensor of rank 4 (images, convolution weights) is stored channels-last,
+everything else row-major.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn import context
+from fastnn.advice import hints
+
+FLOAT, INDEX, BYTE = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.uint8)
+Shape = tuple[int, ...]
+MOST_BYTES = 2**56  # of one tensor; more than any processor can address
+
+
+class ShapeError(ValueError):
+    """Shapes that do not fit; the message names the layer path, what came and what was expected."""
+
+    def __init__(self, message: str) -> None:
+        path = context.current_scope()
+        super().__init__(f"{path}: {message}" if path else message)
+        self.in_loss = path.startswith("loss")
+
+    def explain(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add what to write for the arrays x, y or others that were given."""
+        other = "x" if self.in_loss else "y"
+        suspects = {name: array for name, array in arrays.items() if not name.startswith(other)}
+        said = hints(arrays, suspects if isinstance(self, NotFloatError) else {})
+        self.args = ("; ".join([*self.args, *said]),)
+
+
+class NotFloatError(ShapeError):
+    """Integers where floats are needed; what binds arrays adds which they are."""
+
+
+def storage_axes(rank: int) -> Shape:
+    """Logical axes in the order in which memory holds them: channels-last for rank 4."""
+    return (0, 2, 3, 1) if rank == 4 else tuple(range(rank))
+
+
+def storage_shape(shape: Shape) -> Shape:
+    """The shape as memory holds it."""
+    return tuple(shape[axis] for axis in storage_axes(len(shape)))
+
+
+def element_strides(shape: Shape) -> Shape:
+    """Strides of the logical axes in elements, for a tensor in its storage order."""
+    strides, step = [0] * len(shape), 1
+    for axis in reversed(storage_axes(len(shape))):
+        strides[axis], step = step, step * shape[axis]
+    return tuple(strides)
+
+
+def logical_view(memory: np.ndarray, shape: Shape) -> np.ndarray:
+    """`memory`, which holds a tensor in storage order, seen with its logical axes."""
+    return memory.reshape(storage_shape(shape)).transpose(np.argsort(storage_axes(len(shape))))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape and dtype of one value."""
+
+    shape: Shape
+    dtype: np.dtype[Any] = FLOAT
+
+    def __post_init__(self) -> None:
+        if min(self.shape, default=0) < 0 or self.bytes > MOST_BYTES:
+            raise ShapeError(f"no memory holds a tensor of shape {self.shape}")
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+
+def check_float(name: str, *specs: Spec) -> None:
+    """Raise NotFloatError unless all are float32."""
+    if any(spec.dtype != FLOAT for spec in specs):
+        kinds = ["integers" if spec.dtype == INDEX else str(spec.dtype) for spec in specs]
+        raise NotFloatError(f"{name} needs float32, got {' and '.join(kinds)}")
