@@ -5,19 +5,8 @@
 #ifndef FASTNN_ARRAYS_REDUCE_H
 #define FASTNN_ARRAYS_REDUCE_H
 
+#include "simd/doubles.h"
 #include "simd/vector.h"
-
-typedef double vd __attribute__((vector_size(LANES * 4)));
-typedef float vf_half __attribute__((vector_size(LANES * 2)));
-enum { VD_LANES = LANES / 2 };
-
-/* low and high half of x are added to sum[0] and sum[1]. */
-INLINE void add_double(vd sum[2], vf x) {
-    vf_half half[2];
-    memcpy(half, &x, sizeof x);
-    sum[0] += __builtin_convertvector(half[0], vd);
-    sum[1] += __builtin_convertvector(half[1], vd);
-}
 
 static double sum_run(int64_t n, const float *x) {
     vd sum[4] = {{0}};
@@ -30,10 +19,7 @@ static double sum_run(int64_t n, const float *x) {
         }
     for (; i + LANES <= n; i += LANES) add_double(sum, load(x + i));
     if (i < n) add_double(sum + 2, load_head(x + i, n - i));
-    vd all = (sum[0] + sum[2]) + (sum[1] + sum[3]);
-    double total = 0.0;
-    for (int k = 0; k < VD_LANES; k++) total += all[k];
-    return total;
+    return double_sum((sum[0] + sum[2]) + (sum[1] + sum[3]));
 }
 
 /* The squares of the low and the high half of x are added to sum[0] and sum[1]. */
@@ -54,10 +40,8 @@ static double square_sum_run(int64_t n, const float *x, float factor) {
         for (int k = 0; k < 4; k++) add_squares(sum + 2 * k, load(x + i + k * LANES) * by);
     for (; i + LANES <= n; i += LANES) add_squares(sum, load(x + i) * by);
     if (i < n) add_squares(sum + 2, load_head(x + i, n - i) * by);
-    vd all = ((sum[0] + sum[2]) + (sum[4] + sum[6])) + ((sum[1] + sum[3]) + (sum[5] + sum[7]));
-    double total = 0.0;
-    for (int k = 0; k < VD_LANES; k++) total += all[k];
-    return total;
+    return double_sum(((sum[0] + sum[2]) + (sum[4] + sum[6])) +
+                      ((sum[1] + sum[3]) + (sum[5] + sum[7])));
 }
 
 /* sums[j] for `vectors` vectors of columns. */
