@@ -46,6 +46,7 @@ from fastnn.ops.linear import linear, matmul
 from fastnn.ops.max_pool2d import max_pool2d
 from fastnn.ops.mse_loss import mse_loss
 from fastnn.ops.permute import permute, transpose
+from fastnn.ops.prelu import prelu
 from fastnn.ops.reduce import mean, sum
 from fastnn.ops.reshape import flatten, reshape
 from fastnn.ops.softmax import log_softmax, softmax

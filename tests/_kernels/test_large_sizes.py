@@ -89,6 +89,8 @@ CASES = {
     "add_n": ((M, 3), (F * M,) * 4),
     "add_n_unary_backward": ((M, 3, 0), (F * M,) * 5),
     "fill": ((M,), (F * M,)),
+    "prelu_forward": ((M, C, 1), (MATRIX, ROW, MATRIX)),
+    "prelu_backward": ((M, C, 1), (MATRIX, MATRIX, ROW, MATRIX, ROW)),
     "max_pool2d_forward": (MAX_POOL, (F * PLACES * C, F * HALF * C, HALF * C)),
     "norm_max_pool2d_forward": (
         MAX_POOL, (F * PLACES * C, *[ROW] * 4, F * HALF * C, HALF * C)),

@@ -156,6 +156,7 @@ ROWS = (
     Row("eq", (classes(10, N, 64, 64), classes(10, N, 64, 64))),
     Row(".float", (classes(10, N, 64, 64),)),
     Row("add", (IMAGES, floats(64, 1, 1))),
+    Row("prelu", (IMAGES, floats(64))),
     Row("add>relu", (IMAGES, IMAGES)),
     Row("add_n", (several(IMAGES, IMAGES, IMAGES),)),
     Row("softmax", (floats(N, 1000),), {"dim": 1}),

@@ -1,7 +1,7 @@
 """Modules and layers, as torch.nn."""
 
 from fastnn.nn import init
-from fastnn.nn.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from fastnn.nn.activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
 from fastnn.nn.containers import ModuleList, Sequential
 from fastnn.nn.conv import Conv2d, ConvTranspose2d
 from fastnn.nn.dropout import DropConnect, Dropout
@@ -15,6 +15,6 @@ from fastnn.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 __all__ = [
     "ELU", "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer",
     "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten",
-    "Identity", "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList", "Parameter",
-    "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
+    "Identity", "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList", "PReLU",
+    "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
 ]

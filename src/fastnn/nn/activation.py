@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastnn.arguments import choice, real
 from fastnn.nn.module import Module
+from fastnn.nn.parameter import Parameter
 from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.prelu import prelu
+from fastnn.ops.windows import whole_number
 
 
 class _Activation(Module):
@@ -63,6 +68,22 @@ class LeakyReLU(Module):
 
     def forward(self, x: Any) -> Any:
         return FUNCTIONS["leaky_relu"](x, self.negative_slope)
+
+
+class PReLU(Module):
+    """x if x > 0 else weight * x: one learned slope, or one for each channel (He et al., 2015)."""
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__()
+        self.num_parameters = whole_number(num_parameters, "num_parameters")
+        slopes = np.full(self.num_parameters, real(init, "init"), np.float32)
+        self.weight = Parameter(slopes)
+
+    def forward(self, x: Any) -> Any:
+        return prelu(x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
 
 
 class ELU(Module):
