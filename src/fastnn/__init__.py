@@ -42,6 +42,7 @@ from fastnn.ops.detach import detach
 from fastnn.ops.dropout import dropout
 from fastnn.ops.expand import expand
 from fastnn.ops.function import Function
+from fastnn.ops.group_norm import group_norm
 from fastnn.ops.linear import linear, matmul
 from fastnn.ops.max_pool2d import max_pool2d
 from fastnn.ops.mse_loss import mse_loss

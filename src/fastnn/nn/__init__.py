@@ -8,13 +8,13 @@ from fastnn.nn.dropout import DropConnect, Dropout
 from fastnn.nn.linear import Flatten, Identity, Linear
 from fastnn.nn.losses import CrossEntropyLoss, MSELoss
 from fastnn.nn.module import Module
-from fastnn.nn.norm import BatchNorm1d, BatchNorm2d
+from fastnn.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 __all__ = [
     "ELU", "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer",
     "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten",
-    "Identity", "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList", "PReLU",
-    "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
+    "GroupNorm", "Identity", "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList",
+    "PReLU", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
 ]

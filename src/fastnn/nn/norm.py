@@ -11,6 +11,7 @@ from fastnn.graph import as_tensor
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.ops.batch_norm import batch_norm
+from fastnn.ops.group_norm import group_norm
 from fastnn.ops.windows import check_channels, whole_number
 from fastnn.spec import ShapeError
 
@@ -74,3 +75,38 @@ class BatchNorm2d(_BatchNorm):
     """
 
     ranks = (4,)
+
+
+class GroupNorm(Module):
+    """Group normalisation of (n, c, ...), as torch.nn.GroupNorm.
+
+    Formula as of `group_norm`; weight starts as 1, bias as 0, and without `affine` there is none
+    (Wu and He, 2018).
+
+    >>> GroupNorm(3, 6)(np.random.rand(2, 6, 4, 4).astype(np.float32)).shape
+    (2, 6, 4, 4)
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        super().__init__()
+        self.num_groups = whole_number(num_groups, "num_groups")
+        self.num_channels = whole_number(num_channels, "num_channels")
+        if self.num_channels % self.num_groups:
+            raise ShapeError(f"GroupNorm: num_groups {num_groups} does not divide num_channels "
+                             f"{num_channels}")
+        self.eps, self.affine = real(eps, "eps", "a number from 0 on", 0), flag(affine, "affine")
+        self.weight = Parameter(np.ones(num_channels, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, np.float32)) if affine else None
+
+    def forward(self, x: Any) -> Any:
+        x = as_tensor(x)
+        if x.ndim < 2:
+            raise ShapeError(f"GroupNorm: expected rank 2 or more with {self.num_channels} "
+                             f"channels, got shape {x.shape}")
+        check_channels("GroupNorm", x.shape, self.num_channels, "its num_channels")
+        return group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
