@@ -34,6 +34,7 @@ from fastnn.ops.compare import (
     ne,
 )
 from fastnn.ops.concat import cat
+from fastnn.ops.conv1d import conv1d
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.conv_algorithm import get_conv_algorithm, set_conv_algorithm
 from fastnn.ops.conv_transpose2d import conv_transpose2d
@@ -47,6 +48,7 @@ from fastnn.ops.linear import linear, matmul
 from fastnn.ops.max_pool2d import max_pool2d
 from fastnn.ops.mse_loss import mse_loss
 from fastnn.ops.permute import permute, transpose
+from fastnn.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
 from fastnn.ops.prelu import prelu
 from fastnn.ops.reduce import mean, sum
 from fastnn.ops.reshape import flatten, reshape

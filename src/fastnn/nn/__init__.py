@@ -3,18 +3,26 @@
 from fastnn.nn import init
 from fastnn.nn.activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
 from fastnn.nn.containers import ModuleList, Sequential
-from fastnn.nn.conv import Conv2d, ConvTranspose2d
+from fastnn.nn.conv import Conv1d, Conv2d, ConvTranspose2d
 from fastnn.nn.dropout import DropConnect, Dropout
 from fastnn.nn.linear import Flatten, Identity, Linear
 from fastnn.nn.losses import CrossEntropyLoss, MSELoss
 from fastnn.nn.module import Module
 from fastnn.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm
 from fastnn.nn.parameter import Buffer, Parameter
-from fastnn.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from fastnn.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    MaxPool1d,
+    MaxPool2d,
+)
 
 __all__ = [
-    "ELU", "GELU", "AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer",
-    "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten",
-    "GroupNorm", "Identity", "LeakyReLU", "Linear", "MSELoss", "MaxPool2d", "Module", "ModuleList",
-    "PReLU", "Parameter", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
+    "ELU", "GELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d",
+    "BatchNorm1d", "BatchNorm2d", "Buffer", "Conv1d", "Conv2d", "ConvTranspose2d",
+    "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten", "GroupNorm", "Identity", "LeakyReLU",
+    "Linear", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleList", "PReLU", "Parameter",
+    "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,14 +11,17 @@ from fastnn.arguments import flag
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
+from fastnn.ops.conv1d import conv1d
 from fastnn.ops.conv2d import conv2d, paddings
 from fastnn.ops.conv_transpose2d import conv_transpose2d, transposed_size
-from fastnn.ops.windows import pair, whole_number
+from fastnn.ops.windows import numbers, pair, whole_number
 from fastnn.spec import ShapeError
 
 
 class _Convolution(Module):
-    """What both layers share: arguments, parameters and their initial values."""
+    """What all layers share: arguments, parameters and their initial values."""
+
+    axes: ClassVar[int] = 2
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
@@ -31,8 +34,9 @@ class _Convolution(Module):
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(f"{type(self).__name__}: groups {groups} must divide in_channels "
                              f"{in_channels} and out_channels {out_channels}")
-        self.kernel_size = pair(kernel_size, "kernel_size", 1)
-        self.stride, self.dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+        self.kernel_size: Any = numbers(kernel_size, "kernel_size", 1, self.axes)
+        self.stride: Any = numbers(stride, "stride", 1, self.axes)
+        self.dilation: Any = numbers(dilation, "dilation", 1, self.axes)
         self.padding = padding
         first, second = self.out_channels, self.in_channels
         if transposed:
@@ -51,6 +55,34 @@ class _Convolution(Module):
         return (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
                 f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
                 f"groups={self.groups}, bias={self.bias is not None}")
+
+
+class Conv1d(_Convolution):
+    """1-D convolution: (n, in_channels, length) -> (n, out_channels, length'), as torch.nn.Conv1d.
+
+    Arguments and formula as of `conv1d`. weight: (out_channels, in_channels / groups, kernel
+    length); bias: (out_channels). Both start uniform in ±1/sqrt(fan_in).
+
+    >>> Conv1d(3, 8, 3, padding=1)(np.ones((1, 3, 5), np.float32)).shape
+    (1, 8, 5)
+    """
+
+    axes = 1
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
+                         groups, bias, transposed=False)
+        if isinstance(padding, str):
+            paddings(padding, (1, *self.kernel_size), (1, *self.stride), (1, *self.dilation))
+        else:
+            numbers(padding, "padding", 0, 1)  # an early error
+
+    def forward(self, x: Any) -> Any:
+        return conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation,
+                      self.groups)
 
 
 class Conv2d(_Convolution):

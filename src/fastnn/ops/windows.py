@@ -11,16 +11,23 @@ Pair = tuple[int, int]
 MOST = 2**31 - 1  # the product of two such arguments fits the 64 bits of a kernel's sizes
 
 
+def numbers(value: Any, name: str, least: int, axes: int) -> tuple[int, ...]:
+    """A number for each of one or two axes, or one for all; each at least `least`."""
+    given = (value,) * axes if isinstance(value, SupportsIndex) else value
+    try:
+        found = tuple(index(number) for number in given)
+    except (TypeError, ValueError):
+        found = ()
+    if len(found) != axes or min(found) < least or max(found) > MOST:
+        words = "one or two integers" if axes == 2 else "an integer"
+        raise ShapeError(f"{name} must be {words} of at least {least} and at most {MOST}, "
+                         f"got {value!r}")
+    return found
+
+
 def pair(value: Any, name: str, least: int) -> Pair:
     """A number for both axes, or (height, width); each at least `least`."""
-    given = (value, value) if isinstance(value, SupportsIndex) else value
-    try:
-        first, second = (index(number) for number in given)
-    except (TypeError, ValueError):
-        first = second = least - 1
-    if min(first, second) < least or max(first, second) > MOST:
-        raise ShapeError(f"{name} must be one or two integers of at least {least} and at most "
-                         f"{MOST}, got {value!r}")
+    first, second = numbers(value, name, least, 2)
     return first, second
 
 
@@ -54,6 +61,14 @@ def check_images(name: str, x: Spec) -> None:
                 3: "; gray images: x[:, None]; a single image: x[None]"}.get(len(x.shape), "")
         raise ShapeError(
             f"{name}: expected (batch, channels, height, width), got shape {x.shape}{hint}")
+    check_float(name, x)
+
+
+def check_sequences(name: str, x: Spec) -> None:
+    """x is a float32 batch of sequences."""
+    if len(x.shape) != 3:
+        hint = "; a single sequence: x[None]" if len(x.shape) == 2 else ""
+        raise ShapeError(f"{name}: expected (batch, channels, length), got shape {x.shape}{hint}")
     check_float(name, x)
 
 
