@@ -4,6 +4,7 @@ Parsed, not run: an import inside a function counts like any other.
 """
 
 import ast
+import re
 from pathlib import Path
 
 import fastnn
@@ -71,6 +72,15 @@ def _part(name: str) -> str | None:
 
 def test_every_module_has_a_floor():
     assert {_part(name) for name in MODULES} - {None, "__main__"} <= FLOOR.keys()
+
+
+def test_the_floors_are_those_of_the_page_on_architecture():
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
+    listed = [set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"(?m)^\d\. (`.*)$", page)
+              if line.startswith("`") and "/" not in line]
+    floors = [floor for floor in FLOORS
+              if not any("." in part for part in floor)]
+    assert listed == floors
 
 
 def test_imports_go_down():
