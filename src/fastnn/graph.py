@@ -24,10 +24,13 @@ _order = itertools.count()
 
 @dataclass(frozen=True)
 class Call:
-    """One kernel call: its buffers are tensors of the graph; workspace is added by the plan."""
+    """One kernel call: its buffers are tensors of the graph; workspace is added by the plan.
+
+    A buffer is None where the call has no such operand: the kernel gets a null pointer.
+    """
 
     kernel: str
-    buffers: tuple[Tensor, ...]
+    buffers: tuple[Tensor | None, ...]
     d: tuple[int, ...] = ()
     s: tuple[float, ...] = ()
 

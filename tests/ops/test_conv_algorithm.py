@@ -5,7 +5,7 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.ops.conv_algorithm import conv_kernel
+from fastnn.ops.conv_algorithm import KERNELS, conv_algorithm
 from tests._kernels.test_conv2d import sizes
 
 
@@ -22,31 +22,29 @@ def test_unknown():
 
 
 @pytest.mark.parametrize(("d", "algorithm", "expected"), [
-    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "auto", "winograd_forward"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "direct", "conv2d_forward"),
-    (sizes(128, 32, 32, 3, 64, (3, 3), pad=(1, 1, 1, 1)), "auto", "conv2d_forward"),
-    (sizes(128, 32, 32, 3, 64, (3, 3), pad=(1, 1, 1, 1)), "winograd", "winograd_forward"),
-    (sizes(128, 2, 2, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "conv2d_forward"),
-    (sizes(1, 4, 4, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "conv2d_forward"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd_forward"),
-    (sizes(128, 32, 32, 16, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd_forward"),
-    (sizes(128, 32, 32, 256, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),
-    (sizes(24, 48, 16, 270, 43, (3, 3), (2, 2)), "auto", "conv2d_forward"),
-    (sizes(128, 224, 224, 3, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),
-    (sizes(128, 4, 4, 512, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),
-    (sizes(4, 8, 8, 256, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "conv2d_forward"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), (2, 1), (1, 1, 1, 1)), "winograd", "conv2d_forward"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), (3, 3), (1, 1, 1, 1)), "winograd", "conv2d_forward"),
-    (sizes(128, 32, 32, 64, 64, (5, 5), pad=(2, 2, 2, 2)), "winograd", "conv2d_forward"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "blas", "blas_forward"),
-    (sizes(128, 32, 32, 64, 64, (1, 1)), "blas", "blas_forward"),
-    (sizes(128, 32, 32, 64, 64, (5, 3), (2, 1), dilation=(1, 2), groups=64), "blas",
-     "blas_forward"),
-    (sizes(128, 32, 32, 64, 64, (1, 1)), "auto", "conv2d_forward"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "auto", "winograd"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "direct", "direct"),
+    (sizes(128, 32, 32, 3, 64, (3, 3), pad=(1, 1, 1, 1)), "auto", "direct"),
+    (sizes(128, 32, 32, 3, 64, (3, 3), pad=(1, 1, 1, 1)), "winograd", "winograd"),
+    (sizes(128, 2, 2, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "direct"),
+    (sizes(1, 4, 4, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "direct"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd"),
+    (sizes(128, 32, 32, 16, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd"),
+    (sizes(128, 32, 32, 256, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
+    (sizes(24, 48, 16, 270, 43, (3, 3), (2, 2)), "auto", "direct"),
+    (sizes(128, 224, 224, 3, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
+    (sizes(128, 4, 4, 512, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
+    (sizes(4, 8, 8, 256, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), (2, 1), (1, 1, 1, 1)), "winograd", "direct"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), (3, 3), (1, 1, 1, 1)), "winograd", "direct"),
+    (sizes(128, 32, 32, 64, 64, (5, 5), pad=(2, 2, 2, 2)), "winograd", "direct"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "blas", "blas"),
+    (sizes(128, 32, 32, 64, 64, (1, 1)), "blas", "blas"),
+    (sizes(128, 32, 32, 64, 64, (5, 3), (2, 1), dilation=(1, 2), groups=64), "blas", "blas"),
+    (sizes(128, 32, 32, 64, 64, (1, 1)), "auto", "direct"),
 ])
 def test_rule(d, algorithm, expected):
-    fn.set_conv_algorithm(algorithm)
-    assert conv_kernel(d, "forward") == expected
+    assert conv_algorithm(algorithm, d, "forward") == expected
 
 
 LENET = (sizes(64, 28, 28, 1, 6, (5, 5), pad=(2, 2, 2, 2)), sizes(64, 14, 14, 6, 16, (5, 5)))
@@ -67,8 +65,7 @@ LENET = (sizes(64, 28, 28, 1, 6, (5, 5), pad=(2, 2, 2, 2)), sizes(64, 14, 14, 6,
 ])
 @pytest.mark.parametrize("algorithm", ["auto", "direct"])
 def test_few_channels(d, part, expected, algorithm):
-    fn.set_conv_algorithm(algorithm)
-    assert conv_kernel(d, part) == f"{expected}_{part}"
+    assert KERNELS[conv_algorithm(algorithm, d, part)] == expected
 
 
 def _kernels(step, shape):

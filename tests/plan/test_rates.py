@@ -4,15 +4,13 @@ import json
 import os
 import subprocess
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.graph import Call, leaf
-from fastnn.ops.conv_work import conv_work
+from fastnn.graph import leaf
 from fastnn.plan.cost import calibrate, rates
 from fastnn.plan.cost.calibrate import MINIATURES, fit, miniature
 from fastnn.plan.cost.predict import CACHE, FAR, FIXED, PASSES, Rates, amounts_of, fixed_rates
@@ -169,8 +167,12 @@ def test_taps_outside_of_the_image_are_no_work(stride, padding, dilation):
     outputs = (size + 2 * padding - dilation * (taps - 1) - 1) // stride + 1
     inside = sum(0 <= i * stride + u * dilation - padding < size
                  for i in range(outputs) for u in range(taps))
-    d = (2, size, size, 8, 12, taps, taps, stride, stride, padding, padding, dilation, dilation, 1,
-         outputs, outputs)
-    node = SimpleNamespace(op=SimpleNamespace(lower=lambda node: [Call("conv2d_forward", (), d)]),
-                           inputs=(), outputs=())
-    assert conv_work(node)["products"] == 2 * 2 * inside**2 * 8 * 12
+    x = leaf("input", 0, Spec((2, 8, size, size)))
+    weight = leaf("input", 1, Spec((13, 8, taps, taps)))
+    fn.set_conv_algorithm("direct")
+    try:
+        node = fn.conv2d(x, weight, None, stride, padding, dilation).node
+    finally:
+        fn.set_conv_algorithm("auto")
+    assert node.outputs[0].shape[2:] == (outputs, outputs)
+    assert node.op.work(node)["products"] == 2 * 2 * inside**2 * 8 * 13

@@ -65,6 +65,12 @@ cdef class Program:
         self.unbound += 1
         return len(self._sizes) - 1
 
+    def add_null_slot(self):
+        """Declare what stands for operands that are absent: a null pointer; returns its number."""
+        self._sizes.append(0)
+        self._arrays.append(None)
+        return len(self._sizes) - 1
+
     def add(self, kernel, buffers, d, s, threads=None):
         """Append a call; buffers are (slot, offset, bytes). Raises if one is too small.
 

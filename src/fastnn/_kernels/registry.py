@@ -19,6 +19,7 @@ class Kernel(NamedTuple):
     name: str
     address: int
     extents: Callable[[Sequence[int], int], tuple[int, ...]]
+    uses_blas: bool
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -37,7 +38,8 @@ def _add(late: bool) -> None:
     for name in _modules("fastnn._kernels", list(fastnn._kernels.__path__)):
         if name != __name__ and name.rpartition(".")[2].startswith(LATE) == late:
             kernels = getattr(import_module(name), "KERNELS", {})
-            KERNELS.update({name: Kernel(name, *entry) for name, entry in kernels.items()})
+            KERNELS.update({name: Kernel(name, address, extents, late)
+                            for name, (address, extents) in kernels.items()})
 
 
 _add(late=False)

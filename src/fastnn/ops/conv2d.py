@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
-from fastnn.ops.conv_algorithm import conv_kernel
-from fastnn.ops.conv_work import conv_work
+from fastnn.graph import Call, Node, Tensor, apply, as_tensor
+from fastnn.ops.conv_algorithm import get_conv_algorithm
+from fastnn.ops.convolution import Forward, GradInput, GradWeight, Window
 from fastnn.ops.reduce import sum
 from fastnn.ops.windows import (
     Pair,
@@ -22,26 +22,9 @@ from fastnn.spec import ShapeError, Spec
 
 
 @dataclass(frozen=True)
-class Window:
-    """The arguments of a convolution; padding is ((top, bottom), (left, right))."""
-
-    stride: Pair = (1, 1)
-    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
-    dilation: Pair = (1, 1)
-    groups: int = 1
-
-    def dims(self, x: tuple[int, ...], weight: tuple[int, ...], y: tuple[int, ...]) -> list[int]:
-        """The sizes that the kernels take, from logical shapes."""
-        (n, c, h, w), (k, _, kh, kw) = x, weight
-        return [n, h, w, c, k, kh, kw, *self.stride, self.padding[0][0], self.padding[1][0],
-                *self.dilation, self.groups, *y[2:]]
-
-
-@dataclass(frozen=True)
-class Conv2d(Op):
+class Conv2d(Forward):
     """y[n,k,i,j] = Σ x[n,c,i·s+u·d-p,j·s+v·d-p] w[k,c,u,v] (+ bias[k]) (then ReLU, when fused)."""
 
-    window: Window
     relu: bool = False
 
     @property
@@ -82,33 +65,18 @@ class Conv2d(Op):
         return not any(of_batch[1:])
 
     def lower(self, node: Node) -> list[Call]:
-        x, weight = node.inputs[:2]
-        y = node.outputs[0]
-        bias = node.inputs[2] if len(node.inputs) == 3 else weight
-        d = (*self.window.dims(x.shape, weight.shape, y.shape), len(node.inputs) - 2, self.relu)
-        return [Call(conv_kernel(d, "forward"), (x, weight, bias, y), d)]
-
-    def work(self, node: Node) -> Mapping[str, float]:
-        return conv_work(node)
-
-    def flops(self, node: Node) -> float:
-        weight = node.inputs[1].shape
-        return 2.0 * node.outputs[0].size * weight[1] * weight[2] * weight[3]
+        x, weight, *bias = node.inputs
+        d = (*self.dims(node), len(bias), self.relu)
+        return [Call(self.kernel(node), (x, weight, *(bias or (None,)), node.outputs[0]), d)]
 
 
 @dataclass(frozen=True)
-class Conv2dGradInput(Op):
+class Conv2dGradInput(GradInput):
     """dx = the transposed convolution of dy with w."""
-
-    window: Window
-    shape: tuple[int, ...]
 
     @property
     def name(self) -> str:
         return "conv2d_grad_input"
-
-    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        return (Spec(self.shape),)
 
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
@@ -119,31 +87,16 @@ class Conv2dGradInput(Op):
         return apply(Conv2d(self.window), grads[0], weight) if wanted[0] else None, dw
 
     def lower(self, node: Node) -> list[Call]:
-        dy, weight = node.inputs
-        d = (*self.window.dims(self.shape, weight.shape, dy.shape), 0, 0)
-        return [Call(conv_kernel(d, "grad_input"), (dy, weight, node.outputs[0]), d)]
-
-    def work(self, node: Node) -> Mapping[str, float]:
-        return conv_work(node)
-
-    def flops(self, node: Node) -> float:
-        weight = node.inputs[1].shape
-        return 2.0 * node.inputs[0].size * weight[1] * weight[2] * weight[3]
+        return [Call(self.kernel(node), (*node.inputs, node.outputs[0]), (*self.dims(node), 0, 0))]
 
 
 @dataclass(frozen=True)
-class Conv2dGradWeight(Op):
+class Conv2dGradWeight(GradWeight):
     """dw[k,c,u,v] = Σ over n,i,j of dy[n,k,i,j] x[n,c,i·s+u·d-p,j·s+v·d-p]."""
-
-    window: Window
-    shape: tuple[int, ...]
 
     @property
     def name(self) -> str:
         return "conv2d_grad_weight"
-
-    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        return (Spec(self.shape),)
 
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
@@ -154,15 +107,7 @@ class Conv2dGradWeight(Op):
                 apply(Conv2d(self.window), x, grads[0]) if wanted[1] else None)
 
     def lower(self, node: Node) -> list[Call]:
-        x, dy = node.inputs
-        d = (*self.window.dims(x.shape, self.shape, dy.shape), 0, 0)
-        return [Call(conv_kernel(d, "grad_weight"), (x, dy, node.outputs[0]), d)]
-
-    def work(self, node: Node) -> Mapping[str, float]:
-        return conv_work(node)
-
-    def flops(self, node: Node) -> float:
-        return 2.0 * node.inputs[1].size * self.shape[1] * self.shape[2] * self.shape[3]
+        return [Call(self.kernel(node), (*node.inputs, node.outputs[0]), (*self.dims(node), 0, 0))]
 
 
 def paddings(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
@@ -215,5 +160,6 @@ def conv2d(
     check_images("conv2d weight", weight.spec)
     strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     pads = paddings(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
-    window = Window(strides, pads, dilations, whole_number(groups, "groups"))
+    window = Window(strides, pads, dilations, whole_number(groups, "groups"),
+                    get_conv_algorithm())
     return apply(Conv2d(window), x, weight, *(() if bias is None else (bias,)))

@@ -6,29 +6,28 @@ possibly through a norm and a ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fastnn.graph import Call, Node, Op, Tensor
-from fastnn.ops.conv2d import Conv2d, Window
+from fastnn.ops.conv2d import Conv2d
 from fastnn.ops.conv2d_fused import NORM, Conv2dStats
-from fastnn.ops.conv_work import conv_work
+from fastnn.ops.convolution import Forward
 from fastnn.spec import Spec
 
 VECTOR = 16  # the first part's channels are a multiple of this
 
 
 @dataclass(frozen=True)
-class JoinedConv2d(Op):
+class JoinedConv2d(Forward):
     """y = conv2d(cat([a, b], 1), weight[, bias]), with its statistics if `stats`.
 
     Inputs: each part, followed by mean, var, weight and bias of its norm where `eps` has a number
     for it (the part is then max(0, batch_norm(x))); weight and bias of the convolution.
     """
 
-    window: Window
     stats: bool
     eps: tuple[float | None, float | None] = (None, None)
+    fixed = "winograd"
 
     @property
     def name(self) -> str:
@@ -53,25 +52,23 @@ class JoinedConv2d(Op):
 
     def lower(self, node: Node) -> list[Call]:
         weight, *bias = node.inputs[self._filters:]
-        y, *moments = node.outputs
-        parts: list[Tensor] = []
+        parts: list[Tensor | None] = []
         for place, eps in zip(self.places, self.eps, strict=True):
             part = node.inputs[place:place + (1 if eps is None else NORM)]
-            parts += [*part, *[weight] * (NORM - len(part))]  # what is not read
+            parts += [*part, *[None] * (NORM - len(part))]
+        d = (*self.dims(node), len(bias), 0, node.inputs[0].shape[1],
+             *(eps is not None for eps in self.eps))
+        return [Call(f"{self.kernel(node)}_joined{'_stats' * self.stats}",
+                     (*parts, weight, *(bias or (None,)), *node.outputs), d,
+                     tuple(eps or 0.0 for eps in self.eps))]
+
+    def dims(self, node: Node) -> tuple[int, ...]:
         first, second = (node.inputs[place].shape for place in self.places)
         x = (first[0], first[1] + second[1], *first[2:])
-        d = (*self.window.dims(x, weight.shape, y.shape), len(bias), 0,
-             first[1], *(eps is not None for eps in self.eps))
-        return [Call(f"winograd_forward_joined{'_stats' * self.stats}",
-                     (*parts, weight, *(bias or [weight]), y, *moments), d,
-                     tuple(eps or 0.0 for eps in self.eps))]
+        return self.window.dims(x, node.inputs[self._filters].shape, node.outputs[0].shape)
 
     def again(self) -> Op:
         return replace(self, stats=False)
 
-    def work(self, node: Node) -> Mapping[str, float]:
-        return conv_work(node)
-
-    def flops(self, node: Node) -> float:
-        weight, y = node.inputs[self._filters].shape, node.outputs[0]
-        return 2.0 * y.size * weight[1] * weight[2] * weight[3] + 3.0 * self.stats * y.size
+    def flops_beside(self, node: Node) -> float:
+        return 3.0 * self.stats * node.outputs[0].size

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fastnn.ops.part import in_whole
 
-ALGORITHMS = ("auto", "winograd", "direct", "blas")
+SETTINGS = ("auto", "winograd", "direct", "blas")
+KERNELS = {"direct": "conv2d", "planar": "planar", "winograd": "winograd", "blas": "blas"}
 LEAST_GAIN = 1.1  # what `_gain` must be for Winograd to be faster in all three passes
 LEAST_TILES = 64  # of all images: fewer do not pay for the transform of the weights
 
@@ -33,9 +34,9 @@ def set_conv_algorithm(algorithm: str) -> None:
     >>> set_conv_algorithm("auto")
     """
     global _chosen
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in SETTINGS:
         raise ValueError(f"unknown convolution algorithm {algorithm!r}; there are "
-                         f"{', '.join(ALGORITHMS)}")
+                         f"{', '.join(SETTINGS)}")
     _chosen = algorithm
 
 
@@ -67,7 +68,7 @@ def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, strid
     return 144 / 81 * whole / (1 + transforms + 40 / (images * tiles))
 
 
-def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
+def _is_planar(direction: str, width: int, inputs: int, outputs: int) -> bool:
     """Whether vectors along a line of the image are better filled than vectors of channels.
 
     width: of the image that a pass writes, or of dy; inputs, outputs: channels of a group that a
@@ -75,28 +76,31 @@ def _is_planar(part: str, width: int, inputs: int, outputs: int) -> bool:
     """
     if 3 * width < 2 * (-(-width // 8) * 8):  # less than two thirds of its vectors
         return False
-    if part == "grad_weight":
+    if direction == "grad_weight":
         return inputs == 1 and outputs <= 24
     return inputs <= 64 and (outputs <= 12 or (inputs == 1 and outputs <= 24))
 
 
-def conv_kernel(d: Sequence[int], part: str) -> str:
-    """The kernel for `part` ("forward", "grad_input", "grad_weight") of a layer of sizes d."""
-    if _chosen == "blas":
-        return f"blas_{part}"
+def conv_algorithm(setting: str, d: Sequence[int], direction: str) -> str:
+    """What computes a pass ("forward", "grad_input", "grad_weight") of a layer of sizes d.
+
+    setting: one of SETTINGS. The result is a key of KERNELS.
+    """
+    if setting == "blas":
+        return "blas"
     n, h, w, c, k, kh, kw, stride_h, stride_w, _, _, dilation_h, dilation_w, groups, oh, ow = d[:16]
     shape = (kh, kw, stride_h, stride_w, dilation_h, dilation_w, groups)
-    if _chosen != "direct" and shape in ((3, 3, 1, 1, 1, 1, 1), (3, 3, 2, 2, 1, 1, 1)):
+    if setting != "direct" and shape in ((3, 3, 1, 1, 1, 1, 1), (3, 3, 2, 2, 1, 1, 1)):
         rows, columns = oh, ow
-        if part == "grad_input":
+        if direction == "grad_input":
             rows, columns = -(-h // stride_h), -(-w // stride_w)
-        gain = _gain(in_whole(n), rows, columns, c, k, stride_h, part != "grad_input")
-        if _chosen == "winograd" or gain >= LEAST_GAIN:
-            return f"winograd_{part}"
+        gain = _gain(in_whole(n), rows, columns, c, k, stride_h, direction != "grad_input")
+        if setting == "winograd" or gain >= LEAST_GAIN:
+            return "winograd"
     is_depthwise = 1 < groups == c
     if shape[2:6] == (1, 1, 1, 1) and kh * kw > 1 and not is_depthwise:
         inputs, outputs = c // groups, k // groups
-        sides = (w, outputs, inputs) if part == "grad_input" else (ow, inputs, outputs)
-        if _is_planar(part, *sides) and (groups == 1 or part != "grad_weight"):
-            return f"planar_{part}"
-    return f"conv2d_{part}"
+        sides = (w, outputs, inputs) if direction == "grad_input" else (ow, inputs, outputs)
+        if _is_planar(direction, *sides) and (groups == 1 or direction != "grad_weight"):
+            return "planar"
+    return "direct"

@@ -8,7 +8,9 @@ from typing import Any
 
 from fastnn.graph import Call, Node, Tensor, apply, as_tensor
 from fastnn.ops.binary import add
-from fastnn.ops.conv2d import Conv2dGradInput, Window
+from fastnn.ops.conv2d import Conv2dGradInput
+from fastnn.ops.conv_algorithm import get_conv_algorithm
+from fastnn.ops.convolution import Window
 from fastnn.ops.reshape import reshape
 from fastnn.ops.windows import Pair, check_channels, check_images, pair, whole_number
 from fastnn.spec import ShapeError, Spec
@@ -44,9 +46,8 @@ class ConvTranspose2d(Conv2dGradInput):
 
         These have ways of their own.
         """
-        (call,) = self.lower(node)
         groups, taps = self.window.groups, node.inputs[1].shape[2:]
-        return call.kernel == "conv2d_grad_input" and taps != (1, 1) and (
+        return self.algorithm(node) == "direct" and taps != (1, 1) and (
             groups == 1 or groups < self.shape[1])
 
 
@@ -57,14 +58,15 @@ class ConvTranspose2dBias(Conv2dGradInput):
     Only the plan makes it, after gradients are known.
     """
 
+    fixed = "direct"
+
     @property
     def name(self) -> str:
         return "conv_transpose2d_bias"
 
     def lower(self, node: Node) -> list[Call]:
-        x, weight = node.inputs[:2]
-        d = (*self.window.dims(self.shape, weight.shape, x.shape), 0, 0)
-        return [Call("conv2d_grad_input_bias", (*node.inputs, node.outputs[0]), d)]
+        d = (*self.dims(node), 0, 0)
+        return [Call(f"{self.kernel(node)}_bias", (*node.inputs, node.outputs[0]), d)]
 
 
 def transposed_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
@@ -116,7 +118,7 @@ def conv_transpose2d(
                          f"{strides} and padding {pads} gives {height} by {width} pixels")
     out = weight.shape[1] * groups
     window = Window(strides, ((pads[0], pads[0] - extra[0]), (pads[1], pads[1] - extra[1])),
-                    dilations, groups)
+                    dilations, groups, get_conv_algorithm())
     y = apply(ConvTranspose2d(window, (x.shape[0], out, height, width)), x, weight)
     if bias is None:
         return y

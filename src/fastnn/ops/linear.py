@@ -58,7 +58,7 @@ class Linear(Op):
 
     def lower(self, node: Node) -> list[Call]:
         x, weight = node.inputs[:2]
-        bias = node.inputs[2] if len(node.inputs) == 3 else weight
+        bias = node.inputs[2] if len(node.inputs) == 3 else None
         d = (*x.shape, weight.shape[0], len(node.inputs) - 2, self.relu, in_whole(x.shape[0]))
         return [Call("linear_forward", (x, weight, bias, node.outputs[0]), d)]
 

@@ -97,11 +97,12 @@ class Plan:
         return result, split
 
     def _placed(self, call: Call, scratch: int | None, step: Step, i: int) -> PlacedCall:
-        buffers = tuple(self.place(tensor) for tensor in call.buffers)
+        buffers = tuple(None if tensor is None else self.place(tensor) for tensor in call.buffers)
         op = step.node.op
         if isinstance(op, PythonOp):
-            return PlacedCall(call.kernel, buffers, step.threads, python=op.run,
-                              tensors=call.buffers, outputs=len(step.node.outputs))
+            tensors = (*step.node.inputs, *step.node.outputs)
+            return PlacedCall(call.kernel, buffers, step.threads, python=op.run, tensors=tensors,
+                              outputs=len(step.node.outputs))
         if scratch is not None:
             start = self.layout.workspaces[i].offset if scratch else 0
             buffers = (*buffers, Place(None, start, scratch))

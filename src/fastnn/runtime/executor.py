@@ -35,7 +35,7 @@ class PlacedCall:
     """
 
     kernel: str
-    buffers: tuple[Place, ...]
+    buffers: tuple[Place | None, ...]  # None: an operand that is absent
     threads: int
     d: tuple[int, ...] = ()
     s: tuple[float, ...] = ()
@@ -64,7 +64,7 @@ class Executor:
         self.arena_bytes = arena_bytes
         self.places = places
         self.split, self.count = split, len(calls)
-        uses_blas = any(call.kernel.startswith("blas_") for call in calls)
+        uses_blas = any(call.python is None and kernel(call.kernel).uses_blas for call in calls)
         self._run_kernels: Callable[[int, int], None] = (
             partial(_run_with_blas, self.program) if uses_blas else self.program.run)
         self._python = {i: call for i, call in enumerate(calls) if call.python is not None}
@@ -72,7 +72,8 @@ class Executor:
         # run(first, last): calls first .. last - 1
         self.run = self._run_with_python if self._python else self._run_kernels
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
-        leaves = {p.memory for call in calls for p in call.buffers} | set(inputs)
+        self._null = self.program.add_null_slot()
+        leaves = {p.memory for call in calls for p in call.buffers if p} | set(inputs)
         leaves |= {place.memory for place in places.values()}
         known = [tensor for tensor in leaves if tensor is not None]
         for tensor in sorted(known, key=lambda tensor: tensor.node.order):
@@ -91,7 +92,8 @@ class Executor:
         if call.python is not None:
             self.program.add_pause()
             return
-        buffers = [(self._slots[p.memory], p.offset, p.bytes) for p in call.buffers]
+        buffers = [(self._slots[p.memory], p.offset, p.bytes) if p else (self._null, 0, 0)
+                   for p in call.buffers]
         self.program.add(kernel(call.kernel), buffers, call.d, call.s, call.threads)
 
     def _run_with_python(self, first: int, last: int) -> None:
@@ -106,7 +108,7 @@ class Executor:
     def _run_python(self, call: PlacedCall) -> None:
         """Call a function of the user's, which may keep what it gets: copies, read-only."""
         arrays = [self.view(tensor, place)
-                  for tensor, place in zip(call.tensors, call.buffers, strict=True)]
+                  for tensor, place in zip(call.tensors, call.buffers, strict=True) if place]
         inputs = [array.copy() for array in arrays[:-call.outputs]]
         for array in inputs:
             array.flags.writeable = False  # to write there would change no value of the net

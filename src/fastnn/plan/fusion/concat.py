@@ -17,14 +17,10 @@ from fastnn.ops.concat import Concat
 from fastnn.ops.conv2d import Conv2d, Conv2dGradInput, Conv2dGradWeight
 from fastnn.ops.conv2d_fused import Conv2dStats
 from fastnn.ops.conv2d_joined import VECTOR, JoinedConv2d
+from fastnn.ops.convolution import by_winograd
 from fastnn.ops.slice import Slice
 
 CHANNELS = 1
-
-
-def by_winograd(node: Node) -> bool:
-    """Whether the node's kernel is one of Winograd's."""
-    return node.op.lower(node)[0].kernel.startswith("winograd")
 
 
 def parts_of_grad_weight(graph: Graph) -> Graph:

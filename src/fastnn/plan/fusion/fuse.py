@@ -31,12 +31,12 @@ from fastnn.ops.conv2d_fused import (
 )
 from fastnn.ops.conv2d_joined import JoinedConv2d
 from fastnn.ops.conv_transpose2d import ConvTranspose2d, ConvTranspose2dBias
+from fastnn.ops.convolution import Convolution, by_winograd
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer, NormMaxPool2d
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
 from fastnn.ops.reshape import Reshape
 from fastnn.plan.fusion.concat import (
-    by_winograd,
     joined_inputs,
     parts_as_they_are_read,
     parts_of_grad_input,
@@ -305,9 +305,10 @@ def _read_through(node: Node) -> tuple[int, ...]:
 
 def _by_rows(node: Node) -> bool:
     """Whether a convolution is a product of matrices that can read rows through a norm."""
-    (call,) = node.op.lower(node)
-    _, h, w, c, _, *window, oh, ow = call.d[:16]
-    return (call.kernel in ("conv2d_forward", "conv2d_grad_weight") and c >= LEAST_ROW
+    op = node.op
+    assert isinstance(op, Convolution)
+    _, h, w, c, _, *window, oh, ow = op.dims(node)
+    return (op.algorithm(node) == "direct" and op.direction != "grad_input" and c >= LEAST_ROW
             and window == [1, 1, 1, 1, 0, 0, 1, 1, 1] and (oh, ow) == (h, w))
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from fastnn.graph import Graph, Node, Tensor
 from fastnn.ops.adaptive_avg_pool2d import AdaptiveAvgPool2dGrad
-from fastnn.ops.conv2d import Conv2dGradInput, Window
+from fastnn.ops.conv2d import Conv2dGradInput
+from fastnn.ops.convolution import Window
 from fastnn.ops.expand import Expand
 from fastnn.spec import Spec
 
@@ -26,7 +27,8 @@ def spread_gradient(graph: Graph) -> Graph:
         if not isinstance(spread.op, (Expand, AdaptiveAvgPool2dGrad)):
             return None
         pixel = spread.inputs[0]
-        if (op.window != Window(groups=op.window.groups) or weight.shape[2:] != (1, 1)
+        plain = Window(groups=op.window.groups, setting=op.window.setting)
+        if (op.window != plain or weight.shape[2:] != (1, 1)
                 or pixel.shape != (*dy.shape[:2], 1, 1)):
             return None
         one = (*op.shape[:2], 1, 1)

@@ -1,0 +1,151 @@
+"""What every pass of a convolution shares: its window, its sizes, and what its time is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fastnn.graph import Node, Op, moved_bytes
+from fastnn.ops.conv_algorithm import KERNELS, conv_algorithm
+from fastnn.ops.windows import Pair
+from fastnn.spec import Spec
+
+# By stride: values of a tile of x and of y (4x4), for a channel (`_kernels/winograd/simd/table.h`).
+TILES = {1: (36, 36), 2: (81, 25)}
+LANES = 16  # Winograd takes channels by so many
+
+
+@dataclass(frozen=True)
+class Window:
+    """The arguments of a convolution; padding is ((top, bottom), (left, right)).
+
+    setting: what `set_conv_algorithm` said when it was traced.
+    """
+
+    stride: Pair = (1, 1)
+    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    setting: str = "auto"
+
+    def dims(
+        self, x: tuple[int, ...], weight: tuple[int, ...], y: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        """The sizes that the kernels take, from logical shapes."""
+        (n, c, h, w), (k, _, kh, kw) = x, weight
+        return (n, h, w, c, k, kh, kw, *self.stride, self.padding[0][0], self.padding[1][0],
+                *self.dilation, self.groups, *y[2:])
+
+
+@dataclass(frozen=True)
+class Convolution(Op):
+    """One pass of a convolution; its kernels are by the algorithm `fixed`, or by a rule."""
+
+    window: Window
+    direction: ClassVar[str]
+    fixed: ClassVar[str | None] = None
+
+    def dims(self, node: Node) -> tuple[int, ...]:
+        """The sizes of the forward pass, as `Window.dims`."""
+        raise NotImplementedError(f"{self.name} has no sizes")
+
+    def algorithm(self, node: Node) -> str:
+        """What computes a node: "direct", "planar", "winograd" or "blas"."""
+        return self.fixed or conv_algorithm(self.window.setting, self.dims(node), self.direction)
+
+    def kernel(self, node: Node) -> str:
+        """The name of the kernel of its algorithm."""
+        return f"{KERNELS[self.algorithm(node)]}_{self.direction}"
+
+    def work(self, node: Node) -> Mapping[str, float]:
+        """Products by algorithm, and Winograd's transforms.
+
+        A product counts as two operations, one with a tap outside of the image not at all.
+        """
+        operands, algorithm = moved_bytes(node), self.algorithm(node)
+        n, h, w, c, k, kh, kw, *steps, groups, oh, ow = self.dims(node)
+        if algorithm == "winograd":
+            stride = steps[0]
+            rows, columns, side = ((h, w, 4 * stride) if self.direction == "grad_input" else
+                                   (oh, ow, 4))
+            tiles = n * -(-rows // side) * -(-columns // side)
+            c, k = -(-c // LANES) * LANES, -(-k // LANES) * LANES
+            of_x, of_y = TILES[stride]
+            return {"operands": operands, "tile products": 2.0 * of_x * tiles * c * k,
+                    "tile values": float(tiles * (of_x * c + of_y * k)),
+                    "tile weights": float(of_x * c * k)}
+        taps = _inside(h, oh, kh, *steps[::2]) * _inside(w, ow, kw, *steps[1::2])
+        kind = ("line products" if algorithm == "planar" else
+                "grouped products" if groups > 1 else "products")
+        return {"operands": operands, kind: 2.0 * n * taps * (c // groups) * k}
+
+    def flops(self, node: Node) -> float:
+        """Of the direct sum, whichever algorithm; other work beside it is `flops_beside`."""
+        n, _, _, c, k, kh, kw, *_, groups, oh, ow = self.dims(node)
+        return 2.0 * n * oh * ow * k * (c // groups) * kh * kw + self.flops_beside(node)
+
+    def flops_beside(self, node: Node) -> float:
+        """Of norms and sums that are computed in the same pass."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Forward(Convolution):
+    """From x, the first input, and a weight to y, the first output."""
+
+    direction = "forward"
+    weight_at: ClassVar[int] = 1  # which input is the weight
+
+    def dims(self, node: Node) -> tuple[int, ...]:
+        x, weight, y = node.inputs[0], node.inputs[self.weight_at], node.outputs[0]
+        return self.window.dims(x.shape, weight.shape, y.shape)
+
+
+@dataclass(frozen=True)
+class GradInput(Convolution):
+    """From dy and a weight, the first inputs, to dx of `shape`, the first output."""
+
+    shape: tuple[int, ...]
+    direction = "grad_input"
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape),)
+
+    def dims(self, node: Node) -> tuple[int, ...]:
+        dy, weight = node.inputs[:2]
+        return self.window.dims(self.shape, weight.shape, dy.shape)
+
+
+@dataclass(frozen=True)
+class GradWeight(Convolution):
+    """From x, the first input, and dy to dw of `shape`."""
+
+    shape: tuple[int, ...]
+    direction = "grad_weight"
+    dy_at: ClassVar[int] = 1  # which input is dy
+
+    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
+        return (Spec(self.shape),)
+
+    def dims(self, node: Node) -> tuple[int, ...]:
+        x, dy = node.inputs[0], node.inputs[self.dy_at]
+        return self.window.dims(x.shape, self.shape, dy.shape)
+
+
+def _inside(size: int, outputs: int, taps: int, stride: int, padding: int, dilation: int) -> int:
+    """Pairs of an output and a tap that lie inside, along one axis."""
+    count = 0
+    for tap in range(taps):
+        offset = tap * dilation - padding
+        first = max(0, -(offset // stride))
+        end = min(outputs, (size - 1 - offset) // stride + 1)
+        count += max(0, end - first)
+    return count
+
+
+def by_winograd(node: Node) -> bool:
+    """Whether a node is a convolution by one of Winograd's algorithms."""
+    return isinstance(node.op, Convolution) and node.op.algorithm(node) == "winograd"
+
+
