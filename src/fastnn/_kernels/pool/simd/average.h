@@ -8,7 +8,7 @@
 #ifndef FASTNN_POOL_AVERAGE_H
 #define FASTNN_POOL_AVERAGE_H
 
-#include "pool/simd/pool.h"
+#include "pool/simd/windows.h"
 
 /* The inputs first..end in a window, and how many it is divided by. */
 typedef struct {

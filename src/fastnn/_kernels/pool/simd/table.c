@@ -1,5 +1,7 @@
 #include "pool/simd/table.h"
 #include "pool/simd/average.h"
+#include "pool/simd/max_pool.h"
+#include "pool/simd/max_pool_backward.h"
 
 const pool_table TABLE(pool) = {
     max_pool_forward_row, max_pool_backward_rows, average_forward_row, average_backward_rows};

@@ -1,4 +1,4 @@
-/* The micro-kernels of pooling (pool.h, average.h): one NHWC image per call. */
+/* The micro-kernels of pooling (max_pool.h, average.h): one NHWC image per call. */
 #ifndef FASTNN_POOL_TABLE_H
 #define FASTNN_POOL_TABLE_H
 
