@@ -12,5 +12,7 @@ cdef class Flow:
     cdef const uint8_t[::1] results
     cdef int64_t tasks
 
+    cdef _reserve(self, int64_t[::1] made_at, int64_t[::1] base, int64_t[::1] end,
+                  int64_t[::1] value_of, int64_t[::1] change)
     cdef _write_over(self, int64_t[::1] row_of, int64_t[::1] read, int64_t[::1] base,
                      int64_t[::1] end, int64_t[::1] value_of, int64_t[::1] change)

@@ -78,15 +78,21 @@ cdef class Flow:
         for k in range(instances):
             if self.results[value_of[k]] and first_of[made_at[k]] and base[k] >= 0:
                 end[base[k]] = steps
-        for k in range(instances):
-            if base[k] == k:
-                change[made_at[k]] += self.reserved[value_of[k]]
-                change[end[k] + 1] -= self.reserved[value_of[k]]
+        self._reserve(made_at, base, end, value_of, change)
         self._write_over(row_of, instance, base, end, value_of, change)
         for s in range(steps):
             held += change[s]
             in_use[s] = held + self.workspace[row_of[s]]
         return first.view(bool), made, value, last_read, read_at, read, used
+
+    cdef _reserve(self, int64_t[::1] made_at, int64_t[::1] base, int64_t[::1] end,
+                  int64_t[::1] value_of, int64_t[::1] change):
+        """An instance with memory of its own has it from where it is made to where it ends."""
+        cdef int64_t k
+        for k in range(base.shape[0]):
+            if base[k] == k:
+                change[made_at[k]] += self.reserved[value_of[k]]
+                change[end[k] + 1] -= self.reserved[value_of[k]]
 
     cdef _write_over(self, int64_t[::1] row_of, int64_t[::1] read, int64_t[::1] base,
                      int64_t[::1] end, int64_t[::1] value_of, int64_t[::1] change):
