@@ -65,7 +65,7 @@ def work(name, share, threads):
         except fn.MemoryBudgetError as refusal:
             raise SystemExit(f"no plan has {share:.3g} of the activations: {refusal}") from None
     print(json.dumps({"activations": activations(plan), "predicted": plan.seconds,
-                      "again": plan.recomputed, "planning": time.perf_counter() - begin}),
+                      "recomputed": plan.recomputed, "planning": time.perf_counter() - begin}),
           flush=True)
     serve_steps(lambda: step(*batch))
     assert step.plan(shape) is plan, "the process grew and was planned anew"
@@ -83,7 +83,7 @@ def main():
                         help="of the activations of keeping everything")
     add_rounds(parser, 5)
     add_threads(parser)
-    parser.add_argument("--again", action="store_true", help="list what runs again")
+    parser.add_argument("--recomputed", action="store_true", help="list what is recomputed")
     parser.add_argument("--work", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
@@ -107,15 +107,15 @@ def main():
           f"autograd saves {AUTOGRAD[options.net]} MiB; core to core "
           f"{before} ns before, {after} ns after")
     print(f"{'cut':>6s} {'autograd':>8s} {'ms':>9s} {'ratio':>6s} {'least':>6s} {'most':>6s} "
-          f"{'predicted':>9s} {'again':>5s} {'planned in':>10s}")
+          f"{'predicted':>9s} {'recomputed':>10s} {'planned in':>10s}")
     for plan, column in zip(plans[1:], times.T[1:], strict=True):
         ratios = column / times[:, 0]
         print(f"{whole / plan['activations']:5.2f}x "
               f"{AUTOGRAD[options.net] * 2**20 / plan['activations']:7.2f}x "
               f"{np.median(column) * 1e3:9.1f} {np.median(ratios):6.3f} {ratios.min():6.3f} "
               f"{ratios.max():6.3f} {plan['predicted'] / plans[0]['predicted']:9.3f} "
-              f"{len(plan['again']):5d} {plan['planning']:9.2f}s")
-        for name in plan["again"] if options.again else ():
+              f"{len(plan['recomputed']):10d} {plan['planning']:9.2f}s")
+        for name in plan["recomputed"] if options.recomputed else ():
             print(f"    {name}")
 
 

@@ -7,7 +7,7 @@
 Each net makes some training steps at every instruction-set level and number of threads, without
 and with a memory budget, in a process of each checkout that uses public names alone. A row has the
 SHA-256 of losses, weights and running statistics in this checkout and in the other. The budget is
-the smallest that both have a plan for; `again` says how many steps of each plan are there to
+the smallest that both have a plan for; `recomputed` says how many steps of each plan are there to
 recompute something. Plans are made by fixed rates. Exit code 1 unless all rows are equal.
 """
 
@@ -83,7 +83,7 @@ def train(name: str, budget: str, threads: int, steps: int) -> dict[str, Any]:
         rng.standard_normal(dtype=np.float32, out=x)
     for value in model.state_dict().values():
         digest.update(np.ascontiguousarray(value).tobytes())
-    return {"digest": digest.hexdigest(), "again": len(plan.recomputed)}
+    return {"digest": digest.hexdigest(), "recomputed": len(plan.recomputed)}
 
 
 def run(folder: Path, level: str, *arguments: object) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def compare(other: Path, net: str, level: str, threads: int, steps: int) -> bool
         digests = [row.get("digest", "error") for row in rows]
         same = "error" not in digests and digests[0] == digests[1]
         size = NONE if budget == NONE else f"{budget / 2**20:.1f}"
-        again = " ".join(str(row.get("again", "-")) for row in rows)
-        print(f"{net:9} {level:9} {threads:7} {size:>10} {again:>7}  {digests[0]:12.12}  "
+        recomputed = " ".join(str(row.get("recomputed", "-")) for row in rows)
+        print(f"{net:9} {level:9} {threads:7} {size:>10} {recomputed:>10}  {digests[0]:12.12}  "
               f"{digests[1]:12.12}  {'yes' if same else 'NO'}", flush=True)
         for row in rows:
             if "error" in row:
@@ -136,8 +136,8 @@ def main() -> None:
         answer = train(net, budget, int(threads), int(steps))
         print(json.dumps({**answer, "package": fn.__file__}))
         return
-    print(f"{'net':9} {'level':9} threads budget MiB {'again':>7}  {'this':12}  {'other':12}  "
-          "equal")
+    print(f"{'net':9} {'level':9} threads budget MiB {'recomputed':>10}  "
+          f"{'this':12}  {'other':12}  equal")
     cases = product(options.nets, options.levels or levels(), options.threads)
     results = [compare(options.other, *case, options.steps) for case in cases]
     print(f"{sum(results)} of {len(results)} cases are equal, each without and with a budget")

@@ -1,6 +1,6 @@
-"""What is known while a module is traced: where nodes come from, and where updates are collected.
+"""The context of tracing: where nodes come from, and where state updates are collected.
 
-The graph stands on this file, so that nodes have no type here.
+graph.py imports this module, so Node is Any here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a node comes from, and what was asked for the memory of its values.
+    """Where a node comes from, and what the user chose for the memory of its values.
 
-    path: of its layer. region: the call of a module, marked by `checkpoint`, that it is part of.
-    pin: "keep" or "drop", set for this node alone.
+    path: of its layer. region: the call of a checkpointed module that it belongs to. pin: "keep"
+    or "drop", for this node only.
     """
 
     path: str = ""
@@ -32,7 +32,7 @@ _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B0
 
 
 def origin() -> Origin:
-    """Where nodes that are made now come from."""
+    """The origin of nodes that are made now."""
     return _origin.get()
 
 
@@ -51,7 +51,7 @@ def scope(path: str) -> AbstractContextManager[None]:
 
 
 def region() -> AbstractContextManager[None]:
-    """Nodes made inside belong to one region, a new one unless this is inside another."""
+    """Nodes made inside belong to a new region, or to the region already open."""
     now = origin()
     return _from(now if now.region is not None else replace(now, region=next(_regions)))
 
@@ -73,7 +73,7 @@ def updates() -> Iterator[list[Any]]:
 
 
 def collected() -> list[Any] | None:
-    """Where `updates` collects now; None outside of it."""
+    """The list that `updates` collects into; None outside of it."""
     return _updates.get()
 
 

@@ -1,7 +1,7 @@
 """The graph: symbolic tensors, the nodes that make them, and a whole computation.
 
 Everything here is immutable: a stage of the plan takes a graph and returns another. This file
-knows no operation; `ops/` has one file for each.
+knows no operations; `ops/` has one file for each.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class ClassNumbers:
 class Op:
     """One operation; subclasses are frozen dataclasses whose fields are its arguments.
 
-    `flops` are counted for people, `work` is what the planner predicts time from. An operation that
-    changes state (running statistics, an optimizer's update) has no outputs and sets `effect`. One
-    whose result may differ from run to run says that it is not `replayable`.
+    `flops` is for people to read; the planner predicts time from `work`. An operation that changes
+    state (running statistics, an optimizer's update) has no outputs and sets `effect`. An operation
+    whose result may differ from run to run clears `replayable`.
     """
 
     effect: ClassVar[bool] = False
@@ -74,35 +74,35 @@ class Op:
         raise NotImplementedError(f"{self.name} has no kernel")
 
     def view_of(self, node: Node) -> int | None:
-        """The input whose memory the output is, unchanged; None if it has memory of its own."""
+        """The input that the output is a view of; None if the output has memory of its own."""
         return None
 
     def overwrites(self, node: Node) -> Sequence[int]:
-        """Inputs whose memory the first output may take over, when nobody reads them later."""
+        """Inputs whose memory the first output may reuse, if nobody reads them later."""
         return ()
 
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
-        """Whether each row of the output follows from the rows of the same example alone.
+        """Whether each row of the output depends only on rows of the same example.
 
-        of_batch: which inputs come from the batch; examples lie along the first axis, some rows
-        for each. Where the answer is False, a batch that does not fit a memory budget is refused;
-        else it may be split.
+        of_batch: which inputs come from the batch; examples lie along the first axis, one or more
+        rows for each. If False, a batch that does not fit a memory budget is refused; else it may
+        be split.
         """
         return False
 
     def class_numbers(self, node: Node) -> ClassNumbers | None:
-        """The input that holds class numbers, and which ones it may hold; None if there is none."""
+        """The input that holds class numbers, and their range; None if there is none."""
         return None
 
-    def again(self) -> Op:
-        """What makes the first outputs once more, bit for bit, from the same inputs.
+    def recompute_op(self) -> Op:
+        """The operation that recomputes the first outputs, bit for bit, from the same inputs.
 
-        Another operation where the others are known by then: statistics of a batch.
+        It may leave out later outputs that stay in memory, such as batch statistics.
         """
         return self
 
     def work(self, node: Node) -> Mapping[str, float]:
-        """Amounts of each kind of work (see `plan/cost/predict.py`); by default one memory pass."""
+        """The amount of each kind of work (`plan/cost/predict.py`); by default one memory pass."""
         return {"pass": moved_bytes(node)}
 
     def flops(self, node: Node) -> float:
@@ -116,7 +116,7 @@ def moved_bytes(node: Node) -> float:
 
 
 def record_update(op: Op, *inputs: Any) -> None:
-    """Add a node that changes state; a step runs it once, after its loss is known."""
+    """Add a node that changes state; a step runs it once, after the loss."""
     collected = context.collected()
     if collected is not None:
         collected.append(Node(op, tuple(as_tensor(value) for value in inputs), (),
@@ -151,8 +151,8 @@ class Tensor(Operators):
         return self
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
-        raise TypeError(f"a symbolic tensor is no array: {FORWARD}; use functions of fastnn, or "
-                        "an fn.Function, which computes on arrays")
+        raise TypeError(f"a symbolic tensor is not an array: {FORWARD}; use functions of fastnn, "
+                        "or an fn.Function, which computes on arrays")
 
     if not TYPE_CHECKING:
         def __getattr__(self, name: str) -> NoReturn:
@@ -176,12 +176,12 @@ class Node:
 
     @property
     def scope(self) -> str:
-        """The path of its layer."""
+        """The path of the layer that made it."""
         return self.origin.path
 
-    def again(self, inputs: tuple[Tensor, ...]) -> Node:
-        """What makes the first outputs a second time, from inputs of the same bits."""
-        op = self.op.again()
+    def recomputed(self, inputs: tuple[Tensor, ...]) -> Node:
+        """A node that recomputes the first outputs from inputs of the same bits."""
+        op = self.op.recompute_op()
         return Node(op, inputs, op.infer(*(tensor.spec for tensor in inputs)), self.origin)
 
     def __repr__(self) -> str:
@@ -192,7 +192,7 @@ class Node:
 class Leaf(Op):
     """A value from outside: kind is "input", "parameter", "buffer" or "constant".
 
-    `source` is what owns the memory (a parameter, an array), or an input's number.
+    `source` owns the memory (a parameter, an array), or is the number of an input.
     """
 
     kind: str
@@ -211,7 +211,7 @@ class Leaf(Op):
 
 
 def same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    """Whether these are the same tensors. `==` would compare their values, in a graph."""
+    """Whether these are the same tensors; `==` would add a comparison to the graph."""
     return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
 
 
@@ -229,7 +229,7 @@ def constant(value: Any) -> Tensor:
 
 
 def as_tensor(value: Any) -> Tensor:
-    """A tensor, a parameter, or a number or array (which becomes a constant) as a Tensor."""
+    """A tensor or parameter as a Tensor; a number or an array becomes a constant."""
     if hasattr(value, "__tensor__"):
         return value.__tensor__()  # type: ignore[no-any-return]
     if isinstance(value, (int, float, np.ndarray, np.generic)):
@@ -253,12 +253,12 @@ def apply_all(op: Op, *inputs: Any) -> tuple[Tensor, ...]:
 
 
 def apply(op: Op, *inputs: Any) -> Tensor:
-    """Add a node with one output to the graph and return that."""
+    """Add a node with one output to the graph and return the output."""
     return apply_all(op, *inputs)[0]
 
 
 def _add_new(node: Node, nodes: dict[Node, None]) -> None:
-    """Add a node after those that it needs and that are not there yet."""
+    """Add a node, after the nodes that it needs and that are not there yet."""
     if node not in nodes and not isinstance(node.op, Leaf):
         for tensor in node.inputs:
             _add_new(tensor.node, nodes)
@@ -267,10 +267,10 @@ def _add_new(node: Node, nodes: dict[Node, None]) -> None:
 
 @dataclass(frozen=True)
 class Graph:
-    """A whole computation: nodes in the order of execution, leaves left out.
+    """A whole computation: its nodes in order of execution, without leaves.
 
     `first_update` is the number of nodes before the state changes (running statistics,
-    optimizer), which run only once the loss is known to be finite.
+    optimizer), which run only if the loss is finite.
     """
 
     nodes: tuple[Node, ...]
@@ -287,7 +287,7 @@ class Graph:
         updates: Sequence[Node] = (),
         forward: Sequence[Tensor] = (),
     ) -> Graph:
-        """The nodes that `outputs` and `updates` need, in the order in which they were made."""
+        """The nodes that `outputs` and `updates` need, in the order of their creation."""
         found: dict[Node, None] = {}
         roots = [t.node for t in outputs] + [t.node for node in updates for t in node.inputs]
         stack = list(roots)
@@ -302,14 +302,14 @@ class Graph:
         return cls((*body, *updates), tuple(inputs), tuple(outputs), len(body), count)
 
     def leaves(self) -> tuple[Tensor, ...]:
-        """Every leaf that a node reads or an output is, once, in order of first use."""
+        """Every leaf that a node reads or that is an output, once, in order of first use."""
         every = [tensor for node in self.nodes for tensor in node.inputs] + list(self.outputs)
         return tuple(dict.fromkeys(t for t in every if isinstance(t.node.op, Leaf)))
 
     def rewrite(
         self, rule: Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None]
     ) -> Graph:
-        """A graph in which rule(node, new inputs) gave other outputs; None keeps the node."""
+        """A graph with outputs replaced by those of rule(node, new inputs); None keeps the node."""
         new: dict[Tensor, Tensor] = {}
         nodes: dict[Node, None] = {}
         first_update = forward_nodes = 0

@@ -30,7 +30,7 @@ def differentiate(forward, weights=True):
     ops = forward.ops
     count = len(ops)
     sizes = [op[1] for op in ops]
-    tasks = [Task(op[0], (i,), op[2], again=True) for i, op in enumerate(ops)]
+    tasks = [Task(op[0], (i,), op[2], recomputable=True) for i, op in enumerate(ops)]
     arriving = [[] for _ in ops]
     results = set()
     for i in reversed(range(count)):

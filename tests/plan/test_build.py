@@ -41,7 +41,7 @@ def test_a_budget_gets_the_fastest_schedule_that_fits(planner):
 
 def test_no_schedule_is_faster_than_the_one_that_keeps_everything(planner):
     (size, seconds), *_ = reversed(planner.packed())
-    assert planner.whole.again == ()
+    assert planner.whole.recomputed_steps == ()
     assert size <= planner.whole.layout.arena_bytes
     assert seconds == pytest.approx(_seconds(planner.whole), rel=1e-9)
 

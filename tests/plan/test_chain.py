@@ -9,7 +9,7 @@ from fastnn.plan.recompute.chain_table import row_of
 
 from fastnn.plan.recompute.blocks import Block, blocks
 from fastnn.plan.recompute.chain import make_chain, schedule, solve
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
 from fastnn.plan.recompute.options import Option, options, thresholds
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, UNIT, Forward, differentiate, random_problem
@@ -25,7 +25,7 @@ def _check_runs(problem, order):
     seen = set()
     for number in order:
         task = problem.tasks[number]
-        assert number not in seen or task.again
+        assert number not in seen or task.recomputable
         assert made.issuperset(task.inputs)
         made.update(task.outputs)
         seen.add(number)
@@ -50,7 +50,7 @@ def test_a_table_says_what_its_schedules_take(name, most):
     forward = sum(task.seconds for task in problem.tasks[:problem.forward])
     for limit, seconds, order in _schedules(problem, most):
         _check_runs(problem, order)
-        assert Lives(problem, order).peak <= limit * UNIT
+        assert Liveness(problem, order).peak <= limit * UNIT
         assert problem.seconds(order) - whole == pytest.approx(seconds - forward, abs=1e-3)
 
 
@@ -119,7 +119,7 @@ def test_residual_blocks_take_just_what_the_table_says():
     for name in ("residual", "shared"):
         problem = PROBLEMS[name]
         (limit, _, order), *_ = _schedules(problem, 6)
-        assert Lives(problem, order).peak == limit * UNIT
+        assert Liveness(problem, order).peak == limit * UNIT
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -133,7 +133,7 @@ def test_forgetting_all_below_a_threshold(name):
     seconds = [problem.seconds(order) for order in found]
     assert seconds == sorted(seconds) and len(set(found)) == len(found)
     read = {value for task in problem.tasks[problem.forward:] for value in task.inputs
-            if problem.renewable[value]}
+            if problem.recomputable[value]}
     again = found[-1][problem.forward:]
     assert {problem.producer[value] for value in read} <= set(again)
 
@@ -175,7 +175,7 @@ def test_blocks_have_their_own_backward_tasks(name, most):
     for part in parts:
         for number in part.backward:
             for value in problem.tasks[number].inputs:
-                if problem.renewable[value]:
+                if problem.recomputable[value]:
                     assert problem.producer[value] < part.end
                     last = max(problem.producer[value], problem.last_forward[value])
                     assert last >= part.first

@@ -1,4 +1,4 @@
-"""The best schedules of a chain's stretches by plain recursion, against the compiled table."""
+"""The best schedules of a chain's ranges by plain recursion, against the compiled table."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ def test_every_stretch_and_limit(seed):
     crossing = rng.integers(0, 40, (count, count + 1))
     held = (crossing + unit // 2) // unit
     arriving = rng.integers(0, 20, count)
-    again = rng.random(count)
+    recompute = rng.random(count)
     counts = rng.integers(1, 4, count)
     starts = np.cumsum([0, *counts])
     options = np.stack([rng.integers(0, 60, starts[-1]), rng.integers(0, 90, starts[-1]),
@@ -32,21 +32,21 @@ def test_every_stretch_and_limit(seed):
             if units * unit < peak or (first < last and left < 0):
                 continue
             rest = best(first + 1, last, left) if first < last else 0.0
-            found[starts[first] - row - 1] = again[first] + spent[row] + rest
+            found[starts[first] - row - 1] = recompute[first] + spent[row] + rest
         for cut in range(first + 1, last + 1):
             reach = max(crossing[first, k] + options[starts[k + 1] - 1, 0]
                         for k in range(first, cut))
             left = units - held[first, cut]
             if units * unit < reach + arriving[last] or left < 0:
                 continue
-            found[cut] = (again[first:cut].sum() + best(cut, last, left)
+            found[cut] = (recompute[first:cut].sum() + best(cut, last, left)
                           + best(first, cut - 1, units))
         return found
 
     def best(first, last, units):
         return min(ways(first, last, units).values(), default=np.inf)
 
-    seconds, choice = fill(crossing, held, arriving, again, starts, options, spent, unit, slots)
+    seconds, choice = fill(crossing, held, arriving, recompute, starts, options, spent, unit, slots)
     for first in range(count):
         for last in range(first, count):
             row = row_of(first, last)

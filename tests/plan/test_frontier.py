@@ -7,8 +7,8 @@ import pytest
 
 from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.memory.layout import layout
-from fastnn.plan.recompute.frontier import Archive, Point, frontier, worth_having
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.frontier import Archive, Point, frontier, pareto
+from fastnn.plan.recompute.liveness import Liveness
 from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import select
@@ -67,7 +67,7 @@ def test_a_frontier_trades_time_for_bytes(name):
     for smaller, larger in pairwise(points):
         assert smaller.bytes < larger.bytes and smaller.seconds > larger.seconds
     for point in points:
-        assert point.bytes == Lives(problem, point.schedule).peak
+        assert point.bytes == Liveness(problem, point.schedule).peak
         assert point.seconds == pytest.approx(problem.seconds(point.schedule))
     frontier.cache_clear()
     assert frontier(problem) == points
@@ -84,16 +84,16 @@ def test_the_simulator_counts_as_the_layout_does(seed):
         steps = select(again, 1)
         laid_out = layout(again, steps)
         every = {id(s): s for s in (*laid_out.storages.values(), *laid_out.workspaces.values())}
-        assert Lives(problem, schedule).used.tolist() == [
+        assert Liveness(problem, schedule).used.tolist() == [
             sum(s.reserved for s in every.values() if s.first <= i <= s.last)
             for i in range(len(steps))]
 
 
-def test_what_is_worth_having():
+def test_the_pareto_frontier():
     """Of the same bytes the faster; of more bytes only what is faster than all with fewer."""
     points = [Point(bytes, seconds, (bytes, int(seconds))) for bytes, seconds in (
         (30, 5.0), (10, 9.0), (20, 7.0), (20, 6.0), (25, 6.0), (40, 5.0), (50, 4.0), (5, 9.0))]
-    assert [(point.bytes, point.seconds) for point in worth_having(points)] == [
+    assert [(point.bytes, point.seconds) for point in pareto(points)] == [
         (5, 9.0), (20, 6.0), (30, 5.0), (50, 4.0)]
 
 
@@ -103,10 +103,10 @@ def test_an_archive_finds_what_fits_and_what_nearly_does():
     rng = np.random.default_rng(0)
     added = [archive.add(random_schedule(problem, rng, edits)) for edits in (0, 1, 2, 4, 8, 16, 32)]
     for point in added:
-        lives = Lives(problem, point.schedule)
-        assert (point.bytes, point.seconds) == (lives.peak, lives.seconds)
+        liveness = Liveness(problem, point.schedule)
+        assert (point.bytes, point.seconds) == (liveness.peak, liveness.seconds)
         assert archive.add(point.schedule) is point
-    assert archive.points() == worth_having(added)
+    assert archive.points() == pareto(added)
     for limit in sorted({point.bytes for point in added}):
         for least in (limit - 1, limit):
             fitting = [point for point in added if point.bytes <= least]

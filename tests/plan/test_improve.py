@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastnn.plan.recompute.edit import again_at
 from fastnn.plan.recompute.improve import OVERHEAD, Effort, _with_room, overshoot, reduce, refill
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
+from fastnn.plan.recompute.moves import recomputed_at
 from tests.plan.oracles import LiveSets
 from tests.plan.random_problems import MOTIFS, UNIT, Forward, differentiate, random_problem
 from tests.plan.test_replay import random_schedule
@@ -17,7 +17,7 @@ PROBLEMS = {**{f"random {seed}": random_problem(seed, 7) for seed in range(8)},
 
 def _limits(problem):
     """A few between the least that is possible and what keeping everything takes."""
-    least, most = LiveSets(problem).least_bytes(), Lives(problem, problem.everything).peak
+    least, most = LiveSets(problem).least_bytes(), Liveness(problem, problem.everything).peak
     return [least + (most - least) * part // 4 // UNIT * UNIT for part in (1, 2, 3, 4)]
 
 
@@ -29,10 +29,10 @@ def test_moves_are_near_the_optimum():
         for limit in _limits(problem):
             order = reduce(problem, whole, limit, Effort(ENOUGH))
             after = refill(problem, order, limit, Effort(ENOUGH))
-            before, lives = Lives(problem, order), Lives(problem, after)
-            assert max(before.peak, lives.peak) <= limit
-            assert lives.seconds <= before.seconds
-            found.append([each.seconds / best.least_seconds(limit) for each in (before, lives)])
+            before, liveness = Liveness(problem, order), Liveness(problem, after)
+            assert max(before.peak, liveness.peak) <= limit
+            assert liveness.seconds <= before.seconds
+            found.append([each.seconds / best.least_seconds(limit) for each in (before, liveness)])
             assert refill(problem, order, 10**9, Effort(ENOUGH)) == whole
         assert reduce(problem, whole, best.least_bytes() - 1, Effort(ENOUGH)) is None
     reduced, refilled = np.array(found).T
@@ -59,18 +59,18 @@ def _two_held(sizes, seconds):
     ((6, 3), (5.0, 4.0), 1), ((3, 6), (4.0, 5.0), 3)])  # the larger one, for its bytes
 def test_what_costs_least_a_byte_is_forgotten_first(sizes, seconds, expected):
     problem = _two_held(sizes, seconds)
-    limit = Lives(problem, problem.everything).peak - max(sizes) * UNIT
+    limit = Liveness(problem, problem.everything).peak - max(sizes) * UNIT
     order = reduce(problem, problem.everything, limit, Effort(ENOUGH))
-    assert [order[place] for place in again_at(order)] == [expected]
+    assert [order[place] for place in recomputed_at(order)] == [expected]
 
 
 def test_stages_above_a_limit():
     """The most of each first run with the replays before it, however many these are."""
     problem = _two_held((4, 4), (10.0, 2.0))
-    lives = Lives(problem, problem.everything)
-    limit = int(np.median(lives.used))
-    assert overshoot(lives, limit) == np.maximum(lives.used - limit, 0).sum() > 0
-    assert overshoot(lives, lives.peak) == 0 and overshoot(lives, lives.peak - 1) >= 1
+    liveness = Liveness(problem, problem.everything)
+    limit = int(np.median(liveness.used))
+    assert overshoot(liveness, limit) == np.maximum(liveness.used - limit, 0).sum() > 0
+    assert overshoot(liveness, liveness.peak) == 0 and overshoot(liveness, liveness.peak - 1) >= 1
 
 
 def test_effort_is_shared_and_given_back():
@@ -99,21 +99,22 @@ def test_second_runs_whose_values_there_is_room_to_hold(seed):
     """The dearest first: over all steps from the last reading before to the second run."""
     problem = random_problem(seed, 12)
     order = random_schedule(problem, np.random.default_rng(seed), 12)
-    lives = Lives(problem, order)
-    instances = list(zip(lives.made.tolist(), lives.value.tolist(), lives.last_read.tolist(),
-                         strict=True))
+    liveness = Liveness(problem, order)
+    instances = list(zip(liveness.made.tolist(), liveness.value.tolist(),
+                         liveness.last_read.tolist(), strict=True))
     found = 0
-    for limit in np.linspace(lives.used.min(), lives.peak + 64 * UNIT, 9).astype(int).tolist():
+    least, most = liveness.used.min(), liveness.peak + 64 * UNIT
+    for limit in np.linspace(least, most, 9).astype(int).tolist():
         expected = []
-        for place in again_at(order):
+        for place in recomputed_at(order):
             size, start = 0, place
-            for value in problem.tasks[order[place]].second.outputs:
+            for value in problem.tasks[order[place]].recomputed.outputs:
                 before = max((made, last) for made, which, last in instances
                              if which == value and made < place)
                 size, start = size + problem.reserved[value], min(start, before[1])
-            if all(used + size <= limit for used in lives.used[start + 1:place]):
+            if all(used + size <= limit for used in liveness.used[start + 1:place]):
                 expected.append(place)
-        expected.sort(key=lambda place: (-problem.tasks[order[place]].second.seconds, place))
-        assert _with_room(problem, lives, limit) == expected
+        expected.sort(key=lambda place: (-problem.tasks[order[place]].recomputed.seconds, place))
+        assert _with_room(problem, liveness, limit) == expected
         found += len(expected)
-    assert found > len(again_at(order)) > 2
+    assert found > len(recomputed_at(order)) > 2

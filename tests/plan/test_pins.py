@@ -10,10 +10,10 @@ import fastnn as fn
 from fastnn import nn
 from fastnn.plan import build as building
 from fastnn.plan.fusion.fuse import fuse
-from fastnn.plan.recompute.edit import again_at
 from fastnn.plan.recompute.frontier import frontier
 from fastnn.plan.recompute.honour_drops import backward_start, honour_drops, spare_at
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
+from fastnn.plan.recompute.moves import recomputed_at
 from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import select
@@ -48,10 +48,10 @@ def problem_of(step):
 
 def crossing(problem, schedule):
     """Values that the backward pass finds held."""
-    lives = Lives(problem, schedule)
+    liveness = Liveness(problem, schedule)
     start = backward_start(problem, schedule)
-    held = (lives.made < start) & (lives.last_read >= start)
-    return set(lives.value[held].tolist())
+    held = (liveness.made < start) & (liveness.last_read >= start)
+    return set(liveness.value[held].tolist())
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -104,7 +104,7 @@ def test_a_region_holds_what_comes_in_and_goes_out():
     plan = step.plan((4096, 32))
     assert set(plan.recomputed) == {f"blocks.{i}.{part}" for i in range(6)
                                     for part in ("0:linear", "1:tanh")}
-    assert "again" in str(plan)
+    assert "recompute" in str(plan).split()
     assert plan.layout.arena_bytes < 0.65 * whole.layout.arena_bytes
     names = list(model.state_dict())
     assert names == list(Chain().state_dict())
@@ -178,7 +178,7 @@ def test_pins_leave_the_hash_as_it_is(pin):
         assert hash_of_pinned({name: pin})[0] == expected, name
 
 
-def test_a_dropped_value_is_made_again():
+def test_a_dropped_value_is_recomputed():
     found = {name: hash_of_pinned({name: fn.plan.drop})[1]._compiled.plan.recomputed
              for name in ("relu2", "pool")}
     assert any(text.endswith("add_relu") for text in found["relu2"])
@@ -209,8 +209,8 @@ class Kept(Chain):
         return x
 
 
-def made_again(model):
-    """Names of the operations that any plan of a net's frontier runs again."""
+def recomputed(model):
+    """Names of the operations that any plan of a net's frontier recomputes."""
     step = training(model, nn.MSELoss())
     step(*np.zeros((2, 4096, 32), np.float32))
     graph, problem = problem_of(step)
@@ -219,10 +219,10 @@ def made_again(model):
             if point.schedule.count(number) > 1}
 
 
-def test_a_kept_value_is_never_made_again():
-    assert "blocks.2.1:tanh" in made_again(Kept(lambda x: x))
-    again = made_again(Kept(fn.plan.keep))
-    assert again and not any("1:tanh" in text for text in again)
+def test_a_kept_value_is_never_recomputed():
+    assert "blocks.2.1:tanh" in recomputed(Kept(lambda x: x))
+    names = recomputed(Kept(fn.plan.keep))
+    assert names and not any("1:tanh" in name for name in names)
 
 
 def test_a_kept_value_counts_more_than_its_region():
@@ -258,9 +258,9 @@ class Odd(nn.Module):
     (lambda net, x: fn.plan.keep(x), "of kind input comes from outside"),
     (lambda net, x: fn.plan.drop(fn.graph.as_tensor(net.layer.weight)), "of kind parameter"),
     (lambda net, x: fn.plan.drop(fn.plan.keep(net.layer(x))),
-     "part.layer: the output of linear is to be kept and to be dropped"),
+     "part.layer: the output of linear is marked with both keep and drop"),
     (lambda net, x: fn.plan.drop(Twice.apply(net.layer(x))) * 3.0,
-     "part: the output of Twice cannot be dropped: the operation may not run"),
+     "part: the output of Twice cannot be dropped: the operation cannot be recomputed"),
     (lambda net, x: fn.plan.keep(fn.plan.drop(net.layer(x)).reshape(2, 2, 2)).reshape(2, 4),
      "part.layer: the output of linear cannot be dropped: it is a result"),
 ])
@@ -278,7 +278,7 @@ def test_pins_need_symbolic_tensors_and_leave_inference_alone():
 
 
 def with_drops(problem, rng):
-    values = np.flatnonzero(problem.renewable)
+    values = np.flatnonzero(problem.recomputable)
     chosen = rng.random(len(values)) < 0.5
     return replace(problem, dropped=frozenset(values[chosen].tolist()))
 
@@ -330,5 +330,5 @@ def test_random_graphs_with_pins(seed):
     except ValueError as error:  # the memory of a result
         pytest.skip(str(error))
     schedule = honour_drops(problem, problem.everything)
-    assert again_at(schedule)
+    assert recomputed_at(schedule)
     assert same_bits(expected, run(replay(fused, problem, schedule), arrays, fused=False))

@@ -30,9 +30,9 @@ def test_bytes(plan):
 
 
 def test_the_table_that_is_printed(plan):
-    """Parts in their order, an again where it is, one thread where it is, and the peak."""
+    """Parts in their order, recomputations, one thread where it is, and the peak."""
     alone = replace(plan.steps[4], threads=1)
-    plan = replace(plan, again=(13, 16), threads=2, steps=(
+    plan = replace(plan, recomputed_steps=(13, 16), threads=2, steps=(
         *(replace(step, threads=2) for step in plan.steps[:4]), alone,
         *(replace(step, threads=2) for step in plan.steps[5:])))
     count, forward, updates = len(plan.steps), plan.graph.forward_nodes, plan.graph.first_update
@@ -43,7 +43,7 @@ def test_the_table_that_is_printed(plan):
     assert columns.split() == ["part", "layer", "operation", "shape", "kernels", "live"]
     expected = ["forward"] * forward + ["backward"] * (updates - forward - 2) + ["check"] * 2 + [
         "update"] * (count - updates)
-    expected[13] = expected[16] = "again"
+    expected[13] = expected[16] = "recompute"
     assert [row.split()[:2] for row in rows] == [[str(i), part] for i, part in enumerate(expected)]
     assert 8 <= forward < 13 and [row.split()[3] for row in rows[updates:]] == [
         "batch_norm_update", "sgd"]

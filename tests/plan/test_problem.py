@@ -21,7 +21,7 @@ def _may_run_again(build, shape, result=False):
     graph = Graph.trace([x], results, (), [loss])
     problem = build_problem(graph, select(graph, 1))
     made = [tensor for node in graph.nodes for tensor in node.outputs]
-    return dict(zip(made, problem.renewable, strict=True))[value]
+    return dict(zip(made, problem.recomputable, strict=True))[value]
 
 
 @pytest.mark.parametrize("build, shape, expected", [

@@ -8,9 +8,9 @@ import pytest
 import fastnn as fn
 from fastnn.plan import build as building
 from fastnn.plan.fusion.fuse import fuse
-from fastnn.plan.recompute.edit import Gap, again_at, forget, gaps_at
 from fastnn.plan.recompute.frontier import Point
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
+from fastnn.plan.recompute.moves import Gap, evict, gaps_at, recomputed_at
 from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import select
@@ -20,18 +20,18 @@ from tests.plan.random_graphs import random_graph
 from tests.plan.verify import verify
 
 
-def gaps_around(lives, step):
-    return [Gap(*gap) for gap in np.stack(gaps_at(lives, step), 1).tolist()]
+def gaps_around(liveness, step):
+    return [Gap(*gap) for gap in np.stack(gaps_at(liveness, step), 1).tolist()]
 
 
 def random_schedule(problem, rng, edits, start=None):
     """Keep everything (or start elsewhere), then forget random values over random gaps."""
     schedule = problem.everything if start is None else start
     for _ in range(edits):
-        lives = Lives(problem, schedule)
-        gaps = gaps_around(lives, int(rng.integers(len(schedule))))
+        liveness = Liveness(problem, schedule)
+        gaps = gaps_around(liveness, int(rng.integers(len(schedule))))
         if gaps:
-            schedule = forget(lives, gaps[rng.integers(len(gaps))]).schedule
+            schedule = evict(liveness, gaps[rng.integers(len(gaps))]).schedule
     return schedule
 
 
@@ -56,7 +56,7 @@ def _problem(step):
 
 def _check(name, schedule, monkeypatch, expected):
     losses, state, step = _train(name, lambda problem: schedule, monkeypatch)
-    again = again_at(schedule)
+    again = recomputed_at(schedule)
     assert losses.tobytes() == expected[0].tobytes(), f"{name}: losses with {again} again"
     assert same_bits(expected[1], state), f"{name}: state with {again} again"
     verify(step._compiled.plan)
@@ -67,13 +67,13 @@ def _check(name, schedule, monkeypatch, expected):
 def test_each_gap_alone(name, monkeypatch):
     expected = _train(name, None, monkeypatch)
     problem = _problem(expected[2])
-    lives = Lives(problem, problem.everything)
-    gaps = {gap for step in range(len(problem.tasks)) for gap in gaps_around(lives, step)}
+    liveness = Liveness(problem, problem.everything)
+    gaps = {gap for step in range(len(problem.tasks)) for gap in gaps_around(liveness, step)}
     assert len(gaps) > 5
     for gap in sorted(gaps, key=lambda gap: (gap.value, gap.start)):
-        schedule = forget(lives, gap).schedule
+        schedule = evict(liveness, gap).schedule
         plan = _check(name, schedule, monkeypatch, expected)
-        assert len(plan.recomputed) == len(again_at(schedule)) >= 1
+        assert len(plan.recomputed) == len(recomputed_at(schedule)) >= 1
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def test_convolutions_with_statistics_run_again_without_them(winograd, monkeypat
     assert len(summing) == 4 and {names[i] for i in summing} > {"conv2d_stats"}
     for number in summing:
         y, mean, var = problem.tasks[number].outputs
-        assert problem.tasks[number].second.outputs == (y,)
-        assert (problem.renewable[y], problem.renewable[mean], problem.renewable[var]) == (1, 0, 0)
+        assert problem.tasks[number].recomputed.outputs == (y,)
+        assert [problem.recomputable[value] for value in (y, mean, var)] == [True, False, False]
     rng = np.random.default_rng(5)
     for edits in (2, 4, 8, 16, 32, 64):
         schedule = random_schedule(problem, rng, edits)
@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(name, monkeypatch):
     rng = np.random.default_rng(5)
     for edits in (2, 8, 32):
         schedule = random_schedule(problem, rng, edits)
-        assert again_at(schedule)
+        assert recomputed_at(schedule)
         _, _, step = _train(name, lambda problem, chosen=schedule: chosen, monkeypatch)
         bias = list(step.model.parameters())[-1]
         usual, bias.data = bias.data.copy(), np.float32([3e38, -3e38, 0, 0])
@@ -165,7 +165,7 @@ def test_statistics_and_user_functions_run_once():
     graph = fn.graph.Graph.trace([x], fn.autodiff.gradients(loss, [x]), (), [loss])
     problem = build_problem(graph, select(graph, 1))
     schedule = random_schedule(problem, np.random.default_rng(0), 30)
-    assert again_at(schedule)
+    assert recomputed_at(schedule)
     run(replay(graph, problem, schedule), [np.ones((4, 3), np.float32)], fused=False)
     assert len(calls) == 1
     model = make("residual")
@@ -174,4 +174,4 @@ def test_statistics_and_user_functions_run_once():
     problem = build_problem(step.plan((64, 2, 8, 8)).graph, step.plan((64, 2, 8, 8)).steps)
     statistics = [task for task, node in zip(problem.tasks, nodes, strict=True)
                   if node.op.name == "batch_norm_stats"]
-    assert len(statistics) == 4 and not any(task.again for task in statistics)
+    assert len(statistics) == 4 and not any(task.recomputable for task in statistics)

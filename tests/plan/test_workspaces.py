@@ -10,8 +10,8 @@ import pytest
 import fastnn as fn
 from fastnn.plan import build as building
 from fastnn.plan.cost.predict import fixed_rates
-from fastnn.plan.recompute.frontier import Point, worth_having
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.frontier import Point, pareto
+from fastnn.plan.recompute.liveness import Liveness
 from fastnn.plan.recompute.problem import Problem, build_problem
 from fastnn.plan.recompute.workspaces import LEAST, single_thread_variants
 from tests.plan.random_problems import UNIT, random_problem
@@ -38,10 +38,10 @@ def _with_workspaces(seed):
 def test_no_other_steps_reach_a_peak_in_less_time(seed):
     problem = _with_workspaces(seed)
     schedule = problem.everything
-    used = Lives(problem, schedule).used
+    used = Liveness(problem, schedule).used
     spare, slower = problem.tables.spare[:used.size], problem.tables.slower[:used.size]
     every = chain.from_iterable(combinations(range(used.size), k) for k in range(used.size + 1))
-    best = worth_having(
+    best = pareto(
         Point(int((used - spare * np.isin(np.arange(used.size), steps)).max()),
               problem.seconds(schedule) + sum(slower[list(steps)]), schedule, frozenset(steps))
         for steps in every)

@@ -13,7 +13,7 @@ from fastnn.graph import Graph, Leaf, Op, Tensor
 
 
 def by_example(graph: Graph, examples: int) -> bool:
-    """Whether every output of a graph has a row, or some, for each example, from that alone."""
+    """Whether every output has rows for each example that depend only on that example."""
     of_batch = set(graph.inputs)
     for node in graph.nodes:
         flags = [tensor in of_batch for tensor in node.inputs]
@@ -29,7 +29,7 @@ def by_example(graph: Graph, examples: int) -> bool:
 
 
 def same_but_for_size(graph: Graph, examples: int, other: Graph, others: int) -> bool:
-    """Whether graphs for batches of two sizes are the same beside those: no value depends on it."""
+    """Whether graphs for two batch sizes differ only in the size: no value depends on it."""
     return len(graph.nodes) == len(other.nodes) and all(
         type(a.op) is type(b.op) and _same_fields(a.op, b.op, examples, others)
         and all(_same_constant(x, y) for x, y in zip(a.inputs, b.inputs, strict=True))
@@ -37,7 +37,7 @@ def same_but_for_size(graph: Graph, examples: int, other: Graph, others: int) ->
 
 
 def _same_fields(a: Op, b: Op, examples: int, others: int) -> bool:
-    """Of shapes, the first axis may differ, as the numbers of examples do."""
+    """Compare fields; the first axis of shapes may differ, like the numbers of examples."""
     for field in fields(a):  # type: ignore[arg-type]
         x, y = getattr(a, field.name), getattr(b, field.name)
         shapes = isinstance(x, tuple) and x and all(type(size) is int for size in (*x, *y))

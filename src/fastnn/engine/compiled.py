@@ -1,4 +1,4 @@
-"""A compiled graph: its plan, with the program that runs it and the memory it runs in."""
+"""A compiled graph: its plan, the program that runs it, and its memory."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Checked = TypeVar("Checked")
 class Compiled:
     """A plan with its program and memory.
 
-    specs: of the inputs, nested as the arrays will be, for `take`. nesting: how the outputs are
-    nested. arena: memory shared with others, or None for its own. From inputs that are taken to
-    outputs that are read, the caller holds `process_lock`.
+    specs: of the inputs, nested like the arrays, for `take`. nesting: of the outputs. arena: memory
+    shared with other plans, or None for its own. The caller holds `process_lock` from taking the
+    inputs until reading the outputs.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class Compiled:
         self.graph, self.nesting, self.watch = graph, nesting, Watch()
         if allowance is not None and arena is not None:
             arena.renew()  # planning takes memory too
-        held = 0 if arena is None else arena.resident_bytes
-        self.plan: Plan = build(graph, get_num_threads(), allowance, held)
+        old_arena = 0 if arena is None else arena.resident_bytes
+        self.plan: Plan = build(graph, get_num_threads(), allowance, old_arena)
         calls, split = self.plan.calls()
         places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
         self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
@@ -63,7 +63,7 @@ class Compiled:
         self._inputs = Inputs(self.executor.program, expected)
 
     def _expected(self, spec: Any, numbers: Iterator[int]) -> Any:
-        """What arrays must be to be read in place as inputs of these specs."""
+        """The properties of arrays that can be read in place as inputs of these specs."""
         if isinstance(spec, tuple):
             return tuple(self._expected(inner, numbers) for inner in spec)
         number = next(numbers)
@@ -72,7 +72,7 @@ class Compiled:
         return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
 
     def compute(self) -> None:
-        """Compute the outputs. Nothing else changes, the random state included."""
+        """Compute the outputs. Nothing else changes, not even the random state."""
         with self._lent_arena():
             self.executor.compute()
 
@@ -81,8 +81,8 @@ class Compiled:
     ) -> Checked:
         """Compute the outputs, check them, change state and advance the random state.
 
-        check: raises an error if nothing may change; its result is returned. before_update: called
-        once it passed. Outputs may be read until another plan runs.
+        check: raises an error to prevent the changes; its result is returned. before_update: called
+        after the check. Outputs may be read until another plan runs.
         """
         executor = self.executor
         with self._lent_arena():
@@ -98,7 +98,7 @@ class Compiled:
     def _lent_arena(self) -> Arena:
         """A context in which this plan has an arena that no other plan uses.
 
-        The random key of the run is fixed now: a Python function of the user's may advance it.
+        The random key of the run is fixed now, since a user's Python function may advance it.
         """
         executor, arena = self.executor, free_arena()
         if arena is not executor.arena:
@@ -109,14 +109,14 @@ class Compiled:
 
     @property
     def is_running(self) -> bool:
-        """Whether a run is in progress, in a Python function of the user's."""
+        """Whether a run is in progress, inside a user's Python function."""
         arena = self.executor.arena
         return arena.busy and arena.is_owner(self.executor)
 
     def fits(self, allowance: Allowance | None) -> bool:
         """Whether the process would stay within an allowance if this ran now.
 
-        Since it was planned, others may have taken memory, or left more in the arena.
+        Since planning, other code may have taken memory, or other plans enlarged the arena.
         """
         if allowance is None:
             return True
@@ -125,7 +125,7 @@ class Compiled:
         return held + (allowance.others or 0) + SPARE <= allowance.limit
 
     def make_fit(self, allowance: Allowance | None) -> bool:
-        """Free what others left in the arena unless this fits as it is; whether it then fits."""
+        """Whether this fits, if need be after freeing what other plans left in the arena."""
         if self.fits(allowance):
             return True
         arena = free_arena()
@@ -136,7 +136,7 @@ class Compiled:
         return self.fits(allowance)
 
     def first_non_finite(self) -> Node | None:
-        """The first node with a value that is not finite: runs all before state changes again."""
+        """The first node with a value that is not finite; reruns all nodes before state changes."""
         done = 0
         for step in self.plan.steps[:self.plan.graph.first_update]:
             self.executor.run(done, done + len(step.calls))
@@ -151,7 +151,7 @@ class Compiled:
         return self.executor.program.are_finite(self._checks)  # type: ignore[no-any-return]
 
     def view(self, tensor: Tensor) -> np.ndarray:
-        """A value of the plan in place, valid until its memory is used again."""
+        """A value of the plan in place, valid until its memory is reused."""
         return self.executor.view(tensor, self.plan.place(tensor))
 
     def read(self, position: int) -> np.ndarray:

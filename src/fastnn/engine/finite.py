@@ -1,7 +1,7 @@
 """Nothing changes unless the loss, all gradients and all batch statistics are finite.
 
 Between backward pass and update a step's program computes two sums of squares, over gradients and
-over statistics, and Python reads only these. If one is not finite, the first bad value is searched.
+over statistics, and Python reads only these. If one is not finite, the first bad value is located.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _factors(norm: Node) -> tuple[float, float]:
 
 
 def finite_loss(model: Module, loss: Any, compiled: Compiled) -> float:
-    """The loss that was computed; NonFiniteError unless it and all changes of state are finite."""
+    """The computed loss; NonFiniteError unless it and all changes of state are finite."""
     value = compiled.first()
     if not isfinite(value):
         raise NonFiniteError(f"the loss is {value}; {_origin_of_loss(compiled, model)}; "

@@ -1,7 +1,7 @@
 """Gradient accumulation: the gradients of micro-batches are added up, then one update follows.
 
 Micro-batches run one after the other in the same memory, beside one sum for each parameter. A
-gradient is added to its sum as soon as it is known.
+gradient is added to its sum as soon as it is computed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from fastnn.spec import Spec
 class GradientAccumulation:
     """Training steps whose batches are split into micro-batches.
 
-    modes: what plans depend on beside shapes. `allowance`: what the process may hold, or None.
+    modes: what plans depend on besides shapes. `allowance`: what the process may hold, or None.
     `outputs`: the model's for each micro-batch of the last step (with keep_output).
     """
 
@@ -54,7 +54,7 @@ class GradientAccumulation:
         self._plans, self._updates = MicroBatchPlans(self._make, modes), PlanCache(modes)
         self._warned = False
         self._share = np.ones(1, np.float32)
-        self._sums: dict[Tensor, Tensor] = {}  # of each parameter
+        self._sums: dict[Tensor, Tensor] = {}  # one for each parameter
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 self._sums[parameter.__tensor__()] = leaf(
@@ -88,7 +88,7 @@ class GradientAccumulation:
         for sum_ in self._sums.values():
             leaf_memory(sum_)[...] = 0
         with self._all_or_nothing():
-            # Only a traced graph tells how the loss weighs targets.
+            # How the loss weighs targets is known only from a traced graph.
             self._plans.get(specs, examples_in(micro_batches[0]), self.allowance)
             weights = [self.weighing.weight(y) for _, y in micro_batches]
             for micro_batch, share in zip(micro_batches, shares(weights), strict=True):
@@ -118,7 +118,7 @@ class GradientAccumulation:
     def _add(
         self, compiled: Compiled, micro_batch: tuple[Any, Any], share: float
     ) -> tuple[float, list[np.ndarray]]:
-        """Add a micro-batch's gradients to the sums; (its share of the loss, its kept outputs)."""
+        """Add a micro-batch's gradients to the sums; returns (share of the loss, kept outputs)."""
         compiled.bind(flat(micro_batch))
         if share == 0:  # none of its targets counts: its mean would be NaN
             return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
@@ -131,7 +131,7 @@ class GradientAccumulation:
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
-        """After an error, running statistics and the random state are restored."""
+        """Inside, an error restores running statistics and the random state."""
         modules = [each for each in (self.model, self.loss) if isinstance(each, Module)]
         buffers = [(buffer.memory, buffer.memory.copy()) for module in modules
                    for _, buffer in module.named_buffers()]
@@ -168,12 +168,12 @@ class GradientAccumulation:
         return Compiled(graph, arena=free_arena())
 
     def _reached(self, graph: Graph) -> set[Tensor]:
-        """The parameters to whose sums a micro-batch adds: those that its loss depends on."""
+        """The parameters that a micro-batch's loss depends on, to whose sums it adds."""
         sums = {node.inputs[0] for node in graph.nodes if isinstance(node.op, Accumulate)}
         return {parameter for parameter, total in self._sums.items() if total in sums}
 
     def _places(self, parameters: Iterable[Tensor]) -> tuple[int, ...]:
-        """The positions of these among all of the optimizer's parameters."""
+        """The positions of these parameters among all of the optimizer's."""
         chosen = set(parameters)
         return tuple(i for i, parameter in enumerate(self._sums) if parameter in chosen)
 

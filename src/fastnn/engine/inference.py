@@ -1,7 +1,7 @@
 """A module called with arrays: the whole batch by one plan, or micro-batches that fit a budget.
 
-Micro-batches give the bits of the whole batch. So only a model that computes each example
-independently is run on them, and convolutions take the algorithm of the whole batch.
+Micro-batches give the bits of the whole batch. So they are used only for models that compute each
+example independently, and convolutions use the algorithm of the whole batch.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from fastnn.engine.trace import Traced, trace
 from fastnn.graph import Graph
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
-from fastnn.ops.part import as_part_of
+from fastnn.ops.micro_batch import as_micro_batch_of
 from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.locks import process_lock
 from fastnn.runtime.shared import free_arena
 from fastnn.spec import ShapeError, Spec
 
-SPLITS_KEPT = 8  # batches of which it is known how many micro-batches fit
+SPLITS_KEPT = 8  # batches whose number of micro-batches is remembered
 
 
 def _graph(traced: Traced) -> Graph:
@@ -43,10 +43,10 @@ class Inference:
     """Computes the outputs of one module."""
 
     def __init__(self, model: Module) -> None:
-        self._model = ref(model)  # plans know no module
+        self._model = ref(model)  # plans do not keep the module alive
         self._cache = PlanCache(self._modes)
         self._plans = MicroBatchPlans(self._make_micro_batch, self._modes)
-        # How many micro-batches fit where a batch did not, by structure, specs and budget.
+        # The number of micro-batches of batches that did not fit, by structure, specs and budget.
         self._splits: dict[Any, int] = {}
 
     def __call__(self, inputs: tuple[Any, ...], budget: Allowance | None) -> Any:
@@ -149,7 +149,7 @@ class Inference:
 
     def _make_micro_batch(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         traced = self._trace(specs)
-        with as_part_of(examples_in(whole), examples_in(specs)):
+        with as_micro_batch_of(examples_in(whole), examples_in(specs)):
             return Compiled(_graph(traced), limit, specs, traced.output, free_arena())
 
 
@@ -164,7 +164,7 @@ def inference_of(model: Module) -> Inference:
 
 
 def run_module(model: Module, inputs: Sequence[Any]) -> Any:
-    """The output of a module for arrays; in training mode, running statistics move.
+    """The output of a module for arrays; in training mode, running statistics are updated.
 
     Any Python thread may call it: threads take turns.
     """

@@ -1,4 +1,4 @@
-"""What people pass to a model becomes arrays that plans take, or an error that says why not."""
+"""Convert what people pass to a model into arrays that plans take, or explain why not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NonFiniteError(FloatingPointError):
 
 
 def as_input(value: Any, name: str) -> np.ndarray:
-    """The value as a C-contiguous float32 or int64 array; TypeError or ValueError if it is none."""
+    """The value as a C-contiguous float32 or int64 array, or TypeError or ValueError."""
     array = as_array(value, name)
     if array.dtype.kind == "f":
         array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
@@ -49,7 +49,7 @@ def specs_of(value: Any) -> Any:
 
 
 def as_specs(value: Any, like: Any = None) -> Any:
-    """Specs from shapes, which have the dtype of their counterpart in `like`, or float32."""
+    """Specs from shapes, with the dtypes of their counterparts in `like`, or float32."""
     if isinstance(value, Spec):
         return value
     instance(value, "a shape", (tuple, list))

@@ -1,4 +1,4 @@
-"""The graph of a loss: forward pass and loss; the gradients and updates that training adds to it.
+"""The graph of a loss: the forward pass, and the gradients and updates that training adds.
 
 Shared by `train_step`, `value_and_grad` and `gradient_accumulation`.
 """
@@ -73,7 +73,7 @@ def loss_graph(
 
 
 def target_spec(loss: Any, output: Any, layout: str) -> Any:
-    """Specs of the target that a loss takes: as the loss says, else those of the output."""
+    """Specs of a loss's target: as the loss says, or else those of the output."""
     if isinstance(output, (tuple, list)):
         return tuple(target_spec(loss, inner, layout) for inner in output)
     spec = loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
@@ -89,10 +89,10 @@ def trained(optimizer: Optimizer) -> list[Tensor]:
 def trained_gradients(
     model: Module, loss: Any, optimizer: Optimizer, value: Tensor, seed: Tensor | None = None
 ) -> dict[Tensor, Tensor]:
-    """{parameter: gradient} of those that a step changes: trained, and reached by a gradient.
+    """{parameter: gradient} for the trained parameters that a gradient reaches.
 
-    value: the loss as a tensor; seed: the gradient that arrives at it, by default 1. Raises
-    ValueError for an optimizer that holds parameters of something else.
+    value: the loss as a tensor; seed: its own gradient, by default 1. Raises ValueError for an
+    optimizer that holds parameters of another model.
     """
     wanted = trained(optimizer)
     grads = known_gradients(value, wanted, seed)

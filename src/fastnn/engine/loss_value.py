@@ -1,4 +1,4 @@
-"""Losses are plain numbers; what PyTorch's losses can do beyond that is explained by an error."""
+"""Losses are plain numbers; errors explain what to use instead of a PyTorch loss's methods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LossValue(float):
     __slots__ = ()
 
     def item(self) -> float:
-        """The float itself, as `item` of a PyTorch tensor gives it."""
+        """The float itself, like `item` of a PyTorch tensor."""
         return float(self)
 
     def __reduce__(self) -> Any:

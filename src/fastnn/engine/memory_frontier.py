@@ -15,7 +15,7 @@ def memory_frontier(
 
     model, loss, optimizer: as for `TrainStep`. x, y: shapes, as for `TrainStep.plan`. The list goes
     from the least memory to the least time; a budget gets the last entry that fits into it. Time is
-    traded for bytes by computing activations again (Chen et al., 2016; Beaumont et al., 2019).
+    traded for bytes by recomputing activations (Chen et al., 2016; Beaumont et al., 2019).
 
     >>> import fastnn as fn
     >>> model = fn.nn.Sequential(*[fn.nn.Linear(64, 64) for _ in range(12)])

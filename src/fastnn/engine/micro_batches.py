@@ -1,4 +1,4 @@
-"""A batch that is split into micro-batches: its cuts, and the fewest whose plans fit a budget."""
+"""Split batches into micro-batches, and find the fewest whose plans fit a budget."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sizes(examples: int, count: int) -> list[int]:
 
 
 def split(values: Any, count: int) -> list[Any]:
-    """The micro-batches of arrays, in the tuples that those come in."""
+    """The micro-batches of arrays, nested like the arrays."""
     ends = accumulate(sizes(examples_in(values), count), initial=0)
     return [like(values, [array[a:b] for array in flat(values)]) for a, b in pairwise(ends)]
 
@@ -39,7 +39,7 @@ def resized(specs: Any, examples: int) -> Any:
 
 
 def examples_in(values: Any) -> int:
-    """The number of examples in arrays or specs, all of which must have them as first axis."""
+    """The number of examples in arrays or specs: the first axis, which all must share."""
     counts = {value.shape[0] if value.shape else 0 for value in flat(values)}
     if len(counts) > 1 or 0 in counts:
         raise ShapeError("only a batch whose inputs and targets all have the examples as first "
@@ -51,8 +51,8 @@ def examples_in(values: Any) -> int:
 class MicroBatchPlans:
     """Plans for the micro-batches of batches.
 
-    make: from specs of the batch, specs of a micro-batch, and what the process may hold. modes:
-    what plans depend on beside shapes.
+    make: makes a plan from specs of the batch, specs of a micro-batch, and an allowance. modes:
+    what plans depend on besides shapes.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class MicroBatchPlans:
         return count
 
     def _still_fit(self, specs: Any, count: int, limit: Allowance | None) -> bool:
-        """Whether they fit when planned anew, now that the search has left something in memory."""
+        """Whether they still fit if planned anew, beside what the search left in memory."""
         self._cache.clear()
         gc.collect()  # graphs, whose nodes refer to each other
         if not self.fit(specs, count, limit):

@@ -1,4 +1,4 @@
-"""A cache of the last few plans, so that planning is paid for once per shape, mode and setting.
+"""A cache of the last few plans: each shape, mode and setting is planned once.
 
 A call whose arrays match those of the last one goes straight to its program (`PlanCache.bind`).
 """
@@ -26,7 +26,7 @@ Settings = tuple[tuple[int, int], int, str, Allowance | None]
 
 
 def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...]:
-    """What a graph depends on beside shapes: training flags, and which parameters are trained."""
+    """What a graph depends on besides shapes: training flags, and which parameters are trained."""
     modules = [owner for owner in owners if isinstance(owner, Module)]
     flags = [inner.training for module in modules for inner in module.modules()]
     trained = [p.requires_grad for module in modules for p in module.parameters()]
@@ -34,21 +34,21 @@ def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...
 
 
 def _settings(allowance: Allowance | None) -> Settings:
-    """What every plan depends on beside shapes; versions change whenever modes do."""
+    """What every plan depends on besides shapes; versions change whenever modes do."""
     return versions(), get_num_threads(), get_conv_algorithm(), allowance
 
 
 class PlanCache:
     """The last few compiled graphs, by shapes, modes and settings.
 
-    find_modes: what they depend on beside shapes and settings; see `modes`. A graph that is running
-    takes no other inputs: a call that comes in between gets a second one.
+    find_modes: what they depend on besides shapes and settings; see `modes`. A running graph takes
+    no other inputs: a call in the meantime gets a second graph.
     """
 
     def __init__(self, find_modes: Callable[[], tuple[bool, ...]]) -> None:
         self._modes = find_modes
         self._kept: OrderedDict[Any, Compiled] = OrderedDict()
-        # The one used last, unless it may be running when the next call comes.
+        # The graph used last, unless it may still be running at the next call.
         self._last: tuple[Settings, Compiled, Any] | None = None
 
     def bind(
@@ -75,7 +75,7 @@ class PlanCache:
     def get(
         self, specs: Any, make: Callable[[Any], Compiled], allowance: Allowance | None = None
     ) -> Compiled:
-        """The compiled graph for inputs of these specs; made if none that fits is kept."""
+        """The compiled graph for inputs of these specs, from the cache or a new one."""
         settings = _settings(allowance)
         if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
                 and self._last[1].fits(allowance)):

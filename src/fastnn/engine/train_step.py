@@ -41,8 +41,8 @@ class TrainStep:
     """One forward pass, backward pass and update, planned once for each shape.
 
     model: a Module. loss: a module or function of (output, target) that gives a scalar.
-    optimizer: over parameters of the model and its loss, or some of them; those that are frozen, or
-    that the loss does not depend on, stay as they are. memory_budget: bytes of the process, text
+    optimizer: of all or some parameters of the model and its loss; frozen parameters and those that
+    the loss does not depend on do not change. memory_budget: bytes of the process, text
     like "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit. It bounds
     the peak resident set from the call on, with room for one more batch beside the one being read.
     layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
@@ -52,13 +52,13 @@ class TrainStep:
     budget. Micro-batches weigh as the loss weighs targets: as cross-entropy does (ignore_index,
     class weights), or as the loss says (`reduction = "sum"`, a method `count(target)`), else by
     their examples. The gradient is that of the whole batch, up to rounding, except that batch norm
-    takes its statistics from each micro-batch, which a warning tells.
+    takes its statistics from each micro-batch, of which a warning tells.
 
-    A steady step (same shapes, modes and threads as the step before) takes no memory: every value,
-    gradient and workspace lies in one arena, and neither the allocator nor a fresh page is asked
-    for. That holds for C-contiguous float32 and int64 arrays in native byte order, which are read
-    in place; anything else is converted first, into new memory. What remains are a few small
-    Python objects (array headers, the float), which Python takes from its own pools.
+    A steady step (same shapes, modes and threads as the step before) allocates no memory: every
+    value, gradient and workspace lies in one arena, without calls of the allocator or page faults.
+    That holds for C-contiguous float32 and int64 arrays in native byte order, which are read in
+    place; others are converted first, into new memory. A few small Python objects remain (array
+    headers, the float), which come from Python's own pools.
 
     Any Python thread may call it: threads take turns.
 
@@ -81,7 +81,7 @@ class TrainStep:
         self.optimizer = check_optimizer(optimizer)
         self.layout, self.accumulate = layout, accumulate
         self.keep_output = flag(keep_output, "keep_output")
-        # In a micro-batch, once a batch did not fit as a whole.
+        # For micro-batches, once a batch did not fit as a whole.
         self.most_examples: int | None = None
         self.weighing = Weighing(loss)  # how the loss counts targets, as its last graph has it
         self._finite_loss = partial(finite_loss, model, loss)
@@ -113,7 +113,7 @@ class TrainStep:
         free_arena().renew()
 
     def leave(self, others: int, plans: int = 1) -> None:
-        """Leave `others` bytes of the budget to whatever else is in memory beside the arena.
+        """Reserve `others` bytes of the budget for what is in memory beside the arena.
 
         By default a step leaves room for one more batch beside its own. plans: how many will be
         made, this one included.
@@ -122,7 +122,7 @@ class TrainStep:
             self._others, self._plans = others, plans
 
     def count_from_the_start(self) -> None:
-        """Let the budget hold from the start of the process instead of the first call.
+        """Apply the budget from the start of the process instead of the first call.
 
         A budget below the peak of the process so far is refused.
         """
@@ -148,7 +148,7 @@ class TrainStep:
         return Allowance(self._watch.limit, self._others, self._plans, self._floor)
 
     def look(self) -> Allowance | None:
-        """The allowance now; if its limit has changed, plans for the old one are forgotten."""
+        """The current allowance; if its limit has changed, plans for the old limit are dropped."""
         if self._watch.budget is None:
             return None
         if self._watch.is_broken(free_arena().untouched_bytes):
@@ -212,7 +212,7 @@ class TrainStep:
     def _micro_batches(
         self, specs: Any, allowance: Allowance | None
     ) -> tuple[GradientAccumulation, int]:
-        """What computes micro-batches, and into how many a batch of these specs is split."""
+        """The gradient accumulation, and the number of micro-batches for a batch of these specs."""
         if self._accumulation is None:
             self._accumulation = GradientAccumulation(
                 self.model, self.loss, self.optimizer, self.layout, self.keep_output, self._modes)

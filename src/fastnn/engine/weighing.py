@@ -1,4 +1,4 @@
-"""How much a batch weighs: means over batches or micro-batches weigh them as the loss does."""
+"""The weight of a batch in a mean over batches or micro-batches: as the loss weighs targets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from fastnn.ops.cross_entropy import CrossEntropy, counted
 class Weighing:
     """How a loss counts the targets of a batch.
 
-    loss: a module or function. It may state its divisor by a method `count(target)`, that it is a
-    sum by `reduction = "sum"`, and what it leaves out by `ignore_index`. node: the cross-entropy in
-    its graph, if there is one, for what the loss does not state. target: the position of its target
-    among flat targets. whole: whether this node is the whole loss.
+    loss: a module or function. It may define its divisor by a method `count(target)`, say that it
+    is a sum by `reduction = "sum"`, and name targets that do not count by `ignore_index`. node: the
+    cross-entropy in its graph, if there is one, for what the loss does not define. target: the
+    position of its target among flat targets. whole: whether this node is the whole loss.
     """
 
     loss: Any
@@ -66,8 +66,8 @@ def _class_weights(node: Node) -> np.ndarray | None:
 def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
     """How a loss weighs targets, as far as its graph shows.
 
-    value: the traced loss. targets: the traced arrays of targets. A graph with several different
-    cross-entropies, or one with computed targets or class weights, shows nothing.
+    value: the traced loss. targets: the traced arrays of targets. Nothing is known from a graph
+    with several different cross-entropies, or with computed targets or class weights.
     """
     found: dict[Any, Node] = {}
     for node in Graph.trace((), (value,)).nodes:
@@ -85,7 +85,7 @@ def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
 
 
 def shares(weights: Sequence[float | None]) -> list[float]:
-    """What each micro-batch's loss counts in that of the whole batch, from their weights.
+    """The share of each micro-batch's loss in that of the whole batch, from their weights.
 
     >>> shares([1.0, 3.0]), shares([None, None])
     ([0.25, 0.75], [1.0, 1.0])

@@ -1,4 +1,4 @@
-"""Operations, one file each. Importing this gives tensors their operators and methods."""
+"""Operations, one file each. Importing this package gives tensors their operators and methods."""
 
 from fastnn.operators import OPERATORS
 from fastnn.ops import binary, compare, permute, pointwise, reduce, reshape

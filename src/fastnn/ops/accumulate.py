@@ -1,4 +1,4 @@
-"""Add a gradient to a sum that outlives the step: what gradient accumulation needs."""
+"""Gradient accumulation: add a gradient to a sum that outlives the step."""
 
 from __future__ import annotations
 

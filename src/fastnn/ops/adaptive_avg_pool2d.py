@@ -44,7 +44,7 @@ class AdaptiveAvgPool2d(Op):
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool2dGrad(Op):
-    """dx = dy over the size of its bin, to every place of it."""
+    """dx = dy / bin size, at every place of the bin."""
 
     shape: tuple[int, ...]
 

@@ -1,4 +1,4 @@
-"""Sum of several tensors of one shape, in the order given: what gradients do at a fan-out."""
+"""Sum of several tensors of one shape, in the order given: for gradients at a fan-out."""
 
 from __future__ import annotations
 

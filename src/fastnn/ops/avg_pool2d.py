@@ -13,7 +13,7 @@ from fastnn.spec import ShapeError, Spec
 
 @dataclass(frozen=True)
 class AvgPool2d(Op):
-    """y = the sum of each window over its divisor."""
+    """y = the sum of each window / its divisor."""
 
     kernel: Pair
     stride: Pair
@@ -58,7 +58,7 @@ class AvgPool2d(Op):
 
 @dataclass(frozen=True)
 class AvgPool2dGrad(Op):
-    """dx = dy over the divisor, to every place of its window."""
+    """dx = dy / divisor, at every place of the window; overlapping windows add."""
 
     pooling: AvgPool2d
     shape: tuple[int, ...]

@@ -1,7 +1,7 @@
-"""Batch normalisation in parts: statistics, their application, gradients, running statistics.
+"""Batch normalisation (Ioffe and Szegedy, 2015) as several operations.
 
-Statistics are a node of their own and always kept, so that a recomputed layer applies the stored
-ones: same bits, and running statistics change once in a step (Ioffe and Szegedy, 2015).
+Statistics are a separate node and always kept. So a recomputed layer applies the stored statistics
+and has the same bits, and running statistics change once in a step.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from fastnn.spec import ShapeError, Spec, check_float
 
 
 def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(m, c) of a matrix or a batch of images: channels are last in memory in both."""
+    """(m, c) of a matrix or a batch of images; both have channels last in memory."""
     channels = shape[1]
     return int(np.prod(shape)) // channels, channels
 
 
 def _call(kernel: str, node: Node, *eps: float) -> list[Call]:
-    """A kernel of the node's inputs and outputs, the first of which has the rows."""
+    """A kernel call on all inputs and outputs; the first output has the rows."""
     return [Call(kernel, (*node.inputs, *node.outputs), _rows(node.outputs[0].shape), eps)]
 
 
@@ -107,7 +107,7 @@ class BatchNorm(Op):
 class BatchNormAddReLU(Op):
     """y = max(0, batch_norm(x) + shortcut), the end of a residual block; the shortcut comes last.
 
-    Only the plan makes it, after gradients are known.
+    Only fusion makes it, after autodiff.
     """
 
     eps: float
@@ -134,9 +134,9 @@ class BatchNormAddReLU(Op):
 
 @dataclass(frozen=True)
 class BatchNormsAddReLU(Op):
-    """y = max(0, batch_norm(x) + batch_norm(z)): the shortcut of the block has a norm too.
+    """y = max(0, batch_norm(x) + batch_norm(z)): the shortcut has a norm of its own.
 
-    Inputs x, mean, var, weight, bias, then those of z; eps of each. Only the plan makes it.
+    Inputs x, mean, var, weight, bias, then those of z; eps of each. Only fusion makes it.
     """
 
     eps: tuple[float, float]
@@ -195,9 +195,9 @@ class BatchNormGrad(Op):
 
 @dataclass(frozen=True)
 class BatchNormGradInput(Op):
-    """dx from dy, x, mean, var, weight, bias, and dweight and dbias, which are known already.
+    """dx from dy, x, mean, var, weight, bias, dweight and dbias.
 
-    Only the plan makes it, where what produces dy sums on the way.
+    Only fusion makes it, where the producer of dy computes dweight and dbias as it writes.
     """
 
     eps: float
@@ -225,10 +225,10 @@ class BatchNormGradInput(Op):
 
 @dataclass(frozen=True)
 class BatchNormUpdate(Op):
-    """Running statistics take in a batch's; inputs mean, var, running mean, var, batch count."""
+    """Update running statistics; inputs mean, var, running mean, running var, batch count."""
 
     rows: int
-    momentum: float  # negative: the average over all batches
+    momentum: float  # negative: average over all batches
     effect: ClassVar[bool] = True
 
     @property
@@ -237,9 +237,9 @@ class BatchNormUpdate(Op):
 
     @property
     def factors(self) -> tuple[float, float]:
-        """What mean and variance are multiplied with as they are taken in.
+        """The factors of mean and variance in the update; the variance becomes the unbiased one.
 
-        The variance becomes the unbiased one. Rounded up, so that what is finite here is so there.
+        Rounded up, so that the update is finite whenever the product with this factor is.
         """
         unbiased = np.float32(self.rows / (self.rows - 1))
         return 1.0, float(np.nextafter(unbiased, np.float32(np.inf)))

@@ -31,7 +31,7 @@ ROWS = {name: index for index, (name, _) in enumerate(binary_rows())}
 
 
 def broadcast_strides(shape: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, ...]:
-    """Strides in elements with which a tensor of `shape` is read for `out`, in storage order."""
+    """Strides, in elements, for reading a tensor of `shape` as `out`, in storage order."""
     missing = len(out) - len(shape)
     strides = [0] * missing + [
         0 if size == 1 else stride
@@ -87,7 +87,7 @@ class Binary(Op):
 
 
 def alike(a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    """Two operands as tensors; an array of integers beside floats becomes floats, as in PyTorch."""
+    """Two operands as tensors; integers beside floats become floats, as in PyTorch."""
     first, second = as_tensor(a), as_tensor(b)
     if first.dtype != second.dtype:
         if isinstance(a, np.ndarray):
@@ -121,7 +121,7 @@ def _number(value: Any) -> bool:
 
 
 def add(a: Any, b: Any) -> Tensor:
-    """a + b; passes its gradient to both."""
+    """a + b; both operands get dy."""
     if _number(b):
         return affine(a, 1.0, float(b))
     return add(b, a) if _number(a) else _add(a, b)
@@ -159,7 +159,7 @@ def pow(a: Any, exponent: float) -> Tensor:
 
 
 _Rule = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-# (dy, a, b, y) -> da, db; None where nothing depends on small changes.
+# (dy, a, b, y) -> da, db; None where the gradient is zero.
 GRADIENTS: dict[str, tuple[_Rule | None, _Rule | None]] = {
     "add": (lambda dy, a, b, y: dy, lambda dy, a, b, y: dy),
     "sub": (lambda dy, a, b, y: dy, lambda dy, a, b, y: affine(dy, -1.0)),

@@ -1,4 +1,4 @@
-"""Where arrays come in: rank-4 arrays arrive row-major (NCHW) and are stored channels-last."""
+"""Input arrays: rank-4 arrays arrive row-major (NCHW) and are stored channels-last."""
 
 from __future__ import annotations
 

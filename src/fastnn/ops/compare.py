@@ -1,6 +1,6 @@
 """Comparisons, element by element: masks of 0 and 1 in float32, through which no gradient passes.
 
-Floats go by rows of the pointwise table, integers (class numbers) by an exact kernel of their own.
+Floats use rows of the pointwise table, integers (class numbers) an exact kernel of their own.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CompareIndex(Op):
 
 
 def _integer(value: Any) -> Tensor | None:
-    """Integers as a tensor, a number among them; None for anything else."""
+    """Integers, or one integer, as a tensor; None for anything else."""
     if isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer()):
         if not -2**63 <= value < 2**63:
             raise ValueError(f"class numbers are 64-bit integers; {value} is none")
@@ -83,10 +83,10 @@ eq, ne, lt, le, gt, ge = map(_relation, ("eq", "ne", "lt", "le", "gt", "ge"))
 
 
 def _mask(name: str, value: Any) -> Tensor:
-    """1 where a value is not 0. Numbers other than 0 and 1 would mean bits."""
+    """1 where a value is not 0; TypeError for integers, which could be meant as bits."""
     number = isinstance(value, (int, float, np.generic))
     if (number and value not in (0, 1)) or (not number and as_tensor(value).dtype == INDEX):
-        raise TypeError(f"{name} joins masks, such as x > 0, and knows no bits: got {value!r}")
+        raise TypeError(f"{name} takes masks, such as x > 0, not integers: got {value!r}")
     return ne(value, 0.0)
 
 
@@ -96,12 +96,12 @@ def logical_and(a: Any, b: Any) -> Tensor:
 
 
 def logical_or(a: Any, b: Any) -> Tensor:
-    """a | b: 1 where one of them is not 0, else 0; no gradient."""
+    """a | b: 1 where at least one is not 0, else 0; no gradient."""
     return ne(_mask("|", a) + _mask("|", b), 0.0)
 
 
 def logical_xor(a: Any, b: Any) -> Tensor:
-    """a ^ b: 1 where just one of them is not 0, else 0; no gradient."""
+    """a ^ b: 1 where exactly one is not 0, else 0; no gradient."""
     return ne(_mask("^", a), _mask("^", b))
 
 

@@ -1,4 +1,4 @@
-"""Concatenation along an axis; its gradient hands every input its slice."""
+"""Concatenation along an axis; its gradient is a slice for each input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""1-D convolution, by the kernels of images whose height is 1."""
+"""1-D convolution: a 2-D convolution of images of height 1."""
 
 from __future__ import annotations
 

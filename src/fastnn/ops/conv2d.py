@@ -8,7 +8,7 @@ from typing import Any
 
 from fastnn.graph import Call, Node, Tensor, apply, as_tensor
 from fastnn.ops.conv_algorithm import get_conv_algorithm
-from fastnn.ops.convolution import Forward, GradInput, GradWeight, Window
+from fastnn.ops.convolution import ConvArguments, Forward, GradInput, GradWeight
 from fastnn.ops.reduce import sum
 from fastnn.ops.windows import (
     Pair,
@@ -35,7 +35,7 @@ class Conv2d(Forward):
         x, weight = inputs[:2]
         check_images("conv2d", x)
         check_images("conv2d weight", weight)
-        groups = self.window.groups
+        groups = self.arguments.groups
         k, per_group, kh, kw = weight.shape
         if min(weight.shape) < 1:
             raise ShapeError(f"conv2d: weight {weight.shape} is empty")
@@ -47,8 +47,8 @@ class Conv2d(Forward):
         if len(inputs) == 3 and inputs[2].shape != (k,):
             raise ShapeError(f"conv2d: bias {inputs[2].shape} does not fit weight {weight.shape}, "
                              f"expected ({k},)")
-        size = output_sizes("conv2d", x, (kh, kw), self.window.stride, self.window.padding,
-                            self.window.dilation)
+        size = output_sizes("conv2d", x, (kh, kw), self.arguments.stride, self.arguments.padding,
+                            self.arguments.dilation)
         return (Spec((x.shape[0], k, *size)),)
 
     def vjp(
@@ -56,9 +56,9 @@ class Conv2d(Forward):
     ) -> Sequence[Tensor | None]:
         x, weight = node.inputs[:2]
         dy = grads[0]
-        dw = apply(Conv2dGradWeight(self.window, weight.shape), x, dy) if wanted[1] else None
+        dw = apply(Conv2dGradWeight(self.arguments, weight.shape), x, dy) if wanted[1] else None
         db = [sum(dy, (0, 2, 3)) if want else None for want in wanted[2:]]
-        dx = apply(Conv2dGradInput(self.window, x.shape), dy, weight) if wanted[0] else None
+        dx = apply(Conv2dGradInput(self.arguments, x.shape), dy, weight) if wanted[0] else None
         return (dx, dw, *db)
 
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
@@ -82,9 +82,9 @@ class Conv2dGradInput(GradInput):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         dy, weight = node.inputs
-        grad_weight = Conv2dGradWeight(self.window, weight.shape)
-        dw = apply(grad_weight, grads[0], dy) if wanted[1] else None  # first: then dy may go
-        return apply(Conv2d(self.window), grads[0], weight) if wanted[0] else None, dw
+        grad_weight = Conv2dGradWeight(self.arguments, weight.shape)
+        dw = apply(grad_weight, grads[0], dy) if wanted[1] else None  # first, to free dy
+        return apply(Conv2d(self.arguments), grads[0], weight) if wanted[0] else None, dw
 
     def lower(self, node: Node) -> list[Call]:
         return [Call(self.kernel(node), (*node.inputs, node.outputs[0]), (*self.dims(node), 0, 0))]
@@ -102,9 +102,9 @@ class Conv2dGradWeight(GradWeight):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         x, dy = node.inputs
-        grad_input = Conv2dGradInput(self.window, x.shape)
+        grad_input = Conv2dGradInput(self.arguments, x.shape)
         return (apply(grad_input, dy, grads[0]) if wanted[0] else None,
-                apply(Conv2d(self.window), x, grads[0]) if wanted[1] else None)
+                apply(Conv2d(self.arguments), x, grads[0]) if wanted[1] else None)
 
     def lower(self, node: Node) -> list[Call]:
         return [Call(self.kernel(node), (*node.inputs, node.outputs[0]), (*self.dims(node), 0, 0))]
@@ -113,7 +113,7 @@ class Conv2dGradWeight(GradWeight):
 def paddings(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
     """((top, bottom), (left, right)) from a number, two, two pairs, "valid" or "same".
 
-    "same" puts the odd row or column of an even reach at the bottom and right, as PyTorch.
+    If "same" needs an odd total, the extra row or column is at the bottom or right, as in PyTorch.
     """
     if isinstance(padding, str) and padding == "valid":
         return ((0, 0), (0, 0))
@@ -142,7 +142,7 @@ def conv2d(
     x: (batch, channels, height, width); weight: (out, channels / groups, kernel height, width);
     bias: (out); stride, padding, dilation: a number or (height, width). padding may also be
     ((top, bottom), (left, right)), "valid" (none), or "same" (output as large as the input;
-    stride 1). groups: how many parts of the input and output channels are convolved apart.
+    stride 1). groups: into how many separate convolutions the channels are split.
     Returns (batch, out, height', width'), with
     height' = (height + top + bottom - dilation (kernel height - 1) - 1) // stride + 1.
 
@@ -160,6 +160,6 @@ def conv2d(
     check_images("conv2d weight", weight.spec)
     strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     pads = paddings(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
-    window = Window(strides, pads, dilations, whole_number(groups, "groups"),
+    arguments = ConvArguments(strides, pads, dilations, whole_number(groups, "groups"),
                     get_conv_algorithm())
-    return apply(Conv2d(window), x, weight, *(() if bias is None else (bias,)))
+    return apply(Conv2d(arguments), x, weight, *(() if bias is None else (bias,)))

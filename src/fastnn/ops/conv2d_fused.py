@@ -1,8 +1,9 @@
-"""Convolutions with a batch norm beside them; only the plan makes them (plan/fusion/fuse.py).
+"""Convolutions fused with a batch norm; only fusion makes them (plan/fusion/fuse.py).
 
-One by Winograd may read its input through a norm and a ReLU, and add up the statistics of the norm
-that reads its output; its input gradient may add up what the norm's gradient needs, and take in
-the gradient of a shortcut. One with 1x1 filters may read its input through a norm and a ReLU.
+A Winograd convolution can apply a norm and a ReLU to its input as it reads it, and sum the
+statistics of the norm after it as it writes. Its input gradient can compute the sums for the norm's
+gradient and add the gradient of a shortcut. A 1x1 convolution can apply a norm and a ReLU to its
+input.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fastnn.ops.conv2d import Conv2d
 from fastnn.ops.convolution import Forward, GradInput, GradWeight
 from fastnn.spec import Spec
 
-NORM = 5  # inputs that stand for one: x, mean, var, weight, bias of the norm in front
+NORM = 5  # inputs in place of one: x, mean, var, weight and bias of the norm before
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Conv2dStats(Forward):
         return "conv2d_stats"
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        (y,) = Conv2d(self.window).infer(*inputs)
+        (y,) = Conv2d(self.arguments).infer(*inputs)
         return (y, Spec((y.shape[1],)), Spec((y.shape[1],)))
 
     def lower(self, node: Node) -> list[Call]:
@@ -37,8 +38,8 @@ class Conv2dStats(Forward):
         buffers = (x, weight, *(bias or (None,)), *node.outputs)
         return [Call(f"{self.kernel(node)}_stats", buffers, (*self.dims(node), len(bias), 0))]
 
-    def again(self) -> Op:
-        return Conv2d(self.window)
+    def recompute_op(self) -> Op:
+        return Conv2d(self.arguments)
 
     def flops_beside(self, node: Node) -> float:
         return 3.0 * node.outputs[0].size
@@ -60,7 +61,7 @@ class NormConv2d(Forward):
         return f"batch_norm_relu_conv2d{'_stats' * self.stats}"
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        op = Conv2dStats(self.window) if self.stats else Conv2d(self.window)
+        op = Conv2dStats(self.arguments) if self.stats else Conv2d(self.arguments)
         return op.infer(inputs[0], *inputs[NORM:])
 
     def lower(self, node: Node) -> list[Call]:
@@ -72,7 +73,7 @@ class NormConv2d(Forward):
     def algorithm(self, node: Node) -> str:
         return _through_norm(node.inputs[NORM].shape)
 
-    def again(self) -> Op:
+    def recompute_op(self) -> Op:
         return replace(self, stats=False)
 
     def flops_beside(self, node: Node) -> float:
@@ -108,7 +109,7 @@ class NormConv2dGradWeight(GradWeight):
 class Conv2dGradInputSums(GradInput):
     """dx = the transposed convolution of dy with w, and dweight and dbias of the norm behind x.
 
-    Inputs dy, w, then that norm's x, mean, var, weight, bias; relu: whether a ReLU is between.
+    Inputs dy, w, then that norm's x, mean, var, weight, bias; relu: whether a ReLU follows it.
     """
 
     eps: float
@@ -134,7 +135,7 @@ class Conv2dGradInputSums(GradInput):
 class Conv2dGradInputShortcut(GradInput):
     """dx = (the transposed convolution of dy with w + shortcut) where out > 0, and dweight, dbias.
 
-    The seam of two residual blocks: out = max(0, norm(x) + ...) is what the second one reads.
+    Between two residual blocks: the second one reads out = max(0, norm(x) + ...).
     Inputs dy, w, shortcut, out, then x, mean, var of that norm.
     """
 

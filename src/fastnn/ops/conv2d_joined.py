@@ -1,7 +1,7 @@
-"""A Winograd convolution of two inputs joined along the channels; only the plan makes it.
+"""A Winograd convolution of two inputs concatenated along the channels; only fusion makes it.
 
-As in a U-Net, whose skips are joined with what comes from below. Each part is read where it is, and
-possibly through a norm and a ReLU.
+A U-Net, for example, concatenates its skips with what comes from below. Each part is read in place,
+and the kernel can apply a norm and a ReLU to it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ VECTOR = 16  # the first part's channels are a multiple of this
 class JoinedConv2d(Forward):
     """y = conv2d(cat([a, b], 1), weight[, bias]), with its statistics if `stats`.
 
-    Inputs: each part, followed by mean, var, weight and bias of its norm where `eps` has a number
-    for it (the part is then max(0, batch_norm(x))); weight and bias of the convolution.
+    Inputs: each part, then weight and bias of the convolution. If `eps` has a number for a part,
+    mean, var, weight and bias of its norm follow the part, which stands for max(0, batch_norm(x)).
     """
 
     stats: bool
@@ -36,14 +36,14 @@ class JoinedConv2d(Forward):
 
     @property
     def places(self) -> tuple[int, int]:
-        """Which of the inputs the parts are."""
+        """The positions of the two parts among the inputs."""
         return 0, 1 if self.eps[0] is None else NORM
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         first, second = (inputs[place] for place in self.places)
         n, channels, *size = first.shape
         joined = Spec((n, channels + second.shape[1], *size))
-        op = Conv2dStats(self.window) if self.stats else Conv2d(self.window)
+        op = Conv2dStats(self.arguments) if self.stats else Conv2d(self.arguments)
         return op.infer(joined, *inputs[self._filters:])
 
     @property
@@ -65,9 +65,9 @@ class JoinedConv2d(Forward):
     def dims(self, node: Node) -> tuple[int, ...]:
         first, second = (node.inputs[place].shape for place in self.places)
         x = (first[0], first[1] + second[1], *first[2:])
-        return self.window.dims(x, node.inputs[self._filters].shape, node.outputs[0].shape)
+        return self.arguments.dims(x, node.inputs[self._filters].shape, node.outputs[0].shape)
 
-    def again(self) -> Op:
+    def recompute_op(self) -> Op:
         return replace(self, stats=False)
 
     def flops_beside(self, node: Node) -> float:

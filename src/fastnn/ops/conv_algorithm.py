@@ -1,10 +1,10 @@
-"""Which algorithm computes a convolution: by a fixed rule of its shape, or what the user says."""
+"""Choose a convolution's algorithm: by a fixed rule of its shape, or by the user's choice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastnn.ops.part import in_whole
+from fastnn.ops.micro_batch import whole_batch_rows
 
 SETTINGS = ("auto", "winograd", "direct", "blas")
 KERNELS = {"direct": "conv2d", "planar": "planar", "winograd": "winograd", "blas": "blas"}
@@ -17,14 +17,14 @@ _chosen = "auto"
 def set_conv_algorithm(algorithm: str) -> None:
     """Choose how convolutions are computed, from the next plan on.
 
-    "auto": by a fixed rule of the shape, never by timing, so that a run can be repeated.
+    "auto": by a fixed rule of the shape, never by timing, so that runs are repeatable.
     "winograd": F(4x4, 3x3) (Lavin & Gray 2016) or its stride-2 variant, wherever it applies: 3x3
-    filters of stride 1 or 2 and dilation 1 in one group; it rounds three to six times as coarsely
-    as "direct" (stride 2: up to three), which computes the sum as it is written. Where an
-    algorithm does not apply, direct is used.
-    "blas": products of matrices by SciPy's BLAS, for every convolution; one that a processor's
-    maker tuned may be faster than our kernels where those are not. "auto" never picks it: its
-    speed and its bits are those of a library that differs from machine to machine.
+    filters of stride 1 or 2 and dilation 1 in one group. Its rounding errors are three to six times
+    those of "direct" (stride 2: up to three times).
+    "direct": the sum as it is defined. It is also used where Winograd does not apply.
+    "blas": matrix products by SciPy's BLAS, for every convolution. A vendor's BLAS may be faster
+    than our kernels on processors that these are not tuned for. "auto" never picks it, since its
+    speed and bits differ from machine to machine.
 
     Raises ValueError for an unknown name.
 
@@ -47,13 +47,14 @@ def get_conv_algorithm() -> str:
 
 def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, stride: int,
           reads_input: bool) -> float:
-    """Products saved per output, less what the transforms take of it.
+    """How many times fewer products Winograd needs, with the transforms counted as products.
 
-    rows, columns: of y, or of every stride-th pixel of dx. reads_input: not dy alone.
-    36 products (stride 2: 81) instead of 144 for a whole tile of 4x4 outputs. Transforms of tiles
-    take as long as the products of 40 channels (10 beside 81), those of weights as long as the
-    products of 40 tiles, which the first rule leaves to LEAST_TILES. With stride 2 a tile of x is
-    81 pixels: the products of 28 outputs, or half where they lie near each other, of 16 channels.
+    rows, columns: of y, or of every stride-th pixel of dx. reads_input: whether the direction reads
+    x, not only dy. A whole tile of 4x4 outputs takes 36 products (stride 2: 81) instead of 144. The
+    transforms of tiles take as long as the products of 40 channels (stride 2: 10), those of weights
+    as long as the products of 40 tiles (stride 1: covered by LEAST_TILES). With stride 2 a tile of
+    x has 81 pixels: its transform takes as long as the products of 28 outputs, or half as long with
+    16 channels, whose pixels lie close together.
     """
     tiles = -(-rows // 4) * -(-columns // 4)
     if images * tiles < LEAST_TILES:
@@ -71,10 +72,10 @@ def _gain(images: int, rows: int, columns: int, inputs: int, outputs: int, strid
 def _is_planar(direction: str, width: int, inputs: int, outputs: int) -> bool:
     """Whether vectors along a line of the image are better filled than vectors of channels.
 
-    width: of the image that a pass writes, or of dy; inputs, outputs: channels of a group that a
-    pass reads and writes, or of x and dy.
+    width: of the image that the direction writes; for "grad_weight" of dy. inputs, outputs: the
+    channels of a group that it reads and writes; for "grad_weight" those of x and dy.
     """
-    if 3 * width < 2 * (-(-width // 8) * 8):  # less than two thirds of its vectors
+    if 3 * width < 2 * (-(-width // 8) * 8):  # fills less than two thirds of its vectors
         return False
     if direction == "grad_weight":
         return inputs == 1 and outputs <= 24
@@ -94,7 +95,7 @@ def conv_algorithm(setting: str, d: Sequence[int], direction: str) -> str:
         rows, columns = oh, ow
         if direction == "grad_input":
             rows, columns = -(-h // stride_h), -(-w // stride_w)
-        gain = _gain(in_whole(n), rows, columns, c, k, stride_h, direction != "grad_input")
+        gain = _gain(whole_batch_rows(n), rows, columns, c, k, stride_h, direction != "grad_input")
         if setting == "winograd" or gain >= LEAST_GAIN:
             return "winograd"
     is_depthwise = 1 < groups == c

@@ -1,4 +1,4 @@
-"""2-D transposed convolution: the adjoint of a convolution, used as a layer that enlarges."""
+"""2-D transposed convolution: the adjoint of a convolution, used for upsampling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastnn.graph import Call, Node, Tensor, apply, as_tensor
 from fastnn.ops.binary import add
 from fastnn.ops.conv2d import Conv2dGradInput
 from fastnn.ops.conv_algorithm import get_conv_algorithm
-from fastnn.ops.convolution import Window
+from fastnn.ops.convolution import ConvArguments
 from fastnn.ops.reshape import reshape
 from fastnn.ops.windows import Pair, check_channels, check_images, pair, whole_number
 from fastnn.spec import ShapeError, Spec
@@ -20,9 +20,9 @@ from fastnn.spec import ShapeError, Spec
 class ConvTranspose2d(Conv2dGradInput):
     """y[n,c,i·s+u·d-p,j·s+v·d-p] += x[n,k,i,j] w[k,c,u,v]: the input gradient of a convolution.
 
-    `window` and `shape` are those of the convolution whose input is y and whose output is x, so
-    kernels and gradients are the convolution's. Output padding is less padding at the end of y:
-    only then has that convolution as many outputs as x has pixels.
+    `arguments` and `shape` belong to the convolution with input y and output x, so kernels and
+    gradients are the convolution's. Output padding means less padding at the end of y, so that this
+    convolution has as many outputs as x has pixels.
     """
 
     @property
@@ -33,8 +33,8 @@ class ConvTranspose2d(Conv2dGradInput):
         x, weight = inputs
         check_images("conv_transpose2d", x)
         check_channels("conv_transpose2d", x.shape, weight.shape[0], f"weight {weight.shape}")
-        if x.shape[1] % self.window.groups:
-            raise ShapeError(f"conv_transpose2d: {self.window.groups} groups do not divide the "
+        if x.shape[1] % self.arguments.groups:
+            raise ShapeError(f"conv_transpose2d: {self.arguments.groups} groups do not divide the "
                              f"{x.shape[1]} input channels")
         return super().infer(*inputs)
 
@@ -42,20 +42,20 @@ class ConvTranspose2d(Conv2dGradInput):
         return not any(of_batch[1:])
 
     def takes_bias(self, node: Node) -> bool:
-        """Whether the kernel can add a bias last: the direct one, but for 1x1 and depthwise ones.
+        """Whether the kernel can add a bias as it writes.
 
-        These have ways of their own.
+        The direct one can, except for 1x1 and depthwise filters, which use other kernels.
         """
-        groups, taps = self.window.groups, node.inputs[1].shape[2:]
+        groups, taps = self.arguments.groups, node.inputs[1].shape[2:]
         return self.algorithm(node) == "direct" and taps != (1, 1) and (
             groups == 1 or groups < self.shape[1])
 
 
 @dataclass(frozen=True)
 class ConvTranspose2dBias(Conv2dGradInput):
-    """A transposed convolution that adds a bias as it writes: the direct kernel's.
+    """A transposed convolution whose direct kernel adds a bias as it writes.
 
-    Only the plan makes it, after gradients are known.
+    Only fusion makes it, after autodiff.
     """
 
     fixed = "direct"
@@ -70,7 +70,7 @@ class ConvTranspose2dBias(Conv2dGradInput):
 
 
 def transposed_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """The smallest size of an axis whose convolution gives `size`: without output padding."""
+    """The smallest input size for which a convolution gives `size`, without output padding."""
     return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
 
 
@@ -117,9 +117,10 @@ def conv_transpose2d(
         raise ShapeError(f"conv_transpose2d: input {x.shape} with kernel {kernel}, stride "
                          f"{strides} and padding {pads} gives {height} by {width} pixels")
     out = weight.shape[1] * groups
-    window = Window(strides, ((pads[0], pads[0] - extra[0]), (pads[1], pads[1] - extra[1])),
-                    dilations, groups, get_conv_algorithm())
-    y = apply(ConvTranspose2d(window, (x.shape[0], out, height, width)), x, weight)
+    height_pads, width_pads = ((pads[i], pads[i] - extra[i]) for i in (0, 1))
+    arguments = ConvArguments(strides, (height_pads, width_pads), dilations, groups,
+                              get_conv_algorithm())
+    y = apply(ConvTranspose2d(arguments, (x.shape[0], out, height, width)), x, weight)
     if bias is None:
         return y
     bias = as_tensor(bias)

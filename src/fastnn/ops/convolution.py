@@ -1,4 +1,4 @@
-"""What every pass of a convolution shares: its window, its sizes, and what its time is made of."""
+"""What every pass of a convolution shares: arguments, sizes, and what its time is made of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LANES = 16  # Winograd takes channels by so many
 
 
 @dataclass(frozen=True)
-class Window:
+class ConvArguments:
     """The arguments of a convolution; padding is ((top, bottom), (left, right)).
 
     setting: what `set_conv_algorithm` said when it was traced.
@@ -42,17 +42,17 @@ class Window:
 class Convolution(Op):
     """One pass of a convolution; its kernels are by the algorithm `fixed`, or by a rule."""
 
-    window: Window
+    arguments: ConvArguments
     direction: ClassVar[str]
     fixed: ClassVar[str | None] = None
 
     def dims(self, node: Node) -> tuple[int, ...]:
-        """The sizes of the forward pass, as `Window.dims`."""
+        """The sizes of the forward pass, as `ConvArguments.dims`."""
         raise NotImplementedError(f"{self.name} has no sizes")
 
     def algorithm(self, node: Node) -> str:
         """What computes a node: "direct", "planar", "winograd" or "blas"."""
-        return self.fixed or conv_algorithm(self.window.setting, self.dims(node), self.direction)
+        return self.fixed or conv_algorithm(self.arguments.setting, self.dims(node), self.direction)
 
     def kernel(self, node: Node) -> str:
         """The name of the kernel of its algorithm."""
@@ -99,7 +99,7 @@ class Forward(Convolution):
 
     def dims(self, node: Node) -> tuple[int, ...]:
         x, weight, y = node.inputs[0], node.inputs[self.weight_at], node.outputs[0]
-        return self.window.dims(x.shape, weight.shape, y.shape)
+        return self.arguments.dims(x.shape, weight.shape, y.shape)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class GradInput(Convolution):
 
     def dims(self, node: Node) -> tuple[int, ...]:
         dy, weight = node.inputs[:2]
-        return self.window.dims(self.shape, weight.shape, dy.shape)
+        return self.arguments.dims(self.shape, weight.shape, dy.shape)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class GradWeight(Convolution):
 
     def dims(self, node: Node) -> tuple[int, ...]:
         x, dy = node.inputs[0], node.inputs[self.dy_at]
-        return self.window.dims(x.shape, self.shape, dy.shape)
+        return self.arguments.dims(x.shape, self.shape, dy.shape)
 
 
 def _inside(size: int, outputs: int, taps: int, stride: int, padding: int, dilation: int) -> int:

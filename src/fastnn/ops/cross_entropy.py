@@ -33,10 +33,10 @@ class CrossEntropy(Op):
         return "cross_entropy"
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        """Of each row its loss, its largest logit and log Σ exp(logits - largest); total; divisor.
+        """Loss, largest logit and log Σ exp(logits - largest) of each row; total; divisor.
 
-        The two are kept apart: their sum, log Σ exp(logits), is rounded to nothing but the largest
-        logit where that is large.
+        The largest logit and the logarithm are stored separately: if the logit is large, their sum
+        would round to the logit.
         """
         rows = (inputs[1].size,)
         return (Spec(rows), Spec(rows), Spec(rows), Spec(()), Spec(()))
@@ -92,7 +92,7 @@ class CrossEntropyGrad(Op):
 
 
 def _hint(target: tuple[int, ...], logits: tuple[int, ...]) -> str:
-    """What to write for a target of another shape."""
+    """What to write if the target has another shape."""
     if target == logits:
         return (", class numbers; one-hot rows or probabilities, a number for each class, become "
                 "those by y.argmax(1)")
@@ -102,7 +102,7 @@ def _hint(target: tuple[int, ...], logits: tuple[int, ...]) -> str:
 
 
 def counted(target: np.ndarray, ignore_index: int, weight: np.ndarray | None) -> float:
-    """What the mean over class numbers is divided by: how many count, or their classes' weights."""
+    """The divisor of the mean over class numbers: their count, or the sum of class weights."""
     counting = target[target != ignore_index]
     return float(counting.size if weight is None
                  else weight.take(counting, mode="clip").sum(dtype=np.float64))

@@ -12,7 +12,7 @@ from fastnn.spec import Spec
 
 @dataclass(frozen=True)
 class Detach(Op):
-    """y = x, in x's memory; the gradient ends here."""
+    """y = x, a view of x; the gradient ends here."""
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from fastnn.spec import ShapeError, Spec, element_strides
 def side_by_side(node: Node, of_batch: Sequence[bool]) -> bool:
     """`Op.by_example` of operations that broadcast.
 
-    Operands of the batch lie row by row; others are the same for every row.
+    True if operands from the batch have a row for each output row, and others broadcast over rows.
     """
     rows, rank = node.outputs[0].shape[:1], node.outputs[0].ndim
     return all(

@@ -1,4 +1,4 @@
-"""An operation of the user's own, in Python, on arrays."""
+"""User-defined operations, in Python, on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastnn.spec import Shape, ShapeError, Spec
 class PythonOp(Op):
     """Runs `run(arrays) -> arrays`; the executor calls it between kernels."""
 
-    replayable: ClassVar[bool] = False  # a function of the user's may differ from call to call
+    replayable: ClassVar[bool] = False  # a user's function may give another result on another call
 
     label: str
     specs: tuple[Spec, ...]
@@ -42,8 +42,8 @@ class PythonOp(Op):
 
 
 def lent_bytes(nodes: Iterable[Node]) -> int:
-    """What the largest Python function among nodes takes outside of the arena: copies of its
-    arrays, and as much as it returns."""
+    """Bytes outside of the arena for the largest Python function: copies of its inputs and its
+    outputs."""
     return max((sum(tensor.bytes for tensor in (*node.inputs, *node.outputs))
                 for node in nodes if isinstance(node.op, PythonOp)), default=0)
 
@@ -56,8 +56,8 @@ class Function:
     as ctx.inputs and ctx.outputs. Override `output_shapes` when shapes differ from the first
     input's. Keyword arguments of `apply` are given to both as ctx.<name>.
 
-    Arrays that they get are read-only copies, which they may keep. While their code runs, other
-    threads may use models, as may the code itself; it has all of NumPy's threads.
+    The arrays are read-only copies, which the code may keep. While it runs, other threads may use
+    models, and so may the code itself. NumPy may use all of its threads.
 
     >>> import numpy as np
     >>> class Cube(Function):
@@ -72,14 +72,14 @@ class Function:
     """
 
     class Context:
-        """What forward and backward see beside their arrays."""
+        """What forward and backward get beside their arrays."""
 
         inputs: tuple[np.ndarray, ...] = ()
         outputs: tuple[np.ndarray, ...] = ()
 
     @staticmethod
     def forward(ctx: Any, *inputs: np.ndarray) -> Any:
-        """The value, from arrays."""
+        """The output, from arrays."""
         raise NotImplementedError("a Function needs a forward")
 
     @staticmethod

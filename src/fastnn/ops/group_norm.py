@@ -19,7 +19,7 @@ def group_norm(
 ) -> Tensor:
     """y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, as torch.nn.functional.group_norm.
 
-    E and the biased Var are over the channels of a group, and all places of them, of one example.
+    E and the biased Var are taken over a group of channels of one example, at all places.
     x: (batch, channels, ...); num_groups divides channels. weight, bias: (channels), or None.
     Returns the shape of x. Raises ShapeError for shapes that do not fit.
 

@@ -1,4 +1,4 @@
-"""Linear maps, y = x Wᵀ + b, and the matrix product."""
+"""Linear layers, y = x Wᵀ + b, and the matrix product."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, moved_bytes
-from fastnn.ops.part import in_whole
+from fastnn.ops.micro_batch import whole_batch_rows
 from fastnn.ops.permute import transpose
 from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import reshape
@@ -16,7 +16,7 @@ from fastnn.spec import ShapeError, Spec, check_float
 
 
 def _hint(shape: tuple[int, ...], weight: tuple[int, ...]) -> str:
-    """What to write for an input that has all the features, in other axes."""
+    """What to write if the input has all the features, but along other axes."""
     if len(weight) == 2 and len(shape) > 2 and math.prod(shape[1:]) == weight[1]:
         return "; write x.flatten(1), or put an nn.Flatten() before it"
     return "; a single example: x[None]" if shape == weight[1:] else ""
@@ -59,7 +59,8 @@ class Linear(Op):
     def lower(self, node: Node) -> list[Call]:
         x, weight = node.inputs[:2]
         bias = node.inputs[2] if len(node.inputs) == 3 else None
-        d = (*x.shape, weight.shape[0], len(node.inputs) - 2, self.relu, in_whole(x.shape[0]))
+        d = (*x.shape, weight.shape[0], len(node.inputs) - 2, self.relu,
+             whole_batch_rows(x.shape[0]))
         return [Call("linear_forward", (x, weight, bias, node.outputs[0]), d)]
 
     def work(self, node: Node) -> Mapping[str, float]:

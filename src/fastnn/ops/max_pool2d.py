@@ -1,4 +1,4 @@
-"""2-D max-pooling; the forward pass notes the winner, the gradient is routed to it."""
+"""2-D max-pooling; the forward pass stores where each maximum is, the gradient goes there."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class MaxPool2d(Op):
 
 @dataclass(frozen=True)
 class MaxPool2dInfer(Op):
-    """Max-pooling without the winners' places, where no gradient is needed."""
+    """Max-pooling that stores no places, for when no gradient is needed."""
 
     pooling: Pooling
 
@@ -88,7 +88,7 @@ class MaxPool2dInfer(Op):
 class NormMaxPool2d(Op):
     """Max-pooling of max(0, batch_norm(x)); inputs x, mean, var, weight, bias of the norm.
 
-    Only the plan makes it, where nobody else needs what the norm gives.
+    Only fusion makes it, if nothing else reads the norm's output.
     """
 
     pooling: Pooling

@@ -1,4 +1,4 @@
-"""Mean squared error, made of pointwise operations and a mean."""
+"""Mean squared error, composed of pointwise operations and a mean."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Functions of one tensor, element by element: one Op for the rows of the kernel's table.
 
 The rows (name, formula, arguments, gradient) are in `_kernels/pointwise/simd/pointwise.h`, and
-nowhere else: each becomes a public function here. A new one is one row there and one test case.
+nowhere else; each becomes a public function here. A new function needs one row and one test case.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class UnaryGradOfSum(Op):
         return range(1, len(node.inputs))
 
 
-# What is said of numbers below 2^-126, where it is not that they count as 0.
+# Notes on numbers below 2^-126, for functions that do not treat them as 0.
 SUBNORMAL = {
     "log": "Right for every x above 0. A logarithm of what was rounded to 0 is -inf: write\n"
            "log_softmax(x, dim) for log(softmax(x, dim)), -softplus(-x) for log(sigmoid(x)).",

@@ -1,4 +1,4 @@
-"""1-D pooling, by the kernels of images whose height is 1."""
+"""1-D pooling: 2-D pooling of images of height 1."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Sum(Op):
 
 
 def _runs(shape: tuple[int, ...], axes: Sequence[int]) -> list[tuple[int, ...]]:
-    """The axes in groups that are contiguous in memory; axes of size 1 join any group."""
+    """Group the axes by runs that are contiguous in memory; axes of size 1 fit any run."""
     groups: list[list[int]] = []
     open_group = False
     for axis in storage_axes(len(shape)):
@@ -91,7 +91,7 @@ def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
 
 
 def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-    """Sum over the axes `dim`; over all of them where it is None or names none, as in PyTorch.
+    """Sum over the axes `dim`; over all axes if it is None or empty, as in PyTorch.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np
@@ -102,7 +102,7 @@ def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -
 
 
 def mean(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
-    """Mean over the axes `dim`; over all of them where it is None or names none, as in PyTorch.
+    """Mean over the axes `dim`; over all axes if it is None or empty, as in PyTorch.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np

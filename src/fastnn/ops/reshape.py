@@ -1,4 +1,4 @@
-"""Reshape and flatten: the same elements under another shape; free unless channels-last differs."""
+"""Reshape and flatten: a view, or a copy where channels-last storage makes the order differ."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sizes_of(arguments: Sequence[Any]) -> list[int]:
 
 
 def check_axes(x: Tensor, axes: Sequence[SupportsIndex]) -> tuple[int, ...]:
-    """Axes of x as numbers from 0; ShapeError for one that x does not have, or one named twice."""
+    """Axes of x as numbers from 0; ShapeError for an axis out of range or named twice."""
     try:
         numbers = [index(axis) for axis in axes]
     except TypeError:
@@ -114,10 +114,10 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
         raise ShapeError(f"only one size of {tuple(sizes)} may be -1, and none less")
     if -1 in sizes:
-        known = -math.prod(sizes)
-        if known <= 0 or x.size % known:
+        others = -math.prod(sizes)  # the product of all sizes but -1
+        if others <= 0 or x.size % others:
             raise ShapeError(f"cannot reshape {x.shape} ({x.size} elements) into {tuple(sizes)}")
-        sizes[sizes.index(-1)] = x.size // known
+        sizes[sizes.index(-1)] = x.size // others
     if tuple(sizes) == x.shape:
         return x  # type: ignore[no-any-return]
     if len(sizes) == 4 and not same_memory(x.shape) and not same_memory(tuple(sizes)):
@@ -126,7 +126,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
 
 
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """x with the axes start_dim .. end_dim made one.
+    """x with the axes start_dim .. end_dim merged into one.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np

@@ -92,7 +92,7 @@ def _is_index(item: Any) -> bool:
 
 
 def _span(item: slice, size: int) -> range:
-    """The places that a slice takes of an axis."""
+    """The range of places that a slice takes of an axis."""
     try:
         return range(*item.indices(size))
     except TypeError:

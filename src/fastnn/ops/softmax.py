@@ -75,11 +75,11 @@ def _over(x: Any, dim: int, log: bool) -> Tensor:
 def softmax(x: Any, dim: int) -> Tensor:
     """exp(x) / Σ exp(x) over the axis `dim`; sums to 1 along it.
 
-    Shares below 2^-126 are 0, and their logarithm -inf: `log_softmax` is right for all x.
+    Results below 2^-126 are 0, and their logarithm is -inf; `log_softmax` is accurate for all x.
     """
     return _over(x, dim, log=False)
 
 
 def log_softmax(x: Any, dim: int) -> Tensor:
-    """x - log Σ exp(x) over the axis `dim`, as exact as x wherever its values lie."""
+    """x - log Σ exp(x) over the axis `dim`, as accurate as x, however large its values are."""
     return _over(x, dim, log=True)

@@ -1,6 +1,6 @@
 """The sum of squares of many tensors at once: of all gradients, or of a batch's statistics.
 
-It is not finite exactly where one of them is not; of gradients it is the square of their norm.
+It is finite if and only if all elements are. Of gradients it is the squared norm.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DOUBLE = np.dtype(np.float64)
 class SumOfSquares(Op):
     """y = sum of (factor x)² over the elements of all inputs, a float64.
 
-    factors: one for each input; the product is a float32, and an infinity shows where it overflows.
+    factors: one for each input. The product is a float32, so the sum is infinite if it overflows.
     """
 
     factors: tuple[float, ...]

@@ -14,7 +14,7 @@ from fastnn.spec import Spec
 class Update(Op):
     """Inputs: hyper, steps, then for each tensor parameter, gradient and state, in kernel order.
 
-    places: where in steps each tensor's are counted.
+    places: the position of each tensor's step count in `steps`.
     """
 
     kernel: str
@@ -33,7 +33,7 @@ class Update(Op):
         return [Call(self.kernel, node.inputs, (len(sizes), *sizes, *self.places))]
 
     def parameters(self, node: Node) -> tuple[Tensor, ...]:
-        """What the node changes, beside state."""
+        """The parameters that the node changes."""
         return node.inputs[2::self._per_tensor(node)]
 
     def gradients(self, node: Node) -> tuple[Tensor, ...]:
@@ -44,7 +44,7 @@ class Update(Op):
         return (len(node.inputs) - 2) // len(self.places)
 
     def work(self, node: Node) -> Mapping[str, float]:
-        read = sum(tensor.bytes for tensor in self.gradients(node))  # all else is written too
+        read = sum(tensor.bytes for tensor in self.gradients(node))  # all else is also written
         return {"pass": 2 * moved_bytes(node) - read}
 
     def flops(self, node: Node) -> float:

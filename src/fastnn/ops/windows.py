@@ -1,4 +1,4 @@
-"""What convolution and pooling share: pairs of arguments, padding, and output sizes."""
+"""Shared by convolution and pooling: pairs of arguments, checks and output sizes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def whole_number(value: Any, name: str) -> int:
 
 
 def check_channels(name: str, shape: tuple[int, ...], expected: int, taker: str) -> None:
-    """The images have as many channels as `taker`, a weight in words, takes."""
+    """Raise ShapeError unless the images have the channels that `taker` (described) takes."""
     if shape[1] != expected:
         hint = ""
         if shape[3:] == (expected,):
@@ -55,7 +55,7 @@ def check_channels(name: str, shape: tuple[int, ...], expected: int, taker: str)
 
 
 def check_images(name: str, x: Spec) -> None:
-    """x is a float32 batch of images."""
+    """Raise ShapeError unless x is a float32 batch of images."""
     if len(x.shape) != 4:
         hint = {2: "; images that lie flat: x.reshape(-1, channels, height, width)",
                 3: "; gray images: x[:, None]; a single image: x[None]"}.get(len(x.shape), "")
@@ -65,7 +65,7 @@ def check_images(name: str, x: Spec) -> None:
 
 
 def check_sequences(name: str, x: Spec) -> None:
-    """x is a float32 batch of sequences."""
+    """Raise ShapeError unless x is a float32 batch of sequences."""
     if len(x.shape) != 3:
         hint = "; a single sequence: x[None]" if len(x.shape) == 2 else ""
         raise ShapeError(f"{name}: expected (batch, channels, length), got shape {x.shape}{hint}")
@@ -93,7 +93,7 @@ def output_sizes(
     name: str, x: Spec, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair,
     ceil_mode: bool = False,
 ) -> Pair:
-    """How many windows fit an image along both axes; the error names all of its shape."""
+    """How many windows fit an image along both axes; the error names its whole shape."""
     try:
         height, width = (
             output_size(name, *axis, ceil_mode)

@@ -1,4 +1,4 @@
-"""Bytes: what the process holds already, what a plan adds, and budgets that people write."""
+"""Memory budgets: as people write them, and what a plan adds to what the process holds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 RUNNING = 1 << 20  # code, stacks of threads and small objects that a first step touches
-NODE = 4 << 10  # objects that a plan makes of a node once its arena is known
-PLANNED = 5 << 10  # and before: the graph with what runs again, kernels and places
-SPARE = RUNNING // 4  # with less than that left over, a plan is made again
-AUTO_SHARE = 0.95  # of what is available: others grow too
+NODE = 4 << 10  # a node's objects that a plan makes after its layout: the executor's
+PLANNED = 5 << 10  # and those it makes before: the replayed graph, kernels and layout
+SPARE = RUNNING // 4  # a plan that leaves less than this free is made anew
+AUTO_SHARE = 0.95  # of what is available: other processes grow too
 GROWTH = 4 << 20  # what a process may gain between a refusal and the next attempt
-LEFT = 3 << 10  # and for each node: a refused plan's memory comes back in pieces
+LEFT = 3 << 10  # and for each node: a refused plan's memory is freed in fragments
 
 
 class MemoryBudgetError(MemoryError):
@@ -31,18 +31,18 @@ class MemoryBudgetError(MemoryError):
         self.min_bytes = min_bytes
 
     def __reduce__(self) -> tuple[type, tuple[str, int]]:
-        """So that it can come from another process."""
+        """Pickle with `min_bytes`, for errors from other processes."""
         return type(self), (str(self), self.min_bytes)
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a process may hold, and how much of that comes while a plan's arena is in memory.
+    """The bytes that a process may hold, and how many of them are needed beside the arena.
 
-    limit: bytes. others: bytes of the next batch and all else that is not there yet when a plan
-    is made; None: as much as the plan's own batch. plans: how many like this one will be made,
-    whose objects take memory too. floor: what the process has held already, which counts where its
-    whole life does. Plans for the same limit are the same plans.
+    limit: bytes. others: bytes of the next batch and of all else that comes after planning; None:
+    as much as the plan's own batch. plans: how many plans like this one will be made, whose objects
+    take memory too. floor: the most that the process has held, where its whole life counts. Equal
+    limits give equal plans.
     """
 
     limit: int
@@ -51,21 +51,21 @@ class Allowance:
     floor: int = field(default=0, compare=False)
 
     def beside(self, batch: int) -> int:
-        """Bytes to leave beside a plan whose batch has so many."""
+        """Bytes to leave beside a plan for a batch of so many bytes."""
         return batch if self.others is None else self.others
 
     def objects(self, nodes: int) -> int:
-        """Bytes to leave to the objects of other plans of so many nodes."""
+        """Bytes to leave for the objects of other plans of so many nodes."""
         return (self.plans - 1) * (PLANNED + NODE) * nodes
 
 
 def running_bytes(nodes: int) -> int:
-    """What a step of so many nodes takes beside the arena, the batch and what is there before."""
+    """Bytes that a first step of so many nodes takes beside the arena and the batch."""
     return RUNNING + NODE * nodes
 
 
 def growth_bytes(nodes: int) -> int:
-    """What a process may gain until another plan for so many nodes is made."""
+    """Bytes that a process may gain until another plan for so many nodes is made."""
     return GROWTH + (PLANNED + LEFT) * nodes
 
 
@@ -94,12 +94,12 @@ def is_auto(budget: SupportsIndex | str) -> bool:
 
 
 def resolve(budget: SupportsIndex | str) -> int:
-    """Bytes of a budget; of "auto", what the process can hold now, less a margin.
+    """Bytes of a budget; for "auto", what the process can hold now, less a margin.
 
-    That is the limit of its cgroup, or what is free on the machine beside what it holds already.
-    Warns of a budget above the machine's memory, or above its cgroup's limit: that limit less the
-    margin is the budget then, since the kernel ends a process that goes beyond. Raises ValueError
-    or TypeError for nonsense, and for "auto" where the system says nothing.
+    What it can hold is its cgroup's limit, or what it holds already plus what the machine has free.
+    Warns of a budget above the machine's memory. Warns of one above the cgroup's limit and returns
+    that limit less the margin, since the kernel kills a process that exceeds it. Raises ValueError
+    or TypeError for nonsense, and ValueError for "auto" where the system reports no memory size.
     """
     if is_auto(budget):
         available = available_bytes()

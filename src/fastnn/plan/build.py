@@ -21,26 +21,26 @@ from fastnn.plan.cost.rates import machine_rates
 from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.memory.layout import Layout, layout
 from fastnn.plan.plan import Plan
-from fastnn.plan.recompute.edit import again_at
 from fastnn.plan.recompute.frontier import frontier, interned
 from fastnn.plan.recompute.honour_drops import honour_drops
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
+from fastnn.plan.recompute.moves import recomputed_at
 from fastnn.plan.recompute.problem import Problem, Schedule, build_problem
 from fastnn.plan.recompute.replay import replay
 from fastnn.plan.select import Step, select
 from fastnn.runtime.process_memory import give_back, resident_bytes
 
-ATTEMPTS = 3  # at a plan that still fits once it is made
+ATTEMPTS = 3  # to find a plan that still fits beside its own objects
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A schedule as a graph, with kernels and places."""
+    """A schedule as a graph, with its kernels and memory layout."""
 
     graph: Graph
     steps: tuple[Step, ...]
     layout: Layout
-    again: tuple[int, ...]  # steps whose node ran before
+    recomputed_steps: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Planner:
     def lay_out(
         self, schedule: Schedule, room: int | None = None, single_threaded: Container[int] = ()
     ) -> Planned:
-        """A schedule with kernels and places, if possible in so many bytes.
+        """A schedule with kernels and memory layout, if possible within `room` bytes.
 
-        single_threaded: steps that have one thread.
+        single_threaded: steps that run on one thread.
         """
         return self._lay_out(self.problem, schedule, room, single_threaded)
 
@@ -75,39 +75,39 @@ class Planner:
     ) -> Planned:
         graph = replay(self.graph, problem, schedule)
         steps = select(graph, self.threads, single_threaded)
-        return Planned(graph, steps, layout(graph, steps, room), tuple(again_at(schedule)))
+        return Planned(graph, steps, layout(graph, steps, room), tuple(recomputed_at(schedule)))
 
     @cached_property
     def whole(self) -> Planned:
-        """The plan that keeps every value that may be kept; no machine's rates are asked for."""
+        """The plan that keeps every value that is not dropped; it needs no machine's rates."""
         problem = build_problem(self.graph, self.steps)
         return self._lay_out(problem, honour_drops(problem, problem.everything))
 
     def fastest(self, arena_bytes: int) -> Planned | None:
         """The fastest plan whose arena has at most so many bytes.
 
-        Packing may need a little more than is in use at once: then the next smaller one is tried.
+        Packing may need a little more than the bytes in use; then the next smaller one is tried.
         """
         points = [p for p in frontier(self.problem) if p.bytes <= arena_bytes]
         for point in reversed(points):
             planned = self.lay_out(point.schedule, arena_bytes, point.single_threaded)
             if planned.layout.arena_bytes <= arena_bytes:
                 return planned
-            del planned  # not beside the next one
+            del planned  # free it before the next one is made
         return None
 
     def fitting(self, room: Callable[[], int]) -> Planned | None:
-        """The fastest plan whose arena has room, also after what planning it has taken."""
-        whole = Lives(self.problem, honour_drops(self.problem, self.problem.everything))
+        """The fastest plan whose arena fits, counting the memory that planning itself took."""
+        whole = Liveness(self.problem, honour_drops(self.problem, self.problem.everything))
         space = room()
         if whole.peak <= space and self.whole.layout.arena_bytes <= space:
             return self.whole
         frontier(self.problem)
         planned = self._fitting_beside_itself(room() - self.object_bytes, room)
-        return planned or self._fitting_beside_itself(room(), room)  # they may take less
+        return planned or self._fitting_beside_itself(room(), room)  # the objects may take less
 
     def _fitting_beside_itself(self, space: int, room: Callable[[], int]) -> Planned | None:
-        """The fastest plan with an arena of so much space, or of what its own objects leave."""
+        """The fastest plan for an arena of `space` bytes that fits beside its own objects."""
         for _ in range(ATTEMPTS):
             planned = self.fastest(space)
             if planned is None:
@@ -116,16 +116,16 @@ class Planner:
             if planned.layout.arena_bytes <= left:
                 return planned
             space = min(left, planned.layout.arena_bytes - 1)
-            del planned  # not beside the next one
+            del planned  # free it before the next one is made
         return None
 
     @property
     def object_bytes(self) -> int:
-        """What the objects of a plan take, about: known before it is made."""
+        """About the bytes of a plan's objects, estimated before it is made."""
         return PLANNED * len(self.graph.nodes)
 
     def packed(self) -> list[tuple[int, float]]:
-        """(bytes of the arena, seconds of a step) of the frontier, from the least memory."""
+        """(bytes of the arena, seconds of a step) of the frontier, the least memory first."""
         found: list[tuple[int, float]] = []
         for point in reversed(frontier(self.problem)):
             planned = self.lay_out(point.schedule, point.bytes, point.single_threaded)
@@ -137,7 +137,7 @@ class Planner:
 
     @cached_property
     def smallest_arena(self) -> int:
-        """Bytes of the smallest arena that there is a plan for."""
+        """Bytes of the smallest arena that has a plan."""
         best = self.whole.layout.arena_bytes
         for point in frontier(self.problem):
             if point.bytes >= best:
@@ -148,17 +148,17 @@ class Planner:
 
 
 def copied_bytes(graph: Graph) -> int:
-    """Bytes of the forward results, which are copied out of the arena to be read."""
+    """Bytes of the forward results, which are copied out of the arena."""
     forward = set(graph.nodes[:graph.forward_nodes])
     return sum(tensor.bytes for tensor in graph.outputs if tensor.node in forward)
 
 
 def build(
-    graph: Graph, threads: int, allowance: Allowance | None = None, held: int = 0
+    graph: Graph, threads: int, allowance: Allowance | None = None, old_arena: int = 0
 ) -> Plan:
     """The plan for a graph; MemoryBudgetError if no schedule fits into what a process may hold.
 
-    held: bytes of an arena in memory whose place the plan's own will take.
+    old_arena: resident bytes of an arena that the plan's own will replace.
     """
     fused = fuse(graph)
     planner = Planner(fused, team_size(fused, threads))
@@ -172,12 +172,12 @@ def build(
     growth = growth_bytes(len(fused.nodes))
 
     def baseline() -> int:
-        return resident_bytes() - held
+        return resident_bytes() - old_arena
 
     def room() -> int:
-        """What is left for an arena; planning itself leaves something in memory too."""
+        """Bytes left for an arena; what planning has left in memory counts too."""
         assert limit is not None
-        give_back()  # what planning held counts no longer
+        give_back()  # freed planning objects must not count
         return limit - baseline() - beside - running
 
     planned: Planned | None = planner.whole
@@ -192,5 +192,5 @@ def build(
             f"least {format_bytes(least)} ({least} bytes), of which the process holds "
             f"{format_bytes(baseline())} already", least)
     return Plan(planned.graph, planned.steps, planned.layout, planner.threads,
-                planned.again, baseline(), lambda: planner.smallest_arena,
+                planned.recomputed_steps, baseline(), lambda: planner.smallest_arena,
                 planner.packed, beside, running, growth)

@@ -19,20 +19,20 @@ from fastnn.runtime.process_memory import give_back, resident_bytes
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step will do: steps in order, memory, what runs again, and a prediction.
+    """What a step will do: its steps in order, memory, recomputations, and a predicted time.
 
-    again: positions of the steps whose operation ran before, in the forward pass.
+    recomputed_steps: positions of the steps that recompute a node of the forward pass.
     `baseline_bytes` is what the process held when the plan was made, with parameters and the
-    optimizer's state; `peak_bytes` adds to it the arena, `beside`: the next batch and what is read
-    of this one's results, and `running`: what else a first step takes. `growth`: what the process
-    may gain until another plan is made.
+    optimizer's state. `peak_bytes` adds the arena, `beside` (the next batch, and copies of this
+    one's results) and `running` (what else a first step takes). `growth`: what the process may
+    gain until another plan is made.
     """
 
     graph: Graph
     steps: tuple[Step, ...]
     layout: Layout
     threads: int
-    again: tuple[int, ...]
+    recomputed_steps: tuple[int, ...]
     baseline_bytes: int
     smallest_arena: Callable[[], int]
     packed: Callable[[], list[tuple[int, float]]] = list
@@ -42,13 +42,13 @@ class Plan:
 
     @property
     def recomputed(self) -> tuple[str, ...]:
-        """"layer:operation" of every step that runs again."""
-        nodes = [self.steps[i].node for i in self.again]
+        """"layer:operation" of every recomputed step."""
+        nodes = [self.steps[i].node for i in self.recomputed_steps]
         return tuple(f"{node.scope}:{node.op.name}" for node in nodes)
 
     @property
     def single_threaded(self) -> frozenset[int]:
-        """Positions of the steps that have one thread of several, for a smaller workspace."""
+        """Positions of the steps that run on one thread, for a smaller workspace."""
         return frozenset(i for i, step in enumerate(self.steps) if step.threads < self.threads)
 
     @property
@@ -57,7 +57,7 @@ class Plan:
 
     @cached_property
     def min_bytes(self) -> int:
-        """The smallest memory budget for which there is a plan; finding it takes memory too."""
+        """The smallest memory budget that has a plan, with the memory that this search takes."""
         before = resident_bytes()
         arena = self.smallest_arena()
         give_back()
@@ -68,7 +68,7 @@ class Plan:
     def frontier(self) -> list[tuple[int, float]]:
         """(bytes of the process, predicted seconds of a step): what each budget costs.
 
-        From the least memory to the least time; between two of them the first one holds.
+        From the least memory to the least time. A budget between two points gets the smaller one.
         """
         held = self.baseline_bytes + self.beside + self.running
         return [(held + arena, time) for arena, time in self.packed()]
@@ -80,7 +80,7 @@ class Plan:
         return machine_rates(self.threads).seconds(nodes, self.single_threaded)
 
     def place(self, tensor: Tensor) -> Place:
-        """Where a tensor lies."""
+        """Where a tensor lies in memory."""
         if tensor in self.layout.leaves:
             return Place(self.layout.leaves[tensor], 0, tensor.bytes)
         storage = self.layout.storages[tensor]
@@ -112,17 +112,18 @@ class Plan:
         live = [self.layout.live_bytes(i) for i in range(len(self.steps))]
         peak = max(range(len(live)), key=live.__getitem__, default=0)
         rows = []
-        again = set(self.again)
+        recomputed = set(self.recomputed_steps)
         for i, step in enumerate(self.steps):
             node = step.node
             shape = "x".join(map(str, node.outputs[0].shape)) if node.outputs else "-"
             part = ("check" if isinstance(node.op, SumOfSquares) else
-                    "again" if i in again else "forward" if i < self.graph.forward_nodes else
+                    "recompute" if i in recomputed else
+                    "forward" if i < self.graph.forward_nodes else
                     "backward" if i < self.graph.first_update else "update")
             kernels = ",".join(call.kernel for call in step.calls) or "(view)"
             mark = "  one thread" if step.threads < self.threads else ""
             mark += "  <- peak" if i == peak else ""
-            rows.append(f"{i:4d} {part:8s} {node.scope or '-':24s} {node.op.name:24s} {shape:18s} "
+            rows.append(f"{i:4d} {part:9s} {node.scope or '-':24s} {node.op.name:24s} {shape:18s} "
                         f"{kernels:28s} {format_bytes(live[i]):>10s}{mark}")
         head = (f"plan: {len(self.steps)} steps, {self.threads} thread(s), "
                 f"predicted {self.seconds * 1e3:.2f} ms\n"
@@ -130,6 +131,6 @@ class Plan:
                 f"arena {format_bytes(self.layout.arena_bytes)}, "
                 f"batch {format_bytes(self.beside)}, peak {format_bytes(self.peak_bytes)}\n"
                 f"recomputed: {len(self.recomputed)} value(s)\n"
-                f"{'':4s} {'part':8s} {'layer':24s} {'operation':24s} {'shape':18s} "
+                f"{'':4s} {'part':9s} {'layer':24s} {'operation':24s} {'shape':18s} "
                 f"{'kernels':28s} {'live':>10s}")
         return "\n".join([head, *rows])

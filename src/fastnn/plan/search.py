@@ -1,4 +1,4 @@
-"""How much of something fits: the largest batch, the deepest net, the fewest micro-batches."""
+"""Search for how much fits: the largest batch, the deepest net, the fewest micro-batches."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 def bracket(holds: Callable[[int], bool], low: int, share: float = 0.0) -> tuple[int, int]:
-    """(low, high): the numbers between which a condition turns from false to true.
+    """(low, high): two numbers between which a condition turns from false to true.
 
-    holds: false up to some number and true from there on; low >= 1: where it is false. They are 1
-    apart, or less than a share of `low`. Doubles, then halves the interval.
+    holds: false up to some number, true from there on. low >= 1: a number for which it is false.
+    The result is 1 apart, or at most `share` of `low`. Doubles `high`, then bisects.
 
     >>> bracket(lambda number: number * number > 50, 1)
     (7, 8)

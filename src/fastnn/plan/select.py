@@ -1,4 +1,4 @@
-"""Choose each node's kernels: lower the graph to calls, by fixed rules, never by timing."""
+"""Choose each node's kernels: lower the graph to kernel calls by fixed rules, never by timing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastnn.graph import Call, Graph, Node
 class Step:
     """A node, its kernel calls, and the scratch bytes of each; None for a call without scratch.
 
-    threads: the team of its calls, on whose size scratch depends and results do not.
+    threads: the team size of its calls. Scratch depends on it, results do not.
     """
 
     node: Node
@@ -26,7 +26,7 @@ class Step:
         return _largest(self.scratch)
 
     def workspace_of(self, threads: int) -> int:
-        """The workspace that its calls need with a team of so many."""
+        """The workspace that the calls need on a team of so many threads."""
         return _largest(_scratch(call, threads) for call in self.calls)
 
 
@@ -51,6 +51,6 @@ def step_of(node: Node, threads: int) -> Step:
 
 
 def select(graph: Graph, threads: int, single_threaded: Container[int] = ()) -> tuple[Step, ...]:
-    """One step for each node; single_threaded: positions of those that have one thread."""
+    """One step for each node; single_threaded: positions of those that run on one thread."""
     return tuple(step_of(node, 1 if position in single_threaded else threads)
                  for position, node in enumerate(graph.nodes))

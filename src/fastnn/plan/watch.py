@@ -1,4 +1,4 @@
-"""A budget while training goes on: limits may move, and others may take memory."""
+"""A budget during training: limits may change, and other processes may take memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from fastnn.plan.budget import Budget, resolve
 from fastnn.runtime.process_memory import resident_bytes
 
-SECONDS = 1.0  # between two looks at the process and its cgroup
+SECONDS = 1.0  # between two checks of the process and its cgroup
 
 
 class BudgetWatch:
-    """A memory budget, and whether a plan that was made for it still keeps to it.
+    """A memory budget, and whether the process still keeps to it.
 
     budget: bytes, text like "512MiB", "auto", or None. Raises ValueError or TypeError for others.
     """
@@ -22,12 +22,12 @@ class BudgetWatch:
         self._looked = time.monotonic()
 
     def is_broken(self, coming: int) -> bool:
-        """Whether the process holds more than it may; then `limit` is what it may hold now.
+        """Whether the process exceeds its budget; if so, `limit` is updated.
 
-        coming: bytes that the next step touches, of an arena that was given back.
+        coming: bytes of a released arena that the next step will touch.
 
-        "auto" is asked anew, but only counts here: free memory comes and goes, and plans should
-        not change with it as long as they fit.
+        "auto" is resolved at each check, but `limit` only changes when the budget is exceeded:
+        plans should not follow every change of free memory as long as they fit.
         """
         if self.budget is None or time.monotonic() - self._looked < SECONDS:
             return False

@@ -1,9 +1,9 @@
-"""Measure a machine's rates: miniatures of nets, each node timed, and the rates that fit best.
+"""Measure a machine's rates: time each node of small nets, and fit the rates.
 
     python -m fastnn.plan.cost.calibrate 2
 
-prints them as JSON. It is a process of its own, since a budget counts the memory that a process
-held at any time; `rates` starts it once on each machine.
+prints them as JSON. It runs in a process of its own, since a budget counts a process's peak memory;
+`rates` starts it once on each machine.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from fastnn.plan.select import select
 from fastnn.runtime.executor import Executor
 from fastnn.spec import Spec, storage_shape
 
-PRIOR = 0.01  # what the miniatures must tell of a rate to outweigh what is expected of it
-FASTEST = 4  # times as fast as expected: a noisy fit must not make work free
-ROUNDS = 7  # each node's time is the third least of so many: others only add to it, in steps too
+PRIOR = 0.01  # the weight of the expected rates, as a share of all time
+FASTEST = 4  # no rate is fitted to be more times as fast as expected: noise must not make work free
+ROUNDS = 7  # each node's time is the third smallest of so many: interruptions only add to it
 
 
 def _random(shape: Sequence[int]) -> np.ndarray:
@@ -86,11 +86,11 @@ def _dense(x: Tensor) -> Any:
     return linear(x, _weight(x.shape[1], x.shape[1])).relu()
 
 
-# Shapes that nets have, small enough for a few milliseconds a node: few channels and many, in cache
-# and beyond. The blocks keep more for their backward pass than caches hold, as nets do: what comes
-# back to a product from memory costs time even where one product's operands are small. Winograd's
-# have an even number of chunks (24 tiles): with three, one of two threads waits for the other, and
-# what large nets hardly know would be taken for the price of products.
+# Typical shapes, small enough for a few milliseconds a node: few and many channels, inside and
+# beyond the caches. The blocks keep more for their backward pass than caches hold, as real nets do:
+# operands that come from memory cost time even if they are small. Winograd's have an even number of
+# chunks (24 tiles): with three, one of two threads would wait, and that would count as the cost of
+# products.
 MINIATURES: tuple[tuple[Callable[[Tensor], Any], tuple[int, ...]], ...] = (
     (_residual_blocks, (32, 16, 32, 32)),
     (_twice_3x3, (8, 64, 24, 24)),
@@ -118,7 +118,7 @@ class Miniature:
 
 
 def miniature(build: Callable[[Tensor], Any], shape: tuple[int, ...], threads: int) -> Miniature:
-    """A function of a batch with its gradients, planned for so many threads."""
+    """A training pass of a function, planned for so many threads."""
     x = leaf("input", 0, Spec(shape))
     loss = build(x).sum()
     leaves = Graph.trace([x], [loss]).leaves()
@@ -131,7 +131,7 @@ def miniature(build: Callable[[Tensor], Any], shape: tuple[int, ...], threads: i
 
 
 def times(todo: Sequence[Miniature]) -> list[tuple[Node, float]]:
-    """The third least seconds of every node that has a call."""
+    """Each node's third smallest time, in seconds; views have none."""
     found: dict[Node, list[float]] = {}
     for _ in range(ROUNDS + 1):  # the first warms up
         for each in todo:
@@ -149,13 +149,13 @@ def times(todo: Sequence[Miniature]) -> list[tuple[Node, float]]:
 
 
 def fit(measured: Sequence[tuple[Node, float]], prior: Mapping[str, float]) -> dict[str, float]:
-    """The rates for which errors are least; what the nodes do not tell apart stays near a prior.
+    """The rates with the least squared errors; those that nodes cannot separate stay near a prior.
 
-    An error's square counts by the node's time: relative errors alone would weigh a hundred small
-    nodes as much as those that a step's time is made of, absolute ones would see no small node. A
-    rate that is off its prior, brought to this machine's speed, by all of it counts as much as an
-    error of PRIOR of all time (ridge regression, Hoerl and Kennard 1970): Winograd's products and
-    what it transforms grow together, and noise alone would say which of them is dear.
+    A squared error is divided by the node's time: relative errors would weigh a hundred small nodes
+    as much as the nodes that dominate a step, absolute errors would ignore the small ones. The
+    prior is scaled to this machine's speed. A rate that is off by 100% counts as much as an error
+    of PRIOR of all time (ridge regression, Hoerl and Kennard 1970): Winograd's products and
+    transforms grow together, and noise would decide which of them is expensive.
     """
     kinds = list(FIXED)
     rows = np.array([[amounts_of(node).get(kind, 0.0) for kind in kinds] for node, _ in measured])
@@ -177,10 +177,9 @@ def fit(measured: Sequence[tuple[Node, float]], prior: Mapping[str, float]) -> d
 
 
 def calibrate(threads: int) -> dict[str, Mapping[str, float]]:
-    """{"one_thread", "team"}: the rates of one thread and of so many.
+    """{"one_thread", "team"}: the rates of one thread and of a team of so many.
 
-    A team's are expected to be as many times cheaper as its nodes are faster, and a call to cost
-    what starting a team does.
+    The prior of a team is the rates of one thread, with the time to start a team as its "call".
     """
     todo = {size: [miniature(*each, size) for each in MINIATURES] for size in {1, threads}}
     measured = {size: times(each) for size, each in todo.items()}

@@ -1,4 +1,4 @@
-"""Predicted time of a node, from its work and a machine's rates, and of a step on a team."""
+"""Predicted time of nodes and steps, from their work and a machine's rates."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from fastnn.graph import Graph, Node
 
-CACHE = 6 << 20  # bytes of one node that a step's others have not driven out of the caches
-FAR = " from memory"  # what marks the kind of bytes beyond
+CACHE = 6 << 20  # bytes of a node's operands that are still cached when it runs
+FAR = " from memory"  # suffix of the kind of the bytes beyond CACHE
 PASSES = ("pass", "norm", "statistics", "norm gradient", "operands")  # kinds that are bytes
-# Handing work to a team and waiting for its end: for each node that is shared, and some times in
-# each step to set the workers' floating-point state and to put it back.
+# Handing work to a team and waiting for its end: once for each node that is shared, and several
+# times in each step to set and restore the workers' floating-point state.
 START_SECONDS, STARTS_PER_STEP = 5e-6, 4
 
 
@@ -19,10 +19,11 @@ START_SECONDS, STARTS_PER_STEP = 5e-6, 4
 class Rates:
     """Seconds for a unit of each kind of work: on one thread, and on a team of `threads`.
 
-    The kinds are what operations call their `work`: floating-point operations of products by
-    algorithm ("products", "tile products", ...), what Winograd transforms ("tile values", "tile
-    weights"), bytes of passes by what they compute and of what products read and write
-    ("operands"). Beyond the CACHE bytes come from memory. Each node is a "call".
+    The kinds are the keys of an operation's `work`: floating-point operations by algorithm
+    ("products", "tile products", ...), elements that Winograd transforms ("tile values", "tile
+    weights"), bytes of memory passes by what they compute ("pass", "norm", ...), and bytes that
+    products read and write ("operands"). Bytes beyond CACHE have a kind of their own. Each node
+    is also one "call".
     """
 
     threads: int
@@ -30,10 +31,9 @@ class Rates:
     team: Mapping[str, float]
 
     def node_seconds(self, node: Node) -> float:
-        """Time of one node; it is shared where that is faster.
+        """Time of one node, on one thread or on the team, whichever is faster.
 
-        With k = what a call costs a team, a node that takes t on one thread and w shared takes
-        min(t, w + k): nothing jumps as t grows, and what a team saves only grows with t.
+        So predictions have no jumps: where the team becomes faster, both take the same time.
         """
         if node.op.view_of(node) is not None:
             return 0.0
@@ -47,7 +47,7 @@ class Rates:
         return _total(amounts_of(node), self.one_thread)
 
     def seconds(self, nodes: Iterable[Node], single_threaded: Container[int] = ()) -> float:
-        """Time of a step; single_threaded: positions of nodes that have one thread."""
+        """Time of a step; single_threaded: positions of nodes that run on one thread."""
         starts = 0.0 if self.threads == 1 else STARTS_PER_STEP * START_SECONDS
         return starts + sum(
             self.single_thread_seconds(node) if position in single_threaded
@@ -56,7 +56,7 @@ class Rates:
 
 
 def amounts_of(node: Node) -> dict[str, float]:
-    """The work of a node as a machine sees it."""
+    """The work of a node, with its bytes split at CACHE."""
     found = {"call": 1.0, **node.op.work(node)}
     for kind in found.keys() & PASSES:
         found[kind + FAR] = max(0.0, found[kind] - CACHE)
@@ -68,7 +68,7 @@ def _total(amounts: Mapping[str, float], rates: Mapping[str, float]) -> float:
     return sum(amount * rates[kind] for kind, amount in amounts.items())
 
 
-# What one core with wide vectors reaches (AMD Zen 4): used where nothing was measured.
+# Seconds per unit on one core with wide vectors (AMD Zen 4): used where nothing was measured.
 FIXED = {"call": 0.0, "products": 1e-11, "matrix products": 1e-11, "grouped products": 3e-11,
          "line products": 2e-11, "tile products": 1e-11, "tile values": 1.5e-10,
          "tile weights": 2e-10, "pass": 1e-11, "norm": 2e-11, "statistics": 3e-11,
@@ -77,7 +77,7 @@ FIXED |= {kind + FAR: FIXED[kind] + 2.5e-11 for kind in PASSES}
 
 
 def fixed_rates(threads: int) -> Rates:
-    """The same on every machine; a team shares all of a node's work."""
+    """Rates that are the same on every machine; a team divides all work evenly."""
     if threads == 1:
         return Rates(1, FIXED, FIXED)
     team = {kind: rate / threads for kind, rate in FIXED.items()}
@@ -85,8 +85,8 @@ def fixed_rates(threads: int) -> Rates:
 
 
 def team_size(graph: Graph, threads: int) -> int:
-    """All threads or one, whichever is faster by fixed rates, so that it never depends on timing.
+    """All threads or one, whichever is faster by fixed rates, so that no timing decides.
 
-    Results are the same for any number.
+    Results have the same bits for any number.
     """
     return min(1, threads, key=lambda size: fixed_rates(size).seconds(graph.nodes))

@@ -1,6 +1,6 @@
-"""This machine's rates for the cost model: measured once and kept on disk, else fixed ones.
+"""This machine's rates for the cost model: measured once and cached on disk, or else fixed.
 
-Only a budget or a prediction asks for them. They decide which plan is chosen and never any value.
+Only budgets and predictions need them. They influence the choice of a plan, never a result.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from fastnn.plan.cost.predict import CACHE, FIXED, Rates, fixed_rates
 from fastnn.runtime.machine import processor
 from fastnn.version import VERSION
 
-TIME_LIMIT = 60.0  # seconds for what takes about four on a machine with nothing else to do
-MOST_BYTES = 1 << 20  # of a file of rates, which has less than a thousand
+TIME_LIMIT = 60.0  # seconds for a calibration, which takes about four on an idle machine
+MOST_BYTES = 1 << 20  # of a file of rates; a valid one is a few KB at most
 
 
 def machine_rates(threads: int) -> Rates:
     """The rates of this machine for a number of threads; the same for every process on it.
 
-    The first process that asks measures them and keeps them below $XDG_CACHE_HOME (~/.cache). The
-    file's name stands for the processor, the instruction set, the threads, the version and what the
-    rates are of. Where nothing can be kept or measured, plans are made with fixed rates.
+    The first process that needs them measures them and stores them in $XDG_CACHE_HOME (~/.cache).
+    The file's name is a hash of the processor, the instruction set, the threads, the version and
+    the kinds of work. Where nothing can be stored or measured, the fixed rates are used.
     """
     return _rates(threads, level(), cache_folder())
 
 
-@lru_cache(maxsize=16)  # one answer for a process, whatever happens to the file
+@lru_cache(maxsize=16)  # one answer for the life of a process, even if the file changes
 def _rates(threads: int, instructions: str, folder: Path) -> Rates:
     facts = [processor(), instructions, str(threads), VERSION, str(CACHE), *FIXED]
     name = sha256("\n".join(facts).encode()).hexdigest()[:16]
@@ -50,21 +50,21 @@ def _rates(threads: int, instructions: str, folder: Path) -> Rates:
 
 
 def cache_folder() -> Path:
-    """Where fastnn keeps what it found out about a machine."""
+    """The folder in which fastnn caches what it measured on a machine."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "fastnn"
 
 
 def _write(path: Path, threads: int, instructions: str) -> None:
-    """Measure, and write; without a place for it, not even measure: each process would find
-    something else."""
+    """Measure and write. If it cannot write it does not measure either: each process would get
+    other rates."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as stream:
         stream.write(_measure(threads, instructions).encode())
 
 
 def _measure(threads: int, instructions: str) -> str:
-    """Rates as JSON, from a process of its own: a budget counts what this one ever held."""
+    """Rates as JSON, measured in a separate process: a budget counts this one's peak memory."""
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
@@ -75,7 +75,7 @@ def _measure(threads: int, instructions: str) -> str:
 
 
 def _read(path: Path, threads: int) -> Rates | None:
-    """The rates in a file; None if there are none."""
+    """The rates in a file; None if it has no valid ones."""
     try:
         content: Any = read_json(path, MOST_BYTES)
         one_thread, team = ({kind: float(content[size][kind]) for kind in FIXED}

@@ -1,1 +1,1 @@
-"""Merge cheap operations into those beside them, by rewrites of the graph."""
+"""Fusion: merge cheap operations into their neighbours by rewriting the graph."""

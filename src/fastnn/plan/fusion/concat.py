@@ -1,8 +1,8 @@
-"""Convolutions of joined inputs, part by part, so that nothing joined is ever made.
+"""Convolutions of concatenated inputs, part by part, so that the concatenation is never stored.
 
-As in a U-Net, whose skips are joined with what comes from below. Neither is the joined value
-written, nor its gradient, to be cut apart. Where Winograd computes the whole and each part, parts
-take no more products.
+A U-Net, for example, concatenates its skips with what comes from below. Neither the concatenated
+value nor its gradient is written. The parts need no more products than the whole, as long as
+Winograd computes all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHANNELS = 1
 
 
 def parts_of_grad_weight(graph: Graph) -> Graph:
-    """The weight's gradient from each part of the input, and then joined."""
+    """The weight's gradient for each part of the input, then concatenated."""
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         op = node.op
         joined = inputs[0].node if inputs else node
@@ -33,7 +33,7 @@ def parts_of_grad_weight(graph: Graph) -> Graph:
             return None
         outputs, _, *size = op.shape
         with scope(node.scope):
-            parts = [apply(Conv2dGradWeight(op.window, (outputs, x.shape[CHANNELS], *size)), x,
+            parts = [apply(Conv2dGradWeight(op.arguments, (outputs, x.shape[CHANNELS], *size)), x,
                            inputs[1]) for x in joined.inputs]
             whole = apply(joined.op, *parts)
         return (whole,) if all(by_winograd(part.node) for part in parts) else None
@@ -42,7 +42,7 @@ def parts_of_grad_weight(graph: Graph) -> Graph:
 
 
 def parts_of_grad_input(graph: Graph) -> Graph:
-    """The gradient of each part of the input by itself, where the whole is only cut apart."""
+    """The gradient of each part of the input by itself, if the whole is only sliced."""
     readers: dict[Tensor, list[Node]] = {}
     for node in graph.nodes:
         for tensor in node.inputs:
@@ -62,17 +62,17 @@ def parts_of_grad_input(graph: Graph) -> Graph:
 
 
 def _part(whole: Node, cut: Node) -> Tensor:
-    """The channels of an input's gradient that a slice takes."""
+    """The input gradient of only the channels that a slice takes."""
     assert isinstance(whole.op, Conv2dGradInput) and isinstance(cut.op, Slice)
     (dy, weight), sizes = whole.inputs, cut.op.sizes
     rows = Slice((0, cut.op.starts[CHANNELS], 0, 0), (1,) * 4,
                  (weight.shape[0], sizes[CHANNELS], *weight.shape[2:]))
     with scope(whole.scope):
-        return apply(Conv2dGradInput(whole.op.window, sizes), dy, apply(rows, weight))
+        return apply(Conv2dGradInput(whole.op.arguments, sizes), dy, apply(rows, weight))
 
 
 def _are_parts(whole: Node, readers: list[Node]) -> bool:
-    """Whether all readers take channels, no channel twice, and Winograd computes each part."""
+    """Whether all readers slice channels, none twice, and Winograd computes each slice."""
     shape, spans = whole.outputs[0].shape, []
     for node in readers:
         op = node.op
@@ -85,10 +85,10 @@ def _are_parts(whole: Node, readers: list[Node]) -> bool:
 
 
 def parts_as_they_are_read(graph: Graph) -> Graph:
-    """Of gradients that one dy gives, each right before its first reader.
+    """Move each of several input gradients from one dy to right before its first reader.
 
-    So the skip's is made long after the other: until then dy is held, which is no larger, and the
-    two are never in memory together with it.
+    The gradient of a U-Net's skip is then computed long after the other one. Until then dy is held
+    instead, which is no larger, and the three are never in memory together.
     """
     sources = Counter(node.inputs[0] for node in graph.nodes
                       if isinstance(node.op, Conv2dGradInput))
@@ -116,19 +116,19 @@ def parts_as_they_are_read(graph: Graph) -> Graph:
 
 
 def joined_inputs(graph: Graph) -> Graph:
-    """Winograd reads two joined inputs where each of them is; nothing else reads them joined."""
-    alone = {node.outputs[0] for node in graph.nodes if _joins_two(node)} - set(graph.outputs)
+    """Winograd reads two concatenated inputs in place, if nothing else reads the concatenation."""
+    in_place = {node.outputs[0] for node in graph.nodes if _joins_two(node)} - set(graph.outputs)
     for node in graph.nodes:
         reads = isinstance(node.op, Conv2dStats) or (
             isinstance(node.op, Conv2d) and not node.op.relu)
         if not (reads and by_winograd(node)):
-            alone -= set(node.inputs)
+            in_place -= set(node.inputs)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if not node.inputs or node.inputs[0] not in alone:
+        if not node.inputs or node.inputs[0] not in in_place:
             return None
         assert isinstance(node.op, (Conv2d, Conv2dStats))
-        op = JoinedConv2d(node.op.window, isinstance(node.op, Conv2dStats))
+        op = JoinedConv2d(node.op.arguments, isinstance(node.op, Conv2dStats))
         specs = [tensor.spec for tensor in node.outputs]
         return Node(op, (*inputs[0].node.inputs, *inputs[1:]), specs, node.origin).outputs
 
@@ -136,6 +136,6 @@ def joined_inputs(graph: Graph) -> Graph:
 
 
 def _joins_two(node: Node) -> bool:
-    """Whether a node joins two inputs along the channels, the first of whole vectors of them."""
+    """Whether a node concatenates two inputs' channels, the first with whole vectors of them."""
     return (isinstance(node.op, Concat) and node.op.axis == CHANNELS and len(node.inputs) == 2
             and node.origin.pin != "keep" and node.inputs[0].shape[CHANNELS] % VECTOR == 0)

@@ -1,7 +1,7 @@
 """Fusion: named rewrites that merge a cheap node into its producer.
 
-Each rewrite in EXACT leaves every value that others read as it was, bit for bit; the others but for
-the order of sums. The unfused graph is the test oracle of all.
+Rewrites in EXACT keep every value that is still read, bit for bit; the others change the summation
+order only. The unfused graph is the test oracle for all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from fastnn.plan.fusion.concat import (
 from fastnn.plan.fusion.spread import spread_gradient
 from fastnn.spec import Spec
 
-LEAST_ROW = 16  # channels that are worth reading through a norm: one vector
+LEAST_ROW = 16  # fewer channels than one vector are not worth reading through a norm
 
 
 def _readers(graph: Graph) -> Counter[Tensor]:
@@ -54,12 +54,12 @@ def _readers(graph: Graph) -> Counter[Tensor]:
     return count
 
 
-def _again(
+def _fused(
     node: Node, op: object, inputs: tuple[Tensor, ...], *absorbed: Node
 ) -> tuple[Tensor, ...]:
-    """Another node in a node's place, which does the work of those absorbed too.
+    """The outputs of a fused node that replaces a node and those absorbed.
 
-    What was to be kept of them is kept in it; what was to be dropped has no memory any more.
+    A keep pin moves to the fused node; a dropped value that is absorbed has no memory to free.
     """
     origin = node.origin
     if any(other.origin.pin == "keep" for other in absorbed):
@@ -73,7 +73,7 @@ def _is_relu(op: object) -> bool:
 
 
 def batch_norm_relu(graph: Graph) -> Graph:
-    """BN then ReLU: one pass forward; backward recomputes the ReLU's mask from BN's input."""
+    """Batch norm, then ReLU: one pass; the backward pass recomputes the mask from x."""
     readers = _readers(graph)
     grads_of = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormGrad)}
     masks_of: dict[Tensor, list[Node]] = defaultdict(list)
@@ -100,22 +100,22 @@ def batch_norm_relu(graph: Graph) -> Graph:
         if _is_relu(node.op) and node.outputs[0] in relus:
             norm = inputs[0].node
             assert isinstance(norm.op, BatchNorm)
-            outputs = _again(node, replace(norm.op, relu=True), norm.inputs, node.inputs[0].node)
+            outputs = _fused(node, replace(norm.op, relu=True), norm.inputs, node.inputs[0].node)
             new_norm[node] = outputs[0].node
             return outputs
         if isinstance(node.op, BatchNormGrad) and node.inputs[0] in relus:
             norm = new_norm[relus[node.inputs[0]]]
             dy = inputs[0].node.inputs[1]
-            return _again(node, replace(node.op, relu=True), (dy, *inputs[1:], norm.inputs[4]))
+            return _fused(node, replace(node.op, relu=True), (dy, *inputs[1:], norm.inputs[4]))
         return None
 
     return graph.rewrite(rule)
 
 
 def batch_norm_add_relu(graph: Graph) -> Graph:
-    """The end of a residual block, relu(batch_norm(x) + shortcut): one pass for three.
+    """The end of a residual block, relu(batch_norm(x) + shortcut): one pass instead of three.
 
-    A norm of the shortcut's own is applied in it too.
+    If the shortcut ends in a norm of its own, that is applied in the same pass.
     """
     readers = _readers(graph)
 
@@ -134,17 +134,17 @@ def batch_norm_add_relu(graph: Graph) -> Graph:
         eps = tuple(norm.op.eps for norm in norms if isinstance(norm.op, BatchNorm))
         values = [tensor for norm in norms for tensor in norm.inputs]
         if len(eps) == 2:
-            return _again(node, BatchNormsAddReLU(eps), tuple(values), total, *lone)
+            return _fused(node, BatchNormsAddReLU(eps), tuple(values), total, *lone)
         if len(eps) == 1:
             (shortcut,) = (terms[t] for t in total.inputs if t.node is not lone[0])
-            return _again(node, BatchNormAddReLU(*eps), (*values, shortcut), total, *lone)
+            return _fused(node, BatchNormAddReLU(*eps), (*values, shortcut), total, *lone)
         return None
 
     return graph.rewrite(rule)
 
 
 def sum_gradient(graph: Graph) -> Graph:
-    """The gradients that meet at a fan-out, then that of a pointwise function: one pass for two."""
+    """The sum of gradients at a fan-out, then a pointwise gradient: one pass instead of two."""
     readers = _readers(graph)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -153,13 +153,13 @@ def sum_gradient(graph: Graph) -> Graph:
         if not isinstance(node.inputs[1].node.op, AddN):
             return None
         op = UnaryGradOfSum(node.op.row, node.op.arguments)
-        return _again(node, op, (inputs[0], *inputs[1].node.inputs))
+        return _fused(node, op, (inputs[0], *inputs[1].node.inputs))
 
     return graph.rewrite(rule)
 
 
 def product_relu(graph: Graph) -> Graph:
-    """Convolution or linear map, then ReLU: clipped as the result is stored."""
+    """Convolution or linear layer, then ReLU: the kernel clips the result as it stores it."""
     readers = _readers(graph)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -168,13 +168,13 @@ def product_relu(graph: Graph) -> Graph:
             return None
         if not isinstance(source.op, (Conv2d, Linear)):
             return None
-        return _again(node, replace(source.op, relu=True), inputs[0].node.inputs, source)
+        return _fused(node, replace(source.op, relu=True), inputs[0].node.inputs, source)
 
     return graph.rewrite(rule)
 
 
 def pool_without_places(graph: Graph) -> Graph:
-    """Max-pooling stores its winners' places only where a gradient reads them."""
+    """Max-pooling stores the places of its maxima only if a gradient reads them."""
     readers = _readers(graph)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -188,14 +188,14 @@ def pool_without_places(graph: Graph) -> Graph:
 
 
 def conv_statistics(graph: Graph) -> Graph:
-    """Winograd adds up the statistics of the batch norm behind it as it writes."""
+    """A Winograd convolution sums the statistics of the batch norm after it as it writes."""
     norms = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormStats)}
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if (isinstance(node.op, Conv2d) and not node.op.relu and node.outputs[0] in norms
                 and by_winograd(node)):
             specs = [t.spec for t in (*node.outputs, *norms[node.outputs[0]].outputs)]
-            return Node(Conv2dStats(node.op.window), inputs, specs, node.origin).outputs[:1]
+            return Node(Conv2dStats(node.op.arguments), inputs, specs, node.origin).outputs[:1]
         if isinstance(node.op, BatchNormStats) and isinstance(inputs[0].node.op, Conv2dStats):
             return inputs[0].node.outputs[1:]
         return None
@@ -204,7 +204,7 @@ def conv_statistics(graph: Graph) -> Graph:
 
 
 def gradient_sums(graph: Graph) -> Graph:
-    """Winograd's input gradient adds up what the gradient of the batch norm in front needs."""
+    """Winograd's input gradient also computes the sums that the batch norm before it needs."""
     readers = _readers(graph)
     norms = {node.inputs[0]: node for node in graph.nodes
              if isinstance(node.op, BatchNormGrad) and node.op.training
@@ -215,9 +215,9 @@ def gradient_sums(graph: Graph) -> Graph:
                 and by_winograd(node)):
             norm = norms[node.outputs[0]]
             assert isinstance(norm.op, BatchNormGrad)
-            op = Conv2dGradInputSums(node.op.window, node.op.shape, norm.op.eps, norm.op.relu)
-            values = norm.inputs[1:]  # of the forward pass, which this rewrite leaves alone
-            bias = () if norm.op.relu else values[-1:]  # not read; any vector of channels
+            op = Conv2dGradInputSums(node.op.arguments, node.op.shape, norm.op.eps, norm.op.relu)
+            values = norm.inputs[1:]  # of the forward pass, which this rewrite does not change
+            bias = () if norm.op.relu else values[-1:]  # a placeholder: any vector of channels
             specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
             return Node(op, (*inputs, *values, *bias), specs, node.origin).outputs[:1]
         producer = inputs[0].node if inputs else node
@@ -232,14 +232,14 @@ def gradient_sums(graph: Graph) -> Graph:
 
 
 def shortcut_gradient(graph: Graph) -> Graph:
-    """At the seam of two residual blocks, Winograd's input gradient takes in the shortcut's.
+    """Between two residual blocks, Winograd's input gradient adds the shortcut's gradient.
 
-    It masks the sum by the ReLU at the first block's end, and adds up what the norm there needs.
+    It masks the sum by the ReLU at the first block's end and computes the sums for the norm there.
     """
     readers = _readers(graph)
     norms = {node.inputs[0]: node for node in graph.nodes
              if isinstance(node.op, BatchNormGrad) and node.op.training and not node.op.relu}
-    seams: dict[Tensor, int] = {}  # the gradient behind the ReLU: which of its terms to fuse
+    seams: dict[Tensor, int] = {}  # the gradient of the ReLU: which of its terms to fuse
     for node in graph.nodes:
         if (isinstance(node.op, UnaryGradOfSum) and node.op.row == "relu"
                 and len(node.inputs) == 3 and node.outputs[0] in norms):
@@ -254,15 +254,15 @@ def shortcut_gradient(graph: Graph) -> Graph:
             i = seams[node.outputs[0]]
             term, norm = inputs[i].node, norms[node.outputs[0]]
             assert isinstance(term.op, Conv2dGradInput) and isinstance(norm.op, BatchNormGrad)
-            op = Conv2dGradInputShortcut(term.op.window, term.op.shape, norm.op.eps)
-            values = norm.inputs[1:4]  # of the forward pass, which this rewrite leaves alone
+            op = Conv2dGradInputShortcut(term.op.arguments, term.op.shape, norm.op.eps)
+            values = norm.inputs[1:4]  # of the forward pass, which this rewrite does not change
             specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
             return Node(op, (*term.inputs, inputs[3 - i], inputs[0], *values), specs,
                         term.origin).outputs[:1]
         if isinstance(node.op, BatchNormGrad) and norms.get(node.inputs[0]) is node:
             seam = inputs[0].node
             if isinstance(seam.op, Conv2dGradInputShortcut):
-                bias = inputs[4]  # not read; any vector of channels
+                bias = inputs[4]  # a placeholder: any vector of channels
                 op_input = BatchNormGradInput(node.op.eps, False)
                 dx = Node(op_input, (*inputs, bias, *seam.outputs[1:]), [node.outputs[0].spec],
                           node.origin).outputs[0]
@@ -285,14 +285,14 @@ def transposed_bias(graph: Graph) -> Graph:
                 and bias.inputs[0].shape == (node.outputs[0].shape[1],)
                 and bias.outputs[0].shape == (1, node.outputs[0].shape[1], 1, 1)):
             return None
-        op = ConvTranspose2dBias(source.op.window, source.op.shape)
-        return _again(node, op, (*inputs[0].node.inputs, inputs[1].node.inputs[0]), source)
+        op = ConvTranspose2dBias(source.op.arguments, source.op.shape)
+        return _fused(node, op, (*inputs[0].node.inputs, inputs[1].node.inputs[0]), source)
 
     return graph.rewrite(rule)
 
 
 def _read_through(node: Node) -> tuple[int, ...]:
-    """The inputs that a node can read through a batch norm and a ReLU."""
+    """The inputs to which a node can apply a batch norm and ReLU as it reads them."""
     op = node.op
     if isinstance(op, JoinedConv2d):
         return op.places
@@ -313,10 +313,10 @@ def _by_rows(node: Node) -> bool:
 
 
 def norm_as_it_is_read(graph: Graph) -> Graph:
-    """Batch norm and ReLU in front of layers that can take them in: applied to what these read.
+    """Batch norm and ReLU before layers that can apply them to their input as they read it.
 
-    Where these alone read it, the output is never stored. Weight gradients read it so in any case:
-    what others read in the forward pass need not be kept for them.
+    If only such layers read the norm's output, it is never stored. Weight gradients apply the norm
+    themselves in any case, so that its output need not be kept for them.
     """
     norms = {node.outputs[0] for node in graph.nodes if isinstance(node.op, BatchNorm)
              and node.op.relu and node.origin.pin != "keep"}
@@ -334,12 +334,12 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
         assert isinstance(norm.op, BatchNorm)
         op: object = None
         if isinstance(node.op, Conv2dGradWeight) and _read_through(node):
-            op = NormConv2dGradWeight(node.op.window, node.op.shape, norm.op.eps)
+            op = NormConv2dGradWeight(node.op.arguments, node.op.shape, norm.op.eps)
         elif isinstance(node.op, (Conv2d, Conv2dStats)) and node.inputs[0] in through:
-            op = NormConv2d(node.op.window, norm.op.eps, isinstance(node.op, Conv2dStats))
+            op = NormConv2d(node.op.arguments, norm.op.eps, isinstance(node.op, Conv2dStats))
         elif isinstance(node.op, MaxPool2d) and node.inputs[0] in through:
             op = NormMaxPool2d(node.op.pooling, norm.op.eps)
-        return None if op is None else _again(node, op, (*norm.inputs, *inputs[1:]))
+        return None if op is None else _fused(node, op, (*norm.inputs, *inputs[1:]))
 
     def joined(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         assert isinstance(node.op, JoinedConv2d)
@@ -355,7 +355,7 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
                 parts.append(inputs[place])
         if eps == [None, None]:
             return None
-        return _again(node, replace(node.op, eps=(eps[0], eps[1])), (*parts, *inputs[2:]))
+        return _fused(node, replace(node.op, eps=(eps[0], eps[1])), (*parts, *inputs[2:]))
 
     return graph.rewrite(rule)
 

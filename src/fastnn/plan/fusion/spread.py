@@ -1,7 +1,7 @@
-"""What is the same at every pixel goes through a 1x1 convolution once, and is spread behind it.
+"""A gradient that is the same at every pixel passes a 1x1 convolution as one pixel.
 
-An average over the image in front of the loss sends such a gradient (networks in networks,
-SqueezeNet, fully convolutional nets): neither a map of it nor as many equal products are needed.
+An average over the image before the loss gives such a gradient (networks in networks, SqueezeNet,
+fully convolutional nets). One product per image replaces equal products at every pixel.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from fastnn.graph import Graph, Node, Tensor
 from fastnn.ops.adaptive_avg_pool2d import AdaptiveAvgPool2dGrad
 from fastnn.ops.conv2d import Conv2dGradInput
-from fastnn.ops.convolution import Window
+from fastnn.ops.convolution import ConvArguments
 from fastnn.ops.expand import Expand
 from fastnn.spec import Spec
 
@@ -21,14 +21,14 @@ def spread_gradient(graph: Graph) -> Graph:
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         op = node.op
         if not isinstance(op, Conv2dGradInput) or len(inputs) != 2:
-            return None  # a transposed convolution's bias is not to be scaled by a spread average
+            return None  # a transposed convolution's bias must not be scaled with the average
         dy, weight = inputs
         spread = dy.node
         if not isinstance(spread.op, (Expand, AdaptiveAvgPool2dGrad)):
             return None
         pixel = spread.inputs[0]
-        plain = Window(groups=op.window.groups, setting=op.window.setting)
-        if (op.window != plain or weight.shape[2:] != (1, 1)
+        plain = ConvArguments(groups=op.arguments.groups, setting=op.arguments.setting)
+        if (op.arguments != plain or weight.shape[2:] != (1, 1)
                 or pixel.shape != (*dy.shape[:2], 1, 1)):
             return None
         one = (*op.shape[:2], 1, 1)

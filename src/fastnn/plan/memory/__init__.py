@@ -1,1 +1,1 @@
-"""Lay out buffers in the arena."""
+"""Memory layout: where buffers lie in the arena."""

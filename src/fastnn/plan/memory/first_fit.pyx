@@ -1,5 +1,4 @@
-"""Pack intervals of time: each at the lowest offset that is free while it lives, and climb from
-there to an order in which this takes less room."""
+"""First-fit packing of buffers with lifetimes, and hill climbing over the order of placement."""
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memmove
@@ -7,24 +6,24 @@ from libc.string cimport memmove
 import numpy
 
 
-cdef struct Slot:  # an interval in its place
+cdef struct Slot:  # a placed buffer
     int64_t number, offset, end, first, last
 
 
 cdef class FirstFit:
-    """Intervals of `sizes` bytes, alive from step `first` through step `last`.
+    """Buffers of `sizes` bytes, alive from step `first` through step `last`.
 
-    order: in which they are placed. offsets: of each, so that two that live at the same step do
-    not overlap. total: bytes from the lowest to the highest. tried: orders so far.
+    order: in which they are placed. offsets: of each buffer; buffers that live at the same step do
+    not overlap. total: bytes of the whole packing. tried: the number of orders tried so far.
     """
 
     cdef readonly int64_t total, tried
     cdef const int64_t[::1] sizes, first, last
     cdef int64_t[::1] number, offset, rank, chosen
     cdef object memory
-    cdef Slot *slots  # those in place, by offset
+    cdef Slot *slots  # the placed buffers, by offset
     cdef int64_t count, goal
-    cdef double excess  # how far what ends above the goal does, in squares of bytes
+    cdef double excess  # how far buffers end above the goal, in squared bytes
     cdef uint64_t state  # of the random generator
 
     def __init__(self, const int64_t[::1] sizes, const int64_t[::1] first,
@@ -46,16 +45,16 @@ cdef class FirstFit:
         return numpy.array(self.offset[:self.count])
 
     def start(self, const int64_t[::1] order):
-        """Place all in this order."""
+        """Place all buffers in this order."""
         self.number[:self.count] = order
         self._place(0)
 
     def climb(self, int64_t below, int64_t patience, int64_t most):
-        """Change the order until all takes fewer bytes than `below`; False if it does not.
+        """Change the order until the packing takes less than `below` bytes; False if it never does.
 
-        A change moves one that ends above the goal to before one that it rests on, and stays if
-        no more sticks out than before. It ends after `patience` changes in a row that gain
-        nothing, or `most` orders in all.
+        Each change moves a buffer that ends above the goal to before one that lives at the same
+        time, and is undone if the excess grows. The climb ends after `patience` changes in a row
+        without gain, or after `most` orders in all.
         """
         cdef int64_t stale = 0, place, target
         cdef double before
@@ -88,12 +87,12 @@ cdef class FirstFit:
         self.number[place] = moved
 
     cdef int64_t _pick(self, int64_t count) noexcept:
-        """One of the chosen (Knuth's MMIX generator)."""
+        """One of the chosen places, at random (Knuth's MMIX generator)."""
         self.state = self.state * <uint64_t> 6364136223846793005U + <uint64_t> 1442695040888963407U
         return self.chosen[(self.state >> 33) % <uint64_t> count]
 
     cdef int64_t _above(self) noexcept:
-        """A place in the order of one that ends above the goal."""
+        """A place in the order of a buffer that ends above the goal."""
         cdef int64_t place, count = 0
         for place in range(self.count):
             if self.offset[self.number[place]] + self.sizes[self.number[place]] > self.goal:
@@ -102,7 +101,7 @@ cdef class FirstFit:
         return self._pick(count)
 
     cdef int64_t _under(self, int64_t place) noexcept:
-        """An earlier place of one that lives at the same time; -1 if there is none."""
+        """An earlier place of a buffer that lives at the same time; -1 if there is none."""
         cdef int64_t earlier, other, number = self.number[place], count = 0
         for earlier in range(place):
             other = self.number[earlier]
@@ -112,7 +111,7 @@ cdef class FirstFit:
         return self._pick(count) if count else -1
 
     cdef void _place(self, int64_t start) noexcept:
-        """Place those from a position in the order on; those before it stay where they are."""
+        """Place the buffers from a position in the order on; those before it stay."""
         cdef int64_t place, kept = 0, k, number, floor, size, first, last
         cdef Slot *slot
         for place in range(self.count):

@@ -1,8 +1,8 @@
-"""Lay out memory: lifetimes, sharing of buffers, and an offset in the arena for each.
+"""Memory layout: lifetimes of buffers, sharing between them, and offsets in the arena.
 
-A view lives in its input's memory; an operation may write over an input that nobody reads later.
-The rest is packed (`packing`). Large buffers are staggered within it (`runtime/arena.py`), in the
-order in which a step makes them.
+A view shares its input's memory. An operation may overwrite an input that nobody reads later. The
+remaining buffers are packed (`packing`). Large buffers are staggered against each other
+(`runtime/arena.py`), in the order in which a step makes them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastnn.runtime.arena import ALIGNMENT, PAGE, STAGGERED, stagger
 
 
 def reserved_bytes(size: int) -> int:
-    """What a buffer of a size takes in the arena: a large one can begin anywhere in its first page.
+    """Bytes that a buffer takes in the arena; a large one may begin anywhere in its first page.
 
     >>> [reserved_bytes(size) for size in (0, 1, 64, 65536)]
     [0, 64, 64, 69568]
@@ -30,7 +30,7 @@ def reserved_bytes(size: int) -> int:
 
 @dataclass
 class Storage:
-    """Memory shared by some tensors, alive from step `first` through step `last`."""
+    """Memory of one or more tensors, alive from step `first` through step `last`."""
 
     bytes: int
     first: int
@@ -46,7 +46,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies: storages by tensor, leaves for views of leaves, workspaces by step."""
+    """Where everything lies: storages by tensor, leaves of views by tensor, workspaces by step."""
 
     storages: dict[Tensor, Storage]
     leaves: dict[Tensor, Tensor]
@@ -69,12 +69,12 @@ def _last_reads(graph: Graph, steps: Sequence[Step]) -> dict[Tensor, int]:
 
 
 def layout(graph: Graph, steps: Sequence[Step], room: int | None = None) -> Layout:
-    """Storages, shared where possible, and their offsets, if possible within `room` bytes."""
+    """Storages, shared where possible, and their offsets, within `room` bytes if possible."""
     last = _last_reads(graph, steps)
     storages: dict[Tensor, Storage] = {}
     leaves = {tensor: tensor for tensor in graph.leaves()}
     workspaces: dict[int, Storage] = {}
-    # A view prolongs the life of what it looks at, so views are resolved before sharing.
+    # A view extends the life of its source, so views are resolved before sharing.
     base: dict[Tensor, Tensor] = {}
     for step in steps:
         number = step.node.op.view_of(step.node)
@@ -114,7 +114,7 @@ def _overwritten(
     step: Step, i: int, last: dict[Tensor, int], storages: dict[Tensor, Storage],
     base: dict[Tensor, Tensor],
 ) -> Storage | None:
-    """The storage of an input that this step may write over, if there is one."""
+    """The storage of an input that this step may overwrite, if there is one."""
     node = step.node
     owners = [storages.get(tensor) for tensor in node.inputs]
     for number in node.op.overwrites(node):
@@ -128,7 +128,7 @@ def _overwritten(
 
 
 def place(storages: Sequence[Storage], room: int | None = None) -> int:
-    """Give each storage an offset; returns the bytes of the arena, if possible within `room`."""
+    """Give each storage an offset; returns the bytes of the arena, within `room` if possible."""
     rows = np.array([(s.reserved, s.first, s.last) for s in storages], np.int64).reshape(-1, 3)
     sizes, first, last = np.ascontiguousarray(rows.T)
     offsets, total = pack(sizes, first, last, room)

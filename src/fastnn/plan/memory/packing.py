@@ -1,9 +1,9 @@
-"""Offsets for buffers that live at overlapping times, in as few bytes as can be found.
+"""Pack buffers with overlapping lifetimes into few bytes.
 
-First-fit in some order: each at the lowest offset that is free while it lives. Which order is best
-is a hard problem (dynamic storage allocation, Garey and Johnson, 1979, SR2). From several good ones
-a search moves what ends above the bytes in use at most to before what it rests on. How far it goes
-depends on the buffers alone: a larger arena ends the same search earlier, and never finds less.
+First-fit in some order: each buffer at the lowest offset that is free while it lives. Finding the
+best order is NP-hard (dynamic storage allocation, Garey and Johnson, 1979, SR2). A search starts
+from several good orders and moves buffers that end too high to earlier places. Its course depends
+only on the buffers: a larger arena ends the same search earlier.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy as np
 from fastnn.plan.memory.first_fit import FirstFit
 from fastnn.plan.recompute.tables import Ints
 
-SMALL = 512  # buffers below this share of all bytes come last, wherever there is room
-PATIENCE = 15  # changes in vain before another order is started from
-TRIED = 3000  # orders at most
+SMALL = 512  # buffers up to 1 / SMALL of the bytes in use are placed last, wherever there is room
+PATIENCE = 15  # changes without gain before the search starts from another order
+TRIED = 3000  # orders tried at most
 WORK = 150_000_000  # pairs of buffers compared at most
 
 
 def most_at_once(sizes: Ints, first: Ints, last: Ints) -> int:
-    """The bytes that no packing can do without."""
+    """The most bytes in use at one step: a lower bound for any packing."""
     return int(_in_use(sizes, first, last).max())
 
 
 def pack(sizes: Ints, first: Ints, last: Ints, room: int | None = None) -> tuple[Ints, int]:
-    """The offset of each buffer, alive from step `first` through step `last`, and the bytes taken.
+    """The offset of each buffer, alive from step `first` through step `last`, and the total bytes.
 
-    Packed well for their number; where that takes more than `room`, searched for less.
+    A search starts only if the simple orders take more than `room` bytes.
     """
     least = most_at_once(sizes, first, last)
     packing = _Best(sizes, first, last, least)
@@ -43,7 +43,7 @@ def pack(sizes: Ints, first: Ints, last: Ints, room: int | None = None) -> tuple
 
 
 class _Best:
-    """The best packing of all orders taken in."""
+    """The best packing of all orders tried."""
 
     def __init__(self, sizes: Ints, first: Ints, last: Ints, least: int) -> None:
         self.columns = sizes, first, last
@@ -57,7 +57,7 @@ class _Best:
 
 
 def _search(packing: _Best, room: int, least: int) -> None:
-    """Better packings, until one fits or the work is done."""
+    """Look for better packings until one fits or the work is used up."""
     sizes = packing.columns[0]
     small = sizes <= least // SMALL
     large, rest = np.flatnonzero(~small), np.flatnonzero(small)
@@ -83,19 +83,19 @@ def _by_size(sizes: Ints, first: Ints, last: Ints) -> Ints:
 
 
 def _by_life(sizes: Ints, first: Ints, last: Ints) -> Ints:
-    """The longest first."""
+    """The longest life first."""
     return np.lexsort((first, -sizes, first - last))
 
 
 def _from_peak(sizes: Ints, first: Ints, last: Ints) -> Ints:
-    """What lives at the step with the most bytes, then what lives close to it."""
+    """Buffers alive at the step with the most bytes first, then those alive near it."""
     peak = int(np.argmax(_in_use(sizes, first, last)))
     apart = np.maximum(np.maximum(first - peak, peak - last), 0)
     return np.lexsort((-sizes, first - last, apart))
 
 
 def _by_crowd(sizes: Ints, first: Ints, last: Ints) -> Ints:
-    """By the most bytes in use in each one's life."""
+    """By the most bytes in use while each buffer lives."""
     used = _in_use(sizes, first, last)
     ends = np.stack([first, last + 1], 1).ravel()
     crowd = np.maximum.reduceat(np.append(used, 0), ends)[::2]

@@ -1,8 +1,8 @@
-"""Cut the forward pass into blocks that touch only at a narrow frontier.
+"""Cut the forward pass into blocks where few bytes cross from one to the next.
 
-A boundary lies between two forward tasks. What crosses it are the values made before and read
-after it; where a single value does, its task is an articulation point (a dominator between batch
-and loss), as at the ends of residual blocks. A U-Net's skips cross too and are counted with it.
+A boundary lies between two forward tasks. The values made before it and read after it cross it. If
+only one does, its task is an articulation point (a dominator between batch and loss), as at the
+end of a residual block. A U-Net's skips cross too, and are counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Uses:
-    """Where a value that may be made again is made and read; -1 where it is not."""
+    """The tasks that make and read a recomputable value; -1 where there is none."""
 
     value: int
     made: int
@@ -34,7 +34,7 @@ class Uses:
 
 
 def uses(problem: Problem) -> list[Uses]:
-    """The uses of every value that may be made again."""
+    """The uses of every recomputable value."""
     forward = [-1] * len(problem.sizes)
     first, last = forward.copy(), forward.copy()
     for position, task in enumerate(problem.tasks):
@@ -45,20 +45,20 @@ def uses(problem: Problem) -> list[Uses]:
                 first[value] = position if first[value] < 0 else first[value]
                 last[value] = position
     return [Uses(value, maker, forward[value], first[value], last[value])
-            for value, maker in enumerate(problem.producer) if problem.renewable[value]]
+            for value, maker in enumerate(problem.producer) if problem.recomputable[value]]
 
 
 def blocks(problem: Problem, most: int, growth: float = 1.0) -> list[Block]:
-    """At most so many blocks, cut where the least crosses.
+    """At most `most` blocks, cut where the fewest bytes cross.
 
-    The boundaries are about (i / most) ** growth of the time before the end. Memory is short where
-    the backward pass begins and is given back from there on, so blocks may be larger towards the
-    front: fewer boundaries are held.
+    The boundaries lie about (i / most) ** growth of the forward time before the end. Memory is
+    scarce where the backward pass begins and is freed from there on, so blocks may be larger
+    towards the front, where fewer boundaries are held.
     """
     start, count = problem.forward, len(problem.tasks)
     crossing = [0] * (start + 1)
-    done = [count] * (start + 1)  # backward step that first reads what lies wholly before
-    needed = [-1] * (start + 2)  # backward step that last reads what lies wholly after
+    done = [count] * (start + 1)  # the first backward task that reads what lies wholly before
+    needed = [-1] * (start + 2)  # the last backward task that reads what lies wholly after
     for use in uses(problem):
         end = max(use.made, use.last_forward)
         crossing[use.made + 1] += problem.sizes[use.value]
@@ -77,7 +77,7 @@ def blocks(problem: Problem, most: int, growth: float = 1.0) -> list[Block]:
               or crossing[i] <= crossing[i + 1]]
     chosen = _spread(problem, narrow, crossing, most, growth)
     ends = [0, *chosen, start]
-    limits = [count, *(done[i] for i in chosen), start]  # of backward steps, falling
+    limits = [count, *(done[i] for i in chosen), start]  # of backward tasks, falling
     return [Block(first, end, tuple(range(limits[number + 1], limits[number])))
             for number, (first, end) in enumerate(pairwise(ends))]
 
@@ -85,7 +85,7 @@ def blocks(problem: Problem, most: int, growth: float = 1.0) -> list[Block]:
 def _spread(
     problem: Problem, places: list[int], crossing: list[int], most: int, growth: float
 ) -> list[int]:
-    """The narrowest boundary of each of `most` - 1 stretches of time."""
+    """The boundary that the fewest bytes cross in each of `most` - 1 intervals of time."""
     if len(places) < most:
         return places
     elapsed = [0.0]
@@ -94,7 +94,7 @@ def _spread(
     best: dict[int, int] = {}
     for place in places:
         left = 1 - elapsed[place] / max(elapsed[-1], 1e-30)
-        stretch = min(int((1 - left ** (1 / growth)) * (most - 1)), most - 2)
-        if stretch not in best or crossing[place] < crossing[best[stretch]]:
-            best[stretch] = place
+        interval = min(int((1 - left ** (1 / growth)) * (most - 1)), most - 2)
+        if interval not in best or crossing[place] < crossing[best[interval]]:
+            best[interval] = place
     return sorted(best.values())

@@ -1,10 +1,11 @@
 """The best schedules of a chain of blocks for every byte limit, by dynamic programming.
 
-Following Beaumont, Eyraud-Dubois, Herrmann, Joly and Shilova ("Optimal checkpointing for
-heterogeneous chains", 2019): blocks s..t, whose input is held, are run forward and backward in
-m bytes either by keeping of block s what an option says and going on with s+1..t, or by running
-s..k-1 without keeping anything, doing k..t, and then s..k-1 again. Blocks here may hand on several
-values (a U-Net's skips), and gradients of parameters fill memory as the backward pass goes on.
+After Beaumont, Eyraud-Dubois, Herrmann, Joly and Shilova ("Optimal checkpointing for
+heterogeneous chains", 2019). Blocks s..t, whose input is held, run forward and backward in m bytes
+in one of two ways: keep what an option of block s says and go on with s+1..t; or run s..k-1
+without keeping anything, process k..t, and then process s..k-1 from their input. Unlike in the
+paper, several values may cross into a block (a U-Net's skips), and gradients of parameters fill
+memory as the backward pass goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fastnn.plan.recompute.chain_table import fill, row_of
 from fastnn.plan.recompute.options import Option, options
 from fastnn.plan.recompute.problem import Problem, Schedule
 
-SLOTS = 256  # the limits are multiples of the largest over this
+SLOTS = 256  # limits are multiples of the largest limit over this
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,15 @@ class Chain:
     """Blocks with their options; bytes in units of `unit`.
 
     crossing[s, k]: what crosses into block k and was made in block s or later. arriving[t]:
-    gradients in memory before the backward pass of block t. again[k]: seconds to run block k again.
+    gradients in memory before the backward pass of block t. recompute[k]: seconds to recompute
+    block k.
     """
 
     blocks: tuple[Block, ...]
     options: tuple[tuple[Option, ...], ...]
     crossing: np.ndarray
     arriving: np.ndarray
-    again: np.ndarray
+    recompute: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ class Table:
     choice: np.ndarray
 
     def limits(self) -> list[int]:
-        """The numbers of units at which the best schedule changes."""
+        """The limits, in units, at which the best schedule changes."""
         whole = self.seconds[row_of(0, len(self.chain.blocks) - 1)]
         return [m for m in range(whole.size) if np.isfinite(whole[m])
                 and (m == 0 or whole[m] < whole[m - 1])]
 
 
 def make_chain(problem: Problem, parts: list[Block]) -> Chain:
-    """The chain of some blocks."""
+    """The blocks with their options and what crosses between them."""
     count = len(parts)
     block_of = [number for number, part in enumerate(parts) for _ in range(part.first, part.end)]
     crossing = np.zeros((count, count + 1), np.int64)
@@ -63,10 +65,11 @@ def make_chain(problem: Problem, parts: list[Block]) -> Chain:
         if use.last_forward >= 0:
             made, read = block_of[use.made], block_of[use.last_forward]
             crossing[:made + 1, made + 1:read + 1] += problem.reserved[use.value]
-    again = [sum(task.second.seconds for task in problem.tasks[part.first:part.end] if task.again)
-             for part in parts]
+    recompute = [sum(task.recomputed.seconds for task in problem.tasks[part.first:part.end]
+                     if task.recomputable) for part in parts]
     choices = tuple(tuple(options(problem, part)) for part in parts)
-    return Chain(tuple(parts), choices, crossing, _arriving(problem, parts), np.array(again, float))
+    return Chain(tuple(parts), choices, crossing, _arriving(problem, parts),
+                 np.array(recompute, float))
 
 
 def _arriving(problem: Problem, parts: list[Block]) -> np.ndarray:
@@ -93,24 +96,25 @@ def solve(chain: Chain, top: int) -> Table:
     spent = [option.seconds for each in chain.options for option in each]
     starts = np.cumsum([0, *map(len, chain.options)], dtype=np.int64)
     seconds, choice = fill(chain.crossing, _units(chain.crossing, unit), chain.arriving,
-                           chain.again, starts, np.array(rows), np.array(spent, float), unit, SLOTS)
+                           chain.recompute, starts, np.array(rows), np.array(spent, float), unit,
+                           SLOTS)
     return Table(chain, unit, seconds, choice)
 
 
 def held_units(chain: Chain, unit: int, first: int, option: Option) -> int:
-    """What is held beside the input of a block while the blocks after it run."""
+    """Units held beside the input of a block while the blocks after it run."""
     crossing = int(chain.crossing[first, first + 1])
     return int(_units(option.inner_bytes + crossing, unit))
 
 
 def _units(size: Any, unit: int) -> Any:
-    """Rounded to the nearest, so that the errors of many blocks cancel: schedules are measured
-    exactly afterwards."""
+    """Rounded to nearest, so that errors cancel over many blocks; schedules are measured exactly
+    afterwards."""
     return (size + unit // 2) // unit
 
 
 def schedule(problem: Problem, table: Table, limit: int) -> Schedule:
-    """The schedule that a table has for a limit of so many units."""
+    """A table's schedule for a limit of so many units."""
     order: list[int] = []
     ran: set[int] = set()
     chain = table.chain
@@ -118,7 +122,7 @@ def schedule(problem: Problem, table: Table, limit: int) -> Schedule:
     def forward(first: int, end: int) -> None:
         for block in chain.blocks[first:end]:
             order.extend(number for number in range(block.first, block.end)
-                         if number not in ran or problem.tasks[number].again)
+                         if number not in ran or problem.tasks[number].recomputable)
             ran.update(range(block.first, block.end))
 
     # (first, last, units), or the backward tasks of an option.

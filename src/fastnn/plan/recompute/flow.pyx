@@ -1,6 +1,6 @@
-"""Follow a planner's schedule: who reads what, how long each instance lives, bytes in use.
+"""Simulate a schedule: who reads what, how long each instance lives, bytes in use.
 
-One pass over arrays, since a search asks for it many thousands of times.
+One compiled pass over arrays, since a search runs it many thousands of times.
 """
 
 from libc.stdint cimport int64_t, uint8_t
@@ -9,11 +9,12 @@ import numpy
 
 
 cdef class Flow:
-    """Tasks as rows of arrays: a row for each that runs first, then one for each that runs again.
+    """Tasks as rows of arrays: a row for each task, then one for each as it is recomputed.
 
     inputs, outputs, over: (starts, items) of lists of values; list i is items[starts[i] :
-    starts[i + 1]]. view: the value that a row's output is a view of, LEAF, or less. workspace:
-    bytes of a row. sizes, reserved, results: bytes of a value, what it takes, whether it stays.
+    starts[i + 1]]. view: the value that a row's output is a view of, LEAF, or less if it is no
+    view. workspace: bytes of a row. sizes, reserved, results: of each value, its bytes, the bytes
+    it takes in the arena, and whether it is kept until the end.
     """
 
     def __init__(self, inputs, outputs, over, view, workspace, sizes, reserved, results):
@@ -27,8 +28,8 @@ cdef class Flow:
     def follow(self, const int64_t[::1] order):
         """(first_runs, made, value, last_read, read_at, read, used) of a schedule.
 
-        made, value, last_read: of each instance. read_at, read: step and instance of each reading.
-        used: bytes in use at each step. Every task of `order` runs after what it reads.
+        made, value, last_read: of each instance. read_at, read: step and instance of each read.
+        used: bytes in use at each step. Every task in `order` must follow the makers of its inputs.
         """
         cdef int64_t steps = order.shape[0], s, i, row, k, b, instances = 0, readings = 0, held = 0
         rows = numpy.empty(steps, numpy.int64)
@@ -52,7 +53,7 @@ cdef class Flow:
         cdef int64_t[::1] made_at = made, value_of = value, last = last_read
         cdef int64_t[::1] at = read_at, instance = read, in_use = used
         cdef int64_t[::1] latest = numpy.full(self.sizes.shape[0], -1, numpy.int64)
-        # base: the instance in whose memory each one lies. end: the last step that reads it so.
+        # base: the instance whose memory each one shares. end: the last step that reads it.
         cdef int64_t[::1] base = numpy.empty(instances, numpy.int64)
         cdef int64_t[::1] end = numpy.empty(instances, numpy.int64)
         cdef int64_t[::1] change = numpy.zeros(steps + 2, numpy.int64)
@@ -96,7 +97,7 @@ cdef class Flow:
 
     cdef _write_over(self, int64_t[::1] row_of, int64_t[::1] read, int64_t[::1] base,
                      int64_t[::1] end, int64_t[::1] value_of, int64_t[::1] change):
-        """Memory that a step writes over goes to its result at that step: it ends one before."""
+        """Count memory that a step overwrites once: as its result's, from that step on."""
         cdef int64_t s, i, j, row, b, many, count, start = 0, size
         for s in range(row_of.shape[0]):
             row = row_of[s]
@@ -118,7 +119,7 @@ cdef class Flow:
             start += many
 
     def useful(self, const int64_t[::1] order, made, read_at, read, first_runs):
-        """Which steps run first or make something for a step that does, as an array of bool."""
+        """Which steps are first runs or have a reader that is useful, as an array of bool."""
         cdef const int64_t[::1] made_at = made, at = read_at, instance = read
         found = first_runs.copy()
         cdef uint8_t[::1] keep = found.view(numpy.uint8)
@@ -128,12 +129,12 @@ cdef class Flow:
                 keep[made_at[instance[i]]] = 1
         return found
 
-    def missing(self, const int64_t[::1] producer, const uint8_t[::1] renewable,
+    def missing(self, const int64_t[::1] producer, const uint8_t[::1] recomputable,
                 const int64_t[::1] made, const int64_t[::1] value, const int64_t[::1] last_read,
                 int64_t wanted, int64_t step):
-        """Tasks to run again before a step so that it finds a value, in order.
+        """Tasks to recompute before a step so that it can read a value, in order.
 
-        Those that make the value, and whatever they need that is not held there.
+        The value's producer, and those of all inputs on the way that are not held there.
         """
         cdef int64_t k, task, count = 1
         marks = numpy.zeros(self.tasks, numpy.uint8)
@@ -151,14 +152,14 @@ cdef class Flow:
             task = pending[count]
             for k in range(self.in_starts[task], self.in_starts[task + 1]):
                 wanted = self.in_items[k]
-                if not held[wanted] and renewable[wanted] and not found[producer[wanted]]:
+                if not held[wanted] and recomputable[wanted] and not found[producer[wanted]]:
                     found[producer[wanted]] = 1
                     pending[count] = producer[wanted]
                     count += 1
         return numpy.flatnonzero(marks)
 
     def overshoot(self, const int64_t[::1] used, const uint8_t[::1] first_runs, int64_t limit):
-        """Bytes above a limit, the most of each stage: a first run and the replays before it."""
+        """Bytes above a limit: the maximum of each stage (see `improve.overshoot`), summed."""
         cdef int64_t s, most = 0, total = 0
         for s in range(used.shape[0]):
             most = max(most, used[s] - limit)

@@ -1,7 +1,7 @@
-"""All schedules worth having: time against bytes, from keeping everything to the least memory.
+"""The Pareto frontier of schedules, time against bytes: from keeping all to the least memory.
 
-It depends on the problem alone. A budget only picks from it, so that a smaller one can neither
-raise the peak nor shorten the step.
+It depends only on the problem. A budget picks a point, so a smaller budget can neither raise the
+peak nor shorten the step.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from fastnn.plan.recompute.blocks import blocks
 from fastnn.plan.recompute.chain import make_chain, schedule, solve
 from fastnn.plan.recompute.honour_drops import honour_drops
 from fastnn.plan.recompute.improve import Effort, reduce, refill
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
 from fastnn.plan.recompute.options import thresholds
 from fastnn.plan.recompute.problem import Problem, Schedule
-from fastnn.plan.recompute.windows import Windows
+from fastnn.plan.recompute.segments import Segments
 from fastnn.plan.recompute.workspaces import single_thread_variants
 
-# (number of blocks, their growth towards the front) of chains that are tried: few blocks have wider
-# choices, many finer ones. Of each, tables for limits up to the peak, and before that finer ones up
-# to parts of it: a value of a deep net is less than a slot of the last table. FORWARD: tasks of the
-# forward pass of nets for which the most are tried.
+# The chains that are tried: (number of blocks, their growth towards the front). Few blocks have
+# more options each, many are cut more finely. Each chain gets tables for limits up to the peak
+# divided by these numbers, the finest table first: in a deep net a value is smaller than a slot of
+# the coarsest. FORWARD: how many forward tasks a net must have for a chain of so many blocks.
 CHAINS = {(6, 1): (6, 1), (16, 1): (6, 1), (16, 3): (4, 1), (24, 2): (12, 4, 1),
           (48, 1): (6, 1), (144, 1.5): (24, 12), (288, 1): (48, 24)}
 FORWARD = {144: 432, 288: 1728}
-THRESHOLDS = 48  # of what is cheap enough to be forgotten everywhere
+THRESHOLDS = 48  # schedules that evict everything below a cost
 LEVELS = 48  # limits for which schedules are improved
-NARROW, WIDE = 8, 10  # values that a window chooses of at once
-EFFORT = 4_000_000
+NARROW, WIDE = 8, 10  # values of a segment
+EFFORT = 4_000_000  # simulated steps
 
 
 @dataclass(frozen=True)
 class Point:
     """A schedule with its peak (bytes in use, before packing) and time.
 
-    single_threaded: its steps that have one thread, for a smaller workspace.
+    single_threaded: its steps that run on one thread, for a smaller workspace.
     """
 
     bytes: int
@@ -49,8 +49,8 @@ class Point:
     single_threaded: frozenset[int] = frozenset()
 
 
-def worth_having(points: Iterable[Point]) -> list[Point]:
-    """Those that no other is smaller and faster than, from the least memory to the least time."""
+def pareto(points: Iterable[Point]) -> list[Point]:
+    """The Pareto-optimal points, from the least memory to the least time."""
     result: list[Point] = []
     for point in sorted(points, key=lambda p: (p.bytes, p.seconds)):
         if not result or point.seconds < result[-1].seconds:
@@ -59,19 +59,19 @@ def worth_having(points: Iterable[Point]) -> list[Point]:
 
 
 class Archive:
-    """Schedules of which none is both larger and slower than another."""
+    """All schedules found so far, measured."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._numbers = problem.everything  # all schedules share these: a fourth of their memory
+        self._numbers = problem.everything  # shared by all schedules: a fourth of the memory
         self._points: dict[Schedule, Point] = {}
 
     def add(self, order: Schedule) -> Point:
-        """Measure a schedule and take it in."""
+        """Measure a schedule and add it."""
         point = self._points.get(order)
         if point is None:
             order = tuple(map(self._numbers.__getitem__, order))
-            point = Point(Lives(self._problem, order).peak, self._problem.seconds(order), order)
+            point = Point(Liveness(self._problem, order).peak, self._problem.seconds(order), order)
             self._points[order] = point
         return point
 
@@ -81,19 +81,19 @@ class Archive:
         return min(fitting, key=lambda point: (point.seconds, point.bytes), default=None)
 
     def above(self, limit: int, count: int) -> list[Schedule]:
-        """The fastest few that are too large for a limit, but by no more than half."""
+        """The fastest few above a limit, but by no more than half of it."""
         near = [point for point in self._points.values() if limit < point.bytes <= 1.5 * limit]
         near.sort(key=lambda point: (point.seconds, point.bytes))
         return [point.schedule for point in near[:count]]
 
     def points(self) -> list[Point]:
-        """From the least memory to the least time."""
-        return worth_having(self._points.values())
+        """The Pareto-optimal ones, from the least memory to the least time."""
+        return pareto(self._points.values())
 
 
 @lru_cache(maxsize=4)
 def interned(problem: Problem) -> Problem:
-    """The first problem like this one: a net traced again needs no second in memory."""
+    """The first problem equal to this one, so that a net traced again keeps no copy in memory."""
     return problem
 
 
@@ -108,18 +108,19 @@ def frontier(problem: Problem) -> tuple[Point, ...]:
         effort.spend(len(order))
         archive.add(order)
     _from_chains(problem, archive, whole.bytes, effort)
-    narrow, wide = Windows(problem, NARROW), Windows(problem, WIDE)
-    for stage, windows, parts in ((_improve, narrow, 2), (_descend, narrow, 3), (_polish, wide, 1)):
+    narrow, wide = Segments(problem, NARROW), Segments(problem, WIDE)
+    for stage, segments, parts in (
+            (_improve, narrow, 2), (_descend, narrow, 3), (_polish, wide, 1)):
         share = effort.share(parts)
-        stage(problem, archive, windows, share)
+        stage(problem, archive, segments, share)
         effort.take_back(share)
     return tuple(_with_leaner(problem, archive.points()))
 
 
 def _with_leaner(problem: Problem, points: list[Point]) -> list[Point]:
-    """The points with what smaller workspaces add between each and the next smaller one."""
+    """The points and their variants with smaller workspaces."""
     longest = [math.inf, *(point.seconds for point in points[:-1])]
-    return worth_having([*points, *(
+    return pareto([*points, *(
         Point(peak, seconds, point.schedule, single_threaded)
         for point, limit in zip(points, longest, strict=True)
         for peak, seconds, single_threaded
@@ -127,9 +128,9 @@ def _with_leaner(problem: Problem, points: list[Point]) -> list[Point]:
 
 
 def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -> None:
-    """The schedules of the chains' tables, each for limits that no finer one covers.
+    """Add the schedules of the chains' tables, each for limits that no finer table covers.
 
-    All, or some from the first to the last of a table where simulating all would take long.
+    Where simulating all of a table would take long, an even selection is added.
     """
     done = set()
     for (most, growth), ranges in CHAINS.items():
@@ -148,15 +149,15 @@ def _from_chains(problem: Problem, archive: Archive, top: int, effort: Effort) -
             most_tried = max(4, effort.steps // (25 * len(problem.tasks)))
             tried = np.linspace(0, len(limits) - 1, min(len(limits), most_tried)).round()
             for limit in (limits[int(place)] for place in tried):
-                order = honour_drops(problem, Lives(problem, schedule(problem, table, limit))
+                order = honour_drops(problem, Liveness(problem, schedule(problem, table, limit))
                                .pruned().schedule)
                 effort.spend(len(order))
                 archive.add(order)
-            del table  # not beside the next one
+            del table  # free it before the next one is made
 
 
-def _descend(problem: Problem, archive: Archive, narrow: Windows, effort: Effort) -> None:
-    """Go below the least memory found so far, as long as that works."""
+def _descend(problem: Problem, archive: Archive, narrow: Segments, effort: Effort) -> None:
+    """Go below the least memory found so far, as long as that succeeds."""
     step = 0.95
     while step < 0.995 and effort.steps > 0:
         points = archive.points()
@@ -170,8 +171,8 @@ def _descend(problem: Problem, archive: Archive, narrow: Windows, effort: Effort
             step = 1 - (1 - step) / 2
 
 
-def _improve(problem: Problem, archive: Archive, narrow: Windows, effort: Effort) -> None:
-    """Local improvement at limits between the least and the most, the largest first."""
+def _improve(problem: Problem, archive: Archive, narrow: Segments, effort: Effort) -> None:
+    """Search locally at limits between the least and the most bytes, the largest first."""
     points = archive.points()
     least, most, whole = points[0].bytes, points[-1].bytes, points[-1].schedule
     before = whole
@@ -189,10 +190,10 @@ def _improve(problem: Problem, archive: Archive, narrow: Windows, effort: Effort
         effort.take_back(share)
 
 
-def _polish(problem: Problem, archive: Archive, wide: Windows, effort: Effort) -> None:
-    """Each schedule of the frontier within its own bytes, and from it one just below.
+def _polish(problem: Problem, archive: Archive, wide: Segments, effort: Effort) -> None:
+    """Speed up each schedule of the frontier within its own bytes, and look for one just below.
 
-    Levels are apart, and what is best at one of them may be too large for the next by a few bytes.
+    The limits of `_improve` lie apart: what is best at one may miss the next by a few bytes.
     """
     done: set[Schedule] = set()
     while effort.steps > 0:

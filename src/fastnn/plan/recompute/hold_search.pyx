@@ -1,8 +1,8 @@
-"""Which of a few values to hold at each moment of a fixed course: the cheapest way within a limit.
+"""Exact search: which of a few values to hold at each moment, in the least time within a limit.
 
-The search is exact, over sets of held values: cost[set] is the least seconds of all runs so far
-that end with that set held. A set is a number with a bit for each value. To let go of a value
-costs nothing, so a set costs no more than one that contains it.
+It is a shortest path over sets of held values: cost[set] is the least seconds of recomputations
+after which that set is held. A set is a number with a bit for each value. Freeing a value costs
+nothing, so a set costs no more than any set that contains it.
 """
 
 from libc.math cimport INFINITY
@@ -10,17 +10,18 @@ from libc.stdint cimport int64_t
 
 import numpy
 
-cdef double TINY = 1e-15  # seconds of a run at least, so that no two runs undo each other for free
+cdef double TINY = 1e-15  # seconds added to each run, so that no cycle of runs is free
 
 
 cdef class Course:
-    """Moments in order, and tasks that may run in between.
+    """Moments in order, and the recomputations that may run between them.
 
-    moments: rows of NEEDS, MAKES, OVER, KIND, BYTES, AFTER. KIND PAUSE: tasks of the set NEEDS may
-    run beside BYTES that others hold; sets are of values in AFTER. KIND STEP: what always runs,
-    with BYTES of its own and of others; it reads NEEDS, makes MAKES, may write over one of OVER,
-    and only AFTER may be held then. runs: rows of NEEDS, MAKES, OVER, workspace, of each task that
-    may run; seconds: of each. sizes: bytes of each value.
+    moments: rows of NEEDS, MAKES, OVER, KIND, BYTES, AFTER. At a PAUSE, tasks of the set NEEDS may
+    be recomputed while other tasks' values take BYTES; only values in AFTER may be held. A STEP
+    always runs, and takes BYTES with other tasks' values. It reads NEEDS, makes MAKES and may
+    overwrite one of OVER; after it only values in AFTER may be held. runs: a row of NEEDS, MAKES,
+    OVER, WORKSPACE for each task that may be recomputed; seconds: of each. sizes: bytes of each
+    value.
     """
 
     cdef const int64_t[:, ::1] moments, runs
@@ -40,7 +41,7 @@ cdef class Course:
                 self.bytes_of[held | 1 << number] = self.bytes_of[held] + <int64_t> sizes[number]
 
     def cheapest(self, int64_t limit, double bound):
-        """[(moment, run)] of the fewest seconds, if they are fewer than `bound`; None if not."""
+        """[(moment, run)] of the least seconds, if that is less than `bound`; else None."""
         cdef int64_t count = self.moments.shape[0], moment, held, best = 0, may_hold = 0
         self.bound = bound
         self.cost = numpy.full((count + 1, self.sets), INFINITY)
@@ -60,7 +61,7 @@ cdef class Course:
 
     cdef int64_t _after(self, const int64_t *task, int64_t held, int64_t over,
                         int64_t room) noexcept:
-        """What is held after a task that writes over `over` (or nothing); -1 if it may not run."""
+        """What is held after a task that overwrites `over` (or nothing); -1 if it cannot run."""
         cdef int64_t after = (held & ~over) | task[MAKES]
         if task[NEEDS] & ~held or self.bytes_of[after] > room:
             return -1
@@ -73,7 +74,7 @@ cdef class Course:
         cdef int64_t held, free = may_hold & ~task[NEEDS], rest = free, after, over, left
         if task[NEEDS] & ~may_hold:
             return
-        while True:  # every set that has what the step reads
+        while True:  # every set that contains what the step reads
             held = task[NEEDS] | rest
             if before[held] < INFINITY:
                 over, left = 0, task[OVER] & held
@@ -91,7 +92,7 @@ cdef class Course:
             rest = (rest - 1) & free
 
     cdef void _pause(self, int64_t moment, int64_t may_hold, int64_t room) noexcept:
-        """Let go of values and run tasks until no set gets cheaper."""
+        """Free values and run tasks until no set gets cheaper."""
         cdef double *before = &self.cost[moment, 0]
         cdef double *now = &self.cost[moment + 1, 0]
         cdef int64_t may = self.moments[moment, NEEDS], use = self.moments[moment, AFTER]
@@ -112,15 +113,15 @@ cdef class Course:
                 self._let_go(now, use)
 
     cdef bint _run(self, double *now, int64_t run, int64_t room, int64_t use) noexcept:
-        """Whether a run of a task makes any set cheaper."""
+        """Run a task from every set; whether any set got cheaper."""
         cdef const int64_t *task = &self.runs[run, 0]
         cdef double spent, seconds = self.seconds[run] + TINY
         cdef int64_t needs = task[NEEDS], free = use & ~needs, rest, held, after, over, left
         cdef bint changed = False
-        if needs & ~use or not now[needs] + seconds < self.bound:  # no set that has more costs less
+        if needs & ~use or not now[needs] + seconds < self.bound:  # no superset costs less
             return False
         rest = free
-        while True:  # every set of values in use that has what the task reads
+        while True:  # every set of useful values that contains what the task reads
             held = needs | rest
             spent = now[held] + seconds
             if spent < self.bound:
@@ -139,7 +140,7 @@ cdef class Course:
             rest = (rest - 1) & free
 
     cdef void _let_go(self, double *now, int64_t use) noexcept:
-        """Each set as cheap as those with one value more, for value after value."""
+        """Make each set as cheap as those with one value more, value by value."""
         cdef int64_t bits = use, bit, held, free
         while bits:
             bit = bits & -bits
@@ -152,7 +153,7 @@ cdef class Course:
                 held = (held - 1) & free
 
     cdef _path(self, int64_t limit, int64_t held):
-        """The runs that led to a set at the end, by going back from set to set of equal cost."""
+        """The runs that led to a final set, found by walking back along equal costs."""
         found = []
         cdef int64_t moment = self.moments.shape[0] - 1, from_set, run, room
         while moment >= 0:
@@ -181,10 +182,10 @@ cdef class Course:
             if self.cost[moment, held] == self.cost[moment + 1, to] and (
                     self._leads(task, held, to, room, task[AFTER])):
                 return held
-        raise AssertionError("a set that no other leads to")
+        raise AssertionError("no set leads to this one")
 
     cdef int64_t _from(self, double[::1] cost, int64_t held, double spent, int64_t but=-1):
-        """A set of that cost that has all of `held`, other than `but`; -1 if there is none."""
+        """A superset of `held` of that cost, other than `but`; -1 if there is none."""
         cdef int64_t found
         for found in range(self.sets):
             if found & held == held and found != but and cost[found] == spent:
@@ -202,11 +203,11 @@ cdef class Course:
                         and self._leads(&self.runs[run, 0], held, to,
                                         room - self.runs[run, WORKSPACE], use)):
                     return run, held
-        raise AssertionError("a set that no run leads to")
+        raise AssertionError("no run leads to this set")
 
     cdef bint _leads(self, const int64_t *task, int64_t held, int64_t to, int64_t room,
                      int64_t use) noexcept:
-        """Whether a task makes one set from another."""
+        """Whether a task leads from one set to another."""
         cdef int64_t over = 0, left = task[OVER] & held, after
         while True:
             after = self._after(task, held, over, room)

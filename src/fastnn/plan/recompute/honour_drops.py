@@ -1,13 +1,13 @@
-"""Schedules in which the backward pass finds no dropped value held: it makes each again.
+"""Schedules whose backward pass recomputes every dropped value.
 
-The backward pass begins after the first run of the last forward task. Other edits of a schedule
-(`edit`) leave this as it is, as long as they give up no run but those of `spare_at`.
+The backward pass begins after the first run of the last forward task. The moves of the local
+search (`moves`) preserve this property as long as `retain` only takes positions of `spare_at`.
 """
 
 from __future__ import annotations
 
-from fastnn.plan.recompute.edit import again_at
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
+from fastnn.plan.recompute.moves import recomputed_at
 from fastnn.plan.recompute.problem import Problem, Schedule
 
 
@@ -17,13 +17,13 @@ def backward_start(problem: Problem, schedule: Schedule) -> int:
 
 
 def spare_at(problem: Problem, schedule: Schedule) -> list[int]:
-    """Positions of second runs that may be given up: not those that make a dropped value anew."""
+    """Positions of the recomputations that may be left out: no dropped value depends on them."""
     if not problem.dropped:
-        return again_at(schedule)
+        return recomputed_at(schedule)
     start = backward_start(problem, schedule)
     needed: set[int] = set()
     result = []
-    for position in again_at(schedule):
+    for position in recomputed_at(schedule):
         number = schedule[position]
         if position >= start and number not in needed and (
                 problem.dropped.intersection(problem.tasks[number].outputs)):
@@ -34,9 +34,9 @@ def spare_at(problem: Problem, schedule: Schedule) -> list[int]:
 
 
 def honour_drops(problem: Problem, schedule: Schedule) -> Schedule:
-    """The schedule with every dropped value made again where the backward pass first reads it.
+    """The schedule with every dropped value recomputed where the backward pass first reads it.
 
-    What that needs is read where it is, or made again if it is dropped too.
+    Inputs of these recomputations are recomputed too if they are dropped.
     """
     if not problem.dropped:
         return schedule
@@ -53,4 +53,4 @@ def honour_drops(problem: Problem, schedule: Schedule) -> Schedule:
                         if value in gone and problem.producer[value] not in runs]
         order += [*sorted(runs), number]
         gone.difference_update(*(problem.tasks[run].outputs for run in (*runs, number)))
-    return Lives(problem, tuple(order)).pruned().schedule
+    return Liveness(problem, tuple(order)).pruned().schedule

@@ -1,8 +1,8 @@
-"""Forget values until a limit holds, on the exact simulator.
+"""Greedy local search: evict values until a limit holds, measured on the exact simulator.
 
-It goes by the best ratio of overshoot removed (bytes above the limit, summed over stages) to
-seconds spent. The work is bounded by a number of simulated steps and never by a clock, so that the
-same problem gives the same plan.
+Each move has the best ratio of overshoot removed (bytes above the limit, summed over stages) to
+seconds added. A number of simulated steps bounds the search, never a clock, so the same problem
+always gives the same plan.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastnn.plan.recompute.edit import Gap, forget, gaps_at, keep
 from fastnn.plan.recompute.honour_drops import spare_at
-from fastnn.plan.recompute.lives import Lives
+from fastnn.plan.recompute.liveness import Liveness
+from fastnn.plan.recompute.moves import Gap, evict, gaps_at, retain
 from fastnn.plan.recompute.problem import Problem, Schedule
 
 OVERHEAD = 300
@@ -22,46 +22,47 @@ TRIED = 3  # moves simulated before the best of them is made
 
 @dataclass
 class Effort:
-    """How many more steps may be simulated; each simulation counts as OVERHEAD steps more."""
+    """How many more steps may be simulated; each simulation costs OVERHEAD steps on top."""
 
     steps: int
 
     def spend(self, steps: int) -> bool:
-        """Whether there was enough left for one more simulation, of a schedule of so many steps."""
+        """Pay for the simulation of a schedule of so many steps; False if too little was left."""
         self.steps -= steps + OVERHEAD
         return self.steps >= 0
 
     def share(self, parts: int) -> Effort:
-        """One of so many parts of what is left, taken from it."""
+        """Split off one of `parts` equal parts of what is left."""
         part = max(self.steps // parts, 0)
         self.steps -= part
         return Effort(part)
 
     def take_back(self, share: Effort) -> None:
-        """What a part left over."""
+        """Add what a share has left over."""
         self.steps += max(share.steps, 0)
 
 
-def overshoot(lives: Lives, limit: int) -> int:
-    """Bytes above a limit, summed over stages: a task's first run and the replays before it.
+def overshoot(liveness: Liveness, limit: int) -> int:
+    """Bytes above a limit: the maximum of each stage, summed.
 
-    Stages, not steps: a replay adds steps, and must not seem to do harm by their number.
+    A stage is a task's first run and the recomputations before it. A sum over steps would punish
+    each recomputation for the steps that it adds.
     """
-    flow = lives.problem.tables.flow
-    return int(flow.overshoot(lives.used, lives.first_runs.view(np.uint8), limit))
+    flow = liveness.problem.tables.flow
+    return int(flow.overshoot(liveness.used, liveness.first_runs.view(np.uint8), limit))
 
 
 def reduce(
     problem: Problem, schedule: Schedule, limit: int, effort: Effort
 ) -> Schedule | None:
-    """A schedule within the limit, from one that is not; None if no move helps any more."""
-    lives = Lives(problem, schedule)
-    excess = overshoot(lives, limit)
-    seconds = lives.seconds
+    """Evict values until the schedule is within the limit; None if no move helps any more."""
+    liveness = Liveness(problem, schedule)
+    excess = overshoot(liveness, limit)
+    seconds = liveness.seconds
     while excess:
-        best: tuple[float, int, float, Lives] | None = None
-        for gap in _promising(lives, limit):
-            after = forget(lives, gap)
+        best: tuple[float, int, float, Liveness] | None = None
+        for gap in _promising(liveness, limit):
+            after = evict(liveness, gap)
             if not effort.spend(after.steps):
                 return None
             left = overshoot(after, limit)
@@ -72,15 +73,15 @@ def reduce(
                     best = gain, left, seconds + cost, after
         if best is None:
             return None
-        _, excess, seconds, lives = best
-    return lives.schedule
+        _, excess, seconds, liveness = best
+    return liveness.schedule
 
 
-def _promising(lives: Lives, limit: int) -> list[Gap]:
-    """The gaps at the peak that look best: most bytes over most overshooting steps a second."""
-    tables, tasks = lives.problem.tables, len(lives.problem.tasks)
-    above = np.concatenate([[0], np.cumsum(lives.used > limit)])
-    value, start, end = gaps_at(lives, int(lives.used.argmax()))
+def _promising(liveness: Liveness, limit: int) -> list[Gap]:
+    """The gaps at the peak with the most bytes, over the most steps above the limit, per second."""
+    tables, tasks = liveness.problem.tables, len(liveness.problem.tasks)
+    above = np.concatenate([[0], np.cumsum(liveness.used > limit)])
+    value, start, end = gaps_at(liveness, int(liveness.used.argmax()))
     seconds = tables.seconds[tasks + tables.producer[value]]
     merit = tables.sizes[value] * (above[end] - above[start + 1]) / np.maximum(seconds, 1e-12)
     best = np.argsort(-merit, kind="stable")[:TRIED]
@@ -88,36 +89,36 @@ def _promising(lives: Lives, limit: int) -> list[Gap]:
 
 
 def refill(problem: Problem, schedule: Schedule, limit: int, effort: Effort) -> Schedule:
-    """The schedule with whatever second runs left out that the limit does not need."""
-    lives = Lives(problem, schedule)
-    seconds = lives.seconds
+    """The schedule without the recomputations that the limit does not require."""
+    liveness = Liveness(problem, schedule)
+    seconds = liveness.seconds
     changed = True
     while changed:
         changed = False
-        for place in _with_room(problem, lives, limit):
-            shorter = keep(lives, place)
+        for place in _with_room(problem, liveness, limit):
+            shorter = retain(liveness, place)
             if not effort.spend(shorter.steps):
-                return lives.schedule
+                return liveness.schedule
             time = shorter.seconds
             if time <= seconds and shorter.peak <= limit:
-                lives, seconds, changed = shorter, time, True
+                liveness, seconds, changed = shorter, time, True
                 break
-    return lives.schedule
+    return liveness.schedule
 
 
-def _with_room(problem: Problem, lives: Lives, limit: int) -> list[int]:
-    """Steps of second runs, the dearest first, whose values could be held from the run before."""
-    by_value = np.lexsort((lives.made, lives.value))
-    second = np.flatnonzero(lives.value[by_value[1:]] == lives.value[by_value[:-1]])
+def _with_room(problem: Problem, liveness: Liveness, limit: int) -> list[int]:
+    """Steps of recomputations whose values could be held instead, the most expensive first."""
+    by_value = np.lexsort((liveness.made, liveness.value))
+    second = np.flatnonzero(liveness.value[by_value[1:]] == liveness.value[by_value[:-1]])
     before, after = by_value[second], by_value[second + 1]
-    steps, number = np.unique(lives.made[after], return_inverse=True)
+    steps, number = np.unique(liveness.made[after], return_inverse=True)
     start = steps.copy()
-    np.minimum.at(start, number, lives.last_read[before])
-    held = np.bincount(number, np.array(problem.reserved)[lives.value[after]], steps.size)
+    np.minimum.at(start, number, liveness.last_read[before])
+    held = np.bincount(number, np.array(problem.reserved)[liveness.value[after]], steps.size)
     fits = np.zeros(steps.size, bool)
     for size in np.unique(held):
-        above = np.concatenate([[0], np.cumsum(lives.used + size > limit)])
+        above = np.concatenate([[0], np.cumsum(liveness.used + size > limit)])
         fits |= (held == size) & (above[steps] == above[np.minimum(start + 1, steps)])
-    spare = set(spare_at(problem, lives.schedule)).intersection(steps[fits].tolist())
+    spare = set(spare_at(problem, liveness.schedule)).intersection(steps[fits].tolist())
     return sorted(spare, key=lambda step: (
-        -problem.tasks[lives.schedule[step]].second.seconds, step))
+        -problem.tasks[liveness.schedule[step]].recomputed.seconds, step))

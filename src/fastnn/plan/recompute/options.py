@@ -1,7 +1,7 @@
-"""What a block may keep for its backward pass: everything, nothing, or what is dear to make again.
+"""What a block may keep for its backward pass: all, nothing, or what is expensive to recompute.
 
-Values are ordered by the seconds that a byte of them costs to make again, and each option forgets
-those below some place in that order: batch norm, ReLU, sums and pooling first, convolutions last.
+Values are ordered by the seconds per byte of recomputing them. Each option evicts those below
+some threshold: batch norm, ReLU, sums and pooling first, convolutions last.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ MOST_OPTIONS = 6
 
 @dataclass(frozen=True)
 class Option:
-    """Values kept by a block, and its backward tasks with the forward ones that run again.
+    """The values that a block keeps, and its backward tasks with the recomputations they need.
 
-    seconds: of the tasks that run again. inner_bytes: of values kept that no later block reads.
-    forward_peak, backward_peak: bytes of the block's own at most, above what crosses into it (and,
-    backward, above the gradients that arrive).
+    seconds: of the recomputations. inner_bytes: of the kept values that no later block reads.
+    forward_peak, backward_peak: the most bytes of the block's own, beside what crosses into it
+    (and, in the backward pass, beside the gradients that arrive).
     """
 
     kept: frozenset[int]
@@ -33,62 +33,63 @@ class Option:
 
 
 def options(problem: Problem, block: Block, most: int = MOST_OPTIONS) -> list[Option]:
-    """The options of a block, about `most`, the one that keeps most first."""
+    """About `most` options of a block, from the one that keeps most to the one that keeps least."""
     inside = _made_inside(problem, block)
     return [_option(problem, block, inside, kept)
             for kept in _choices(problem, block, inside, most)]
 
 
 def thresholds(problem: Problem, most: int) -> list[Schedule]:
-    """At most about so many schedules of the whole net as one block: what is cheap is forgotten.
+    """About `most` schedules of the whole net as one block: each evicts all below a threshold.
 
-    Unlike a chain's they may make again what crosses from block to block: the sums that end
-    residual blocks, one from another.
+    Unlike a chain's, they may recompute what crosses from block to block, such as the sums that
+    end residual blocks, one from another.
     """
     whole = Block(0, problem.forward, tuple(range(problem.forward, len(problem.tasks))))
     inside = _made_inside(problem, whole)
     forward = tuple(range(problem.forward))
-    return [forward + _with_replays(problem, whole, inside, set(kept))[0]
+    return [forward + _with_recomputations(problem, whole, inside, set(kept))[0]
             for kept in _choices(problem, whole, inside, most)]
 
 
 def _made_inside(problem: Problem, block: Block) -> set[int]:
     return {value for number in range(block.first, block.end)
-            for value in problem.tasks[number].outputs if problem.renewable[value]}
+            for value in problem.tasks[number].outputs if problem.recomputable[value]}
 
 
 def _choices(
     problem: Problem, block: Block, inside: set[int], most: int
 ) -> Iterator[frozenset[int]]:
-    """What a block may keep of what its backward pass reads, the most first."""
+    """Sets of values to keep, of those that the backward pass reads, the largest first."""
     read = {v for number in block.backward for v in problem.tasks[number].inputs} & inside
     read -= problem.dropped
-    dearness = {value: problem.tasks[problem.producer[value]].second.seconds / problem.sizes[value]
-                for value in read}
-    levels = sorted(set(dearness.values()))
+    costs = {value: (problem.tasks[problem.producer[value]].recomputed.seconds
+                     / problem.sizes[value]) for value in read}
+    levels = sorted(set(costs.values()))
     step = max(1, -(-len(levels) // (most - 1)))
     for bound in dict.fromkeys([-1.0, *levels[step - 1::step], *levels[-1:]]):
-        yield frozenset(value for value in read if dearness[value] > bound)
+        yield frozenset(value for value in read if costs[value] > bound)
 
 
 def _option(problem: Problem, block: Block, inside: set[int], kept: frozenset[int]) -> Option:
-    backward, again = _with_replays(problem, block, inside, set(kept))
+    backward, recomputed = _with_recomputations(problem, block, inside, set(kept))
     forward = problem.tasks[block.first:block.end]
     later = {value for value in inside if problem.last_forward[value] >= block.end}
-    return Option(kept, backward, sum(problem.tasks[number].second.seconds for number in again),
+    return Option(kept, backward,
+                  sum(problem.tasks[number].recomputed.seconds for number in recomputed),
                   sum(problem.reserved[value] for value in kept - later),
                   peak_inside(problem, forward, kept | later),
-                  peak_inside(problem, [problem.tasks[number].second for number in backward],
+                  peak_inside(problem, [problem.tasks[number].recomputed for number in backward],
                               frozenset())
                   + sum(problem.reserved[value] for value in kept))
 
 
-def _with_replays(
+def _with_recomputations(
     problem: Problem, block: Block, inside: set[int], held: set[int]
 ) -> tuple[tuple[int, ...], list[int]]:
-    """The block's backward tasks, each after those that make what it reads and is not held."""
+    """The block's backward tasks, each after the recomputations of what it reads; and those."""
     order: list[int] = []
-    again: list[int] = []
+    recomputed: list[int] = []
     for number in block.backward:
         chain: set[int] = set()
         pending = [v for v in problem.tasks[number].inputs if v in inside and v not in held]
@@ -99,13 +100,13 @@ def _with_replays(
                 pending.extend(v for v in problem.tasks[maker].inputs
                                if v in inside and v not in held)
         order.extend((*sorted(chain), number))
-        again.extend(chain)
-        held.update(v for maker in chain for v in problem.tasks[maker].second.outputs)
-    return tuple(order), again
+        recomputed.extend(chain)
+        held.update(v for maker in chain for v in problem.tasks[maker].recomputed.outputs)
+    return tuple(order), recomputed
 
 
 def peak_inside(problem: Problem, run: Sequence[Task], kept: frozenset[int]) -> int:
-    """Bytes at most of what a run of tasks makes, where `kept` and what it never reads stay."""
+    """The most bytes of what some tasks make, if `kept` and what they never read stay."""
     last: dict[int, int] = {}
     for position, task in enumerate(run):
         for value in task.inputs:

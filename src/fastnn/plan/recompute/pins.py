@@ -1,7 +1,7 @@
-"""What a user asks of the memory of single values, and which of them the backward pass makes again.
+"""Pins: a user's choice, value by value, of what is kept and what is recomputed.
 
-`keep` and `drop` mark a value while a forward is traced; `dropped` reads the marks of a whole
-graph, those of regions (`fn.checkpoint`) too.
+`keep` and `drop` pin a value while a forward is traced. `dropped` collects from a graph what pins
+and regions (`fn.checkpoint`) drop.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from fastnn.graph import Graph, Leaf, Node, Tensor
 
 
 def keep(tensor: Tensor) -> Tensor:
-    """Never compute this value of a forward again: it is held until the backward pass has read it.
+    """Never recompute this value: it is held until the backward pass has read it.
 
-    tensor: a symbolic value; returns it. A kept value counts more than a region around it. One
-    that fusion merges into what reads it is kept in there. Weights have the same bits.
+    tensor: a symbolic value; returns it. `keep` overrides a region around the value. If fusion
+    merges the value into its reader, the reader's output is kept. Weights have the same bits.
 
     Raises ValueError for what comes from outside (a batch, a parameter) and for a dropped value.
 
@@ -33,15 +33,15 @@ def keep(tensor: Tensor) -> Tensor:
 
 
 def drop(tensor: Tensor) -> Tensor:
-    """Do not hold this value from the forward pass to the backward pass, which makes it again.
+    """Free this value after the forward pass and recompute it in the backward pass.
 
-    tensor: a symbolic value; returns it. The views of it (`flatten`) go with it, and what would be
-    held only to make it again. One that fusion merges into what reads it has no memory to drop.
-    Weights have the same bits.
+    tensor: a symbolic value; returns it. Its views (`flatten`) are dropped too, and so is every
+    value that would be held only to recompute it. If fusion merges the value into its reader,
+    there is nothing to drop. Weights have the same bits.
 
     Raises ValueError for what comes from outside (a batch, a parameter) and for a kept value. A
-    step raises ValueError, which names the layer, if the value cannot be made again: an output of
-    the step, or of a `Function` of yours.
+    step raises ValueError, naming the layer, if the value cannot be recomputed: an output of the
+    step, or of a `Function` of yours.
 
     >>> import fastnn as fn
     >>> class Net(fn.nn.Module):
@@ -68,17 +68,17 @@ def _pin(tensor: Tensor, pin: Literal["keep", "drop"]) -> Tensor:
         raise ValueError(f"{pin}: a value of kind {node.op.kind} comes from outside of the step, "
                          "which neither keeps nor drops it")
     if node.origin.pin not in (None, pin):
-        raise ValueError(f"{where}: the output of {node.op.name} is to be kept and to be dropped")
+        raise ValueError(f"{where}: the output of {node.op.name} is marked with both keep and drop")
     node.origin = replace(node.origin, pin=pin)
     return tensor
 
 
-def dropped(graph: Graph, results: set[Tensor], renewable: set[Tensor]) -> set[Tensor]:
-    """Values that the backward pass must make again.
+def dropped(graph: Graph, results: set[Tensor], recomputable: set[Tensor]) -> set[Tensor]:
+    """Values that the backward pass must recompute.
 
-    results: values that are read at the end of the step. renewable: those that can be made again.
+    results: values that are read at the end of the step.
 
-    Raises ValueError, which names the layer, for a pinned one that cannot be dropped.
+    Raises ValueError, naming the layer, for a value pinned with `drop` that cannot be dropped.
     """
     forward = graph.nodes[:graph.forward_nodes]
     if len(forward) == graph.first_update:
@@ -87,13 +87,13 @@ def dropped(graph: Graph, results: set[Tensor], renewable: set[Tensor]) -> set[T
     staying = _with_sources(forward, results | kept)
     for node in forward:
         if node.origin.pin == "drop":
-            _check(node, staying, renewable)
+            _check(node, staying, recomputable)
     read_later = {t for node in graph.nodes[graph.forward_nodes:] for t in node.inputs}
-    return (_pinned(forward, read_later) | _in_regions(forward)) & renewable - staying
+    return (_pinned(forward, read_later) | _in_regions(forward)) & recomputable - staying
 
 
 def _pinned(forward: Sequence[Node], read_later: set[Tensor]) -> set[Tensor]:
-    """Values that are to be dropped, the views of them, and what only serves to make them."""
+    """Values pinned with `drop`, their views, and what is needed only to recompute them."""
     found: set[Tensor] = set()
     for node in forward:
         viewed = node.op.view_of(node)
@@ -111,7 +111,7 @@ def _pinned(forward: Sequence[Node], read_later: set[Tensor]) -> set[Tensor]:
 
 
 def _in_regions(forward: Sequence[Node]) -> set[Tensor]:
-    """Values of regions that no operation of the forward pass outside of theirs reads."""
+    """Values that the forward pass reads only inside their own region."""
     inside = {t for node in forward if node.origin.region is not None for t in node.outputs}
     return inside - _with_sources(forward, {
         tensor for node in forward for tensor in node.inputs
@@ -119,7 +119,7 @@ def _in_regions(forward: Sequence[Node]) -> set[Tensor]:
 
 
 def _with_sources(forward: Sequence[Node], tensors: set[Tensor]) -> set[Tensor]:
-    """These values and all whose memory they look at."""
+    """These values and those that they are views of."""
     result = set(tensors)
     for node in reversed(forward):
         viewed = node.op.view_of(node)
@@ -128,9 +128,9 @@ def _with_sources(forward: Sequence[Node], tensors: set[Tensor]) -> set[Tensor]:
     return result
 
 
-def _check(node: Node, staying: set[Tensor], renewable: set[Tensor]) -> None:
+def _check(node: Node, staying: set[Tensor], recomputable: set[Tensor]) -> None:
     where = f"{node.scope or 'the model'}: the output of {node.op.name} cannot be dropped"
     if node.outputs[0] in staying:
-        raise ValueError(f"{where}: it is a result of the step, or the memory of a kept value")
-    if node.outputs[0] not in renewable:
-        raise ValueError(f"{where}: the operation may not run a second time")
+        raise ValueError(f"{where}: it is a result of the step, or a kept value is a view of it")
+    if node.outputs[0] not in recomputable:
+        raise ValueError(f"{where}: the operation cannot be recomputed")

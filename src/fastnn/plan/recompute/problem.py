@@ -1,10 +1,10 @@
-"""What a planner must know of a graph: tasks and values as numbers, with their bytes and seconds.
+"""The graph as the recomputation planner sees it: numbered tasks and values, bytes and seconds.
 
-A task is a node, a value what it makes; leaves (parameters, the batch) take no part. A schedule is
-a sequence of task numbers: every task once in the order of the graph, and forward tasks again
-wherever the backward pass makes their values anew. Whoever reads a value reads its last instance.
-What runs again may be less than what ran first: a convolution that adds up statistics as it writes
-does not add them up again.
+A task is a node, and a value is one of its outputs. Leaves (parameters, the batch) are left out.
+A schedule is a sequence of task numbers: every task once, in the order of the graph, and some
+forward tasks a second time where the backward pass recomputes their values. A reader always reads
+the latest instance of a value. A recomputation may do less than the first run: a convolution that
+sums batch statistics as it writes does not sum them a second time.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from fastnn.plan.select import Step, step_of
 
 Schedule = tuple[int, ...]
 
-# A value below this share of what was read to make it is kept: to make it again would hold its
-# inputs for next to nothing. So batch norm's statistics are those of the first pass.
+# A value smaller than this share of its inputs is never recomputed: recomputing it would hold the
+# inputs to save almost nothing. So batch norm always uses the statistics of the first pass.
 REDUCTION = 1 / 16
 ONE_THREAD = fixed_rates(1)
 
 
 @dataclass(frozen=True)
 class Task:
-    """One node: the values it reads and makes, its seconds and its workspace in bytes.
+    """One node: the values it reads and writes, its seconds and its workspace in bytes.
 
-    view: the value whose memory its output is, or LEAF. over: values whose memory its first output
-    may take. again: whether it may run a second time; shorter: what it then is, if that is less
-    (the same inputs, and only the first of the outputs). spare: bytes of the workspace that it
-    does without on one thread; slower: seconds that this takes more.
+    view: the value whose memory its output shares, or LEAF. over: values whose memory its first
+    output may reuse. recomputable: whether it may run a second time. shorter: the task that then
+    runs, if it does less (the same inputs, only the first outputs). spare: bytes of workspace
+    saved by running on one thread; slower: the seconds that this costs.
     """
 
     inputs: tuple[int, ...]
@@ -47,14 +47,14 @@ class Task:
     workspace: int = 0
     view: int | None = None
     over: tuple[int, ...] = ()
-    again: bool = False
+    recomputable: bool = False
     shorter: Task | None = None
     spare: int = 0
     slower: float = 0.0
 
     @property
-    def second(self) -> Task:
-        """What the task is whenever it runs again."""
+    def recomputed(self) -> Task:
+        """The task as it runs every time but the first."""
         return self.shorter or self
 
 
@@ -62,8 +62,8 @@ class Task:
 class Problem:
     """Tasks in order, of which the first `forward` are the forward pass.
 
-    sizes: bytes of each value; reserved: what it takes in the arena. results: values kept to the
-    end. dropped: values that the backward pass must not find held, but make again.
+    sizes: bytes of each value; reserved: the bytes it takes in the arena. results: values kept
+    until the end. dropped: values that the backward pass must recompute.
     """
 
     tasks: tuple[Task, ...]
@@ -75,14 +75,15 @@ class Problem:
 
     @cached_property
     def producer(self) -> tuple[int, ...]:
-        """The task that makes each value."""
+        """The task that computes each value."""
         made = {value: number for number, task in enumerate(self.tasks) for value in task.outputs}
         return tuple(made[value] for value in range(len(self.sizes)))
 
     @cached_property
-    def renewable(self) -> tuple[bool, ...]:
-        """Whether each value can be made again."""
-        found = {value for task in self.tasks if task.again for value in task.second.outputs}
+    def recomputable(self) -> tuple[bool, ...]:
+        """Whether each value can be recomputed."""
+        found = {value for task in self.tasks if task.recomputable
+                 for value in task.recomputed.outputs}
         return tuple(value in found for value in range(len(self.sizes)))
 
     @cached_property
@@ -96,9 +97,9 @@ class Problem:
 
     @cached_property
     def tables(self) -> Tables:
-        """The same in whole arrays."""
+        """The problem as arrays."""
         return Tables(self.tasks, self.sizes, self.reserved, self.results, self.dropped,
-                      self.renewable)
+                      self.recomputable)
 
     @property
     def everything(self) -> Schedule:
@@ -106,16 +107,16 @@ class Problem:
         return tuple(range(len(self.tasks)))
 
     def seconds(self, schedule: Schedule | Ints) -> float:
-        """Time of all tasks of a schedule, each of which runs at least once."""
+        """Time of a schedule, in which each task runs at least once."""
         tables, count = self.tables, np.bincount(schedule, minlength=len(self.tasks))
         first, second = tables.seconds[:count.size], tables.seconds[count.size:]
         return float(first.sum() + (second * (count - 1)).sum())
 
 
 def build_problem(graph: Graph, steps: Sequence[Step], rates: Rates = ONE_THREAD) -> Problem:
-    """The problem that a graph with its kernels is, with a machine's rates for so many threads.
+    """The problem of a graph, from its kernels and a machine's rates.
 
-    Raises ValueError for a value that was to be dropped and cannot be.
+    Raises ValueError if a value marked with `drop` cannot be recomputed.
     """
     number: dict[Tensor, int] = {}
     for node in graph.nodes:
@@ -128,14 +129,15 @@ def build_problem(graph: Graph, steps: Sequence[Step], rates: Rates = ONE_THREAD
         task = _task(step, number, rates)
         if (position < graph.forward_nodes and step.node.op.replayable
                 and step.node.origin.pin != "keep"):
-            task = _with_second(task, step.node, number, kept, rates)
+            task = _with_recomputation(task, step.node, number, kept, rates)
         tasks.append(task)
     sizes = tuple(max(tensor.bytes, 1) for tensor in number)
-    renewable = {tensor for node, task in zip(graph.nodes, tasks, strict=True) if task.again
-                 for tensor in node.outputs[:len(task.second.outputs)]}
+    recomputable = {tensor for node, task in zip(graph.nodes, tasks, strict=True)
+                    if task.recomputable
+                    for tensor in node.outputs[:len(task.recomputed.outputs)]}
     return Problem(tuple(tasks), sizes, tuple(map(reserved_bytes, sizes)), graph.forward_nodes,
                    frozenset(number[t] for t in graph.outputs if t in number),
-                   frozenset(number[t] for t in dropped(graph, kept, renewable)))
+                   frozenset(number[t] for t in dropped(graph, kept, recomputable)))
 
 
 def _task(step: Step, number: Mapping[Tensor, int], rates: Rates) -> Task:
@@ -155,19 +157,19 @@ def _task(step: Step, number: Mapping[Tensor, int], rates: Rates) -> Task:
         slower=rates.single_thread_seconds(node) - seconds if spare > 0 else 0.0)
 
 
-def _with_second(
+def _with_recomputation(
     task: Task, node: Node, number: dict[Tensor, int], kept: set[Tensor], rates: Rates
 ) -> Task:
-    """The task with what its second run is, if it may have one."""
-    second = node.again(node.inputs)
-    same = dict(zip(second.outputs, node.outputs, strict=False))
+    """The task, marked as recomputable if recomputing it is possible and worthwhile."""
+    recomputed = node.recomputed(node.inputs)
+    same = dict(zip(recomputed.outputs, node.outputs, strict=False))
     made = sum(tensor.bytes for tensor in same)
     read = sum(t.bytes for t in node.inputs if not isinstance(t.node.op, Leaf))
     wanted = made >= REDUCTION * read or node.origin.pin == "drop"
     if not same or not wanted or not kept.isdisjoint(same.values()):
         return task
-    if second.op == node.op:
-        return replace(task, again=True)
+    if recomputed.op == node.op:
+        return replace(task, recomputable=True)
     numbers = ChainMap({new: number[old] for new, old in same.items()}, number)
-    return replace(task, again=True,
-                   shorter=_task(step_of(second, rates.threads), numbers, rates))
+    return replace(task, recomputable=True,
+                   shorter=_task(step_of(recomputed, rates.threads), numbers, rates))

@@ -1,4 +1,4 @@
-"""Turn a schedule into a graph: forward nodes that run again become nodes of their own."""
+"""Turn a schedule into a graph: each recomputation becomes a node of its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from fastnn.plan.recompute.problem import Problem, Schedule
 
 
 def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:
-    """The graph whose order of execution is the schedule.
+    """The graph whose nodes run in the order of the schedule.
 
-    Equal bits follow from equal calls: a node that runs again has the same operation, or one that
-    makes the same bits (`Op.again`), and inputs of the same bits (statistics and the random key
-    included), and state changes run once, at the end.
+    Recomputed values have the same bits: a recomputation runs the same operation, or one that
+    gives the same bits (`Op.recompute_op`), on the same inputs (statistics and the random key
+    included). State changes run once, at the end.
     """
     if schedule == problem.everything:
         return graph
@@ -22,7 +22,7 @@ def replay(graph: Graph, problem: Problem, schedule: Schedule) -> Graph:
         node = graph.nodes[number]
         inputs = tuple(latest.get(tensor, tensor) for tensor in node.inputs)
         if number in seen:
-            node = node.again(inputs)
+            node = node.recomputed(inputs)
         elif not same(inputs, node.inputs):
             node = Node(node.op, inputs, [tensor.spec for tensor in node.outputs], node.origin)
         latest.update(zip(graph.nodes[number].outputs, node.outputs, strict=False))

@@ -1,4 +1,4 @@
-"""Tasks and values as whole arrays, for the planner's inner loops."""
+"""Tasks and values as arrays, for the planner's inner loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.plan.recompute.flow import Flow
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
-LEAF = -1  # what a view of a parameter or of the batch looks at
+LEAF = -1  # the source of a view of a parameter or of the batch
 
 
 def _rows(lists: list[tuple[int, ...]]) -> tuple[Ints, Ints]:
@@ -20,17 +20,17 @@ def _rows(lists: list[tuple[int, ...]]) -> tuple[Ints, Ints]:
 
 
 class Tables:
-    """Tasks and values in whole arrays: a row for each task, then one for each that runs again."""
+    """Tasks and values as arrays: a row for each task, then one for each as it is recomputed."""
 
     def __init__(
         self, tasks: Sequence[Any], sizes: Sequence[int], reserved: Sequence[int],
-        results: Iterable[int], dropped: Iterable[int], renewable: Sequence[bool],
+        results: Iterable[int], dropped: Iterable[int], recomputable: Sequence[bool],
     ) -> None:
-        tasks = (*tasks, *(task.second for task in tasks))
+        tasks = (*tasks, *(task.recomputed for task in tasks))
         self.sizes = np.array(sizes, np.int64)
         stays = np.zeros(len(sizes), bool)
         stays[list(results)] = True
-        # Of each row: the value that its output is a view of; LEAF; or one less for neither.
+        # Of each row: the value that its output is a view of, LEAF, or LEAF - 1 if it is no view.
         view = np.array([LEAF - 1 if task.view is None else task.view for task in tasks], np.int64)
         self.flow = Flow(
             _rows([task.inputs for task in tasks]), _rows([task.outputs for task in tasks]),
@@ -43,6 +43,6 @@ class Tables:
         self.seconds = np.array([task.seconds for task in tasks])
         self.spare = np.array([task.spare for task in tasks], np.int64)
         self.slower = np.array([task.slower for task in tasks])
-        self.renewable = np.array(renewable, bool)
+        self.recomputable = np.array(recomputable, bool)
         self.dropped = np.zeros(len(sizes), np.uint8)
         self.dropped[list(dropped)] = 1

@@ -1,7 +1,7 @@
-"""A schedule seen from a few of its tasks: what they may do, and what all others hold meanwhile.
+"""A segment of a schedule: what its few tasks may do, and the bytes all other tasks take meanwhile.
 
-The others keep their runs, and hold what they hold. Second runs of the few are left out, to be
-chosen anew (`held`); views of their values are not allowed for.
+The other tasks keep their runs and the lives of their values. The segment's recomputations are
+taken out, to be chosen anew (`hold_search`). Its values must have no views.
 """
 
 from libc.stdint cimport int64_t, uint8_t
@@ -13,11 +13,11 @@ from fastnn.plan.recompute.hold_search cimport (
 from fastnn.plan.recompute.flow cimport LEAF, Flow
 
 
-cdef class Window:
-    """Some tasks of a schedule; no `dropped` value may be held after the step `turn`.
+cdef class Segment:
+    """The moments and runs of some tasks; no `dropped` value may be held after the step `turn`.
 
-    moments, runs, sizes: see `held.Course`. places: for each moment, the step before which what
-    runs in it stands.
+    moments, runs, sizes: see `hold_search.Course`. places: for each moment, the step before which
+    its recomputations are inserted.
     """
 
     cdef readonly object moments, runs, sizes, places
@@ -79,7 +79,7 @@ cdef class Window:
         return found
 
     cdef int64_t _over(self, int64_t row) noexcept:
-        """Values of the few, read once, whose memory the row's first output may take."""
+        """The segment's values, read once, whose memory the row's first output may reuse."""
         cdef Flow flow = self.flow
         cdef int64_t i, j, v, count, found = 0
         for i in range(flow.over_starts[row], flow.over_starts[row + 1]):
@@ -92,7 +92,7 @@ cdef class Window:
         return found
 
     cdef _follow(self):
-        """How long the others' values live, and the bytes that they take."""
+        """How long the other tasks' values live, and the bytes that they take."""
         cdef Flow flow = self.flow
         cdef int64_t s, i, k, row, b, v, held = 0, count = 0, most = 0
         cdef uint8_t[::1] seen = numpy.zeros(flow.tasks, numpy.uint8)
@@ -137,7 +137,7 @@ cdef class Window:
         self._write_over(value)
 
     cdef _write_over(self, int64_t[::1] value):
-        """Memory that a step writes over counts as its result's at that step."""
+        """Count memory that a step overwrites once: as its result's, from that step on."""
         cdef Flow flow = self.flow
         cdef int64_t s, i, j, k, v, row, size, many
         cdef int64_t[::1] latest = numpy.full(flow.sizes.shape[0], -1, numpy.int64)
@@ -163,7 +163,7 @@ cdef class Window:
                     count += 1
 
     cdef _find_moments(self):
-        """Steps that read or make one of the few, and what may run before each that always runs."""
+        """Steps that use the segment's values, and what may be recomputed before each step."""
         cdef int64_t s, i, v, before = -1, quiet = 0, instances = 0, ran = 0, needs, makes
         cdef Flow flow = self.flow
         cdef int64_t[::1] latest = numpy.full(flow.sizes.shape[0], -1, numpy.int64)
@@ -204,7 +204,7 @@ cdef class Window:
         self.count += 1
 
     cdef bint _may(self, int64_t row, int64_t[::1] latest, int64_t step) noexcept:
-        """Whether all of the others' values that a row reads are held after a step."""
+        """Whether all other tasks' values that a row reads are held after a step."""
         cdef int64_t i, v
         for i in range(self.flow.in_starts[row], self.flow.in_starts[row + 1]):
             v = self.flow.in_items[i]
@@ -214,8 +214,12 @@ cdef class Window:
         return True
 
     cdef void _list_quiet(self, int64_t quiet) noexcept:
-        """Pauses before the first and the last of some steps, and where the least is held or what
-        may run changes; between them the most that is in use. The last step is left out."""
+        """List steps that do not use the segment's values, many as one moment.
+
+        Pauses: before the first and the last of them, where the fewest bytes are held, and where
+        what may run changes. Between two pauses is one STEP with the most bytes in use. The last
+        step is left out.
+        """
         cdef int64_t i, least = 0, most = 0
         for i in range(quiet):
             if self.left[i] < self.left[least]:
@@ -230,7 +234,7 @@ cdef class Window:
             most = max(most, self.used[self.at[i]])
 
     cdef void _keep_useful(self, const int64_t[:, ::1] run) noexcept:
-        """Cut moments after the last that reads one of the few; say what may be held at each."""
+        """Cut the moments after the segment's last read; set what may be held at each."""
         cdef int64_t useful = 0, before, made = 0, i, j
         while self.count and (self.moment[self.count - 1, KIND] == PAUSE
                               or not self.moment[self.count - 1, NEEDS]):

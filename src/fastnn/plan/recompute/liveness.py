@@ -1,8 +1,8 @@
-"""Which instance of a value each step of a schedule reads, how long each lives, bytes in use.
+"""Liveness analysis of a schedule: who reads which instance, how long it lives, bytes in use.
 
-Bytes follow the rules of `memory.layout`: a view shares its source's memory, an operation may write
-over an input that nobody reads later, large buffers take the slack that staggers them. Offsets are
-not chosen here; what packing adds shows when the plan is laid out.
+Bytes follow the rules of `memory.layout`: a view shares its source's memory, an operation may
+overwrite an input that is not read later, and large buffers take the slack that staggers them. No
+offsets are chosen here; what packing adds is known once the plan is laid out.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from fastnn.plan.recompute.problem import Problem, Schedule
 from fastnn.plan.recompute.tables import Ints
 
 
-class Lives:
-    """The instances that a schedule makes, in order: their values, steps and readers.
+class Liveness:
+    """The instances of values that a schedule computes, in order.
 
-    made, value, last_read: of each instance, the step that makes it, its value, and the last step
-    that reads it (or makes it). read_at, read: step and instance of each reading, in order. used:
-    bytes in use at each step. first_runs: whether a step's task runs for the first time.
+    made, value, last_read: of each instance, the step that computes it, its value, and the last
+    step that reads (or computes) it. read_at, read: step and instance of each read, in order.
+    used: bytes in use at each step. first_runs: whether a step's task runs for the first time.
     """
 
     def __init__(self, problem: Problem, schedule: Schedule | Ints) -> None:
@@ -31,7 +31,7 @@ class Lives:
 
     @cached_property
     def schedule(self) -> Schedule:
-        """The tasks of all steps."""
+        """The task of each step."""
         return tuple(self.order.tolist())
 
     @property
@@ -41,13 +41,13 @@ class Lives:
 
     @property
     def seconds(self) -> float:
-        """Time of all tasks of the schedule."""
+        """Time of the schedule."""
         return self.problem.seconds(self.order)
 
-    def pruned(self) -> Lives:
-        """Those of the schedule without second runs whose values nobody reads."""
+    def pruned(self) -> Liveness:
+        """The analysis of the schedule without recomputations that have no reader."""
         useful = self.problem.tables.flow.useful(
             self.order, self.made, self.read_at, self.read, self.first_runs)
         if useful.all():
             return self
-        return Lives(self.problem, self.order[useful])
+        return Liveness(self.problem, self.order[useful])
