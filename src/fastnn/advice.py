@@ -1,6 +1,6 @@
-"""What is wrong with a value that came in, and what to write instead: sentences for errors.
+"""Hints for error messages: what is wrong with a value, and what to write instead.
 
-Nothing here decides whether a value is right; it words the error once something else did.
+Nothing here decides whether a value is valid; it only words the error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LABELS = "texts become class numbers by  classes, y = np.unique(y, return_invers
 
 
 def dtype_hint(array: np.ndarray) -> str:
-    """What to write for an array that holds no real numbers, after "; "; "" where nothing helps.
+    """What to write for an array that holds no real numbers, after "; "; "" if there is no hint.
 
     >>> dtype_hint(np.array(["cat", "dog"]))
     '; texts become class numbers by  classes, y = np.unique(y, return_inverse=True)'
@@ -41,7 +41,7 @@ def dtype_hint(array: np.ndarray) -> str:
 
 
 def as_array(value: Any, name: str) -> np.ndarray:
-    """`np.asarray`, with an error that says what came."""
+    """`np.asarray`, with an error that describes the value."""
     expected = f"{name} must be an array of floats or integers, got"
     if value is None or isinstance(value, (str, bytes, dict, set, type)):
         raise TypeError(f"{expected} {value!r:.60}")
@@ -73,7 +73,7 @@ def _float_hint(name: str, dtype: np.dtype[Any]) -> str:
 
 @contextmanager
 def explained(names: Sequence[str], values: Sequence[Any]) -> Iterator[None]:
-    """Inside, a ShapeError also says what to write for the arrays that were given.
+    """Inside, a ShapeError also says how to fix the arrays that were given.
 
     names, values: of the arrays, or tuples of them.
     """
@@ -95,12 +95,12 @@ def _named(names: Sequence[str], values: Sequence[Any]) -> Iterator[tuple[str, n
 
 
 def hints(arrays: Mapping[str, np.ndarray], floats: Mapping[str, np.ndarray]) -> list[str]:
-    """What may be wrong with the arrays of a call; `floats`: those that had to be floats."""
+    """What may be wrong with the arrays of a call; `floats`: those that must be floats."""
     x, y = arrays.get("x"), arrays.get("y")
     if x is not None and y is not None and x.dtype.kind in "iu" and x.ndim < 2 <= y.ndim and (
             y.dtype.kind == "f"):
         return ["x looks like targets and y like examples: are they in the wrong order?"]
     integers = {name: array.dtype for name, array in floats.items() if array.dtype.kind in "iu"}
     rare = {name: dtype for name, dtype in integers.items() if dtype != np.int64}
-    # Beside pictures of uint8, int64 are class numbers, which are right.
+    # int64 beside uint8 images are class numbers, which are fine.
     return [_float_hint(name, dtype) for name, dtype in (rare or integers).items()]

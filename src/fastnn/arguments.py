@@ -1,7 +1,7 @@
-"""Numbers among the arguments of public functions: what fits, or one sentence that says what came.
+"""Checks of arguments of public functions, with errors that name the argument and the value.
 
-Without these checks a wrong argument is found later, by an operator of Python or NumPy that knows
-neither its name nor what was expected.
+Without them a wrong argument fails later, in an operator of Python or NumPy, with an error that
+names neither the argument nor what was expected.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Kind = TypeVar("Kind")
 
 def real(value: Any, name: str, expected: str = "a number", least: float = -math.inf,
          most: float = math.inf, above: float = -math.inf) -> float:
-    """A finite real number in a range that `expected` puts in words.
+    """A finite real number in a range that `expected` describes.
 
-    Raises TypeError for what is no real number, ValueError for one outside of the range.
+    Raises TypeError if it is no real number, ValueError if it is out of range.
 
     >>> real(0.5, "p", "a number from 0 to 1", 0, 1)
     0.5
@@ -32,7 +32,7 @@ def real(value: Any, name: str, expected: str = "a number", least: float = -math
     others = Real, np.ndarray, np.generic, type
     if not isinstance(value, others) and hasattr(value, "__float__"):
         try:
-            value = float(value)  # where a symbolic tensor says what to write in its place
+            value = float(value)  # a symbolic tensor raises its own error here
         except ValueError:  # an array of several numbers
             raise TypeError(f"{name} must be {expected}, got {_shown(value)}") from None
     if not isinstance(value, Real):
@@ -48,7 +48,7 @@ def real(value: Any, name: str, expected: str = "a number", least: float = -math
 
 def integer(value: Any, name: str, expected: str = "an integer", least: float = -math.inf,
             most: float = math.inf) -> int:
-    """An integer in a range that `expected` puts in words; raises as `real`.
+    """An integer in a range that `expected` describes; raises like `real`.
 
     >>> integer(-1, "seed", "an integer from 0 on", 0)
     Traceback (most recent call last):
@@ -65,7 +65,7 @@ def integer(value: Any, name: str, expected: str = "an integer", least: float = 
 
 
 def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
-    """One of a few words; raises ValueError that lists them, TypeError for what is no text."""
+    """One of several words; ValueError lists them; TypeError for what is no text."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {choices}, got {_shown(value)}")
     if value not in choices:
@@ -74,14 +74,14 @@ def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
 
 
 def flag(value: Any, name: str) -> bool:
-    """True or False, from Python or NumPy; raises TypeError, as an array has no one truth."""
+    """True or False, from Python or NumPy; TypeError for all else, arrays too."""
     if not isinstance(value, (bool, int, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {_shown(value)}")
     return bool(value)
 
 
 def instance(value: Kind, name: str, kind: type[Kind] | tuple[type, ...]) -> Kind:
-    """An instance of a class; raises TypeError that says which one."""
+    """An instance of a class; the TypeError says which class is expected."""
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         words = " or ".join(one.__name__ for one in kinds)
@@ -92,7 +92,7 @@ def instance(value: Kind, name: str, kind: type[Kind] | tuple[type, ...]) -> Kin
 
 
 def array_of(value: Any, name: str) -> np.ndarray:
-    """An array of a value; raises ValueError for lists that NumPy finds no shape for."""
+    """A value as an array; ValueError for ragged lists."""
     try:
         return np.asarray(value)
     except ValueError:

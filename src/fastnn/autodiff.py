@@ -1,7 +1,7 @@
 """Reverse-mode differentiation: walk the graph backwards and call each operation's vjp.
 
 The result is more graph. Gradients that meet at a fan-out are added in a fixed order, as soon as
-both are known; branches that lead to nothing wanted cost nothing.
+both exist. Branches that no wanted gradient needs cost nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastnn.spec import FLOAT, Spec, storage_shape
 
 
 def _reaching(loss: Tensor, wanted: set[Tensor]) -> tuple[list[Node], set[Tensor]]:
-    """Nodes between `wanted` and `loss` in order, and every tensor that depends on `wanted`."""
+    """The nodes between `wanted` and `loss`, in order, and all tensors that depend on `wanted`."""
     found: set[Node] = set()
     stack = [loss.node]
     while stack:
@@ -51,7 +51,7 @@ def known_gradients(
 ) -> dict[Tensor, Tensor]:
     """{tensor: d loss / d tensor} for those of `wanted` that a gradient reaches, in their order.
 
-    loss: a scalar; or any tensor with `upstream`, the gradient that arrives at it. Raises
+    loss: a scalar; or any tensor, with `upstream` as its gradient. Raises
     ValueError for other shapes.
     """
     if loss.shape != upstream.shape if upstream is not None else loss.size != 1:
@@ -80,9 +80,9 @@ def known_gradients(
 
 
 def _zeros(tensor: Tensor) -> Tensor:
-    """A zero gradient; for outputs nobody differentiates (places, statistics) it is never read.
+    """A zero gradient; for outputs without a gradient (places, statistics) it is never read.
 
-    So it is memory that nobody touches, and that counts to no budget.
+    So its memory is never touched and counts towards no budget.
     """
     return leaf("constant", np.zeros(storage_shape(tensor.shape), FLOAT), Spec(tensor.shape))
 

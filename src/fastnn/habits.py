@@ -1,6 +1,6 @@
-"""What people write out of habit from PyTorch and NumPy, and what to write here.
+"""What people write out of habit from PyTorch and NumPy, and what to write here instead.
 
-A name that a tensor, a module, an optimizer or a loss does not have gets its sentence from here.
+Error messages for attributes that a tensor, module, optimizer or loss does not have come from here.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ HABITS: dict[str, str] = {
 
 
 def habit(owner: str, name: str, known: Any = HABITS) -> str:
-    """The message of an AttributeError for `name`: what to write, where that is known.
+    """The message of an AttributeError for `name`, with what to write instead if that is known.
 
     >>> habit("a symbolic tensor", "shapes")
     "a symbolic tensor has no attribute 'shapes'"

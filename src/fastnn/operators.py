@@ -1,7 +1,7 @@
-"""What `+`, `==`, slicing and the methods of a tensor do, and a sentence for what cannot be done.
+"""Operators, slicing and methods of a tensor, with errors for what is not supported.
 
-Shared by symbolic tensors and parameters. The operations themselves come from `ops`, which fills
-`OPERATORS`: this file stands below the graph.
+Shared by symbolic tensors and parameters. `ops` fills `OPERATORS` with the operations: graph.py
+imports this module, so it cannot import them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from fastnn.habits import FORWARD
 
 OPERATORS: dict[str, Callable[..., Any]] = {}
 
-# What NumPy calls for the operators of an array on the left: ndarray + tensor.
+# The ufuncs that NumPy calls if an array is the left operand: ndarray + tensor.
 UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div",
            "matmul": "matmul", "power": "pow", "equal": "eq", "not_equal": "ne", "less": "lt",
            "less_equal": "le", "greater": "gt", "greater_equal": "ge", "bitwise_and": "and_",
            "bitwise_or": "or_", "bitwise_xor": "xor"}
-# What to write for functions of NumPy whose name is another here.
+# Functions of NumPy that have another name here.
 _NAMES = {
     "concatenate": "fn.cat", "stack": "fn.cat of x[None]", "absolute": "fn.abs",
     "subtract": "fn.sub", "multiply": "fn.mul", "divide": "fn.div", "negative": "-x",
@@ -36,7 +36,7 @@ _NAMES.update((name, f"fn.{name}") for name in (
 
 
 class Size(int):
-    """The number of elements, as NumPy's `size`; called, the shape or one of it, as PyTorch's.
+    """The number of elements, as NumPy's `size`; called, the shape or one size, as in PyTorch.
 
     >>> size = Size((4, 3))
     >>> size, size(), size(0), size(-1)
@@ -89,7 +89,7 @@ def _refusal(sentence: str) -> Callable[..., Any]:
 def _comparison(name: str) -> Callable[..., Any]:
     def method(self: Any, other: Any) -> Any:
         if not _has_numbers(other):
-            return NotImplemented  # None and texts: never equal, as for PyTorch
+            return NotImplemented  # None and strings are never equal to a tensor, as in PyTorch
         return OPERATORS[name](self, other)
 
     method.__name__ = name
@@ -102,10 +102,10 @@ def _has_numbers(value: Any) -> bool:
 
 
 class Operators:
-    """Arithmetic, comparisons and methods; and a sentence for each thing that has no place here."""
+    """Arithmetic, comparisons and methods, with errors for all others."""
 
-    __slots__ = ()  # so that a symbolic tensor takes no new attributes
-    __hash__ = object.__hash__  # of the object: the graph's own dicts and sets go by identity
+    __slots__ = ()  # so that a symbolic tensor cannot get new attributes
+    __hash__ = object.__hash__  # by identity, for the graph's own dicts and sets
 
     __add__, __sub__, __mul__, __truediv__ = map(_method, ("add", "sub", "mul", "div"))
     __radd__, __rsub__, __rmul__, __rtruediv__ = map(_reflected, ("add", "sub", "mul", "div"))
@@ -145,7 +145,7 @@ class Operators:
     def __pos__(self) -> Any:
         return self
 
-    contiguous = clone = __pos__  # nothing is written to, so that no copy is needed
+    contiguous = clone = __pos__  # tensors are immutable, so no copy is needed
 
     def __len__(self) -> int:
         if not self.shape:
@@ -193,7 +193,7 @@ class Operators:
 
 
 def _instead(name: str) -> str:
-    """What to write for a function of NumPy."""
+    """What to write instead of a function of NumPy."""
     known = _NAMES.get(name, f"fn.{name}" if name in OPERATORS else None)
     way = f"write {known}" if known else "write it with functions of fastnn, or as an fn.Function"
     return f"np.{name} takes arrays, and a symbolic tensor has no values: {way}"

@@ -1,4 +1,4 @@
-"""What a value is: its shape, its dtype, and the order in which memory holds it.
+"""Specs of values: shape, dtype and storage order.
 
 The one rule of storage: a tensor of rank 4 (images, convolution weights) is stored channels-last,
 everything else row-major.
@@ -22,7 +22,7 @@ MOST_BYTES = 2**56  # of one tensor; more than any processor can address
 
 
 class ShapeError(ValueError):
-    """Shapes that do not fit; the message names the layer path, what came and what was expected."""
+    """Shapes that do not fit; the message names the layer, the shapes and what was expected."""
 
     def __init__(self, message: str) -> None:
         path = context.current_scope()
@@ -30,7 +30,7 @@ class ShapeError(ValueError):
         self.in_loss = path.startswith("loss")
 
     def explain(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add what to write for the arrays x, y or others that were given."""
+        """Add how to fix the arrays that were given (x, y or others)."""
         other = "x" if self.in_loss else "y"
         suspects = {name: array for name, array in arrays.items() if not name.startswith(other)}
         said = hints(arrays, suspects if isinstance(self, NotFloatError) else {})
@@ -38,16 +38,16 @@ class ShapeError(ValueError):
 
 
 class NotFloatError(ShapeError):
-    """Integers where floats are needed; what binds arrays adds which they are."""
+    """Integers where floats are needed; the caller that binds arrays adds their names."""
 
 
 def storage_axes(rank: int) -> Shape:
-    """Logical axes in the order in which memory holds them: channels-last for rank 4."""
+    """Logical axes in storage order: channels-last for rank 4."""
     return (0, 2, 3, 1) if rank == 4 else tuple(range(rank))
 
 
 def storage_shape(shape: Shape) -> Shape:
-    """The shape as memory holds it."""
+    """The shape in storage order."""
     return tuple(shape[axis] for axis in storage_axes(len(shape)))
 
 
@@ -60,7 +60,7 @@ def element_strides(shape: Shape) -> Shape:
 
 
 def logical_view(memory: np.ndarray, shape: Shape) -> np.ndarray:
-    """`memory`, which holds a tensor in storage order, seen with its logical axes."""
+    """A view, with logical axes, of a tensor in storage order."""
     return memory.reshape(storage_shape(shape)).transpose(np.argsort(storage_axes(len(shape))))
 
 

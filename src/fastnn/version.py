@@ -1,3 +1,3 @@
-"""The version, here alone."""
+"""The version, defined only here."""
 
 VERSION = "0.1.0"

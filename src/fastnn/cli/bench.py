@@ -1,4 +1,4 @@
-"""fastnn bench: time of training steps and operations, beside this machine's limits and peers."""
+"""fastnn bench: times of steps and operations, compared with the machine's limits and peers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Command = Callable[..., Any]
 
 
 def common(seconds: float, vs: bool = True) -> Callable[[Command], Command]:
-    """The options that the subcommands share; `seconds` is the default length of a turn."""
+    """The options of all subcommands; `seconds` is the default length of a turn."""
     options = [
         click.option("--threads", type=click.IntRange(1, MAX_THREADS), default=None,
                      show_default=False, help="[default: all processors that may be used]"),

@@ -1,4 +1,4 @@
-"""The option --memory-budget: text that is no budget is an error of usage."""
+"""The option --memory-budget: text that is no budget is a usage error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastnn.plan.budget import is_auto, parse_bytes
 
 
 def checked(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """The option's value as it is given; raises BadParameter (exit code 2) for nonsense."""
+    """The option's value, unchanged; raises BadParameter (exit code 2) for nonsense."""
     if value is not None and not is_auto(value):
         try:
             parse_bytes(value)

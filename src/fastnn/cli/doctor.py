@@ -1,4 +1,4 @@
-"""fastnn doctor: what this machine offers, and what fastnn uses of it."""
+"""fastnn doctor: what this machine offers and what fastnn uses."""
 
 from __future__ import annotations
 

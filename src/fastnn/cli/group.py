@@ -1,4 +1,4 @@
-"""The group of commands, and how errors reach people: one sentence, no traceback."""
+"""The group of commands; errors are shown as one sentence, without a traceback."""
 
 from __future__ import annotations
 

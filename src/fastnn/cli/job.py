@@ -1,4 +1,4 @@
-"""Build from settings what a run needs: data, model, loss, optimizer, schedule."""
+"""Build a run from its settings: data, model, loss, optimizer, schedule."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Job:
 
 
 def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
-    """Everything follows from the settings alone, so a resumed run builds the same.
+    """Build a job; it depends only on the settings, so a resumed run builds the same.
 
     Raises MemoryBudgetError, before they are loaded, for data that do not fit the memory budget.
     """
@@ -46,13 +46,13 @@ def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
 
 
 def check_fits(settings: Settings) -> None:
-    """Raise MemoryBudgetError if a budget is too small for the data alone, by its headers.
+    """Raise MemoryBudgetError if a budget is too small for the data, judged by their headers.
 
-    It names what the whole run needs, as a step's refusal does: that of the same job with data
-    that take no memory, and what the data take.
+    The error names what the whole run needs, like a step's: the needs of the same job with data
+    that take no memory, plus the data.
     """
     assert settings.memory_budget is not None
-    with warnings.catch_warnings(action="ignore"):  # they come when the data are loaded
+    with warnings.catch_warnings(action="ignore"):  # loading the data will show them
         outline = outline_data(settings.data)
         limit, held = resolve(settings.memory_budget), resident_bytes()
         peak = held + outline.peak_bytes
@@ -129,7 +129,7 @@ def _augmentation(settings: Settings, data: Dataset) -> Compose | None:
 
 
 def _optimizer(settings: Settings, model: nn.Module) -> optim.Optimizer:
-    """Weight decay is for weights alone: biases and normalisation parameters have one axis."""
+    """Weight decay applies only to weights: biases and normalisation parameters have one axis."""
     groups = [{"params": [p for p in model.parameters() if p.ndim > 1],
                "weight_decay": settings.weight_decay},
               {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}]

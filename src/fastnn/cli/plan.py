@@ -21,7 +21,7 @@ from fastnn.plan.budget import GROWTH, MemoryBudgetError, format_bytes, resolve
 from fastnn.plan.plan import Plan
 from fastnn.plan.search import bracket
 
-SHARE = 1 / 64  # of a large batch or depth, to which it is found
+SHARE = 1 / 64  # of a large batch or depth: the precision of the search
 
 
 @click.command(context_settings={"show_default": True})
@@ -81,7 +81,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The model that is meant, with its depth."""
+        """The model's name, with its depth."""
         return self.model if self.depth is None else deep_name(self.model, self.depth)
 
     def plan(self) -> Plan:
@@ -93,7 +93,7 @@ class Subject:
         return step.plan((self.batch, *self.example))
 
     def fits(self) -> bool:
-        """Whether a plan fits, with a margin: the next attempt may find a little more held."""
+        """Whether a plan fits, with a margin: at the next attempt the process may hold more."""
         assert self.budget is not None
         try:
             replace(self, budget=self.budget - GROWTH).plan()
@@ -105,9 +105,9 @@ class Subject:
 def _of_largest(
     sized: Callable[[int], Subject], least: int, show: Callable[[Subject], str]
 ) -> str:
-    """What is shown of the largest subject that fits, from a number `least` on.
+    """The report on the largest subject that fits, from a number `least` on.
 
-    Each is tried in a process of its own: what one leaves in memory would count against the next.
+    Each is tried in a separate process: what one leaves in memory would count for the next.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as fresh:
         number, _ = bracket(lambda n: not fresh.submit(sized(n).fits).result(), least, SHARE)

@@ -1,4 +1,4 @@
-"""What a run folder says of its model: all that using it needs beside the weights, in run.json."""
+"""run.json in a run folder: everything beside the weights that using the model needs."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ PREPROCESSORS = {kind.__name__: kind for kind in (Standardize, ChannelMean, Mean
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model, ready to use, and what its numbers mean.
+    """A trained model, ready to use, with the meaning of its inputs and outputs.
 
-    model: in eval mode, with its weights. preprocess: as it was fitted to the training examples.
+    model: in eval mode, with its weights. preprocess: fitted to the training examples.
     classes: names by number; empty for real targets. example_shape: of an input. facts: versions
     and the instruction-set level; another one may give other last bits.
     """
@@ -53,7 +53,7 @@ class Run:
 
 
 def write_run(folder: Path, settings: Settings, job: Job) -> None:
-    """Write run.json, and a copy of the model's source where it is made by a file."""
+    """Write run.json, and a copy of the model's source if it comes from a file."""
     preprocess = job.training.preprocess
     assert isinstance(preprocess, Preprocessor)
     if (path := source_of(settings.model)) is not None:
@@ -75,7 +75,7 @@ def write_run(folder: Path, settings: Settings, job: Job) -> None:
 
 
 def read_run(folder: Path) -> Run:
-    """Make a run's model again, with its weights and preprocessing. Runs its model.py, if any.
+    """Rebuild a run's model, with its weights and preprocessing. Runs its model.py, if any.
 
     Raises ValueError that names the file and what is wrong; OSError.
     """
@@ -104,7 +104,7 @@ def source_of(model: str) -> Path | None:
 
 
 def model_in(folder: Path, model: str) -> str:
-    """The model of a run: of its own copy of the file, whatever became of the file since."""
+    """The model of a run, from its own copy of the file, even if the file has changed since."""
     if source_of(model) is None or not (folder / SOURCE).exists():
         return model
     return f"{(folder / SOURCE).resolve()}:{model.rpartition(':')[2]}"

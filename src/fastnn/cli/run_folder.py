@@ -1,4 +1,4 @@
-"""The folder of a run: made anew, never written over, and one process's at a time."""
+"""The folder of a run: always new, never overwritten, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def new_folder(output: str | None, model: str, data: str) -> Path:
 
 
 def check_empty(folder: Path) -> None:
-    """Raise ValueError if a folder has something in it that is not our lock."""
+    """Raise ValueError if a folder contains anything but our lock."""
     sweep(folder)
     if any(path.name != LOCK for path in folder.iterdir()):
         raise ValueError(f"{folder} is not empty: name a new folder, or go on with the run in "
@@ -45,17 +45,17 @@ def check_empty(folder: Path) -> None:
 
 
 def check_run(folder: Path) -> None:
-    """Raise ValueError unless a folder has a run to go on with."""
+    """Raise ValueError unless a folder has a run that can be resumed."""
     if not (folder / SETTINGS).exists() or not (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} has no run to resume: expected {SETTINGS} and {CHECKPOINT}")
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Inside, the run in a folder is this process's alone.
+    """Inside, this process holds the lock of a run folder.
 
-    The lock ends with the process, however that ends; the file that it lies on only says who
-    holds it, and goes at the end. Where a file system has no locks, nobody is kept away.
+    The lock ends with the process in any case. The locked file only says who holds it, and is
+    removed at the end. On file systems without locks, other processes are not excluded.
 
     Raises ValueError that names the process which has the run; OSError.
     """
@@ -80,7 +80,7 @@ def _locked(path: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        if os.fstat(descriptor).st_nlink:  # its last holder did not just take it away
+        if os.fstat(descriptor).st_nlink:  # its last holder did not just remove it
             return descriptor
         os.close(descriptor)
 

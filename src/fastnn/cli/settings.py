@@ -1,4 +1,4 @@
-"""What defines a training run: saved in its folder, read again when it resumes."""
+"""The settings of a training run: saved in its folder and read when it resumes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rule = tuple[Callable[[Any], bool], str]
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of `fastnn train`, all filled in. Raises ValueError for what none can be."""
+    """The options of `fastnn train`, all filled in. Raises ValueError for invalid ones."""
 
     data: str
     model: str

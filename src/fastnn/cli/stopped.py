@@ -6,6 +6,6 @@ import click
 
 
 class Stopped(click.ClickException):
-    """Ctrl-C ended the command: one sentence, and exit code 130, as shells have it."""
+    """Ctrl-C ended the command: one sentence, and exit code 130, as in shells."""
 
     exit_code = 130

@@ -98,7 +98,7 @@ def train(
     """Train a net, test it, and save it with its history in a new folder.
 
     Without options: the small cnn on a part of Fashion-MNIST that comes with fastnn, about a
-    minute. A part of the training examples is held out to be measured after each epoch; the test
+    minute. Part of the training examples is held out for validation after each epoch; the test
     examples are used once, at the end.
     """
     given = [name for name in context.params
@@ -142,7 +142,7 @@ def _settings(options: dict[str, Any]) -> Settings:
 def _begin(
     settings: Settings, output: str | None, stream: Any, until_the_end: ExitStack
 ) -> tuple[Path, Job]:
-    """A new run's folder and job. A folder is made only when the data and the model are good."""
+    """A new run's folder and job. The folder is made only once data and model are valid."""
     job = make_job(settings, [ProgressBar(stream)])
     folder = new_folder(output, settings.model, settings.data)
     until_the_end.enter_context(held(folder))
@@ -156,10 +156,10 @@ def _begin(
 def _go_on(
     folder: Path, epochs: int | None, stream: Any, until_the_end: ExitStack
 ) -> tuple[Settings, Path, Job]:
-    """The settings, folder and job of a run that resumes; epochs: how many in all, if others.
+    """The settings, folder and job of a run that resumes; epochs: a new total, or None.
 
-    For another number of epochs the schedule is made anew, and the learning rate goes on with
-    what that one gives at the epoch that the run is at.
+    A new number of epochs makes a new schedule, and the learning rate continues with what that
+    gives at the current epoch.
     """
     check_run(folder)
     until_the_end.enter_context(held(folder))
@@ -179,7 +179,7 @@ def _go_on(
     if settings != before:
         if trainer.schedule is not None:
             trainer.schedule.restart()
-        trainer.save(folder / CHECKPOINT)  # first, or a kill would leave another schedule's rates
+        trainer.save(folder / CHECKPOINT)  # at once, with the new rates
         settings.write(folder / SETTINGS)
     _save_on(job, settings, folder)
     return settings, folder, job
@@ -230,7 +230,7 @@ def _fit(settings: Settings, job: Job, folder: Path) -> None:
 
 
 def _finish(settings: Settings, job: Job, folder: Path) -> tuple[dict[str, Any], bool]:
-    """Test, and write what a run leaves behind: (the result, whether there are curves)."""
+    """Test, and write a run's results; returns (the result, whether there are curves)."""
     trainer = job.trainer
     save(folder / WEIGHTS, trainer.model)
     result: dict[str, Any] = {"run": str(folder), "epochs": trainer.epoch, **trainer.history[-1]}

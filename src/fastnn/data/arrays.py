@@ -47,12 +47,12 @@ def is_mapped(x: Array) -> bool:
 
 
 def release(x: Array) -> None:
-    """Hand the pages of a memory map back, so they stop counting as resident.
+    """Hand the pages of a memory map back, so that they no longer count as resident.
 
     They stay in the system's page cache: without this the process's resident set would grow to
     the size of the file. Does nothing for other arrays.
     """
-    # In copy-on-write maps the advice would throw the caller's changes away.
+    # In copy-on-write maps the advice would discard the caller's changes.
     if not isinstance(x, np.memmap) or x.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return
     owner = _map_of(x)
@@ -63,7 +63,7 @@ def release(x: Array) -> None:
 def check_whole(x: Array) -> None:
     """Raise ValueError if the file of a memory map has been cut short since it was mapped.
 
-    To read what is not there any longer would end the process (SIGBUS).
+    Reading beyond the end of the file would kill the process (SIGBUS).
     """
     if not isinstance(x, np.memmap):
         return

@@ -1,6 +1,6 @@
 """Random changes to a batch of images, drawn from a generator that the caller passes.
 
-Each can change a batch where it lies, an image at a time, so that augmentation takes no memory.
+Each can change a batch in place, image by image, so that augmentation takes no memory.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Augmentation:
     in_place = True  # whether `change` can be used
 
     def change(self, x: Array, generator: np.random.Generator) -> None:
-        """Change `x` (n, ...) where it lies."""
+        """Change `x` (n, ...) in place."""
         raise NotImplementedError
 
     def __call__(self, x: Array, generator: np.random.Generator) -> Array:
@@ -54,7 +54,7 @@ class RandomShift(Augmentation):
         self.pixels = integer(pixels, "pixels", "an integer from 0 on", 0)
 
     def change(self, x: Array, generator: np.random.Generator) -> None:
-        """Shift the images `x` (n, channels, height, width) where they lie."""
+        """Shift the images `x` (n, channels, height, width) in place."""
         _check_images(x)
         moves = generator.integers(0, 2 * self.pixels + 1, (2, len(x))) - self.pixels
         for image, down, right in zip(x, *moves.tolist(), strict=True):
@@ -87,7 +87,7 @@ class RandomHorizontalFlip(Augmentation):
         self.p = real(p, "p", "a number from 0 to 1", 0, 1)
 
     def change(self, x: Array, generator: np.random.Generator) -> None:
-        """Mirror some of the images `x` (n, channels, height, width) where they lie."""
+        """Mirror some of the images `x` (n, channels, height, width) in place."""
         _check_images(x)
         for i in np.flatnonzero(generator.random(len(x)) < self.p):
             x[i] = x[i, :, :, ::-1].copy()
@@ -118,11 +118,11 @@ class Compose(Augmentation):
 
     @property
     def in_place(self) -> bool:  # type: ignore[override]
-        """Whether all transforms can change a batch where it lies."""
+        """Whether all transforms can change a batch in place."""
         return all(is_in_place(transform) for transform in self.transforms)
 
     def change(self, x: Array, generator: np.random.Generator) -> None:
-        """Apply every transform in turn to `x` (n, ...), where it lies."""
+        """Apply every transform in turn to `x` (n, ...), in place."""
         for transform in self.transforms:
             transform.change(x, generator)  # type: ignore[attr-defined]
 
@@ -146,7 +146,7 @@ def is_in_place(transform: Any) -> bool:
 
 
 def _overlap(move: int, size: int) -> tuple[slice, slice]:
-    """Places that an axis has left after out[i] = x[i + move], and where they come from."""
+    """The places of an axis that out[i] = x[i + move] fills, and their sources."""
     kept = max(0, size - abs(move))
     start = max(0, -move)
     return slice(start, start + kept), slice(start + move, start + move + kept)

@@ -1,4 +1,4 @@
-"""Cut data into batches whose order depends on the seed and the epoch alone."""
+"""Split data into batches, in an order that depends only on the seed and the epoch."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _SHUFFLE, _AUGMENT = 0, 1
 
 
 class Preprocess(Protocol):
-    """What `Batches` needs of preprocessing: anything with `transform`."""
+    """The protocol of preprocessing for `Batches`: anything with `transform`."""
 
     def transform(self, x: Array) -> Array:
         """Return `x` (n, ...) transformed."""
@@ -28,7 +28,7 @@ class Preprocess(Protocol):
 
 
 class Batches:
-    """Batches of examples and targets that can be drawn again from any point.
+    """Batches of examples and targets, repeatable from any point.
 
     The order of an epoch is a function of (seed, epoch), the augmentation of a batch one of
     (seed, epoch, batch number); both come from a counter-based generator. A run that resumes at
@@ -81,7 +81,7 @@ class Batches:
         indices = np.arange(len(x)) if indices is None else np.asarray(indices)
         if indices.ndim != 1 or not len(indices):
             raise ValueError(f"indices has shape {indices.shape}, expected (m,) with m above 0")
-        if indices.dtype.kind not in "iu":  # a mask or a fraction is no number of an example
+        if indices.dtype.kind not in "iu":  # neither a mask nor fractions
             raise ValueError(f"indices has dtype {indices.dtype}, expected integers")
         indices = indices.astype(np.int64, copy=False)
         if indices.min() < 0 or indices.max() >= len(x):
@@ -121,7 +121,7 @@ class Batches:
         """Return the order of the examples in an epoch: (n,), a permutation of `indices`."""
         if not self.shuffle:
             return self.indices
-        # Sorting raw bits, and not Generator.permutation, whose stream NumPy may change (NEP 19).
+        # Sort raw bits instead of Generator.permutation, whose stream NumPy may change (NEP 19).
         keys = self._generator(epoch, 0, _SHUFFLE).random_raw(len(self.indices))
         return self.indices[np.argsort(keys, kind="stable")]
 
@@ -159,7 +159,7 @@ class Batches:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether augmentation and preprocessing change a batch where it lies.
+        """Whether augmentation and preprocessing change a batch in place.
 
         Those of fastnn do. Then the memory that drawing takes is known, and batches have the shape
         of the examples.
@@ -170,7 +170,7 @@ class Batches:
 
     @property
     def bytes_in_place(self) -> int:
-        """How much memory drawing takes beside the batch, where all is in place."""
+        """Bytes that drawing takes beside the batch, if all changes are in place."""
         values = min(self.batch_size, len(self.indices)) * math.prod(self.x.shape[1:])
         checking = 5 * min(values, PIECE_VALUES) if is_mapped(self.x) else 0
         prepared = 0
@@ -197,7 +197,7 @@ class Batches:
         self, chosen: npt.NDArray[np.int64], epoch: int, number: int, memory: Memory
     ) -> tuple[Array, Array]:
         x, y = (part[: len(chosen)] for part in memory)
-        with np.errstate(over="ignore"):  # what is too large for float32 is found below
+        with np.errstate(over="ignore"):  # values too large for float32 are found below
             gather(self.x, chosen, x, as_float)
         if is_mapped(self.x):
             check_finite("x", x, f"batch {number} of epoch {epoch}: ")
@@ -209,7 +209,7 @@ class Batches:
         return self._changed(x, generator), y
 
     def _change(self, x: Array, generator: np.random.Generator) -> None:
-        """Augment and preprocess a batch where it lies."""
+        """Augment and preprocess a batch in place."""
         if self.transform is not None:
             self.transform.change(x, generator)  # type: ignore[attr-defined]
         if self.preprocess is not None:
@@ -230,5 +230,5 @@ class Batches:
         return np.ascontiguousarray(x, dtype=np.float32)
 
     def _generator(self, epoch: int, number: int, purpose: int) -> np.random.Philox:
-        # The lowest word counts the draws; the others keep every use on a stream of its own.
+        # The lowest word counts the draws; the others give every use a stream of its own.
         return np.random.Philox(key=self.seed, counter=[0, number, epoch, purpose])

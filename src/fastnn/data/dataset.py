@@ -1,4 +1,4 @@
-"""What every source of data returns: arrays for training and testing, and the classes' names."""
+"""Data sets: arrays for training and testing, and the classes' names."""
 
 import warnings
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def make_dataset(
     classes: Sequence[str] | None = None,
     layout: str = "NCHW",
 ) -> Dataset:
-    """Check the arrays that a file held, and put them into the form that `Dataset` promises.
+    """Check the arrays of a file, and bring them into the form of `Dataset`.
 
     Args:
         train: (x, y); x is (n, features), (n, height, width) or images in `layout`.

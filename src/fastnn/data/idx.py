@@ -35,7 +35,7 @@ FIRST_FILE = "train-images-idx3-ubyte"
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 # Deflate cannot expand further than this, which bounds what a hostile header can make us allocate.
 _LARGEST_GZIP_RATIO = 1032
-_MOST_AXES = 32  # as arrays have in every NumPy
+_MOST_AXES = 32  # the limit of every NumPy
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
@@ -200,7 +200,7 @@ def outline_fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Outli
 
 
 def _fashion_mnist(folder: str | os.PathLike[str] | None) -> Path:
-    """Where the four files are."""
+    """The folder of the four files."""
     if folder is not None:
         return Path(folder)
     named = os.environ.get("FASTNN_DATA")

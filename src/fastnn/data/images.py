@@ -29,14 +29,14 @@ def load_image_folder(
 ) -> Dataset:
     """Load images by class: folder/class/image, or folder/train/class and folder/test/class.
 
-    All images are held in memory as uint8; a set that is larger belongs into .npy files (see
-    `load_npy`). Classes are numbered in the order of their sorted names. Passed over is what
-    people did not put there: hidden files and folders at any depth (.ipynb_checkpoints, ._1.png),
-    __MACOSX, and files that are no images by their suffix.
+    All images are held in memory as uint8; larger sets belong into .npy files (see
+    `load_npy`). Classes are numbered in the order of their sorted names. Ignored are hidden files
+    and folders at any depth (.ipynb_checkpoints, ._1.png), __MACOSX, and files without the suffix
+    of an image.
 
-    Pictures are taken as seen, turned as their EXIF orientation says; of an animation the first.
-    Colours are converted to one mode, transparency is dropped. Truncated ones, and those with more
-    than 8 bits a channel, count as such that cannot be read.
+    Pictures are turned as their EXIF orientation says; of an animation the first one is used.
+    Colours are converted to one mode, transparency is dropped. Truncated pictures, and those with
+    more than 8 bits a channel, count as unreadable.
 
     Args:
         folder: the folder; without a folder train in it, a test set is split off.
@@ -76,7 +76,7 @@ def outline_image_folder(
 ) -> Outline:
     """What `load_image_folder` returns and takes; of each picture the header is read.
 
-    A picture that turns out to be damaged counts here, and is left out there.
+    A damaged picture counts here, but loading leaves it out.
     """
     reader = Headers(size, mode)
     data = _load(Path(folder), reader, test_fraction, seed)
@@ -102,7 +102,7 @@ def _load(folder: Path, reader: Pictures | Headers, test_fraction: float, seed: 
 
 
 def _is_meant(name: str) -> bool:
-    """Whether people put this into a folder, and not an editor or an archiver."""
+    """Whether a name is not one that editors and archivers leave in a folder."""
     return not name.startswith(".") and name not in STRAY_FOLDERS
 
 

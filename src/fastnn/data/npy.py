@@ -15,7 +15,7 @@ from fastnn.files.read import open_regular, reason
 def load_npy(folder: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
     """Map a folder with x_train.npy and y_train.npy, and where they exist x_test and y_test.
 
-    Nothing but the targets is read here; `Batches` reads the examples, batch by batch.
+    Only the targets are read here; `Batches` reads the examples, batch by batch.
 
     Args:
         folder: holds the files: x_train.npy (n, features), (n, height, width) or images in
@@ -85,11 +85,11 @@ def _map(path: Path) -> Array:
         raise FileNotFoundError(f"{path}: no such file, expected an array saved by numpy.save")
     with open_regular(path) as stream:
         try:
-            # Not np.load: it would take a zip file for an .npz, whatever its name.
+            # Not np.load, which reads any zip file as an .npz, whatever its name.
             shape, fortran, dtype = read_header(stream)
             order: Any = "F" if fortran else "C"
             array: Array = np.memmap(stream, dtype, "r", stream.tell(), shape, order)
-        # What a damaged or hostile header raises depends on the byte that is wrong.
+        # A damaged or hostile header may raise many types of errors.
         except Exception as error:
             raise ValueError(
                 f"{path}: cannot be mapped, expected an array saved by numpy.save ({reason(error)})"

@@ -52,7 +52,7 @@ def _load(path: Path, layout: str, read_examples: Callable[[Any], Array]) -> Dat
     with open_regular(path) as stream:
         try:
             archive = zipfile.ZipFile(stream)
-        # What a damaged or hostile file raises depends on the byte that is wrong.
+        # A damaged or hostile file may raise many types of errors.
         except Exception as error:
             raise ValueError(f"{path}: expected an .npz file ({reason(error)})") from error
         arrays = _read(archive, path, read_examples)
@@ -93,7 +93,7 @@ def _read(
 
 
 def _read_array(stream: Any) -> Array:
-    """np.lib.format alone never unpickles when told not to."""
+    """Read an array by np.lib.format, which never unpickles when told not to."""
     return np.lib.format.read_array(stream, allow_pickle=False)
 
 

@@ -1,4 +1,4 @@
-"""What a data set will be, and take in memory, by the headers of its files alone."""
+"""The shapes and the memory of a data set, from only the headers of its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.data.arrays import PIECE_VALUES, Array, is_mapped
 from fastnn.data.dataset import Dataset
 
-CHECKING = 24  # bytes a number of the pieces in which examples are checked and standardised
+CHECKING = 24  # bytes for each number of a piece that is checked and standardised
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Outline:
     """A data set that is not loaded yet.
 
     Attributes:
-        data: as it will be; but its examples are zeros that take no memory.
-        decoding: bytes that decoding takes beside what it makes, one file after the other.
+        data: the future data set; its examples are zeros that take no memory.
+        decoding: bytes that decoding takes beside its result, one file after the other.
 
     Example:
         >>> x = stand_in((1000, 3, 500, 500), np.uint8)
@@ -32,12 +32,12 @@ class Outline:
 
     @property
     def bytes(self) -> int:
-        """What its examples will take in memory; a memory-mapped file takes none."""
+        """Bytes that its examples will take; a memory-mapped file takes none."""
         return sum(x.nbytes for x in self._examples if not is_mapped(x))
 
     @property
     def peak_bytes(self) -> int:
-        """What loading, checking and standardising them takes at most, themselves included."""
+        """The most bytes of loading, checking and standardising examples, including themselves."""
         largest = max(x.size for x in self._examples)
         return self.bytes + max(self.decoding, CHECKING * min(largest, PIECE_VALUES))
 

@@ -1,4 +1,4 @@
-"""From picture files to pixels of one size and mode; or, by their headers, what these will be."""
+"""Picture files as pixels of one size and mode; or only their shapes, from the headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHANNELS = {"L": 1, "RGB": 3}
-# Bytes a pixel of what Pillow holds at once: WebP takes 17, animated and progressive pictures 9.
+# Bytes for each pixel that Pillow holds at once: WebP 17, animated and progressive pictures 9.
 DECODING_BYTES = 20
 ORIENTATION = 0x0112  # EXIF: from 5 on, height and width are exchanged
 
@@ -30,7 +30,7 @@ Labelled = list[tuple[Path, int]]
 
 
 class _Form:
-    """The size and mode that all pictures get: those of the first one, where none are given."""
+    """The size and mode of all pictures: by default those of the first one."""
 
     def __init__(self, size: tuple[int, int] | None, mode: str | None) -> None:
         if mode is not None and not (isinstance(mode, str) and mode in CHANNELS):
@@ -72,7 +72,7 @@ class _Form:
 
 
 class Pictures(_Form):
-    """Reads pictures; those that cannot be read are `skipped`, or errors where it is `strict`."""
+    """Reads pictures; unreadable ones are `skipped`, or errors if `strict`."""
 
     def __init__(self, size: tuple[int, int] | None, mode: str | None, strict: bool) -> None:
         super().__init__(size, mode)
@@ -80,7 +80,7 @@ class Pictures(_Form):
         self.skipped: list[str] = []
 
     def read(self, files: Labelled, folder: Path) -> Split:
-        """Return the images (n, channels, height, width) and class numbers of those readable."""
+        """Return images (n, channels, height, width) and class numbers, of the readable files."""
         images: Array | None = None
         labels: list[int] = []
         for path, label in files:
@@ -99,7 +99,7 @@ class Pictures(_Form):
         """Return one image as (channels, height, width) uint8, or None if it is to be skipped."""
         try:
             with self._opened(path) as image:
-                image.load()  # of several pictures the first
+                image.load()  # the first frame of an animation
                 self._turn(image, in_place=True)
                 pixels = self._convert(image)
         # Pillow's decoders raise OSError, ValueError, SyntaxError, struct.error and others.
@@ -116,7 +116,7 @@ class Pictures(_Form):
     def _convert(self, image: Image) -> Array:
         self._take_from(image.mode, image.height, image.width)
         assert self.size is not None and self.mode is not None
-        if image.mode in ("P", "PA"):  # straight to RGB, Pillow warns of transparent entries
+        if image.mode in ("P", "PA"):  # converted directly to RGB, Pillow warns of transparency
             image = image.convert("RGBA")
         if image.mode != self.mode:
             image = image.convert(self.mode)
@@ -126,7 +126,7 @@ class Pictures(_Form):
 
 
 class Headers(_Form):
-    """Reads headers alone. decoding: bytes that one picture takes at most while it is read."""
+    """Reads only headers. decoding: the most bytes that one picture takes while it is read."""
 
     def __init__(self, size: tuple[int, int] | None, mode: str | None) -> None:
         super().__init__(size, mode)
@@ -146,7 +146,7 @@ class Headers(_Form):
                 self._look_at(image)
             pixels = image.width * image.height + math.prod(self.size or ())
             self.decoding = max(self.decoding, DECODING_BYTES * pixels + os.path.getsize(path))
-        except Exception as error:  # as above; it will be named when it is read
+        except Exception as error:  # as above; reading the picture will report it
             self.first_fault = self.first_fault or str(error)
             return False
         return True

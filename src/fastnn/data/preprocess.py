@@ -1,4 +1,4 @@
-"""Preprocessing that is fitted on the training examples and applied to all: centre and scale."""
+"""Preprocessing that is fitted to the training examples and applied to all: centre and scale."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Preprocessor(ABC):
-    """What all preprocessing shares: `fit` on examples, then `transform`, and save as arrays.
+    """Base of all preprocessing: `fit` to examples, then `transform`; saved as arrays.
 
     uint8 examples count as numbers in [0, 1], when fitting and when transforming, so that what
     was fitted on stored images fits the batches that `Batches` makes of them. Fitting reads a
     memory-mapped file in pieces and sums in float64.
     """
 
-    # Shape of the examples the fit has seen, without their number; None before the fit.
+    # The shape of one fitted example; None before the fit.
     example_shape: tuple[int, ...] | None = None
 
     @abstractmethod
@@ -30,7 +30,7 @@ class Preprocessor(ABC):
 
     @abstractmethod
     def _change(self, x: Array) -> None:
-        """Transform `x` (n, ...) where it lies; floating point, shape checked."""
+        """Transform `x` (n, ...) in place; floating point, shape checked."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, Array]:
@@ -60,7 +60,7 @@ class Preprocessor(ABC):
         return self
 
     def transform(self, x: Array) -> npt.NDArray[np.float32]:
-        """Return `x` (n, ...) transformed, float32 of the same shape; `x` is left as it is.
+        """Return `x` (n, ...) transformed, float32 of the same shape; `x` does not change.
 
         Raises:
             ValueError: `fit` was not called, or `x` differs in shape from the fitted examples.
@@ -73,7 +73,7 @@ class Preprocessor(ABC):
         return transformed.astype(np.float32, copy=False)
 
     def change(self, x: npt.NDArray[np.float32]) -> None:
-        """Transform `x` (n, ...) float32 where it lies; it takes `working_bytes` for that.
+        """Transform `x` (n, ...) float32 in place, with `working_bytes` of memory.
 
         Raises:
             ValueError: as `transform`.
@@ -111,7 +111,7 @@ class Preprocessor(ABC):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> Self:
-        """Make the fitted object again from what `state` returned.
+        """Restore a fitted object from what `state` returned.
 
         Raises:
             ValueError: an array is missing.
@@ -207,7 +207,7 @@ class Standardize(ChannelMean):
         super()._fit(x)
         variance = mean_over(x, _all_but_channels(x), around=self.mean)
         std = np.sqrt(variance)
-        # The most that rounding leaves of a constant channel, which is not quite 0.
+        # The largest deviation that rounding leaves in a constant channel.
         summed = x.size // len(self.mean)
         constant = std <= summed * np.finfo(np.float64).eps * np.abs(self.mean)
         self.std = np.where(constant, 1.0, std)
@@ -267,7 +267,7 @@ def _along_channels(values: Float64, rank: int) -> Float64:
 def subtract_mean(x: Array, mean: Float64) -> None:
     """Subtract `mean` from `x`, in place, in two parts: what the dtype of `x` holds, and the rest.
 
-    The mean of numbers far from zero has no room in float32 for what tells them apart.
+    In float32, the mean of numbers far from zero has not enough digits for their differences.
 
     Example:
         >>> x = np.array([1e8, 1e8 + 8], np.float32)

@@ -84,7 +84,7 @@ def outline(source: str | os.PathLike[str]) -> Outline:
 
 
 def _loader(source: str | os.PathLike[str]) -> Callable[..., Dataset]:
-    """Choose the function that loads a path, by what lies there."""
+    """Choose the function that loads a path, by what is there."""
     path = Path(source)
     if path.is_file():
         if path.suffix == ".npz":

@@ -14,8 +14,8 @@ FILE = Path(__file__).with_name("fashion_mnist_small.npz")
 def load_fashion_mnist_small() -> Dataset:
     """Load 5,000 training and 1,000 test images of Fashion-MNIST: uint8, 28x28, 10 classes.
 
-    The first 500 and 100 images of each class, in the order of the full files; the licence (MIT)
-    lies beside the file.
+    The first 500 and 100 images of each class, in the order of the full files. The licence (MIT) is
+    beside the file.
 
     Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking
     machine learning algorithms" (2017).

@@ -11,12 +11,12 @@ from fastnn.data.arrays import Array, as_float, pieces
 from fastnn.data.preprocess import Float64, Preprocessor, mean_over, subtract_mean
 
 METHODS = ("pca", "zca")
-BLAS_BYTES = 1 << 20  # that a product packs its operands in, once it has begun
+BLAS_BYTES = 1 << 20  # in which a product packs its operands
 
 
 @cache
 def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all loaded libraries: slow, so once
+    return ThreadpoolController()  # searches all loaded libraries: slow, so once
 
 
 class Whiten(Preprocessor):
@@ -32,7 +32,7 @@ class Whiten(Preprocessor):
 
     Args:
         method: "pca" or "zca".
-        eps: added to each variance: keeps directions without any from being blown up.
+        eps: added to each variance: keeps directions without variance from being blown up.
 
     Attributes:
         mean: (features,), features = product of an example's shape.
@@ -78,7 +78,7 @@ class Whiten(Preprocessor):
             centred = (as_float(piece) - mean).reshape(len(piece), -1)
             covariance += centred.T @ centred
         variances, directions = np.linalg.eigh(covariance / len(x))
-        # eigh returns the smallest first, and signs by chance: settle both.
+        # eigh returns the smallest first, with arbitrary signs: make both definite.
         variances, directions = variances[::-1], directions[:, ::-1]
         largest = np.abs(directions).argmax(axis=0)
         directions = directions * np.sign(directions[largest, np.arange(mean.size)])
@@ -98,7 +98,7 @@ class Whiten(Preprocessor):
             x[...] = (flat @ self.matrix.astype(x.dtype)).reshape(x.shape)
 
     def working_bytes(self, values: int) -> int:
-        """How much memory `change` takes: the batch centred, its product, and the matrix."""
+        """Bytes that `change` takes: the centred batch, its product, and the matrix."""
         return (2 * values + self.matrix.size) * np.dtype(np.float32).itemsize + BLAS_BYTES
 
     def _arrays(self) -> dict[str, Array]:

@@ -1,1 +1,1 @@
-"""Files as everything here writes and reads them: whole or not at all, regular, and bounded."""
+"""Files: written completely or not at all, and read only if regular and of bounded size."""

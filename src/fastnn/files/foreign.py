@@ -1,4 +1,4 @@
-"""What a file is that was given in place of safetensors: told by its first bytes, never opened."""
+"""Identify files that are not safetensors by their first bytes, for error messages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (_text(rb"<(!doctype|html|head|\?xml|script)"), "a web page: the download went wrong, fetch "
                                                     "the file itself"),
     (_text(rb'[{\[]\s*["{\[\]}]'), "JSON text, not weights: name the .safetensors file itself"),
-    # Not a damaged header of 640 to 1408 bytes, which begins so too.
+    # But not a damaged safetensors header of 640 to 1408 bytes, which begins like that too.
     (lambda head: re.match(rb"\x80[\x02-\x05]", head) is not None and head[8:9] != b"{",
      TORCH.replace("a PyTorch file: a pickle", "a pickle, as PyTorch wrote before 1.6:")),
     # ONNX: the version of its format, then who made it, as fields 1 and 2 of a protocol buffer.
@@ -57,7 +57,7 @@ KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
 
 
 def describe(head: bytes, path: Path) -> str | None:
-    """What a file is by its first bytes, and what to do about it; None where that is not known.
+    """What a file is by its first bytes, and what to do about it; None if unknown.
 
     >>> describe(b"<!DOCTYPE html><html>", "net.safetensors")
     'a web page: the download went wrong, fetch the file itself'

@@ -1,4 +1,4 @@
-"""The one way to read a file: a regular one, at once, and no more of it than is reasonable."""
+"""The one way to read a file: regular, without blocking, and of bounded size."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from fastnn.files.regular import Path, check_regular
 
 JSON_BYTES = 64 << 20  # a history of a hundred thousand epochs takes a third of it
 JSON_DEPTH = 100
-STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # or all the rest, where it has no end
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # or all the rest, if it does not end
 OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file to read bytes. Waits for nobody.
+    """Open a regular file to read bytes, without blocking.
 
     Raises OSError that names the file: it is missing, may not be read, or is a folder, a FIFO, a
     socket or a device.
     """
-    path = os.fspath(path)  # a number would be taken for an open file's, and closed
-    check_regular(os.stat(path).st_mode, path)  # to open some devices does something already
-    # Without O_NONBLOCK, a FIFO that took the file's place since then would be waited for.
+    path = os.fspath(path)  # a number would be taken as a descriptor, and closed
+    check_regular(os.stat(path).st_mode, path)  # opening some devices has effects
+    # Without O_NONBLOCK, open would block on a FIFO that replaced the file since then.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         check_regular(os.fstat(descriptor).st_mode, path)
@@ -46,7 +46,7 @@ def read_bytes(path: Path, most: int = JSON_BYTES) -> bytes:
 
 
 def read_json(path: Path, most: int = JSON_BYTES) -> Any:
-    """What a JSON file holds. Raises OSError; ValueError that names the file and what is wrong."""
+    """The contents of a JSON file. Raises OSError; ValueError that names the file and the fault."""
     content = read_bytes(path, most)
     try:
         return parse_json(content)
@@ -55,7 +55,7 @@ def read_json(path: Path, most: int = JSON_BYTES) -> Any:
 
 
 def reason(error: BaseException, most: int = 200) -> str:
-    """What an error says, on one line: some repeat all of what they could not read.
+    """An error's message, on one line and shortened: some repeat all of their input.
 
     >>> reason(ValueError("not" + " so" * 100), 10)
     'not so so ...'
@@ -65,7 +65,7 @@ def reason(error: BaseException, most: int = 200) -> str:
 
 
 def parse_json(content: bytes) -> Any:
-    """What JSON text (UTF-8) stands for: no name twice, no deep nesting.
+    """Parse JSON text (UTF-8) without duplicate names or deep nesting.
 
     Raises ValueError for all else.
     """
@@ -78,7 +78,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def _depth(content: bytes) -> int:
-    """How deep brackets are nested; found before a parser recurses on them."""
+    """The nesting depth of brackets, before a parser recurses on them."""
     brackets = np.frombuffer(STRING.sub(b"", content).translate(None, OTHERS), np.uint8)
     steps = (brackets & 2).astype(np.int8) - 1  # 1 for [ and {, -1 for ] and }
     return int(steps.cumsum(dtype=np.int64).max(initial=0))

@@ -1,4 +1,4 @@
-"""Regular files alone: a FIFO or a device would block for ever, or never end."""
+"""Regular files only: a FIFO or a device might block forever, or never end."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""The one way to write a file: all of it or nothing, whoever else writes or is killed meanwhile.
+"""The one way to write a file: atomically, even if others write too or a writer is killed.
 
-The contents go to a temporary file in the same folder, reach the disk, and are then renamed. Its
-writer holds a lock on it (flock) until then, which ends with the process, however that ends. So
-the next writer in the folder tells leftovers from files that are being written: also those of
-other threads, of other containers that share the folder, and of processes whose number was given
-to another one since.
+The contents go to a temporary file in the same folder, which is synced and then renamed. Until then
+the writer holds a lock on it (flock), which ends with the process in any case. So the next writer
+in the folder can tell leftovers from files in use, also those of other threads, of other containers
+that share the folder, and of processes whose number was reused.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from typing import BinaryIO
 
 from fastnn.files.regular import Path, check_regular
 
-# Of one length whatever the file is called, so that a name as long as names may be can be saved.
+# A fixed length, so that a file with a name of the maximal length can be saved too.
 TEMPORARY = re.compile(r"\.fastnn-[0-9a-f]{16}\.part")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose contents take the place of the file `path` at the end, all or nothing.
+    """A stream whose contents replace the file `path` at the end, all or nothing.
 
     After an error the old file is as it was and the temporary one is gone. Of several writers of
     one path the last one wins. An old file's mode and, where that is allowed, its owner are kept;
@@ -59,7 +58,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that are dead have left in a folder."""
+    """Remove what dead writers have left in a folder."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in [entry for entry in entries if TEMPORARY.fullmatch(entry.name)]:
             with suppress(OSError):  # locked by its writer, gone already, or not ours to remove
@@ -81,7 +80,7 @@ def _target(path: Path) -> tuple[str, os.stat_result | None]:
     except FileNotFoundError:
         return target, None
     check_regular(old.st_mode, path)
-    if not os.access(target, os.W_OK):  # a rename would ask the folder alone
+    if not os.access(target, os.W_OK):  # a rename checks only the folder's permissions
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
     return target, old
 
@@ -91,22 +90,22 @@ def _create(folder: str, mode: int) -> tuple[str, int]:
     while True:
         path = os.path.join(folder, f".fastnn-{secrets.token_hex(8)}.part")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-        with suppress(OSError):  # not every network's file system has locks
+        with suppress(OSError):  # some network file systems have no locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.fstat(descriptor).st_nlink:  # not swept up between its making and its lock
+        if os.fstat(descriptor).st_nlink:  # not swept between its creation and its lock
             return path, descriptor
         os.close(descriptor)
 
 
 def _take_after(descriptor: int, old: os.stat_result) -> None:
-    """Give a file the owner and the mode of the one it replaces."""
+    """Give a file the owner and mode of the file that it replaces."""
     with suppress(OSError):
         os.fchown(descriptor, old.st_uid, old.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
 def _sync_folder(folder: str) -> None:
-    """Let the rename itself survive a power cut, where the system offers that."""
+    """Make the rename survive a power cut, where the system supports that."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,1 +1,1 @@
-"""What a trace froze: values that code read from Python, and whether they changed since."""
+"""Values that a trace froze: what code read from Python, and whether it has changed since."""

@@ -1,7 +1,7 @@
-"""Which values of Python the code of a function or module names: a static look at bytecode.
+"""Static analysis of bytecode: which Python values the code of a function or module names.
 
-Roots are attributes of modules and of other objects, variables around functions, and globals. The
-code of fastnn and of libraries is not looked into, the user's functions that it leads to are.
+Roots are attributes of modules and of other objects, closure variables, and globals. The analysis
+follows calls into the user's functions, but not into fastnn or libraries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST = 200  # functions, and objects whose attributes count
 class Root:
     """A variable or an attribute: `read` gives its value, or raises an error if it is gone.
 
-    owner_ref: what the variable belongs to, not kept alive here. place: for people.
+    owner_ref: a weak reference to what the variable belongs to. place: for messages.
     """
 
     owner_ref: ref[Any]
@@ -40,13 +40,13 @@ class Root:
         return self.owner_ref()
 
     def describe(self, path: str) -> str:
-        """The value at a path in it, for people."""
+        """The value at a path in it, for messages."""
         return f"{self.name}{path}, {self.place},"
 
 
 @functools.lru_cache(maxsize=4096)
 def _named(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """(globals, attributes and texts) that a code and those inside it name."""
+    """(globals, attributes and strings) that a code object and those inside it name."""
     found, names = set[str](), set[str]()
     for instruction in dis.get_instructions(code):
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -64,9 +64,9 @@ def _named(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
 
 
 class Reads:
-    """What the code of a function or a module, and of what it calls, names.
+    """What the code of a function or module, and the code that it calls, names.
 
-    names: all attributes and texts in that code, whatever they are of.
+    names: all attribute names and strings in that code.
     """
 
     def __init__(self, function: Any) -> None:
@@ -76,7 +76,7 @@ class Reads:
         self._owners: dict[int, tuple[Any, str]] = {}
         self._follow(function)
         before = -1
-        while before < len(self.names) + len(self._owners):  # methods name more, and lead on
+        while before < len(self.names) + len(self._owners):  # methods name more, and lead to more
             before = len(self.names) + len(self._owners)
             for owner, place in list(self._owners.values()):
                 self._attributes(owner, place)
@@ -86,8 +86,8 @@ class Reads:
         return list(self._roots.values())
 
     def _follow(self, value: Any) -> None:
-        """Look into what is called: a module, a function, or another object of the user's."""
-        value = inspect.unwrap(value)  # what a decorator, or the engine, put around a function
+        """Follow a call: into a module, a function, or another object of the user's."""
+        value = inspect.unwrap(value)  # without the wrappers of decorators and of the engine
         if isinstance(value, Module):
             for path, module in value.named_modules():
                 self._module(module, path)
@@ -173,7 +173,7 @@ class Reads:
         self._roots[id(owner), name] = Root(ref(owner), name, place, read)
         try:
             value = read()
-        except (ValueError, KeyError):  # a variable that has no value yet
+        except (ValueError, KeyError):  # a variable without a value so far
             return
         parts = value.values() if isinstance(value, dict) else value
         inside = parts if isinstance(parts, (list, tuple, ValuesView)) else ()

@@ -1,4 +1,4 @@
-"""The numbers and texts in a value of Python, by their paths, to compare with later ones.
+"""Snapshots of Python values: numbers and strings by their paths, to compare later.
 
 The work is bounded: MOST values of any nesting, and as many numbers of an array.
 """
@@ -30,7 +30,7 @@ Values = dict[str, Any]
 
 @lru_cache(maxsize=4096)
 def of_user(file: str) -> bool:
-    """Whether a file of code is the user's own, and not fastnn's or a library's."""
+    """Whether a source file is the user's, not fastnn's or a library's."""
     if file.startswith("<frozen") or "site-packages" in file or "dist-packages" in file:
         return False
     return not file.startswith(_FOREIGN)
@@ -43,7 +43,7 @@ def is_users(kind: type) -> bool:
 
 
 def values_of(value: Any, names: frozenset[str]) -> Values:
-    """{path: number, text, None, or digest of an array} of a value and what it contains.
+    """{path: number, string, None, or digest of an array} of a value and what it contains.
 
     names: of objects only these attributes count, of dicts these keys if there are any.
 
@@ -66,7 +66,7 @@ def values_of(value: Any, names: frozenset[str]) -> Values:
 
 
 def _atom(value: Any) -> tuple[Any] | None:
-    """A value without parts, as one that compares by its bits; None for others."""
+    """A value without parts, in a form that compares by its bits; None for others."""
     if value is None or type(value) in (bool, int, str, bytes):
         return (value,)
     if isinstance(value, (float, np.floating)):
@@ -87,7 +87,7 @@ def _digest(array: np.ndarray) -> tuple[Any, ...]:
 
 
 def _parts(value: Any, names: frozenset[str]) -> Iterable[tuple[str, Any]]:
-    """(how it is reached, value) of what a container or a plain object of the user's holds."""
+    """(how it is reached, value) of the items of a container or of a user's plain object."""
     if isinstance(value, dict):
         texts = names.intersection(key for key in islice(value, MOST) if isinstance(key, str))
         return ((f"[{key!r}]", part) for key, part in islice(value.items(), MOST)
@@ -118,7 +118,7 @@ def _attributes(value: Any, names: frozenset[str]) -> Iterable[tuple[str, Any]]:
 
 
 def first_difference(old: Values, new: Values) -> tuple[str, str, str] | None:
-    """(path, old, new) in words of the first value that is not as it was; None if all are.
+    """(path, old, new), as text, of the first value that changed; None if none did.
 
     >>> first_difference({"": 0.3}, {"": 0.5})
     ('', '0.3', '0.5')
@@ -130,7 +130,7 @@ def first_difference(old: Values, new: Values) -> tuple[str, str, str] | None:
 
 
 def _same(old: Any, new: Any) -> bool:
-    return bool(old == new or (old != old and new != new))  # NaN is as it was
+    return bool(old == new or (old != old and new != new))  # NaN equals NaN here
 
 
 def _words(values: Values, path: str, array: str) -> str:

@@ -1,9 +1,9 @@
-"""Notice that a value which a plan holds fast has changed in Python, and say so once.
+"""Warn once if a Python value that a plan has frozen changes.
 
-A plan keeps the numbers that Python gave while it was traced. A `Watch` notes the plain attributes,
-the variables around functions and the globals that the traced code names, and compares them at
-reuses 1, 2, 4, 8, ... of the plan. It may miss some (read by a computed name, or changed back); it
-is silent about what `forward` itself changes as it is traced.
+A plan keeps the numbers that Python code read while it was traced. A `Watch` records the plain
+attributes, closure variables and globals that the traced code names, and compares them at reuses 1,
+2, 4, 8, ... of the plan. It may miss some (read by a computed name, or changed back). It ignores
+what `forward` itself changes while it is traced.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Watch:
     def _compare(self) -> None:
         found = []
         for i, (root, names, before) in enumerate(self.noted):
-            with suppress(Exception):  # values may be of any type, with a mind of its own
+            with suppress(Exception):  # values may be of any type, whose code may raise anything
                 now = values_of(root.read(), names)
                 change = first_difference(before, now)
                 if change is not None and _is_news(root.owner, root.name, change[0]):
@@ -58,7 +58,7 @@ class Watch:
 
 
 def _is_news(owner: Any, name: str, path: str = "") -> bool:
-    """Whether nothing was said of a variable, or of the value at a path in it; now it was."""
+    """Whether no warning named a variable, or the value at a path in it; marks it as named."""
     said = _said.setdefault(owner, set())
     if name in said or name + path in said:
         return False
@@ -67,7 +67,7 @@ def _is_news(owner: Any, name: str, path: str = "") -> bool:
 
 
 def _warn(text: str) -> None:
-    """Warn at the line of the user's that led here."""
+    """Warn, pointing at the line of the user's code that led here."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and not of_user(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
@@ -76,7 +76,7 @@ def _warn(text: str) -> None:
 
 @contextmanager
 def collecting() -> Iterator[Watch]:
-    """Inside, traces note what they read in the Watch given."""
+    """Inside, traces record what they read in this Watch."""
     watch = Watch()
     token = _collecting.set(watch)
     try:
@@ -87,7 +87,7 @@ def collecting() -> Iterator[Watch]:
 
 @contextmanager
 def watched(function: Any) -> Iterator[None]:
-    """Around a trace of a module or function: note what it reads, and that it draws at random."""
+    """Record what the trace of a module or function reads, and whether it draws random numbers."""
     roots, names = list[Root](), frozenset[str]()
     with suppress(Exception):
         reads = Reads(function)
@@ -100,7 +100,7 @@ def watched(function: Any) -> Iterator[None]:
         new = _now(root, names)
         with suppress(Exception):
             if old is None or new is None or first_difference(old, new) is not None:
-                _is_news(root.owner, root.name)  # notes of the forward's own
+                _is_news(root.owner, root.name)  # changed by the forward itself
             elif watch is not None and new:
                 watch.noted.append((root, names, new))
     if _random_states(roots) != states and (
@@ -115,7 +115,7 @@ def _now(root: Root, names: frozenset[str]) -> Values | None:
 
 
 def _draws(root: Root) -> bool:
-    """Whether a variable is something to draw with: another thread may have drawn, too."""
+    """Whether a variable is a random generator, with which another thread may have drawn."""
     with suppress(Exception):
         value = root.read()
         return isinstance(value, _GENERATORS) or isinstance(
@@ -125,7 +125,7 @@ def _draws(root: Root) -> bool:
 
 
 def _random_states(roots: list[Root]) -> list[Any]:
-    """The states of random, of np.random, and of the generators that the code names."""
+    """The states of `random`, `np.random`, and of the generators that the code names."""
     states: list[Any] = [random.getstate()]
     with suppress(Exception):
         states.append(pickle.dumps(np.random.get_state(legacy=False)))
@@ -139,7 +139,7 @@ def _random_states(roots: list[Root]) -> list[Any]:
 
 def _tell_of_random(function: Any) -> None:
     function = getattr(function, "__wrapped__", function)
-    with suppress(TypeError):  # what has no weak reference
+    with suppress(TypeError):  # types without weak references
         if not _is_news(function, "random numbers"):
             return
     name = getattr(function, "__qualname__", type(function).__name__)

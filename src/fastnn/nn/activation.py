@@ -1,4 +1,4 @@
-"""Activation layers: one row each, made of the pointwise function of the same name."""
+"""Activation layers: one row each, from the pointwise function of the same name."""
 
 from __future__ import annotations
 

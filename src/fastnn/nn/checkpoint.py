@@ -1,4 +1,4 @@
-"""Mark a module whose values are not held for the backward pass but computed again.
+"""Gradient checkpointing: mark a module whose values are recomputed instead of held.
 
 The module itself carries the mark: its parameters keep their names, and it can be part of others.
 """
@@ -10,13 +10,13 @@ from fastnn.nn.module import Module, Self
 
 
 def checkpoint(module: Self, enabled: bool = True) -> Self:
-    """Compute what a module computes again in the backward pass instead of holding it.
+    """Recompute a module's values in the backward pass instead of holding them.
 
-    module: any Module; it is marked and returned. Each call of it holds what comes in and what
-    others read of what comes out, with or without a memory budget; a mark inside of it adds
-    nothing. A budget may recompute more. Batch statistics are those of the first pass, dropout
-    draws the same masks, running statistics move once: weights have the same bits. Outputs of a
-    `Function`, and what `fn.plan.keep` pins, are held. enabled=False takes the mark away.
+    module: any Module; it is marked and returned. Each call holds only its inputs and the outputs
+    that others read, with or without a memory budget; a mark inside of it adds nothing. A budget
+    may recompute more. Batch statistics are those of the first pass, dropout draws the same masks,
+    running statistics are updated once: weights have the same bits. Outputs of a `Function`, and
+    what `fn.plan.keep` pins, are held. enabled=False removes the mark.
     (Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016)
 
     >>> import fastnn as fn

@@ -10,7 +10,7 @@ from fastnn.nn.module import Module
 
 
 class _Ordered(Module):
-    """Modules in a row, which have numbers."""
+    """Numbered modules."""
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
@@ -27,7 +27,7 @@ class _Ordered(Module):
         self.add_module(list(self.__dict__["_modules"])[self._place(key)], module)
 
     def _place(self, key: Any) -> int:
-        """Where a module is; raises IndexError, which ends an iteration, or TypeError."""
+        """The position of a module; IndexError ends an iteration; TypeError."""
         number = integer(key, "a module's number")
         if not -len(self) <= number < len(self):
             raise IndexError(f"there is no module {number} of {len(self)}")
@@ -67,7 +67,7 @@ class Sequential(_Ordered):
 
 
 class ModuleList(_Ordered):
-    """A list of modules; forward is the owner's."""
+    """A list of modules; the owner's forward calls them."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ from fastnn.spec import ShapeError
 
 
 class _Convolution(Module):
-    """What all layers share: arguments, parameters and their initial values."""
+    """Base of all convolutions: arguments, parameters and initial values."""
 
     axes: ClassVar[int] = 2
 
@@ -130,7 +130,7 @@ class ConvTranspose2d(_Convolution):
         self.output_padding = pair(output_padding, "output_padding", 0)
 
     def forward(self, x: Any, output_size: Any = None) -> Any:
-        """output_size: (height, width) of the result, in place of output_padding."""
+        """output_size: (height, width) of the result, instead of output_padding."""
         extra = self.output_padding
         if output_size is not None:
             extra = self._extra(x.shape, pair(output_size, "output_size", 1))

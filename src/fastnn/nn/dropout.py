@@ -28,9 +28,9 @@ class DropConnect(Module):
     """In training, zero a share p of a module's weights and divide the others by 1 - p.
 
     y = f(x; M * W / (1 - p)), where each M_ij is 0 with probability p, else 1. Every call draws one
-    mask for its whole batch; weights are the parameters of two axes and more, inside of the module
-    too, and biases and norms stay as they are. Evaluation takes all weights. The mask is never
-    stored: what is computed again, and a resumed run, draw the same one.
+    mask for its whole batch. It covers all parameters of two or more axes, also of inner modules,
+    but no biases and norms. Evaluation uses all weights. The mask is never stored: a recomputation
+    and a resumed run draw the same one.
     (Wan, Zeiler, Zhang, LeCun and Fergus, "Regularization of neural networks using DropConnect",
     2013)
 

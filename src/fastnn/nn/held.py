@@ -1,4 +1,4 @@
-"""What lies in memory beside the graph: symbolic inside a forward, a plain array outside of it."""
+"""Values with memory of their own: symbolic inside a forward, plain arrays outside of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastnn.operators import UFUNCS, Operators
 _HABITS = {**HABITS, **dict.fromkeys(("item", "tolist", "numpy", "cpu", "copy", "astype", "fill_"),
                                      "its values are the array .data")}
 _COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
-# Operators of an array and a parameter, which add to a graph outside of a forward, too.
+# Ufuncs of an array and a parameter that build a graph outside of a forward, too.
 _IN_GRAPH = UFUNCS.keys() - set(_COMPARISONS)
 
 
@@ -38,7 +38,7 @@ def _comparison(name: str) -> Callable[..., Any]:
 
 
 def _as_arrays(value: Any) -> Any:
-    """Arguments of a NumPy function, with values in place of what holds them."""
+    """Arguments of a NumPy function, with each Held replaced by its values."""
     if isinstance(value, Held):
         return value.data
     if isinstance(value, (tuple, list)):
@@ -49,9 +49,9 @@ def _as_arrays(value: Any) -> Any:
 class Held(Operators):
     """Base of parameters, buffers and variables; `data` is the array of their values.
 
-    Inside a forward they compute as symbolic tensors. Outside, `==`, `<` and the like compare
-    values, as NumPy does, but two of them are equal if they are one and the same, so that `in`,
-    `remove` and dicts find a parameter; and NumPy's functions take the values.
+    Inside a forward they act as symbolic tensors. Outside, comparisons compare values, as in NumPy,
+    except that two of them are equal only if they are the same object, so that `in`, `remove` and
+    dicts find a parameter. NumPy's functions take the values.
     """
 
     data: np.ndarray

@@ -1,8 +1,8 @@
 """Initial values of parameters, as torch.nn.init; in place, from the seed of `manual_seed`.
 
-Weights of equal value would learn equal things, and weights of the wrong scale let signals fade
-or explode in deep nets: so random, with a variance set by fan-in (He et al., 2015) or by fan-in
-and fan-out (Glorot and Bengio, 2010).
+Equal weights would learn equal features, and weights of the wrong scale make signals vanish or
+explode in deep nets. So they are random, with a variance set by fan-in (He et al., 2015) or by
+fan-in and fan-out (Glorot and Bengio, 2010).
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ def gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def _fill(data: np.ndarray, draw: Callable[[tuple[int, ...]], np.ndarray]) -> None:
-    """What one draw of all values would give, a few rows at a time.
+    """Draw all values, a few rows at a time, with the same result as in one draw.
 
-    What is drawn is of float64, twice the size of the parameter, and a process keeps the memory
-    that it once took.
+    Draws are float64, twice the size of the parameter, and a process rarely returns memory.
     """
     if data.size <= CHUNK:
         data[...] = draw(data.shape)

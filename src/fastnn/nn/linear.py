@@ -47,7 +47,7 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """The axes start_dim .. end_dim made one."""
+    """Merge the axes start_dim .. end_dim into one."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()

@@ -38,12 +38,12 @@ class CrossEntropyLoss(Module):
                              self.label_smoothing)
 
     def count(self, target: Any) -> float:
-        """What the mean over a target's classes is divided by: how much a batch weighs."""
+        """The divisor of the mean over a target's classes: the weight of a batch."""
         return counted(np.asarray(target), self.ignore_index,
                        None if self.weight is None else self.weight.data)
 
     def target_spec(self, output: Spec) -> Spec:
-        """What the target looks like for an output."""
+        """The spec of the target for an output."""
         return Spec((output.shape[0], *output.shape[2:]), INDEX)
 
 
@@ -59,5 +59,5 @@ class MSELoss(Module):
         return mse_loss(output, target, self.reduction)
 
     def count(self, target: Any) -> float:
-        """How many numbers the mean is over."""
+        """The number of values that the mean is over."""
         return float(np.size(target))

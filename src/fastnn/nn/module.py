@@ -1,7 +1,7 @@
 """Module: a part of a net that owns parameters and says how its output is computed.
 
-Called with arrays it runs; called inside another module's forward it adds to the graph. How it
-runs is not known here: `engine/inference.py` puts that in with `set_runner`.
+Called with arrays it runs; called inside another module's forward it adds to the graph. The engine
+registers how it runs by `set_runner` (`engine/inference.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def layer_paths(root: Module) -> Iterator[None]:
 
 
 def set_runner(runner: Callable[..., Any]) -> None:
-    """Say how a module called with arrays computes its output."""
+    """Set the function that computes the output of a module called with arrays."""
     global _runner
     _runner = runner
 
@@ -98,7 +98,7 @@ class Module:
         else:
             self.__dict__.pop(name, None)
             self.__dict__[home][name] = value
-        if home is not None or not tracing():  # a forward that keeps notes is no new structure
+        if home is not None or not tracing():  # a forward may set attributes
             structure_changed()
 
     def __getattr__(self, name: str) -> Any:
@@ -117,7 +117,7 @@ class Module:
         structure_changed()
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
-        """Own a parameter under a name; None notes that the layer has none.
+        """Own a parameter under a name; None means that the layer has none.
 
         Raises TypeError for anything else, which would not be trained.
         """
@@ -202,7 +202,7 @@ class Module:
     # State.
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Parameters and buffers by path, as PyTorch names and shapes them; views, not copies."""
+        """Parameters and buffers by path, with PyTorch's names and shapes; views, not copies."""
         values = {**dict(self._named_stored("_parameters", every=True)),
                   **dict(self._named_stored("_buffers", every=True))}
         order = [f"{path}.{name}" if path else name for path, module in _all_paths(self)
@@ -233,7 +233,7 @@ class Module:
             own[name].data = array
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Let this module and all inside behave as in training (dropout, batch statistics)."""
+        """Set training mode for this module and all inside (dropout, batch statistics)."""
         mode = flag(mode, "mode")
         for module in self.modules():
             if module.training != mode:
@@ -242,7 +242,7 @@ class Module:
         return self
 
     def eval(self: Self) -> Self:
-        """Let this module and all inside behave as in use."""
+        """Set evaluation mode for this module and all inside."""
         return self.train(False)
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
@@ -278,7 +278,7 @@ def _check_name(name: str) -> None:
 
 
 def _all_paths(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:
-    """Every path, shared modules under each of theirs, as state_dict lists them."""
+    """Every path, with shared modules under each of their paths, as state_dict lists them."""
     yield prefix, module
     for name, child in module.named_children():
         yield from _all_paths(child, f"{prefix}.{name}" if prefix else name)

@@ -57,8 +57,8 @@ class _BatchNorm(Module):
 class BatchNorm1d(_BatchNorm):
     """Batch normalisation of (n, c) or (n, c, length), as torch.nn.BatchNorm1d.
 
-    y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias over all but the channel axis; in use, the
-    running averages stand for E and Var (Ioffe and Szegedy, 2015).
+    y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias over all but the channel axis. In evaluation
+    mode the running averages replace E and Var (Ioffe and Szegedy, 2015).
     """
 
     ranks = (2, 3)
@@ -67,8 +67,8 @@ class BatchNorm1d(_BatchNorm):
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of images (n, c, h, w), as torch.nn.BatchNorm2d.
 
-    y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias over all but the channel axis; in use, the
-    running averages stand for E and Var (Ioffe and Szegedy, 2015).
+    y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias over all but the channel axis. In evaluation
+    mode the running averages replace E and Var (Ioffe and Szegedy, 2015).
 
     >>> BatchNorm2d(3)(np.random.rand(2, 3, 4, 4).astype(np.float32)).shape
     (2, 3, 4, 4)

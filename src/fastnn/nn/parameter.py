@@ -25,7 +25,7 @@ _stand_ins: ContextVar[Mapping[int, Tensor]] = ContextVar(
 
 def versions() -> tuple[int, int]:
     """(structure, mode): the first changes with any attribute of any module, the second with
-    train(), eval() and requires_grad. Cached plans hold while both stay."""
+    train(), eval() and requires_grad. Cached plans are valid while both are unchanged."""
     return _structure, _mode
 
 
@@ -43,7 +43,7 @@ def mode_changed() -> None:
 
 @contextmanager
 def standing_in(values: Mapping[Parameter, Tensor]) -> Iterator[None]:
-    """Inside, symbolic values are read in place of parameters."""
+    """Inside, these symbolic values replace parameters."""
     token = _stand_ins.set({**_stand_ins.get(), **{id(p): value for p, value in values.items()}})
     try:
         yield
@@ -85,9 +85,9 @@ class Stored(Held):
         self.memory[...] = array.transpose(storage_axes(array.ndim))
 
     def zeros(self) -> np.ndarray:
-        """New memory as this has, for what an optimizer keeps beside it; not the values."""
+        """A zeroed array of the same shape and storage, for an optimizer's state."""
         memory = aligned_array(self.memory.shape, self.memory.dtype)
-        memory[...] = 0  # touched, so that a plan counts it to what the process holds
+        memory[...] = 0  # touched, so that a plan counts it as resident
         return memory
 
     @property

@@ -1,4 +1,4 @@
-"""A number that may change between steps, while the plan stays."""
+"""A number that may change between steps without a new plan."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ LARGEST = float(np.finfo(FLOAT).max)
 class Variable(Held):
     """A number that may change between steps: `forward` and a loss use it as a scalar tensor.
 
-    value: a real number, kept as float32. A plan reads it where it lies, so that setting `.value`
-    between steps makes no new plan; a plain number would stay in the plan as it was when `forward`
-    was traced. It may be an attribute of a module, a global or a variable around a loss. It is no
-    parameter: it has no gradient, and neither a state_dict nor a checkpoint holds it, as with any
-    option of a layer; whoever resumes sets it. Outside of a forward it compares and converts as its
-    value does.
+    value: a real number, kept as float32. Plans read it in place, so setting `.value` between steps
+    makes no new plan; a plain number would keep the value that it had when `forward` was traced. It
+    may be an attribute of a module, a global or a variable around a loss. It is not a parameter: it
+    has no gradient, and like any option of a layer it is not in a state_dict or checkpoint; set it
+    again when you resume. Outside of a forward it compares and converts like its value.
 
-    Raises TypeError for what is no number, ValueError for one that float32 cannot hold.
+    Raises TypeError if it is no number, ValueError for one that float32 cannot hold.
 
     >>> import numpy as np, fastnn as fn
     >>> beta = Variable(0.5)

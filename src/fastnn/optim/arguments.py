@@ -1,4 +1,4 @@
-"""What optimizers are given: numbers and parameters, with a sentence for what cannot be used."""
+"""Checks of optimizers' arguments: numbers and parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_number(
 ) -> float:
     """The value as a float: at least `least`, and below `below` if that is given.
 
-    Raises TypeError for what is no number, ValueError for one out of range.
+    Raises TypeError if it is no number, ValueError for one out of range.
 
     >>> check_number("lr", "0.1", 0.0)
     Traceback (most recent call last):
@@ -110,7 +110,7 @@ def _instead(kind: str, given: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """What a value is, for a message."""
+    """A description of a value, for messages."""
     if isinstance(value, str):
         return f"the text {value!r}"
     if value is None or isinstance(value, bool):
@@ -123,7 +123,7 @@ def described(value: Any) -> str:
 
 
 def _hint(name: str, value: Any) -> str:
-    """How a number that came as text is written."""
+    """How to write a number that was given as text."""
     try:
         return f"; write {name}={float(value):g}" if isinstance(value, str) else ""
     except ValueError:

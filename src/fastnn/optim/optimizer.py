@@ -1,4 +1,4 @@
-"""What optimizers share: parameter groups, state, and the numbers that their kernel reads.
+"""Base of all optimizers: parameter groups, state, and the numbers that their kernel reads.
 
 An optimizer does no arithmetic itself. It names a kernel, and before each step it writes that
 kernel's numbers (learning rate, decay, ...) into an array of each group. The kernel counts the
@@ -20,22 +20,22 @@ from fastnn.optim.arguments import check_number, described, groups_of
 class Group(dict[str, Any]):
     """Parameters with options of their own.
 
-    kernel: what makes the update; memory: the `numbers` it reads, of the options as `written`.
-    steps: how many updates each of the parameters has had, counted by the kernel.
+    kernel: the kernel of the update; memory: the `numbers` that it reads, from the options as
+    `written`. steps: the updates of each parameter so far, counted by the kernel.
     """
 
     kernel: str
     memory: np.ndarray
     written: dict[str, Any]
     steps: np.ndarray
-    initial_lr: float | None = None  # as it was before the first schedule
+    initial_lr: float | None = None  # before the first schedule
 
 
 class Optimizer:
     """Base class. Subclasses set `defaults`, and give `kernel`, `state_names` and `numbers`.
 
     A step changes the parameters that are trained (`requires_grad`) and that the loss depends on;
-    the others' state and count of steps stay as they are, as in PyTorch.
+    the state and step count of others do not change, as in PyTorch.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
@@ -58,7 +58,7 @@ class Optimizer:
             self.param_groups.append(group)
 
     def kernel(self, group: Group) -> str:
-        """The kernel that makes this group's update."""
+        """The kernel of this group's update."""
         raise NotImplementedError
 
     def names(self, group: Group) -> Sequence[str]:
@@ -70,7 +70,7 @@ class Optimizer:
         raise NotImplementedError
 
     def check(self, group: Group) -> None:
-        """Raise ValueError or TypeError for options that make no sense; the rest become floats."""
+        """Raise ValueError or TypeError for invalid options; the rest become floats."""
         for name in ("lr", "weight_decay", "eps", "momentum"):
             if name in group:
                 group[name] = check_number(name, group[name], 0.0)
@@ -88,28 +88,28 @@ class Optimizer:
 
     @property
     def steps(self) -> int:
-        """How many updates there were: those of the parameter that has had the most."""
+        """The number of updates, of the parameter that has had the most."""
         return max(int(group.steps.max(initial=0)) for group in self.param_groups)
 
     def step(self, *_: Any) -> NoReturn:
-        """Not here: a TrainStep makes the update. Raises TypeError."""
+        """Not supported: a TrainStep makes the update. Raises TypeError."""
         raise TypeError(f"an optimizer holds no gradients, so that step() has none: {TRAINING}")
 
     def zero_grad(self, *_: Any, **__: Any) -> NoReturn:
-        """Not here: gradients are new in every step. Raises TypeError."""
+        """Not needed: gradients are new in every step. Raises TypeError."""
         raise TypeError(f"there are no gradients to zero, they are new in every step: {TRAINING}")
 
     def advance(self) -> None:
         """Begin a step: write the numbers that the kernels will read.
 
-        Raises ValueError or TypeError for options that were set to what makes no sense.
+        Raises ValueError or TypeError for options that were set to invalid values.
         """
         for group in self.param_groups:
             try:
                 same = group == group.written
-            except (TypeError, ValueError):  # an array in place of a number; `check` says so
+            except (TypeError, ValueError):  # an array instead of a number; `check` reports it
                 same = False
-            if same:  # as a rule, and all else takes as long as a small kernel
+            if same:  # usual, and the rest takes as long as a small kernel
                 continue
             self.check(group)
             if self.kernel(group) != group.kernel:
@@ -127,10 +127,9 @@ class Optimizer:
         return {"steps": steps, "groups": groups, "state": [self.state[id(p)] for p in self._all]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; nothing changes unless all of it fits, else ValueError or TypeError.
+        """Restore a state; nothing changes unless all of it fits, else ValueError or TypeError.
 
-        One number of steps in place of a list, as states of earlier versions have it, is that of
-        every parameter.
+        A single number of steps, as in states of earlier versions, applies to every parameter.
         """
         instance(state, "the state", Mapping)
         for name in ("steps", "groups", "state"):
@@ -154,7 +153,7 @@ class Optimizer:
         self.take(options)
 
     def fitting(self, groups: Sequence[Mapping[str, Any]], steps: Any) -> list[Group]:
-        """Groups with the options and steps of a state, as `take` takes them in.
+        """Groups with the options and steps of a state, for `take`.
 
         Raises ValueError or TypeError if they do not fit this optimizer's.
         """
@@ -176,7 +175,7 @@ class Optimizer:
         return fitting
 
     def take(self, groups: Sequence[Group]) -> None:
-        """Take in the options and steps that were found `fitting`."""
+        """Adopt the options and steps that `fitting` returned."""
         for own, group in zip(self.param_groups, groups, strict=True):
             own.update(group)
             own.steps[:] = group.steps
@@ -195,7 +194,7 @@ class Optimizer:
 
 
 def check_optimizer(value: Any) -> Optimizer:
-    """The value, which must be an optimizer; TypeError that says how one is made."""
+    """The value, which must be an optimizer; the TypeError says how to make one."""
     if isinstance(value, Optimizer):
         return value
     name = getattr(value, "__name__", value)

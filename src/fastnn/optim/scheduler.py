@@ -1,4 +1,4 @@
-"""What learning-rate schedules share: time, state, and how several work on one optimizer."""
+"""Base of learning-rate schedules: time, state, and how several work on one optimizer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastnn.optim.optimizer import Optimizer
 
 
 def check_optimizer(schedule: LRScheduler, optimizer: Optimizer) -> None:
-    """Raise TypeError unless a schedule has an optimizer to work on."""
+    """Raise TypeError unless the value is an optimizer."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(schedule).__name__} takes an optimizer such as SGD(...), "
                         f"got {optimizer!r:.60}")
@@ -20,7 +20,7 @@ def check_optimizer(schedule: LRScheduler, optimizer: Optimizer) -> None:
 class LRScheduler:
     """Base class: sets the learning rates of an optimizer, from the start on.
 
-    `step()` moves on by one; `step(t)` goes to time t, which may be a fraction. Time counts epochs,
+    `step()` advances by one; `step(t)` goes to time t, which may be a fraction. Time counts epochs,
     or batches where `unit` says so. `smooth` says whether fractions of an epoch count; otherwise
     the rate changes between epochs only. `base_lrs`: the rates before the optimizer's first
     schedule. Subclasses give `apply`.
@@ -39,7 +39,7 @@ class LRScheduler:
         self.step(0)
 
     def apply(self, time: float) -> None:
-        """Write the rates of a time into the optimizer's groups."""
+        """Set the optimizer's rates for a time."""
         raise NotImplementedError
 
     def step(self, time: float | None = None) -> None:
@@ -49,7 +49,7 @@ class LRScheduler:
         self.apply(self.last_epoch if self.smooth else math.floor(self.last_epoch))
 
     def restart(self) -> None:
-        """Back to time 0 and the base rates, whatever was made of them."""
+        """Go back to time 0 and the base rates."""
         self._set(self.base_lrs)
         self.step(0)
 
@@ -73,7 +73,7 @@ class LRScheduler:
                              "from 0 on")
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of `state_dict`; nothing changes unless all of it fits."""
+        """Restore a state of `state_dict`; nothing changes unless all of it fits."""
         self.check_state(state)
         self.base_lrs = [float(rate) for rate in state["base_lrs"]]
         self.step(state["last_epoch"])
@@ -92,12 +92,12 @@ class LRScheduler:
 
 
 class FactorLR(LRScheduler):
-    """A schedule that multiplies the rate which it finds; subclasses give `factor`.
+    """A schedule that multiplies the current rate; subclasses give `factor`.
 
-    From time s to t it makes of (lr - floor) that times factor(t) / factor(s), as PyTorch's chained
-    schedules do, so that several work on one optimizer, and a rate that you set in between counts.
-    Where nobody else changes the rate it is floor + (base - floor) * factor(t), a function of the
-    time alone: no rounding adds up. After a factor of 0 the base rates are taken anew.
+    From time s to t it multiplies (lr - floor) by factor(t) / factor(s), like PyTorch's chained
+    schedules, so that several work on one optimizer, and a rate that you set in between counts. If
+    nothing else changes the rate, it is floor + (base - floor) * factor(t), which depends only on
+    the time: rounding does not accumulate. After a factor of 0 it starts from the base rates.
 
     >>> import numpy as np
     >>> from fastnn import nn, optim
@@ -115,13 +115,13 @@ class FactorLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer) -> None:
         check_optimizer(self, optimizer)
-        # What factor multiplies, and the rates as this schedule left them.
+        # What the factor multiplies, and the rates that this schedule set last.
         self._bases = [float(group["lr"]) for group in optimizer.param_groups]
         self._left, self._factor = list(self._bases), 1.0
         super().__init__(optimizer)
 
     def factor(self, time: float) -> float:
-        """What the rate of time 0 is multiplied by."""
+        """The factor of the rate of time 0."""
         raise NotImplementedError
 
     def apply(self, time: float) -> None:
@@ -130,7 +130,7 @@ class FactorLR(LRScheduler):
             return
         for i, group in enumerate(self.optimizer.param_groups):
             found, beside = float(group["lr"]), 0.0
-            if before == 0:  # there is nothing to multiply
+            if before == 0:  # nothing is left to multiply
                 self._bases[i], beside = self.base_lrs[i], found - self.floor
             elif found != self._left[i]:
                 self._bases[i] = self.floor + (found - self.floor) / before
@@ -145,7 +145,7 @@ class FactorLR(LRScheduler):
         super().restart()
 
     def state_dict(self) -> dict[str, Any]:
-        """As `LRScheduler.state_dict`, and what is multiplied."""
+        """As `LRScheduler.state_dict`, with what is multiplied."""
         return {**super().state_dict(), "bases": list(self._bases)}
 
     def check_state(self, state: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from fastnn.optim.scheduler import FactorLR, LRScheduler, check_optimizer
 class LambdaLR(LRScheduler):
     """lr = base lr * lr_lambda(epoch), as torch.optim.lr_scheduler.LambdaLR with one function.
 
-    As there, it sets the rate, whatever other schedules made of it: step it before them.
+    As there, it overwrites the rates of other schedules: step it before them.
     """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[float], float]) -> None:
@@ -115,7 +115,7 @@ class CosineAnnealingLR(FactorLR):
 class SequentialLR(LRScheduler):
     """One schedule after the other, the next one at each milestone, as torch's SequentialLR.
 
-    As there, each begins with the base rates, whatever other schedules made of them by then.
+    As there, each begins with the base rates and discards changes by other schedules.
     """
 
     smooth = True
@@ -174,7 +174,7 @@ class OneCycleLR(LRScheduler):
 
     As torch.optim.lr_scheduler.OneCycleLR: time counts batches, total_steps of them (or epochs *
     steps_per_epoch), a share pct_start of them rising. Adam's first beta counts as momentum. It
-    sets the rate, whatever other schedules made of it: step it before them.
+    overwrites the rates of other schedules: step it before them.
     (Smith and Topin, "Super-convergence", 2018)
     """
 

@@ -1,8 +1,8 @@
-"""Memory for plans: aligned, backed by huge pages where they pay, and staggered.
+"""Memory for plans: aligned, staggered, and backed by huge pages where they pay.
 
-A load whose address equals that of an earlier store in its last 12 bits waits for it as though they
-were the same, and lines so far apart share one set of the first cache. Large buffers would all
-begin at a multiple of 4096 and be read and written side by side: so each begins elsewhere.
+4K aliasing: a load waits for an earlier store if the last 12 bits of their addresses are equal, and
+such lines share one set of the L1 cache. Large buffers that all begin at a multiple of 4096 would
+suffer from it, since they are read and written side by side. So each begins at another offset.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ ALIGNMENT = 64
 HUGE_PAGE = 2 << 20
 PAGE = 4096
 STAGGERED = 64 << 10  # buffers from this size on; the stagger costs each at most a page
-# 39 of the 64 cache lines of a page: a number near the golden ratio without a common factor, so
-# that 64 buffers in a row begin at 64 places, and those that follow each other far apart.
+# 39 of the 64 cache lines of a page: near the golden ratio, and coprime to 64. So 64 buffers in a
+# row begin at 64 different lines, and neighbours lie far apart.
 STRIDE = 39 * ALIGNMENT
 # By default Python's anonymous maps are shared with forked children, which would then write into
 # each other's arenas and weights; and Linux has no huge pages for shared maps.
@@ -26,7 +26,7 @@ _numbers = itertools.count()
 
 
 def stagger(number: int) -> int:
-    """Where in a page the large buffer of a number begins.
+    """The offset in a page at which the large buffer `number` begins.
 
     >>> [stagger(number) for number in range(4)]
     [0, 2496, 896, 3392]
@@ -35,7 +35,7 @@ def stagger(number: int) -> int:
 
 
 def aligned_bytes(size: int) -> np.ndarray:
-    """`size` bytes that start on a cache line; on a huge page from 2 MiB up. Contents are zero."""
+    """`size` zeroed bytes that start on a cache line, or on a huge page from 2 MiB up."""
     if size >= HUGE_PAGE:
         try:
             block = mmap.mmap(-1, size + HUGE_PAGE, **PRIVATE)
@@ -50,7 +50,7 @@ def aligned_bytes(size: int) -> np.ndarray:
 
 
 def _advise(block: mmap.mmap, start: int, size: int) -> None:
-    """Ask for huge pages, but not for one that reaches beyond the end: all of it would count."""
+    """Ask for huge pages, except for one that crosses the end: all of it would be resident."""
     whole = size // HUGE_PAGE * HUGE_PAGE
     if hasattr(mmap, "MADV_HUGEPAGE"):
         block.madvise(mmap.MADV_HUGEPAGE, start, whole)

@@ -1,8 +1,8 @@
-"""One thread for BLAS while kernels call it from threads of their own.
+"""Limit BLAS to one thread while kernels call it from their own threads.
 
-Two pools of threads on the same cores fight for them, and the bits of a product may depend on how
-many threads share it. OpenBLAS's limit belongs to the process, and threadpoolctl lets one thread at
-a time change it, ignoring all others: so plans that call BLAS run one after the other.
+Two thread pools on the same cores slow each other down, and the bits of a product may depend on its
+number of threads. OpenBLAS's limit is global to the process, and threadpoolctl does not synchronise
+changes to it. So plans that call BLAS run one after the other.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if hasattr(os, "register_at_fork"):  # another thread's lock would stay locked i
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """SciPy's BLAS and any other: which one is SciPy's cannot be told. To find them takes long."""
+    """All loaded BLAS libraries: which one is SciPy's is unknown. The search is slow, so cached."""
     return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread; the library must be loaded by now.
+    """Limit BLAS to one thread; the library must be loaded already.
 
     >>> import scipy.linalg.cython_blas
     >>> from threadpoolctl import threadpool_info

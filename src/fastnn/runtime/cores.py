@@ -1,4 +1,4 @@
-"""What the machine leaves to this process: affinity, physical cores, and the cgroup's CPU quota."""
+"""The cores that this process may use: affinity, physical cores and the cgroup's CPU quota."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def available_cores() -> int:
 def physical_cores(
     processors: Iterable[int], folder: str | Path = "/sys/devices/system/cpu"
 ) -> int:
-    """How many cores these processors are: hyper-threads of one core share its arithmetic units.
+    """The number of physical cores of these processors; hyper-threads of one core count once.
 
-    A processor of which the system says nothing counts as a core.
+    A processor about which the system says nothing counts as a core.
     """
     cores = set()
     for processor in processors:
@@ -33,9 +33,9 @@ def physical_cores(
 
 
 def cpu_quota(process: str | Path = "/proc/self") -> float:
-    """Processors that the cgroup of this process may use, of version 2 or 1; infinity if unbound.
+    """Processors that the cgroup of this process may use, of version 2 or 1; infinity if unlimited.
 
-    A group is bound by its own quota and by those of all groups around it.
+    A group is limited by its own quota and by those of all its ancestors.
     """
     return min((quota for folder in groups(Path(process), "cpu")
                 for quota in (_quota_v2(folder), _quota_v1(folder)) if quota is not None),
@@ -43,7 +43,7 @@ def cpu_quota(process: str | Path = "/proc/self") -> float:
 
 
 def groups(process: Path, controller: str) -> Iterator[Path]:
-    """Folders of a controller of cgroups for a process: its own group, then those around it."""
+    """Folders of a cgroup controller for this process: its own group, then its ancestors."""
     try:
         memberships = (process / "cgroup").read_text().splitlines()
         mounts = (process / "mountinfo").read_text().splitlines()
@@ -68,9 +68,9 @@ def groups(process: Path, controller: str) -> Iterator[Path]:
 
 
 def _below(path: str, root: str) -> str:
-    """A group's path from the folder that is mounted; that folder itself if it lies elsewhere.
+    """A group's path below the mounted folder, or that folder itself if the group is not below it.
 
-    It does in a container that was given its own group as the root, under a path of the host.
+    A container that has its own group as the root sees the group under a path of the host.
     """
     inside = f"{path}/".startswith(f"{root.rstrip('/')}/") and ".." not in path.split("/")
     return path[len(root.rstrip("/")):].strip("/") if inside else ""

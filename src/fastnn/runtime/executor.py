@@ -20,7 +20,7 @@ from fastnn.spec import logical_view, storage_shape
 
 @dataclass(frozen=True)
 class Place:
-    """Where a buffer lies: in the arena (memory is None) or in a leaf's own memory."""
+    """The location of a buffer: in the arena (memory is None) or in a leaf's own memory."""
 
     memory: Tensor | None
     offset: int
@@ -29,9 +29,9 @@ class Place:
 
 @dataclass(frozen=True)
 class PlacedCall:
-    """One kernel call with its buffers placed; kernel "python" runs `python` on `tensors`.
+    """One kernel call and the places of its buffers; kernel "python" runs `python` on `tensors`.
 
-    threads: its team.
+    threads: its team size.
     """
 
     kernel: str
@@ -68,7 +68,7 @@ class Executor:
         self._run_kernels: Callable[[int, int], None] = (
             partial(_run_with_blas, self.program) if uses_blas else self.program.run)
         self._python = {i: call for i, call in enumerate(calls) if call.python is not None}
-        self.calls_python = bool(self._python)  # then a run releases the process's lock
+        self.calls_python = bool(self._python)  # then a run releases `process_lock`
         # run(first, last): calls first .. last - 1
         self.run = self._run_with_python if self._python else self._run_kernels
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
@@ -106,12 +106,12 @@ class Executor:
             self._run_kernels(first, last)
 
     def _run_python(self, call: PlacedCall) -> None:
-        """Call a function of the user's, which may keep what it gets: copies, read-only."""
+        """Call a user's function with read-only copies, which it may keep."""
         arrays = [self.view(tensor, place)
                   for tensor, place in zip(call.tensors, call.buffers, strict=True) if place]
         inputs = [array.copy() for array in arrays[:-call.outputs]]
         for array in inputs:
-            array.flags.writeable = False  # to write there would change no value of the net
+            array.flags.writeable = False  # a write would have no effect on the net
         assert call.python is not None
         with lock_released():
             values = call.python(*inputs)
@@ -119,7 +119,7 @@ class Executor:
             output[...] = value
 
     def move(self, memory: np.ndarray) -> None:
-        """Let the arena lie here from now on."""
+        """Use this memory as the arena from now on."""
         self.program.bind(0, memory)
 
     def move_to(self, arena: Arena) -> None:
@@ -139,32 +139,32 @@ class Executor:
         return self.program.array(self._slots[owner])  # type: ignore[no-any-return]
 
     def view(self, tensor: Tensor, place: Place) -> np.ndarray:
-        """A value where it lies, with its logical axes."""
+        """A value in place, with its logical axes."""
         memory = self.memory(place.memory).reshape(-1).view(np.uint8)
         flat = memory[place.offset:place.offset + tensor.bytes].view(tensor.dtype)
         return logical_view(flat, tensor.shape)
 
     def bind(self, arrays: Sequence[np.ndarray]) -> None:
-        """Let the inputs be these contiguous arrays."""
+        """Use these contiguous arrays as the inputs."""
         for slot, array in zip(self.input_slots, arrays, strict=True):
             self.program.bind(slot, array)
 
     def release_inputs(self) -> None:
-        """Let go of the inputs, which would stay in memory until others come."""
+        """Release the inputs, which would otherwise stay in memory until the next ones."""
         for slot in self.input_slots:
             self.program.release(slot)
 
     @property
     def inputs(self) -> list[np.ndarray]:
-        """The arrays that the inputs are."""
+        """The arrays that are bound as inputs."""
         return [self.program.array(slot) for slot in self.input_slots]
 
     def compute(self) -> None:
-        """Everything before state changes."""
+        """Run all calls before the state changes."""
         self.run(0, self.split)
 
     def update(self) -> None:
-        """The state changes."""
+        """Run the state changes."""
         self.run(self.split, self.count)
 
     def read(self, tensor: Tensor) -> np.ndarray:

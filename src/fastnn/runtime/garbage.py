@@ -1,5 +1,8 @@
-"""Planning makes many objects that stay: Python's collector, left alone, looks at them all again
-and again, a third of the time that a plan for a thousand layers takes."""
+"""Run Python's garbage collector less often while planning.
+
+Planning makes many long-lived objects, and the collector would traverse them all many times: a
+third of the planning time for a thousand layers.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-RARELY = 10  # times as many new objects as usual before the collector looks
+RARELY = 10  # times as many new objects as usual before the collector runs
 
 _lock = threading.Lock()
 _inside = 0
@@ -17,7 +20,7 @@ _usual = (0, 0, 0)
 
 @contextmanager
 def collected_rarely() -> Iterator[None]:
-    """A stretch of code, in any number of threads, in which the collector runs less often.
+    """Inside, in any number of threads, the collector runs less often.
 
     >>> import gc
     >>> usual = gc.get_threshold()

@@ -1,11 +1,10 @@
-"""One plan at a time: the lock for everything that plans share, and calls that exclude others.
+"""One plan at a time: the lock for everything that plans share, and mutual exclusion of calls.
 
-A plan's program, its inputs, the arena and the random key are memory that a run writes. Whoever
-plans, runs or reads results holds `process_lock` meanwhile; kernels use all cores. A run releases
-it while it calls Python code of the user's (`Function`), which may call models itself, or wait for
-a thread that does.
+A run writes its program, its inputs, the arena and the random key. Whoever plans, runs or reads
+results holds `process_lock`; kernels use all cores meanwhile. A run releases the lock while it
+calls a user's `Function`, which may call models itself or wait for a thread that does.
 
-A fork waits until it has the lock, so that a child begins with nothing half done.
+A fork waits for the lock, so that a child never starts in the middle of a run.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 
 process_lock = threading.RLock()
 _left = threading.Condition(process_lock)  # a thread left an `Exclusive`
-_waiting = 0  # threads that wait for that
+_waiting = 0  # threads that wait for `_left`
 _generation = 0  # how many forks lie between this process and the one that imported us
 
 
@@ -62,11 +61,11 @@ class Exclusive:
     def __exit__(self, *error: object) -> None:
         with process_lock:
             self.owner = None
-            if _waiting:  # as a rule nobody does, and to ask takes longer than all the rest
+            if _waiting:  # rarely true; notifying would take longer than all the rest
                 _left.notify_all()
 
     def _wait(self, me: int) -> None:
-        """Until no other thread is inside; one of the parent's never leaves a forked child."""
+        """Wait until no other thread is inside; a forked child ignores the parent's threads."""
         global _waiting
         while self.owner is not None and self._generation == _generation:
             if self.owner == me:

@@ -1,4 +1,4 @@
-"""How much memory code takes at most that says nothing about it."""
+"""Measure the peak memory of code whose needs are unknown."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fastnn.runtime.process_memory import peak_bytes, resident_bytes
 
 @dataclass
 class Growth:
-    """The most bytes that were taken at a time, beyond what was held before."""
+    """The peak of bytes taken beyond what was held before."""
 
     bytes: int = 0
 
 
 @contextmanager
 def growth() -> Iterator[Growth]:
-    """Measure what the code inside takes; the result is known at the end.
+    """Measure the memory that the code inside takes; the result is valid at the end.
 
-    What NumPy and Python take is traced, exactly. What other libraries take shows in the process:
-    what is still resident at the end, and a peak where it is the highest so far.
+    Memory of NumPy and Python is traced exactly. Memory of other libraries is seen only as resident
+    memory of the process at the end, or as a new peak of the process.
 
     >>> import numpy as np
     >>> with growth() as taken:

@@ -1,4 +1,4 @@
-"""Memory of this process: what it holds, and what the machine and its cgroup leave to it."""
+"""Memory of this process: what it holds, and what the machine and its cgroup allow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 def resident_bytes() -> int:
     """Resident memory of this process, as the operating system counts it."""
     try:
-        file = os.open("/proc/self/statm", os.O_RDONLY)  # each step looks: no text, no Path
+        file = os.open("/proc/self/statm", os.O_RDONLY)  # called in each step: no text, no Path
         try:
             return int(os.read(file, 128).split()[1]) * _PAGE
         finally:
@@ -42,7 +42,7 @@ def peak_bytes() -> int:
 
 
 def give_back() -> None:
-    """Let go of what nobody refers to, and let the system have it (where glibc can be asked to)."""
+    """Free garbage, and return free memory to the system (with glibc)."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
@@ -50,17 +50,17 @@ def give_back() -> None:
 
 
 def keep_no_large_blocks() -> None:
-    """From now on, let the system have large blocks as soon as they are freed (glibc).
+    """From now on, return large blocks to the system as soon as they are freed (glibc).
 
-    By itself glibc takes a block of up to 32 MiB that is freed as a sign to keep such blocks, and
-    what code of unknown needs leaves behind adds up. Its first limit, 128 KiB, stays then.
+    By default, when a block of up to 32 MiB is freed, glibc raises its threshold and keeps such
+    blocks from then on, so that free memory accumulates. This fixes the threshold at 128 KiB.
     """
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 128 << 10)
 
 
 def cgroup_bytes(process: str | Path = "/proc/self") -> float:
-    """The memory limit of this process's cgroup and all around it; infinity if there is none."""
+    """The memory limit of this process's cgroup and its ancestors; infinity if there is none."""
     limits = [math.inf]
     for folder in groups(Path(process), "memory"):
         for name in LIMIT_FILES:
@@ -81,7 +81,7 @@ def machine_bytes(meminfo: str | Path = "/proc/meminfo") -> float:
 def available_bytes(
     process: str | Path = "/proc/self", meminfo: str | Path = "/proc/meminfo"
 ) -> float:
-    """What this process can hold in all: its cgroup's limit, or its own and all free memory."""
+    """What this process can hold: its cgroup's limit, or what it has plus all free memory."""
     limit = cgroup_bytes(process)
     return min(limit, _meminfo("MemAvailable", meminfo) + resident_bytes())
 

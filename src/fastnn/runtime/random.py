@@ -1,7 +1,7 @@
 """Random state: one seed for the process, and the key (seed, step) that kernels draw from.
 
-Kernels use a counter-based generator: a number depends on (seed, step, stream, place) alone, where
-a stream is one layer of one graph. Nothing has to be stored to draw the same mask again.
+Kernels use a counter-based generator: a number depends only on (seed, step, stream, place), where
+a stream is one layer of one graph. Nothing has to be stored to redraw a mask.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def random_key() -> Tensor:
 
 
 def next_step() -> None:
-    """Later draws differ from earlier ones."""
+    """Advance the step, so that later draws differ from earlier ones."""
     KEY[1] += np.uint64(1)
 
 
@@ -55,7 +55,7 @@ def get_rng_state() -> dict[str, object]:
 
 
 def set_rng_state(state: dict[str, object]) -> None:
-    """Go on from a state of `get_rng_state`. Nothing changes unless all of it fits.
+    """Restore a state of `get_rng_state`. Nothing changes if it is not valid.
 
     Raises ValueError for anything else.
     """
@@ -75,7 +75,7 @@ def set_rng_state(state: dict[str, object]) -> None:
 def streams() -> Iterator[None]:
     """Inside, streams count from 0: a graph traced twice draws the same numbers.
 
-    Within another `streams` they go on counting, so that no two layers draw the same.
+    A nested `streams` continues the count, so that no two layers draw the same numbers.
     """
     token = _streams.set(_streams.get() or itertools.count())
     try:

@@ -1,8 +1,8 @@
-"""One arena for all plans of the process, one at a time: as large as the largest of them needs.
+"""One arena that all plans of the process share, one at a time, as large as the largest needs.
 
-What a plan leaves in the arena lasts until another one runs, so a plan's results are read before.
-Only a plan that runs while another one calls a Python function of the user's (which may call a
-model, or let other threads do so) has another arena.
+A plan's results stay in the arena until another plan runs, so they must be read before. A plan that
+runs while another one calls a user's Python function (which may call a model, or let other threads
+do so) gets another arena.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from fastnn.runtime.arena import HUGE_PAGE, aligned_bytes
 
 
 def whole_pages(size: int) -> int:
-    """What is resident once the first `size` bytes of a large memory are touched, at most."""
+    """Bytes that are resident at most once the first `size` of a large memory are touched."""
     return size if size < HUGE_PAGE else -(-size // HUGE_PAGE) * HUGE_PAGE
 
 
 class Arena:
-    """Memory that is lent to one of its users at a time. All are told where it is when it moves.
+    """Memory that is lent to one user at a time. It tells all users when it moves.
 
-    It is lent for a `with` statement of the arena itself: a generator would cost a small step a
-    fifth of its time. The memory lives as long as a user does, and shrinks when the largest of them
-    is gone and another joins.
+    The arena itself is the context manager of a loan: a generator would cost a small step a fifth
+    of its time. The memory lives as long as any user, and shrinks when a user joins after the
+    largest one has gone.
     """
 
     def __init__(self) -> None:
         self.busy = False
-        self.touched = 0  # bytes of the memory that have been used: those are resident
+        self.touched = 0  # bytes that have been used, and so are resident
         self._memory: Callable[[], np.ndarray | None] = lambda: None
         self._sizes: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._owner: Callable[[], Any] = lambda: None
 
     @property
     def resident_bytes(self) -> int:
-        """What it takes of the process's memory now."""
+        """Bytes of the arena that are resident now."""
         return 0 if self._memory() is None else self.touched
 
     @property
     def untouched_bytes(self) -> int:
-        """What it will take beyond that once its largest user has run."""
+        """Bytes that will become resident when the largest user runs."""
         return max(self._sizes.values(), default=0) - self.resident_bytes
 
     def join(self, user: Any, size: int) -> None:
-        """Let `user`, which has a method `move(memory)`, be one that needs so many bytes."""
+        """Add a user, with a method `move(memory)`, that needs so many bytes."""
         self._sizes[user] = size
         largest = max(self._sizes.values())
         memory = self._memory()
@@ -61,18 +61,18 @@ class Arena:
         self._owner = lambda: None
 
     def leave(self, user: Any) -> None:
-        """Forget a user."""
+        """Remove a user."""
         self._sizes.pop(user, None)
 
     def renew(self) -> None:
-        """Give back what is resident; users go on in fresh memory."""
+        """Free the memory; users continue in fresh memory."""
         if self._sizes:
             self._memory, self.touched = (lambda: None), 0
             user, size = next(iter(self._sizes.items()))
             self.join(user, size)
 
     def is_owner(self, user: Any) -> bool:
-        """Whether the memory is as this user left it."""
+        """Whether this user was the last to use the memory."""
         return self._owner() is user
 
     def lend(self, user: Any) -> Arena:
@@ -83,7 +83,7 @@ class Arena:
         return self
 
     def bytes_after(self, user: Any) -> int:
-        """What it takes of the process's memory once this user has run."""
+        """Bytes of the arena that will be resident once this user has run."""
         return max(self.resident_bytes,
                    min(whole_pages(self._sizes[user]), max(self._sizes.values())))
 
@@ -94,7 +94,7 @@ class Arena:
         self.busy = False
 
 
-_arenas: list[Arena] = []  # each runs inside of those before it
+_arenas: list[Arena] = []  # plans in each run inside plans in those before it
 
 
 def free_arena() -> Arena:

@@ -1,7 +1,7 @@
 """How many threads kernels use.
 
-By default what OMP_NUM_THREADS says, else the physical cores that affinity and the cgroup's CPU
-quota leave. `threadpoolctl` bounds it: a limit of OpenMP that was set later than our number holds.
+By default OMP_NUM_THREADS, or else the physical cores that affinity and the cgroup's CPU quota
+allow. A limit of OpenMP that `threadpoolctl` sets after our number was chosen bounds it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def default_threads() -> int:
 def get_num_threads() -> int:
     """How many threads kernels use.
 
-    Under `threadpoolctl.threadpool_limits(n)` at most n. In a forked child 1, always: the threads
+    At most n under `threadpoolctl.threadpool_limits(n)`. Always 1 in a forked child: the threads
     of OpenMP do not survive a fork. Start processes by "spawn" or "forkserver" to use more.
 
     >>> from threadpoolctl import threadpool_limits
@@ -48,7 +48,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int) -> None:
-    """Let kernels use `threads` threads; results have the same bits for any number."""
+    """Set the number of threads that kernels use; results have the same bits for any number."""
     global _chosen, _limit_then
     if isinstance(threads, bool) or not isinstance(threads, int):
         raise TypeError(f"the number of threads is an integer, got {threads!r}")

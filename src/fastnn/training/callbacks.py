@@ -1,4 +1,4 @@
-"""Callbacks: what happens beside training, after batches and epochs."""
+"""Callbacks: code that runs after batches and epochs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastnn.training.weights import save
 
 
 class Training(Protocol):
-    """What callbacks see of a `Trainer`; epochs and batches count those that are done."""
+    """What callbacks see of a `Trainer`; epochs and batches count completed ones."""
 
     model: Module
     history: list[dict[str, Any]]
@@ -34,7 +34,7 @@ class Training(Protocol):
 
 
 class Callback:
-    """Base class: override what you need. Each gets the trainer, whose attributes tell the rest.
+    """Base class: override what you need. Each gets the trainer and reads its attributes.
 
     >>> class Stop(Callback):
     ...     def on_epoch_end(self, trainer):
@@ -63,8 +63,8 @@ class Callback:
 class CheckpointCallback(Callback):
     """Save a full checkpoint after each epoch, and within it every so often.
 
-    path: the file, always the newest whole checkpoint. seconds, batches: how long to wait within
-    an epoch; None leaves that clock out.
+    path: the file, always the newest complete checkpoint. seconds, batches: the interval within an
+    epoch; None for no such limit.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class WeightsCallback(Callback):
 
 
 class History(Callback):
-    """Keep the history as JSON lines, one epoch a line; always whole lines, each epoch once."""
+    """Keep the history as JSON lines, one complete line for each epoch, each once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -132,7 +132,7 @@ class History(Callback):
 class EarlyStopping(Callback):
     """Stop when a figure of the history has not fallen for `patience` epochs.
 
-    monitor: its name; accuracies count with the other sign.
+    monitor: its name; of accuracies the negative counts.
     """
 
     def __init__(self, monitor: str = "validation_loss", patience: int = 5) -> None:

@@ -1,4 +1,4 @@
-"""A full checkpoint: all that the rest of a training run depends on, in one safetensors file.
+"""Full checkpoints: everything that the rest of a training run depends on, in one safetensors file.
 
 Arrays are named "model.<name>", "loss.<name>" and "optimizer.<parameter>.<state>"; everything else
 is JSON in the file's metadata. Floats survive JSON unchanged.
@@ -25,7 +25,7 @@ from fastnn.training.state import check_options
 from fastnn.training.weights import CHECKPOINT, copy, match, non_finite
 
 VERSION = 2
-READABLE = ("1", "2")  # version 1 has one count of steps for all parameters
+READABLE = ("1", "2")  # version 1 has one step count for all parameters
 
 
 def save_checkpoint(
@@ -33,7 +33,7 @@ def save_checkpoint(
 ) -> None:
     """Write modules, optimizer, random state and `state` (what JSON can hold), all or nothing.
 
-    modules: by the name that their arrays begin with; "model" and perhaps "loss".
+    modules: by the prefix of their arrays' names: "model" and perhaps "loss".
 
     Raises OSError; NonFiniteError that names an array with NaN or infinity. An old file stays.
     """
@@ -54,7 +54,7 @@ def load_checkpoint(
     path: Path, modules: Mapping[str, Module], optimizer: Optimizer,
     schedule: LRScheduler | None, check: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """Go on from a checkpoint; returns its `state`. Nothing changes unless all of it fits.
+    """Restore a checkpoint; returns its `state`. Nothing changes unless all of it fits.
 
     check: raises an error for a `state` that the caller cannot use; its "schedule" is loaded here.
 
@@ -77,7 +77,7 @@ def load_checkpoint(
                 for group in optimizer.param_groups:
                     optimizer.check(group)
                 set_rng_state(content["random"])
-            # A schedule of somebody's own may raise anything.
+            # A user's schedule may raise anything.
             except Exception as error:
                 raise file.fault(f"the checkpoint's state cannot be used: {_words(error)}") \
                     from error
@@ -87,7 +87,7 @@ def load_checkpoint(
 
 @contextmanager
 def _or_as_before(optimizer: Optimizer, schedule: LRScheduler | None) -> Iterator[None]:
-    """After an error, the small things are as they were: options, steps, rates and random state."""
+    """Inside, an error restores options, step counts, learning rates and random state."""
     groups = [(dict(group), group.steps.copy()) for group in optimizer.param_groups]
     schedules = [part for part in (schedule, *getattr(schedule, "schedulers", ())) if part]
     values = [{name: value.copy() if isinstance(value, list) else value
@@ -130,7 +130,7 @@ def _content(file: ArrayFile) -> dict[str, Any]:
 
 
 def _optimizer_arrays(file: ArrayFile, optimizer: Optimizer) -> dict[str, np.ndarray]:
-    """The optimizer's arrays by their names in the file, once all fit."""
+    """The optimizer's arrays by their names in the file, after checking that all fit."""
     own = {f"{i}.{name}": array for i, entry in enumerate(optimizer.state_dict()["state"])
            for name, array in entry.items()}
     try:
@@ -140,7 +140,7 @@ def _optimizer_arrays(file: ArrayFile, optimizer: Optimizer) -> dict[str, np.nda
 
 
 def _groups(file: ArrayFile, content: dict[str, Any], optimizer: Optimizer) -> list[Group]:
-    """The options and steps of the parameter groups, once they fit the optimizer's own."""
+    """The options and steps of the parameter groups, checked against the optimizer's own."""
     try:
         for options, own in zip(content["groups"], optimizer.param_groups, strict=False):
             check_options(options, own)

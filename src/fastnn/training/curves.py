@@ -1,7 +1,7 @@
-"""Draw a history as a picture, in a process of its own.
+"""Draw a history as a picture, in a separate process.
 
-Matplotlib takes about 50 MiB, more than many a small net's training, which would otherwise count in
-each run's memory budget.
+Matplotlib takes about 50 MiB, more than the training of many small nets, and would otherwise count
+towards the memory budget.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HELP = 'the curves need matplotlib: pip install "fastnn[plot]"'
 def save_curves(
     path: AnyPath, history: Sequence[dict[str, Any]], title: str = "", test: float | None = None
 ) -> None:
-    """Write a picture (PNG) of loss and accuracy over the epochs, training beside validation.
+    """Write a picture (PNG) of loss and accuracy over the epochs, for training and validation.
 
     history: what `Trainer.fit` returns. title: above the picture. test: test accuracy, a line.
 

@@ -51,9 +51,9 @@ class Evaluation(Module):
         return output, loss
 
     def measure(self, data: Source, room: Room) -> dict[str, float]:
-        """{"loss": ..., "accuracy": ...} of all batches as of one; batches weigh as the loss does.
+        """{"loss": ..., "accuracy": ...} as if all batches were one; the loss weighs targets.
 
-        room: beside the computation. A batch that does not fit the budget is computed in
+        room: memory beside the computation. A batch that does not fit the budget is computed in
         micro-batches, to the same bits. Raises MemoryBudgetError if that does not help: a single
         example does not fit, or the loss.
         """
@@ -67,11 +67,11 @@ class Evaluation(Module):
                     split = self._add(*batch, averages, split)
             except NonFiniteError as error:
                 raise NonFiniteError(f"evaluation, batch {number}: {error}") from error
-            del batch  # not beside the next one
+            del batch  # free it before the next one is drawn
         return averages.values()
 
     def _add(self, x: Any, y: Any, averages: Averages, split: bool) -> bool:
-        """Count a batch; whether it was split into micro-batches, as those after it then are."""
+        """Count a batch; returns whether it was split into micro-batches, for the next ones."""
         if not split:
             try:
                 output, loss = self(x, y)
@@ -86,7 +86,7 @@ class Evaluation(Module):
     def prepare(self, data: Source, room: Room) -> None:
         """Plan what `measure` will run; MemoryBudgetError if it does not fit.
 
-        Only for sources that know their batches, which are not drawn.
+        Only for sources that know their batches in advance; none is drawn.
         """
         for x, y in getattr(data, "specs", ()):
             batch = x.bytes + y.bytes
@@ -100,7 +100,7 @@ class Evaluation(Module):
                     inference_of(self.model).prepare((x,))
 
     def _separately(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """The same, the model first and then its loss: only a model's batch can be split."""
+        """Run the model, then its loss: only the model's batch can be split."""
         output = self.model(*(x if isinstance(x, tuple) else (x,)))
         return output, self.loss(output, y)
 

@@ -1,9 +1,9 @@
-"""Named arrays in a safetensors file: written atomically, read with distrust, never unpickled.
+"""Named arrays in a safetensors file: written atomically, validated when read, never unpickled.
 
 The format: the length of a header (8 bytes, little-endian), the header (JSON: type, shape and place
-of each array, and texts under `__metadata__`), then the arrays without a gap. It is read with
-plain reads of what the header names: of a file that is mapped and then cut short, the next touch
-would end the process.
+of each array, and texts under `__metadata__`), then the arrays without a gap. It is read
+by plain reads, not mapped: touching a mapped file that was truncated meanwhile would kill the
+process.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from fastnn.files.regular import Path
 from fastnn.files.write import replacing
 
 TYPES = {"float32": "F32", "float64": "F64", "int64": "I64"}
-ALIGNMENT = 8  # of the data's start, as the format asks
+ALIGNMENT = 8  # of the data's start, as the format requires
 MOST_HEADER_BYTES = 100_000_000  # the format's limit
-MOST_AXES = 32  # as arrays have in every NumPy
+MOST_AXES = 32  # the limit of every NumPy
 BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8,
         "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "I16": 16, "U16": 16,
         "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64,
@@ -42,7 +42,7 @@ class CheckpointError(ValueError):
 
 
 class Entry(NamedTuple):
-    """An array as the header names it; start, end: bytes from the data's start."""
+    """An array's entry in the header; start, end: bytes from the data's start."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -76,7 +76,7 @@ def write_arrays(
 
 
 class ArrayFile:
-    """An open safetensors file whose header was checked; arrays are read when asked for."""
+    """An open safetensors file with a checked header; arrays are read on demand."""
 
     def __init__(self, path: Path, stream: BufferedReader) -> None:
         """Raises CheckpointError unless the file is whole."""
@@ -94,15 +94,15 @@ class ArrayFile:
         self.names = tuple(self._entries)
 
     def fault(self, what: str) -> CheckpointError:
-        """The error that names this file."""
+        """A CheckpointError that names this file."""
         return CheckpointError(f"{os.fspath(self.path)}: {what}")
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape that the header promises; the data is known to be there."""
+        """The shape of an array, from the checked header."""
         return self._entries[name].shape
 
     def check(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """Raise CheckpointError unless the array fits a place of this shape and type."""
+        """Raise CheckpointError unless the array has this shape and a matching type."""
         entry = self._entries[name]
         if entry.dtype not in (FLOATS if dtype.kind == "f" else INTEGERS):
             raise self.fault(f"{name} has dtype {entry.dtype}, expected {TYPES[dtype.name]}")
@@ -126,7 +126,7 @@ class ArrayFile:
         return values.reshape(entry.shape)
 
     def read_as(self, name: str, dtype: np.dtype[Any]) -> np.ndarray:
-        """One array in a type; CheckpointError for a value that is too large for it."""
+        """One array, converted to a type; CheckpointError for a value that is too large for it."""
         values = self.read(name)
         if values.dtype != np.float64:
             return values.astype(dtype, copy=False)
@@ -165,7 +165,7 @@ def _texts(metadata: Any) -> dict[str, str]:
 
 
 def _entry(name: str, values: Any) -> Entry:
-    """What the header says of an array, once it makes sense by itself."""
+    """The entry of an array, checked by itself."""
     if not isinstance(values, dict) or set(values) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{name} is not described by dtype, shape and data_offsets")
     dtype, shape, places = values["dtype"], values["shape"], values["data_offsets"]
@@ -181,7 +181,7 @@ def _entry(name: str, values: Any) -> Entry:
 
 
 def _check_places(entries: Mapping[str, Entry], size: int) -> None:
-    """Raise ValueError unless the arrays fill the data, each place once."""
+    """Raise ValueError unless the arrays fill the data without gaps or overlaps."""
     end = 0
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].end)):
         if entry.start != end:

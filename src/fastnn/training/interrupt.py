@@ -1,4 +1,4 @@
-"""Ctrl-C or SIGTERM between two batches: noted, and handled where everything is consistent."""
+"""Defer Ctrl-C and SIGTERM to the end of a batch, where everything is consistent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-# What Python does by itself. Where an application has its own way, that stays.
+# Python's default handlers. An application's own handlers stay.
 DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
@@ -19,20 +19,20 @@ class Terminated(SystemExit):
 
 
 class Interruption:
-    """Which signal has come, if any."""
+    """The signal that was received, if any."""
 
     number: int | None = None
 
     def error(self, message: str) -> BaseException:
-        """What to raise for it: KeyboardInterrupt for Ctrl-C, else Terminated."""
+        """The error to raise: KeyboardInterrupt for Ctrl-C, else Terminated."""
         return (KeyboardInterrupt if self.number == signal.SIGINT else Terminated)(message)
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Interruption]:
-    """Inside, the first SIGINT or SIGTERM is only noted; a second one acts at once.
+    """Inside, the first SIGINT or SIGTERM is only recorded; a second one acts at once.
 
-    In another thread than the main one, signals cannot be handled: nothing changes there.
+    Does nothing outside of the main thread, where signals cannot be handled.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():

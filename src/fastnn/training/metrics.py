@@ -1,4 +1,4 @@
-"""What training reports: accuracy, and averages that go on where a checkpoint left them."""
+"""Metrics of training: accuracy, and averages that a checkpoint can save and restore."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastnn.arguments import array_of
 
 
 def count_correct(output: Any, target: Any, ignore_index: int = -100) -> tuple[int, int] | None:
-    """(right, counted) predictions, or None where accuracy makes no sense.
+    """(right, counted) predictions, or None if accuracy is not defined.
 
     output: (n, classes, ...) logits or probabilities. target: (n, ...) class numbers; positions
     that are `ignore_index` do not count. Real targets, or several outputs, have no accuracy.
@@ -32,7 +32,7 @@ def count_correct(output: Any, target: Any, ignore_index: int = -100) -> tuple[i
 
 
 def accuracy(output: Any, target: Any, ignore_index: int = -100) -> float:
-    """The share of right predictions: argmax over classes equals the target.
+    """The share of correct predictions: argmax over classes equals the target.
 
     output: (n, classes, ...). target: (n, ...) class numbers; those that are `ignore_index` do not
     count.
@@ -51,7 +51,7 @@ def accuracy(output: Any, target: Any, ignore_index: int = -100) -> float:
 
 
 class Averages:
-    """Loss and accuracy of all batches so far as of one; its sums can be saved.
+    """Loss and accuracy as if all batches so far were one; its sums can be saved.
 
     >>> averages = Averages()
     >>> averages.add(0.5, 3.0, 3, (2, 3))
@@ -62,7 +62,7 @@ class Averages:
 
     def __init__(self, sums: Mapping[str, Any] | None = None) -> None:
         self.loss, self.weight, self.examples, self.right, self.counted = 0.0, 0.0, 0, 0, 0
-        if sums is not None:  # earlier checkpoints have no weight: each example counted the same
+        if sums is not None:  # earlier checkpoints have no weight: every example counted the same
             sums = {"weight": sums["examples"], **sums}
             for name, zero in vars(self).items():
                 setattr(self, name, type(zero)(sums[name]))
@@ -85,7 +85,7 @@ class Averages:
             self.counted += correct[1]
 
     def values(self) -> dict[str, float]:
-        """The averages; only those of which something counts."""
+        """The averages that are defined."""
         result = {"loss": self.loss / self.weight} if self.weight else {}
         if self.counted:
             result["accuracy"] = self.right / self.counted

@@ -1,4 +1,4 @@
-"""Show how training goes: a live bar in a terminal, plain lines elsewhere."""
+"""Show training progress: a live bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ProgressBar(Callback):
         self.close()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar:
             self._bar.stop()
             self._bar = None

@@ -1,8 +1,8 @@
-"""What training leaves of a memory budget to all that is not a step.
+"""The part of a memory budget that training reserves for everything beside its steps.
 
-While a step's arena is in memory, the next batch is drawn, and callbacks run after each batch. What
-our own sources take for that is known; of other code it is measured in the first batches, while the
-arena is given back. Epochs begin and end without the arena.
+While a step's arena is in memory, the next batch is drawn, and callbacks run after each batch. The
+needs of our own sources are known. Those of other code are measured in the first batches, without
+the arena. Epochs begin and end without the arena.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.spec import FLOAT, INDEX
 from fastnn.training.sources import Batch, Source
 
-LOOKED_AT = 3  # batches in which memory is measured, where it is not known
-MARGIN = 1 << 20  # beyond what was measured, and an eighth of it
+MEASURED = 3  # batches in which unknown needs are measured
+MARGIN = 1 << 20  # added to what was measured, with an eighth of it
 
 
 class Need:
-    """Bytes that something takes which is done for each batch.
+    """The bytes that some code takes which runs once for each batch.
 
-    known: how many; None: the most that is measured in the first batches.
+    known: its bytes; None: the most that is measured in the first batches.
     """
 
     def __init__(self, known: int | None) -> None:
         self.bytes = known or 0
-        self._left = LOOKED_AT if known is None else 0
+        self._left = MEASURED if known is None else 0
 
     @contextmanager
-    def looked_at(self, step: TrainStep) -> Iterator[None]:
-        """A context of doing it once, beside a step's arena unless it is measured."""
+    def measured(self, step: TrainStep) -> Iterator[None]:
+        """A context for running it once, without the step's arena while it is measured."""
         if not self._left or step.allowance is None:
             yield
             return
@@ -61,25 +61,25 @@ class Room:
         self.is_planned = False
 
     def draws(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The batches; none is held here while the next one is drawn."""
+        """The batches; a batch is released here before the next one is drawn."""
         return _Draws(batches, self)
 
     def draw(self, batches: Iterator[Batch]) -> Batch:
         """The next batch."""
-        with self._drawing.looked_at(self._step):
+        with self._drawing.measured(self._step):
             batch = next(batches)
         self._reading = max(self._reading, reading_bytes(batch))
         return batch
 
     @contextmanager
     def calling(self) -> Iterator[None]:
-        """A context of calling callbacks after a batch."""
-        with self._calling.looked_at(self._step):
+        """A context for calling callbacks after a batch."""
+        with self._calling.measured(self._step):
             yield
 
     @property
     def others(self) -> int:
-        """Bytes to leave beside a step: they are taken one after the other."""
+        """Bytes to reserve beside a step: the larger need (they do not coincide) and copies."""
         return max(self._drawing.bytes, self._calling.bytes) + self._reading
 
     @property
@@ -116,7 +116,7 @@ def make_all(plans: Iterable[Callable[[], object]]) -> None:
 
 
 def reading_bytes(batch: Batch) -> int:
-    """What is taken of a batch for a step, and for metrics: copies, and comparisons with y."""
+    """Bytes of copies of a batch that a step and metrics make."""
     arrays = [np.asarray(part) for value in batch
               for part in (value if isinstance(value, tuple) else (value,))]
     copies = sum(_bytes(array) for array in arrays
@@ -130,6 +130,6 @@ def _bytes(array: np.ndarray) -> int:
 
 
 def _is_our_own(callback: Any) -> bool:
-    """Whether what it does after a batch is what `Trainer` has room for."""
+    """Whether a callback is one of ours, whose needs after a batch are known."""
     module = getattr(callback.on_batch_end, "__module__", "")
     return bool(module.partition(".")[0] == __name__.partition(".")[0])

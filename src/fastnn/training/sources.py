@@ -1,4 +1,4 @@
-"""Where batches come from: arrays, `fastnn.data.Batches`, or any iterable of (x, y)."""
+"""Sources of batches: arrays, `fastnn.data.Batches`, or any iterable of (x, y)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Source(Protocol):
 
 
 class Drawn:
-    """`Batches` that are drawn in one memory, and say what they take.
+    """`Batches` that are drawn into reused memory and know their needs.
 
     working_bytes: what drawing takes beside the batch.
     """
@@ -64,7 +64,7 @@ class _Iterable:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         numbers = count()
-        # No name holds a batch here while the next one is drawn.
+        # No variable keeps a batch here while the next one is drawn.
         yield from map(_pair, islice(self._batches, start, None), numbers)
         if next(numbers) == 0 and start == 0:
             raise ValueError(f"epoch {epoch} has no batches; an iterator gives its batches only "

@@ -1,4 +1,4 @@
-"""What a checkpoint says of a Trainer and of its optimizer, checked before anything changes."""
+"""Checks of the state of a Trainer and its optimizer in a checkpoint, before anything changes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def check_number(name: str, value: Any, least: float = -math.inf) -> None:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a Trainer can go on from a state; KeyError where a part is missing.
+    """Raise ValueError unless a Trainer can resume from a state; KeyError for a missing part.
 
-    The schedule's own part is the schedule's to check.
+    A schedule checks its own part.
     """
     for name in COUNTS:
         check_count(name, state[name])
@@ -111,6 +111,6 @@ def _check_history(history: Any, epochs: int) -> None:
 def _short(value: Any) -> str:
     try:
         text = repr(value)
-    except ValueError:  # an integer of more digits than Python writes
+    except ValueError:  # an integer with more digits than Python converts
         return "a huge number"
     return text if len(text) <= 60 else f"{text[:57]}..."

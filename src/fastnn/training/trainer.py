@@ -94,7 +94,7 @@ class Trainer:
         follows from the seed (by default that of `manual_seed`) and the number of the epoch.
 
         Each dict: epoch, loss, accuracy, validation_loss, validation_accuracy, lr, seconds;
-        those that make no sense are left out. Training averages are over the epoch's batches, as
+        those that are not defined are left out. Training averages are over the epoch's batches, as
         the net changes and with augmentation and dropout. A batch of which no target counts makes
         no step.
 
@@ -141,7 +141,7 @@ class Trainer:
                 self._plan(x, y, training, held_out, room)
             self.train_step.leave(room.others)
             self._step(x, y)
-            del x, y  # not beside the next batch
+            del x, y  # free it before the next batch is drawn
             self.train_step.release_inputs()
             self.seconds = before + time.perf_counter() - started
             self._stop_if(interruption)
@@ -168,13 +168,13 @@ class Trainer:
 
     @property
     def place(self) -> str:
-        """How far training is, in words."""
+        """How far training has come, in words."""
         return (f"in epoch {self.epoch + 1} after batch {self.batch}" if self.batch else
                 f"after epoch {self.epoch}")
 
     @property
     def first_epoch(self) -> int:
-        """The epochs before the fit that goes on, or that comes: its `epochs` count from there."""
+        """The epochs before the current or next fit, from which its `epochs` count."""
         return self._first_epoch if self._unfinished else self.epoch
 
     def _plan(
@@ -183,8 +183,8 @@ class Trainer:
         """Make all plans under a budget, so that a refusal comes before the first step."""
         if self.train_step.look() is None:
             return
-        keep_no_large_blocks()  # glibc does after it has freed some, as pictures are decoded
-        arrays = as_inputs(x, "x"), as_inputs(y, "y")  # copies count while plans are made
+        keep_no_large_blocks()  # glibc starts to keep them once images are decoded
+        arrays = as_inputs(x, "x"), as_inputs(y, "y")  # their copies count while plans are made
         first = specs_of(arrays)
         others = [specs for specs in getattr(training, "specs", ()) if specs != first]
         evaluated = [data for data in (held_out, *self._expected) if data is not None]
@@ -197,13 +197,13 @@ class Trainer:
         room.is_planned = True
 
     def _step(self, x: Any, y: Any) -> None:
-        # The modes and the output are of this step, and others save all of it or nothing.
+        # Other threads see all of this step or nothing: modes, output, and what they save.
         with self._evaluation.exclusive, process_lock:
             self._step_and_count(x, y)
 
     def _step_and_count(self, x: Any, y: Any) -> None:
         self._set_rate()
-        if self.train_step.weighing.weight(y) == 0:  # a mean over nothing: no step to make
+        if self.train_step.weighing.weight(y) == 0:  # no target counts, the mean is NaN: no step
             self.averages.add(0.0, 0.0, len(flat(x)[0]), None)
         else:
             self._train_and_count(x, y)
@@ -236,8 +236,8 @@ class Trainer:
         """{"loss": ..., "accuracy": ...} of all examples as of one batch, the model in eval mode.
 
         data: as for `fit`. Neither depends on the batch size: batches weigh as the loss weighs
-        targets, and what it ignores counts in neither (see `TrainStep`). What makes no sense is
-        left out: accuracy of real targets, a loss of which nothing counts. The model's modes and
+        targets, and what it ignores counts in neither (see `TrainStep`). What is not defined is
+        left out: accuracy of real targets, a loss for which no target counts. The model's modes and
         the random state are as before. The memory budget holds here too: a batch that is too large
         for it is computed in micro-batches, to the same bits; MemoryBudgetError if one example is
         too large.
@@ -251,10 +251,10 @@ class Trainer:
             self.train_step.rest()
 
     def expect(self, data: Any, batch_size: int = 256) -> None:
-        """Say before `fit` what `evaluate` will be called with after it.
+        """Announce before `fit` the data that `evaluate` will get after it.
 
         If that does not fit the memory budget, `fit` raises MemoryBudgetError before its first
-        step, and not `evaluate` after a long training.
+        step, instead of `evaluate` after a long training.
         """
         self._expected.append(self._evaluated(data, batch_size))
 
@@ -284,7 +284,7 @@ class Trainer:
                 "most_examples": self.train_step.most_examples})
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
+        """Resume from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
 
         Raises CheckpointError, which names the file and what is wrong in it, and changes nothing
         then; OSError if it cannot be opened.

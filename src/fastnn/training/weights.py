@@ -16,7 +16,7 @@ from fastnn.runtime.locks import process_lock
 from fastnn.spec import FLOAT, storage_axes
 from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
 
-MODEL = "model."  # what the names of weights begin with in a full checkpoint
+MODEL = "model."  # the prefix of weights' names in a full checkpoint
 CHECKPOINT = "fastnn checkpoint"
 
 
@@ -52,7 +52,7 @@ def save(path: Path, model: Module, allow_non_finite: bool = False) -> None:
 def non_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
     """The name of the first array with NaN or infinity, or None."""
     for name, array in arrays.items():
-        # As memory holds a tensor's values: a copy of them would be beside any budget.
+        # In storage order, without a copy, for which a budget leaves no room.
         stored = array if array.flags.c_contiguous else array.transpose(storage_axes(array.ndim))
         if array.dtype == FLOAT and not all_finite(np.ascontiguousarray(stored)):
             return name
@@ -80,7 +80,7 @@ def load(path: Path, model: Module, strict: bool = True) -> None:
 def match(
     file: ArrayFile, own: Mapping[str, np.ndarray], prefix: str, strict: bool = True
 ) -> dict[str, np.ndarray]:
-    """The arrays to fill by their names in the file, once all names, shapes and types fit."""
+    """The arrays to fill, by their names in the file, after checking names, shapes and types."""
     places = {prefix + name: array for name, array in own.items()}
     optional = {name for name in places if name.endswith("num_batches_tracked")}
     present = dict.fromkeys(name for name in file.names if name.startswith(prefix))
@@ -97,10 +97,10 @@ def match(
 
 
 def copy(file: ArrayFile, targets: Mapping[str, np.ndarray]) -> None:
-    """Fill arrays that `match` has found fitting.
+    """Fill the arrays that `match` returned.
 
-    All are read once before the first one changes; to keep them until then would take their bytes
-    again, beside any memory budget.
+    All are read once before the first one changes. They are not kept: that would take their bytes a
+    second time, for which a memory budget leaves no room.
     """
     for name, array in targets.items():
         file.read_as(name, array.dtype)
