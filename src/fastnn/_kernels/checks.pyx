@@ -1,4 +1,4 @@
-"""Fast looks at arrays from outside: are all values finite, in which range do integers lie."""
+"""Fast checks of input arrays: whether all values are finite, and the range of integers."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
-"""Take the arrays of a call where they lie, when they are just what a plan was made for.
+"""Bind the arrays of a call in place, if they are exactly what a plan was made for.
 
-`take` says yes or no. What it turns down may be right after a conversion, or wrong: the caller
-finds out which, and words the error.
+`take` returns whether they are. Arrays that it refuses may need a conversion or be invalid: the
+caller finds out, and words the error.
 """
 
 from libc.stdint cimport int64_t
@@ -74,7 +74,7 @@ cdef class Input:
 
 
 cdef class Inputs:
-    """What a plan takes: `expected` is an Input, or a tuple of what is expected, nested."""
+    """The inputs of a plan: `expected` is an Input, or nested tuples of them."""
 
     cdef Program program
     cdef object expected
@@ -83,7 +83,7 @@ cdef class Inputs:
         self.program, self.expected = program, expected
 
     def take(self, values):
-        """Whether values, nested alike, fit; if they do, the program's inputs are these."""
+        """Whether values, nested alike, fit; if so, they are bound as the program's inputs."""
         return _take(self.program, self.expected, values)
 
 

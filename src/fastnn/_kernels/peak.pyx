@@ -1,5 +1,5 @@
-"""Run the processor at its limits: multiply-adds in registers, bytes copied, read, written, and a
-cache line that goes from one core to another."""
+"""Measure the processor's limits: multiply-adds in registers, bytes copied, read and written, and a
+cache line that moves between cores."""
 
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uintptr_t
@@ -37,7 +37,7 @@ cdef enum:
 
 
 def multiply_adds(int64_t rounds, int threads):
-    """Do `rounds` rounds in each thread; returns how many floating-point operations that was."""
+    """Run `rounds` rounds in each thread; returns the number of floating-point operations."""
     cdef int _i
     cdef float total = 0
     with nogil:
@@ -112,9 +112,9 @@ def write_bytes(target, int threads):
 
 
 def hand_over(int64_t rounds):
-    """Two threads change a cache line by turns; returns how often it went from one to the other.
+    """Two threads change a cache line in turn; returns how often it moved between them.
 
-    Raises RuntimeError where the two do not run side by side.
+    Raises RuntimeError if the two do not run at the same time.
     """
     cdef int64_t line[16]  # a part of it is a line of its own, wherever it begins
     cdef int64_t turn

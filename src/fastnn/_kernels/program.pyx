@@ -1,7 +1,7 @@
-"""A frozen list of kernel calls, run as one: pointers are slot + offset, resolved at the call.
+"""A frozen list of kernel calls, run as one. Pointers are slot + offset, resolved at each call.
 
-Slots are the memories of a plan: the arena, and one for every array from outside. `add` checks each
-buffer against the bytes that its kernel says it spans, so that a run can trust every pointer.
+Slots are a plan's blocks of memory: the arena, and one for each array from outside. `add` checks
+the size of each buffer against its kernel's extents, so that a run can trust every pointer.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -19,7 +19,7 @@ cdef extern from "simd/detect.h":
 
 
 cdef void flush_in_team(int threads, uint64_t *states) noexcept nogil:
-    """Flush denormals in every thread of the team; workers keep that from region to region."""
+    """Flush denormals in every thread of the team; workers keep the setting between regions."""
     if threads == 1:
         states[0] = flush_denormals()
         return
@@ -38,7 +38,7 @@ cdef void restore_in_team(int threads, uint64_t *states) noexcept nogil:
 cdef class Program:
     """Calls in order; `run(first, last)` executes a range of them without Python in between.
 
-    Between ranges may lie pauses, in which the caller runs something of its own.
+    Between ranges there may be pauses, in which the caller runs other code.
     """
 
     def __cinit__(self, int threads):
@@ -74,7 +74,7 @@ cdef class Program:
     def add(self, kernel, buffers, d, s, threads=None):
         """Append a call; buffers are (slot, offset, bytes). Raises if one is too small.
 
-        threads: its team, by default all.
+        threads: its team size, by default all.
         """
         team = self.threads if threads is None else threads
         if not 1 <= team <= self.threads:
@@ -100,7 +100,7 @@ cdef class Program:
         self._s.extend(s)
 
     def freeze(self):
-        """Copy the calls into plain memory; nothing is added afterwards."""
+        """Copy the calls into plain memory; nothing can be added afterwards."""
         cdef int64_t i
         most = max((call[2] for call in self._calls), default=0)
         self.calls = <call_t *> _allocate(len(self._calls) * sizeof(call_t))
@@ -125,7 +125,7 @@ cdef class Program:
         self._calls, self._buffers, self._d, self._s = [], [], [], []
 
     def bind(self, int slot, array):
-        """Let a slot be the memory of a C-contiguous array, which is kept alive."""
+        """Bind a slot to the memory of a C-contiguous array, which is kept alive."""
         cdef uintptr_t address = array.ctypes.data
         if not 0 <= slot < len(self._sizes) or self.slots == NULL:
             raise ValueError(f"no slot {slot}")
@@ -135,25 +135,25 @@ cdef class Program:
         self.place(slot, array, <char *> address)
 
     cdef int place(self, int slot, array, char *address) except -1:
-        """Let a slot be at an address in an array that is large enough."""
+        """Bind a slot to an address inside a large enough array."""
         self.unbound -= self._arrays[slot] is None
         self.slots[slot] = address
         self._arrays[slot] = array
         return 0
 
     def release(self, int slot):
-        """Let go of a slot's memory; nothing runs until it is bound again."""
+        """Release a slot's memory; nothing runs until it is bound again."""
         if self._arrays[slot] is not None:
             self.unbound += 1
             self.slots[slot] = NULL
             self._arrays[slot] = None
 
     def array(self, int slot):
-        """What a slot was last bound to."""
+        """The array that a slot was last bound to."""
         return self._arrays[slot]
 
     def number(self, int slot, int64_t offset):
-        """The float32 at an offset in a memory."""
+        """The float32 at an offset in a slot."""
         return (<const float *> self.at(slot, offset, 4))[0]
 
     def are_finite(self, places):
@@ -166,7 +166,7 @@ cdef class Program:
         return True
 
     cdef const char *at(self, int slot, int64_t offset, int64_t size) except NULL:
-        """Where `size` bytes are that begin at an offset in a memory."""
+        """The address of `size` bytes at an offset in a slot."""
         if not 0 <= slot < len(self._sizes) or not 0 <= offset <= self._sizes[slot] - size:
             raise ValueError(f"no number at {offset} of slot {slot}")
         if self.slots[slot] == NULL:

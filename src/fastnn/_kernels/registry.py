@@ -1,6 +1,6 @@
-"""All kernels by name: where a kernel is, and how many bytes each of its pointers must span.
+"""All kernels by name: their addresses, and the bytes that each pointer must span.
 
-Every module below `_kernels` that has a table KERNELS is found by looking into the folders.
+The registry searches the folders for modules below `_kernels` that have a table KERNELS.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import fastnn._kernels
 
-LATE = "blas_"  # modules of these names import scipy.linalg, which takes long: only when asked for
+LATE = "blas_"  # these modules import scipy.linalg, which is slow: only on demand
 
 
 class Kernel(NamedTuple):

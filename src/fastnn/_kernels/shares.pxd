@@ -1,9 +1,9 @@
-"""Deal numbered work to a team: each thread does its own share, then helps with the others'.
+"""Distribute numbered items to a team, with work stealing: own share first, then the others'.
 
 A share is a run of neighbours, the same for every kernel that cuts its images alike, so that a
-thread reads what it wrote: on many servers the cores of a team have several last caches, and what
-comes from another one takes several times as long. Whoever is done first helps: a core may be late
-or busy elsewhere. Who does what never changes a result.
+thread reads what it wrote: on many servers a team's cores have several last-level caches, and reads
+from another one take several times as long. Threads that finish early help, since a core may be
+late or busy. Which thread does what never changes a result.
 """
 
 from libc.stdint cimport int64_t
@@ -48,7 +48,7 @@ cdef inline void deal(Shares *shares, int64_t items, int threads) noexcept nogil
 
 
 cdef inline int64_t next_of(Shares *shares, int64_t member) noexcept nogil:
-    """What a member of the team does next, or -1."""
+    """The next item for a member of the team, or -1."""
     cdef int64_t own = member * shares.count // shares.threads, i, number
     for i in range(shares.count):
         number = take_number(&shares.each[(own + i) % shares.count])

@@ -1,4 +1,4 @@
-"""What the numbers of a kernel over strided tensors say, and how much memory one spans."""
+"""Decode the sizes of kernels over strided tensors, and compute the memory that one spans."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,8 @@
-"""What bounds a team of threads: OpenMP's own limit, and whether this process was forked.
+"""Limits of a team of threads: OpenMP's own limit, and whether this process was forked.
 
-A child of fork has one thread, but libgomp's records of the parent's team: a parallel region
-that counts on them waits forever. So a forked child runs every kernel on the calling thread.
+A forked child has one thread, but libgomp still has the records of the parent's team, and a
+parallel region would wait for it forever. So a forked child runs every kernel on the calling
+thread.
 """
 
 import os
@@ -22,7 +23,7 @@ def is_forked_child():
 
 
 def openmp_limit():
-    """The most threads that OpenMP would use by itself; `threadpoolctl` and others lower it."""
+    """The most threads that OpenMP would use by default; `threadpoolctl` and others lower it."""
     return omp_get_max_threads()
 
 

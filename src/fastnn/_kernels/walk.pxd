@@ -35,7 +35,7 @@ cdef struct Block:
 
 cdef inline void simplify(Walk *walk, int64_t ndim, const int64_t *shape, const int64_t *a,
                           const int64_t *b) noexcept nogil:
-    """Fill in shape and strides: no sizes of 1 but in front of fewer than two dimensions."""
+    """Fill in shape and strides without sizes of 1, padded in front to two dimensions."""
     cdef int64_t i, kept = 2
     walk.shape[0] = walk.shape[1] = 1
     walk.a[0] = walk.a[1] = walk.b[0] = walk.b[1] = 0
@@ -94,7 +94,7 @@ cdef inline int64_t cut(Walk *walk, int64_t size, int64_t least_rows) noexcept n
 
 
 cdef inline int64_t blocks_of(const Walk *walk, int64_t part) noexcept nogil:
-    """Blocks in a part: its number of planes, where planes are not cut."""
+    """Blocks in a part: its number of planes, unless planes are cut."""
     if walk.planes_per_part == 1:
         return 1
     return min(walk.planes_per_part, walk.planes - part * walk.planes_per_part)

@@ -1,4 +1,4 @@
-"""Sums over one axis, of the squares of many tensors, and the check that all values are finite."""
+"""Sums over one axis, sums of squares of many tensors, and a check that all values are finite."""
 
 from libc.stdint cimport int64_t, uintptr_t
 
@@ -22,7 +22,7 @@ cdef struct Sum:
 
 
 cdef Sum _plan(int64_t outer, int64_t reduce, int64_t inner) noexcept nogil:
-    """Cut by the shape alone: outer, inner, and where that gives few parts, the reduced axis."""
+    """Cut outer and inner, by the shape only; if that gives few parts, the reduced axis too."""
     cdef Sum plan
     cdef int64_t pieces, results
     plan.outer = outer
@@ -80,7 +80,7 @@ cdef void _sum_part(char **p, const int64_t *d, const double *s, int64_t part) n
 
 cdef void _sum_rows(int64_t rows, int64_t columns, const float *x, int64_t x_row,
                     double *sums) noexcept nogil:
-    """Column sums; of narrow rows many are taken as one, so that vectors are full."""
+    """Column sums; several narrow rows count as one, to fill vectors."""
     cdef double wide[WIDE]
     cdef int64_t together = 32, j, k
     if columns == 1 and x_row == 1:
@@ -116,8 +116,8 @@ cdef void _combine(const Sum *plan, const double *partial, float *y, double scal
 cdef void sum_of_squares(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y (float64[1]) = sum over tensors of (s[tensor] * x)^2, overwritten.
 
-    The product is a float32, all else is in double, where no square of such a number overflows: so
-    y is not finite where an x is not, or its product, and only there.
+    The product is a float32, everything else a double, in which no square of a float32 overflows.
+    So y is finite if and only if all x and all products are.
     p: the tensors, y, workspace.  d: count, sizes.  s: a factor per tensor.
     """
     cdef int64_t i, parts, total = 0
@@ -133,7 +133,7 @@ cdef void sum_of_squares(char **p, const int64_t *d, const double *s, int thread
 
 
 cdef void _square_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
-    """The CHUNK elements of a part; the tensors' elements counted as one sequence."""
+    """The CHUNK elements of a part, with all tensors' elements as one sequence."""
     cdef int64_t tensor, low, high, start = 0, first = part * CHUNK
     cdef double total = 0.0
     for tensor in range(d[0]):

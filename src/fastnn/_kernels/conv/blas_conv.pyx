@@ -3,7 +3,7 @@
 The pixels that an output pixel reads lie side by side in a row of `columns` (im2col), a block of
 output pixels at a time; a 1x1 convolution of stride 1 needs no such copy. Work is cut by shape
 alone. Every thread calls sgemm on chunks of its own, so the caller must limit BLAS to one thread
-(runtime/blas.py): then each product is the same sum whichever thread asks for it.
+(runtime/blas.py). Then each product is the same sum in any thread.
 """
 
 from cython.parallel cimport prange, threadid
@@ -75,7 +75,7 @@ cdef Blocks cut_blocks(const Conv *v) noexcept nogil:
 
 
 cdef Bands cut_bands(const Conv *v) noexcept nogil:
-    """Whole images where there are enough, so that no line of dy is multiplied twice."""
+    """Whole images if there are enough, so that no line of dy is multiplied twice."""
     cdef Bands cut
     cdef Group g = group_of(v)
     cdef int64_t most = block_pixels(g.columns), reach = (v.kh - 1) * v.dilation_h + 1
@@ -114,8 +114,8 @@ cdef void multiply(bint a_turned, bint b_turned, int64_t rows, int64_t columns, 
                    float *y, int64_t y_step) noexcept nogil:
     """y[rows,columns] += A B, with A in a[rows,depth] or, turned, a[depth,rows]; so with b.
 
-    BLAS goes by columns: what it is told is y^T += B^T A^T. Always a sum onto y: to overwrite,
-    it would fill y with zeros just as callers do here.
+    BLAS is column-major: it gets y^T += B^T A^T. It always adds to y; callers that overwrite fill y
+    with zeros first, as BLAS would.
     """
     cdef int m = <int> columns, n = <int> rows, k = <int> depth
     cdef int lda = <int> b_step, ldb = <int> a_step, ldc = <int> y_step
@@ -126,7 +126,7 @@ cdef void multiply(bint a_turned, bint b_turned, int64_t rows, int64_t columns, 
 
 cdef void start_rows(float *y, int64_t rows, int64_t width, int64_t step,
                      const float *bias) noexcept nogil:
-    """Let each row of y[rows][width] be bias[width], or zero without one."""
+    """Set each row of y[rows][width] to bias[width], or to zero without a bias."""
     cdef int64_t r
     for r in range(rows):
         if bias != NULL:
@@ -152,7 +152,7 @@ cdef Corner corner_of(const Conv *v, int64_t pixel) noexcept nogil:
 
 cdef int64_t tap_offset(const Conv *v, const Corner *corner, int64_t a, int64_t b,
                         int64_t first_row, int64_t end_row) noexcept nogil:
-    """Where in x[n,h,w,c] the tap (a, b) is; -1 outside of its image or of the rows."""
+    """The offset in x[n,h,w,c] of tap (a, b); -1 outside of its image or of the rows."""
     cdef int64_t row = corner.row + a * v.dilation_h, column = corner.column + b * v.dilation_w
     if row < first_row or row >= end_row or column < 0 or column >= v.w:
         return -1
@@ -244,7 +244,7 @@ cdef void direct_input_chunk(const Conv *v, const Blocks *cut, int64_t chunk,
 
 cdef void band_chunk(const Conv *v, const Bands *cut, int64_t chunk, char **p,
                      float *scratch) noexcept nogil:
-    """All that lines of dy add to one band of rows of one or more whole images."""
+    """Everything that dy adds to one band of rows of one or more whole images."""
     cdef Group g = group_of(v)
     cdef int64_t group = chunk // cut.bands % v.groups
     cdef int64_t image = chunk // cut.bands // v.groups * cut.images

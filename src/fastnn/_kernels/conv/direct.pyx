@@ -1,10 +1,10 @@
 """Direct convolution on channels-last images: forward and input gradient, for all arguments.
 
-Each is tiles of outputs whose input pixels are found through pointers. Five ways, chosen
-by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through padded
-lines (a kernel row is one tap); few outputs by inner products; all else with a tap per kernel
-element. The last two go region by region (regions.pyx) where much of a map is padding. Work
-is cut by shape alone, and each output is the same sum in the same order wherever the cuts are.
+Outputs are computed in tiles, whose input pixels are found through pointers. There are five ways,
+chosen by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through
+padded lines (a kernel row is one tap); few outputs by inner products; all else with a tap per
+kernel element. The last two go region by region (regions.pyx) if much of a map is padding. Work is
+cut by the shape only, and each output is the same sum in the same order for any cut.
 """
 
 from cython.parallel cimport prange, threadid
@@ -82,7 +82,7 @@ cdef int64_t block_count(const Cut *cut, int64_t pixels) noexcept nogil:
 
 
 cdef int64_t block_start(int64_t blocks, int64_t pixels, int64_t block) noexcept nogil:
-    """The first pixel of a block; all have as many tiles, give or take one."""
+    """The first pixel of a block; the numbers of tiles of blocks differ by at most one."""
     cdef int64_t tiles = (pixels + products.gemm.tile_rows - 1) // products.gemm.tile_rows
     return smaller(pixels, tiles * block // blocks * products.gemm.tile_rows)
 
@@ -123,9 +123,9 @@ cdef void pack_depthwise(const Conv *v, const float *weight, float *packed) noex
             packed[tap * v.k + k] = weight[k * taps + tap]
 
 
-# How the chunks of a pass follow each other: parts of the panels outside or inside of all else;
-# then regions and their blocks, one way or the other; the groups of a block together, as they
-# share pixels. By turns, neighbouring chunks go to different threads.
+# The order of a pass's chunks: parts of the panels outermost or innermost; then regions and their
+# blocks, in either order; the groups of a block together, since they share pixels. Neighbouring
+# chunks go to different threads in turn.
 cdef struct Order:
     int64_t blocks, groups, parts
     bint parts_outside, by_turns

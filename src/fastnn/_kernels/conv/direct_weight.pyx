@@ -133,7 +133,7 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
 cdef void region_chunk(const Conv *v, const Regions *regions, const outer_product *product,
                        const outer_plan *plan, int64_t chunk, float *dw, float *partial,
                        char *scratch) noexcept nogil:
-    """Filters of a group, from a range of images: the regions of y one after the other."""
+    """Filters of a group, from a range of images, one region of y after the other."""
     cdef int64_t rows = v.k // v.groups, unit = products.gemm.tile_rows, next, region, pixels
     cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % v.groups
     cdef int64_t total = chunk // plan.parts // v.groups

@@ -3,7 +3,7 @@ dilation 1.
 
 A channel of an image is laid out as lines of its own, so that a tap is a shifted read and few
 channels fill whole vectors. Each output is a sum over taps in one order; a weight gradient is cut
-into ranges of lines by shape alone, and is for one group.
+into ranges of lines by the shape only, and has one group.
 """
 
 from cython.parallel cimport prange, threadid
@@ -23,7 +23,7 @@ cdef enum:
 
 
 cdef planar_shape shape(const Conv *v, bint backward) noexcept nogil:
-    """Of one group. backward: from dy to dx, through the kernel turned by 180 degrees."""
+    """The geometry of one group. backward: from dy to dx, with the kernel turned by 180 degrees."""
     cdef planar_shape g
     g.kh, g.kw = v.kh, v.kw
     if backward:

@@ -1,17 +1,17 @@
 """Regions of a map whose pixels read the same taps, so that no product is made with padding.
 
-On a 2x2 map with padding 1 a pixel has four taps that read a pixel, and five that read zeros; a
-border of a large map with wide padding is no better. Pixels are grouped along each axis: by their
-phase (position modulo stride) in an input gradient, and where that saves enough, apart by the
-taps that fall inside the image. A region is the same for all images, so its pixels are the rows of
-one product with a list of taps of its own.
+On a 2x2 map with padding 1, four taps of a pixel read pixels and five read zeros; borders of large
+maps with wide padding are no better. Pixels are grouped along each axis by their phase (position
+modulo stride) in an input gradient and, if that saves enough, by the taps that fall inside the
+image. A region is the same for all images, so its pixels are the rows of one product with its own
+list of taps.
 """
 
 from libc.stdint cimport int64_t
 
 cdef enum:
-    OVERHEAD = 4  # of a region, in pixels: weights are read, sums stored, for each anew
-    IMAGES = 16   # that the choice assumes: a part of a batch must get the bits of the whole
+    OVERHEAD = 4  # cost of a region, in pixels: each reads weights and stores sums
+    IMAGES = 16   # assumed by the choice: a micro-batch must get the bits of the whole batch
 
 
 # One axis of a pass, from what is read to what is written.
@@ -33,7 +33,7 @@ cdef Axis axis_of(const Conv *v, bint backward, bint vertical) noexcept nogil:
 
 
 cdef bint reads(const Axis *axis, int64_t position, int64_t tap, int64_t *at) noexcept nogil:
-    """Whether a position of the target has a tap, and what it reads, which may be padding."""
+    """Whether a position of the target has a tap, and what it reads, perhaps padding."""
     if not axis.backward:
         at[0] = position * axis.stride + tap * axis.dilation - axis.pad
         return True
@@ -54,7 +54,7 @@ cdef int64_t count_taps(const Axis *axis, int64_t position, bint inside) noexcep
 
 
 cdef int64_t run_end(const Axis *axis, int64_t first) noexcept nogil:
-    """The first position behind `first` where a tap of that phase enters the image or leaves."""
+    """The first position after `first` at which a tap of its phase enters or leaves the image."""
     cdef int64_t tap, at, low, high, end = axis.target
     for tap in range(axis.kernel):
         if not reads(axis, first, tap, &at):
@@ -74,7 +74,7 @@ cdef int64_t run_end(const Axis *axis, int64_t first) noexcept nogil:
 
 
 cdef int64_t list_runs(const Axis *axis, bint apart, Run *runs) noexcept nogil:
-    """How many there are; they are written unless `runs` is NULL."""
+    """Count the runs, and write them unless `runs` is NULL."""
     cdef int64_t step = axis.stride if axis.backward else 1, phase, first, end, count = 0
     for phase in range(min(step, axis.target)):
         first = phase
@@ -107,7 +107,7 @@ cdef void add_work(const Axis *axis, double *all, double *inside, double *runs) 
 
 
 cdef Regions count_regions(const Conv *v, bint backward, bint may_part) noexcept nogil:
-    """may_part: whether pixels may be told apart by the taps inside, where that saves an eighth."""
+    """may_part: whether pixels may be grouped by the taps inside, if that saves an eighth."""
     cdef Regions regions
     cdef Axis vertical = axis_of(v, backward, True), horizontal = axis_of(v, backward, False)
     cdef double all = IMAGES, inside = IMAGES, runs = OVERHEAD
@@ -124,7 +124,7 @@ cdef Regions count_regions(const Conv *v, bint backward, bint may_part) noexcept
 
 
 cdef void list_regions(const Conv *v, Regions *regions, Run *runs) noexcept nogil:
-    """Write runs_h + runs_w runs, which the regions are made of."""
+    """Write runs_h + runs_w runs, whose products are the regions."""
     cdef Axis vertical = axis_of(v, regions.backward, True)
     cdef Axis horizontal = axis_of(v, regions.backward, False)
     list_runs(&vertical, regions.apart, runs)
@@ -133,7 +133,7 @@ cdef void list_regions(const Conv *v, Regions *regions, Run *runs) noexcept nogi
 
 
 cdef int64_t region_pixels(const Conv *v, const Regions *regions, int64_t region) noexcept nogil:
-    """Of all images."""
+    """The pixels of a region, of all images."""
     return (v.n * regions.runs[region // regions.runs_w].count *
             regions.runs[regions.runs_h + region % regions.runs_w].count)
 

@@ -1,6 +1,6 @@
-"""What the sizes of a convolution say: the way it is computed, and bytes.
+"""What follows from a convolution's sizes: the way it is computed, and the bytes of its buffers.
 
-Nothing here computes a convolution; direct.pyx and all other algorithms start from it.
+Nothing here computes a convolution; direct.pyx and the other algorithms use it.
 """
 
 from libc.stdint cimport int64_t
@@ -10,7 +10,7 @@ from fastnn._kernels.linear.table cimport block_pixels, conv_tap, is_inner, padd
 from fastnn._kernels.sizes cimport larger, smaller
 
 cdef enum:
-    FEW = 16  # input channels: below, a tap alone is too short a sum
+    FEW = 16  # input channels: with fewer, the sum of a single tap is too short
 
 
 cdef Conv read_sizes(d) except *:
@@ -40,18 +40,18 @@ cdef tuple sizes_bytes(const Conv *v):
 
 
 cdef tuple forward_extents(const Conv *v, int64_t workspace):
-    """Of a kernel that reads x, weight and bias, and writes y."""
+    """Extents of a kernel that reads x, weight and bias, and writes y."""
     return *sizes_bytes(v), workspace
 
 
 cdef tuple grad_input_extents(const Conv *v, int64_t workspace):
-    """Of a kernel that reads dy and weight, and writes dx."""
+    """Extents of a kernel that reads dy and weight, and writes dx."""
     x, weight, _, y = sizes_bytes(v)
     return y, weight, x, workspace
 
 
 cdef tuple grad_weight_extents(const Conv *v, int64_t workspace):
-    """Of a kernel that reads x and dy, and writes dw."""
+    """Extents of a kernel that reads x and dy, and writes dw."""
     x, weight, _, y = sizes_bytes(v)
     return x, y, weight, workspace
 
@@ -79,7 +79,7 @@ cdef Way pass_way(const Conv *v, bint backward) noexcept nogil:
 
 
 cdef bint by_lines(const Conv *v, bint backward) noexcept nogil:
-    """Whether a depthwise layer goes along lines: not where most pixels lack some taps."""
+    """Whether a depthwise layer goes along lines: not if most pixels lack some taps."""
     cdef int64_t low = (v.pad_left + v.stride_w - 1) // v.stride_w
     cdef int64_t reach = v.w - 1 + v.pad_left - (v.kw - 1) * v.dilation_w
     cdef int64_t high = smaller(v.ow, reach // v.stride_w + 1 if reach >= 0 else 0)

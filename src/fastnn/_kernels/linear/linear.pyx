@@ -1,8 +1,8 @@
 """Fully connected layers: y = x w^T + bias and its two gradients.
 
-A chunk of work is a block of rows times a range of panels of columns. It packs each panel of w
-as it needs it, so that no packed copy of w is ever whole. Each output is the same sum in the
-same order wherever the cuts are.
+A chunk of work is a block of rows times a range of panels of columns. It packs each panel of w when
+it needs it, so there is never a packed copy of all of w. Each output is the same sum in the same
+order for any cut.
 """
 
 from cython.parallel cimport prange, threadid
@@ -79,7 +79,7 @@ cdef void run_product(const linear_product *g, const norm_rows *norm, int64_t ro
                       int64_t of_whole, char *workspace, int threads) noexcept nogil:
     """norm: that x is read through, where rows are many, or NULL.
 
-    of_whole: rows of the batch that these are part of; the way is chosen by them.
+    of_whole: rows of the whole batch, by which the way is chosen.
     """
     cdef Cut cut = cut_product(rows, g.depth, g.columns, norm != NULL, threads)
     cdef int64_t chunk, chunks = cut.blocks * cut.parts

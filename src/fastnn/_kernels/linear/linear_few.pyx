@@ -1,6 +1,6 @@
 """Matrix products with few columns or few rows, as inner products along the depth.
 
-The few are packed; the many are read where they lie, once, and nothing of them is turned or copied.
+The few are packed. The many are read once, in place, and never transposed or copied.
 """
 
 from cython.parallel cimport prange, threadid
@@ -132,6 +132,6 @@ cdef void run_few_columns(const linear_product *g, const norm_rows *norm, int64_
 
 cdef void run_few_rows(const linear_product *g, int64_t rows, char *workspace,
                        int threads) noexcept nogil:
-    """The same from the side of the columns, each of them a row of w (not g.transposed)."""
+    """The same with rows and columns exchanged; each column is a row of w (not g.transposed)."""
     cdef Cut cut = cut_few(g.columns, rows, g.depth, False, True)
     run_few(g, NULL, &cut, g.w, g.x, workspace, threads)

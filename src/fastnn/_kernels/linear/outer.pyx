@@ -1,4 +1,4 @@
-"""Weight gradients over threads: how sums over pixels are cut, and how the parts are added."""
+"""Weight gradients over threads: cuts of the sums over pixels, and addition of the parts."""
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
@@ -17,7 +17,7 @@ cdef enum:
 
 
 cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept nogil:
-    """Ranges of pixels that get a sum of their own; depends on the shape alone."""
+    """The number of ranges of pixels with a sum of their own; depends only on the shape."""
     if macs < SERIAL:
         return 1
     cdef int64_t count = RANGES  # halved, as a power of two is even for 2 and 4 threads
@@ -28,7 +28,7 @@ cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept no
 
 cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats, int64_t groups,
                            bint normed, int threads) noexcept nogil:
-    """Where rows are cut changes no sum: each part packs the pixels again, so parts are few.
+    """Cuts of rows change no sum. Each part packs the pixels anew, so parts are few.
 
     normed: whether the pixels, of one tap and group, are read through a norm.
     """
@@ -51,7 +51,7 @@ cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats, int
 cdef void normed_outer(const outer_product *g, const norm_rows *norm, int64_t first, int64_t count,
                        int64_t row, int64_t end, float *dw, char *room,
                        char *scratch) noexcept nogil:
-    """simd.gemm.outer, block by block of those that it takes: each through the norm."""
+    """simd.gemm.outer, block by block, each read through the norm."""
     cdef outer_product part = g[0]
     cdef int64_t most = simd.gemm.outer_pixels, block, pixel
     for block in range(larger(1, (count + most - 1) // most)):

@@ -1,8 +1,8 @@
 """Batch norm over x[m, c]: statistics, their application, and the running statistics.
 
-Rows are cut into chunks by the shape alone; what chunks sum is merged in their order. Channel
-counts below NARROW would leave lanes empty, so REPEAT rows are taken as one row of REPEAT * c
-columns; the rows left over (m % REPEAT) are one chunk more.
+Rows are cut into chunks by the shape only, and the chunks' sums are merged in their order. Fewer
+than NARROW channels would leave lanes empty, so REPEAT rows count as one row of REPEAT * c columns;
+the remaining rows (m % REPEAT) are one more chunk.
 """
 
 from cython.parallel cimport prange
@@ -42,7 +42,7 @@ cdef int64_t blocks(int64_t width) noexcept nogil:
 
 
 cdef int64_t partial_count(const partition *cut) noexcept nogil:
-    """Partial results of c values: one per chunk and repeat, and one of the rows left over."""
+    """Partial results of c values: one per chunk and repeat, and one of the remaining rows."""
     return cut.chunks * cut.repeat + (cut.left > 0)
 
 
@@ -202,7 +202,7 @@ cdef void apply_block(const Application *g, int64_t rows, int64_t width, int64_t
 
 
 cdef Application application_of(char **p, const double *s) noexcept nogil:
-    """The norm alone, into the pointer behind it."""
+    """The norm by itself, into the next pointer."""
     cdef Application g
     g.norm = read_norm(p, s[0])
     g.other = NULL

@@ -1,7 +1,7 @@
-"""Rows of x[m, c] through a batch norm and a ReLU, some at a time: max(0, norm(x)) is never stored.
+"""Blocks of rows of x[m, c] through a batch norm and a ReLU: max(0, norm(x)) is never stored.
 
-For kernels that read rows in blocks: a block goes into scratch (L2) and is read from there. Each
-value has the bits of batch_norm_apply_relu.
+Kernels that read rows in blocks write a block to scratch (L2) and read it from there. Each value
+has the bits of batch_norm_apply_relu.
 """
 
 from libc.stdint cimport int64_t
@@ -41,7 +41,7 @@ cdef norm_rows norm_of_rows(int64_t c, char **p, double eps, char *room) noexcep
 
 cdef const float *read_rows(const norm_rows *norm, int64_t rows, int64_t c, const float *x,
                             char *room) noexcept nogil:
-    """The values of rows behind the norm, in a room of rows * c floats; x if norm is NULL."""
+    """Rows after the norm, in `room` for rows * c floats; x itself if norm is NULL."""
     cdef float *y = <float *> room
     cdef int64_t groups
     if norm == NULL:

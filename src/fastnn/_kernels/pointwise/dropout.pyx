@@ -1,4 +1,4 @@
-"""Dropout without a stored mask: the random number of an element is a function of where it is."""
+"""Dropout without a stored mask: the random number of an element is a function of its position."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 

@@ -65,7 +65,7 @@ cdef void _binary_part(char **p, const int64_t *d, const double *s, int64_t part
 
 cdef void _binary_block(int64_t row, const Block *block, const float *a, const float *b,
                         float *y) noexcept nogil:
-    """Rows of a block; short rows of a against one row of b are taken many at a time."""
+    """Rows of a block; many short rows of a with one row of b are taken together."""
     cdef float tiled[256]
     cdef int64_t i, n = block.columns, together = max(256 // n, 1), rows = 0
     if (n < 64 and block.rows > 2 * together and block.a_row == n and block.a_step == 1

@@ -4,7 +4,8 @@
 
 /* `rounds` times PEAK_CHAINS vectors of multiply-adds. The chains are independent, and more than
  * latency x units on any processor we know, so none waits for another; all fit into 16 registers.
- * The values go to 1, so none is a denormal; the result is returned lest it be left out. */
+ * The values converge to 1, so none is a denormal. The result is returned so that
+ * the compiler keeps the work. */
 static float fma_run(int64_t rounds) {
     vf sums[PEAK_CHAINS], total = {0};
     const vf a = splat(0.75f), b = splat(0.25f);

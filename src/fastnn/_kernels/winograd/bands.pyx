@@ -1,9 +1,9 @@
-"""Winograd forward and input gradient where the last cache does not hold the transformed weights.
+"""Winograd forward and input gradient if the last cache cannot hold the transformed weights.
 
-A large block of tiles is transformed once. Then each thread takes bands of output columns: it
-packs the weights of a band, multiplies position by position, and writes the band's channels. So
-no more than a band of transformed weights a thread is ever whole, and it stays in the caches.
-The weight gradient (winograd_weight_bands.pyx) takes its blocks and bands in the same way.
+A large block of tiles is transformed once. Then each thread takes bands of output columns: it packs
+the weights of a band, multiplies position by position, and writes the band's channels. So each
+thread has only one band of transformed weights at a time, which stays in the caches. The weight
+gradient (weight_bands.pyx) uses the same blocks and bands.
 """
 
 from cython.parallel cimport prange, threadid
@@ -49,7 +49,7 @@ cdef Tiles cut_tiles(const winograd_table *w, int64_t tiles, int64_t terms, int6
 
 
 cdef int team_of(const Tiles *cut, int threads) noexcept nogil:
-    """Each thread has a band to itself."""
+    """Each thread has a band of its own."""
     return <int> smaller(threads, cut.bands)
 
 

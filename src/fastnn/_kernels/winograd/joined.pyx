@@ -1,6 +1,6 @@
-"""Winograd's forward passes over two inputs joined along the channels, which are never copied.
+"""Winograd's forward passes over two concatenated inputs (by channels), which are never copied.
 
-A tile of the joined input is a tile of each side by side. Either may be read through a batch norm
+A tile of the whole is a tile of each input side by side. Either may be read through a batch norm
 and a ReLU, as in normed.pyx. Sizes `d` are those of conv/direct.pyx, for the joined input;
 then the channels of the first (whole vectors of any instruction set), and for each input whether
 it is read through a norm.

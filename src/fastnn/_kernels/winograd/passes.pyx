@@ -30,7 +30,7 @@ cdef struct Whole:
 
 
 cdef bint by_blocks(const Blocks *blocks, int threads) noexcept nogil:
-    """Whether each thread has blocks of its own: no other one's cache holds what they read."""
+    """Whether each thread has blocks of its own, so that it reads nothing from other caches."""
     return 1 < threads <= blocks.chunks
 
 
@@ -45,14 +45,14 @@ cdef Whole cut_whole(const Pass *g, int threads) noexcept nogil:
                             whole(g.columns, LANES), fits_cache(g))
     if by_blocks(&job.blocks, threads):
         balance_blocks(&job.blocks, threads)
-    # One panel would be packed by one thread while the others wait, and then fetch it.
+    # One thread would pack a single panel while the others wait, and they would then fetch it.
     job.own = job.panels == 1 and by_blocks(&job.blocks, threads)
     job.packed = <float *> g.workspace
     return job
 
 
 cdef int64_t slot_bytes(const Whole *job) noexcept nogil:
-    """What a thread has to itself: scratch for packing, then a block, where it may have packed."""
+    """A thread's own memory: scratch for packing, later a block; first its packed weights."""
     cdef int64_t bytes = larger(whole(pack_scratch(), 64), job.blocks.bytes)
     return job.packed_bytes + bytes if job.own else bytes
 

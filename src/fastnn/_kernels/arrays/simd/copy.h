@@ -30,7 +30,7 @@ INLINE void transpose_loop(int64_t rows, int64_t columns, const float *x, int64_
         for (int64_t j = 0; j < columns; j++) y[i * y_row + j] = x[i + j * x_column];
 }
 
-/* 16 x 16 by lines of cache: each line of x and of y is used whole while it is near. */
+/* Blocks of 16 x 16: each cache line of x and y is used completely while it is cached. */
 INLINE void transpose_tile(const float *x, int64_t x_column, float *y, int64_t y_row) {
     for (int64_t j = 0; j < 16; j += 4)
         for (int64_t i = 0; i < 16; i += 4) {
@@ -41,7 +41,7 @@ INLINE void transpose_tile(const float *x, int64_t x_column, float *y, int64_t y
         }
 }
 
-/* 2 or 3 columns, and y without gaps: whole vectors are stored, the next row mends their ends. */
+/* 2 or 3 columns, y without gaps: whole vectors are stored, the next row overwrites their ends. */
 INLINE int64_t interleave(int64_t rows, int64_t columns, const float *x, int64_t x_column,
                           float *y) {
     int64_t i = 0;

@@ -1,6 +1,6 @@
 /* Sums: four values in float, these in double, so that the error does not grow with the count.
  *
- * What belongs to one result is added in an order that depends on the shape alone.
+ * The order of the terms of a result depends only on the shape.
  */
 #ifndef FASTNN_ARRAYS_REDUCE_H
 #define FASTNN_ARRAYS_REDUCE_H

@@ -94,7 +94,7 @@ INLINE void lines_tile(const depthwise_job *g, const float *x, int64_t x_step, f
     UNROLL_8
     for (int r = 0; r < units; r++) {
         sum[r] = start;
-        /* to L2, as L1 is full of lines; strides like these the processor does not see coming */
+        /* to L2, as L1 is full of lines; the processor does not prefetch such strides */
         __builtin_prefetch(x + g->ahead + r * x_step + lane, 0, 2);
         __builtin_prefetch(y + g->y_line + r * y_step + lane, 1, 2);
     }

@@ -1,4 +1,4 @@
-/* What convolutions call whose groups have one input channel each. */
+/* Convolutions whose groups have one input channel each. */
 #ifndef FASTNN_DEPTHWISE_TABLE_H
 #define FASTNN_DEPTHWISE_TABLE_H
 

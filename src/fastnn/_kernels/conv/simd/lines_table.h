@@ -1,4 +1,4 @@
-/* What convolutions call for depthwise convolutions with one output per channel. */
+/* Depthwise convolutions with one output per channel. */
 #ifndef FASTNN_LINES_TABLE_H
 #define FASTNN_LINES_TABLE_H
 

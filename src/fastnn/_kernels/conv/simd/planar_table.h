@@ -1,4 +1,4 @@
-/* What planar.pyx calls: convolutions of few channels, of stride and dilation 1. */
+/* Convolutions of few channels, of stride and dilation 1, for planar.pyx. */
 #ifndef FASTNN_PLANAR_TABLE_H
 #define FASTNN_PLANAR_TABLE_H
 

@@ -1,4 +1,4 @@
-/* What weight gradients of few input channels call. */
+/* Weight gradients of few input channels. */
 #ifndef FASTNN_TERMS_TABLE_H
 #define FASTNN_TERMS_TABLE_H
 

@@ -1,4 +1,4 @@
-/* What they call where few columns would leave most of a vector of them empty. */
+/* For few columns, which would leave most of a vector empty. */
 #ifndef FASTNN_INNER_TABLE_H
 #define FASTNN_INNER_TABLE_H
 

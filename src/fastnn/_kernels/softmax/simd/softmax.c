@@ -36,7 +36,7 @@ static void softmax_row(int64_t n, const float *x, float *y) {
 #undef PART
 }
 
-/* Logarithms of many rows at once: a vector of them takes as long as one. */
+/* Logarithms of many rows at once: a vector takes as long as one value. */
 static void max_and_log_sum(int64_t rows, int64_t n, const float *x, float *max, float *log_sum) {
     for (int64_t i = 0; i < rows; i++) {
         max[i] = row_max(n, x + i * n);
@@ -88,7 +88,7 @@ static float weighted_sum(int64_t n, const float *x, const float *weight, float 
     return lane_sum(sum);
 }
 
-/* Not exp(x - (max + log_sum)): where logits are large, that sum has no room for log_sum. */
+/* Not exp(x - (max + log_sum)): if logits are large, that sum rounds log_sum away. */
 static void cross_entropy_grad(int64_t rows, int64_t n, const float *x, const float *weight,
                                const float *max, const float *log_sum, const float *gain,
                                const float *smooth, float *dx) {

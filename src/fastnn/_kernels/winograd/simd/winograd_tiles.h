@@ -1,4 +1,4 @@
-/* What Winograd's convolutions share: tiles of images to values and back, and their products.
+/* Shared by all Winograd convolutions: transforms of tiles to values and back, and their products.
  *
  * A file for each kind of layer (winograd.h, winograd_strided.h) has the transforms of one axis and
  * makes the functions of its table from the macros here. All vectors run along channels.
