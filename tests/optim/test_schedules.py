@@ -250,6 +250,18 @@ def test_a_schedule_needs_an_optimizer_and_rising_milestones() -> None:
     parts = [optim.ExponentialLR(optimizer, 0.9) for _ in range(3)]
     with pytest.raises(ValueError, match="milestones"):
         optim.SequentialLR(optimizer, parts, [5, 2])
+    by_batch = optim.OneCycleLR(optimizer, 0.1, 10)
+    for wrong in (by_batch, optim.ExponentialLR(sgd(), 0.9)):
+        with pytest.raises(ValueError, match="must count epochs and share the optimizer"):
+            optim.SequentialLR(optimizer, [parts[0], wrong], [5])
+
+
+@pytest.mark.parametrize("name", ["base_momentum", "max_momentum", "pct_start"])
+def test_shares_of_one_cycle(name: str) -> None:
+    """From 0 to 1, and no more."""
+    for value in (-0.01, 1.01, 1.5):
+        with pytest.raises(ValueError, match=name):
+            optim.OneCycleLR(sgd(), 0.1, 10, **{name: value})
 
 
 def test_a_state_is_a_mapping_and_parameters_are_no_pairs() -> None:

@@ -7,7 +7,7 @@ import fastnn as fn
 from fastnn.autodiff import gradients
 from fastnn.graph import Graph, constant
 from fastnn.ops.boundary import array_input
-from fastnn.plan.fusion.fuse import parts_of_grad_input
+from fastnn.plan.fusion.fuse import fuse, parts_of_grad_input
 from fastnn.runtime.random import streams
 from fastnn.spec import Spec
 from tests.harness import run
@@ -46,6 +46,19 @@ def test_layers_that_read_no_norm(layer):
     names = _check_fused(*_graph(lambda net, x: layer(net, fn.relu(net.norm(x, True)))))
     assert "batch_norm_relu" in names
     assert not any(name.startswith("batch_norm_relu_conv2d") for name in names)
+
+
+@pytest.mark.parametrize(("channels", "reads"), [(15, False), (16, True), (17, True)])
+def test_rows_of_a_whole_vector_are_read_through_a_norm(channels, reads):
+    """By a 1x1 convolution; fewer channels would leave most of a vector empty."""
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((4, channels, 6, 6)).astype(np.float32)
+    weight = generator.standard_normal((8, channels, 1, 1)).astype(np.float32)
+    leaf, value = array_input(0, Spec(x.shape), "NCHW")
+    ones, zeros = constant(np.ones(channels)), constant(np.zeros(channels))
+    y = fn.conv2d(fn.relu(fn.batch_norm(value, None, None, ones, zeros, True)), constant(weight))
+    names = {node.op.name for node in fuse(Graph.trace([leaf], [y], (), [y])).nodes}
+    assert ("batch_norm_relu_conv2d" in names) == reads and ("conv2d" in names) != reads
 
 
 def test_a_seam_before_a_transposed_convolution():

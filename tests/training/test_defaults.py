@@ -14,6 +14,7 @@ from fastnn import nn, optim
 from fastnn.training import Callback, CheckpointCallback, EarlyStopping
 from fastnn.training import trainer as trainer_module
 from fastnn.training.evaluation import Evaluation
+from fastnn.training.files import write_arrays
 from fastnn.training.room import Room
 from fastnn.training.sources import source
 
@@ -216,3 +217,29 @@ def test_five_names_have_no_rest(tmp_path: Path) -> None:
     fn.save(tmp_path / "w", nn.Sequential(nn.Linear(1, 1)))
     with pytest.raises(fn.CheckpointError, match=r"without a, b, c, d, e and with"):
         fn.load(tmp_path / "w", Net())
+
+
+def test_weights_without_the_count_of_batches_fit(tmp_path: Path) -> None:
+    """As older PyTorch wrote them; the running statistics may not be missing."""
+    def net() -> nn.Module:
+        return nn.Sequential(nn.BatchNorm1d(2))
+
+    state = net().state_dict()
+    arrays = {name: array + 1 for name, array in state.items() if array.ndim}
+    write_arrays(tmp_path / "w", arrays)
+    model = net()
+    fn.load(tmp_path / "w", model)
+    assert (model.state_dict()["0.running_mean"] == 1).all()
+    del arrays["0.running_mean"]
+    write_arrays(tmp_path / "w", arrays)
+    with pytest.raises(fn.CheckpointError, match=r"without 0\.running_mean$"):
+        fn.load(tmp_path / "w", net())
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_weights_of_either_width_are_read(tmp_path: Path, kind: type) -> None:
+    write_arrays(tmp_path / "w", {"weight": np.full((1, 2), 0.5, kind),
+                                  "bias": np.full(1, -2, kind)})
+    model = nn.Linear(2, 1)
+    fn.load(tmp_path / "w", model)
+    assert model.weight.data.tolist() == [[0.5, 0.5]] and model.bias.data.tolist() == [-2]
