@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fastnn.plan.recompute.chain_table import row_of
 
 from fastnn.plan.recompute.blocks import Block, blocks
-from fastnn.plan.recompute.chain import make_chain, schedule, solve
+from fastnn.plan.recompute.chain import Table, make_chain, schedule, solve
 from fastnn.plan.recompute.liveness import Liveness
 from fastnn.plan.recompute.options import Option, options, thresholds
 from tests.plan.oracles import LiveSets
@@ -179,3 +180,11 @@ def test_blocks_have_their_own_backward_tasks(name, most):
                     assert problem.producer[value] < part.end
                     last = max(problem.producer[value], problem.last_forward[value])
                     assert last >= part.first
+
+
+def test_limits_are_where_the_best_schedule_changes():
+    """The first is the least at which there is one, even where it keeps nothing."""
+    chain = SimpleNamespace(blocks=[None])
+    for seconds, limits in (([3.0, 2.0, 2.0, 1.0], [0, 1, 3]), ([np.inf, 2.0, 2.0], [1])):
+        table = Table(chain, 1, np.array([seconds]), np.zeros((1, len(seconds)), np.int64))
+        assert table.limits() == limits
