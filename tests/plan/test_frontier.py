@@ -7,10 +7,12 @@ import pytest
 
 from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.memory.layout import layout
-from fastnn.plan.recompute.frontier import Archive, Point, frontier, pareto
+from fastnn.plan.recompute.frontier import NARROW, Archive, Point, _descend, frontier, pareto
+from fastnn.plan.recompute.improve import Effort
 from fastnn.plan.recompute.liveness import Liveness
 from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.recompute.replay import replay
+from fastnn.plan.recompute.segments import Segments
 from fastnn.plan.select import select
 from tests.plan.oracles import LiveSets, checkmate_seconds
 from tests.plan.random_graphs import random_graph
@@ -116,3 +118,14 @@ def test_an_archive_finds_what_fits_and_what_nearly_does():
                       key=lambda p: (p.seconds, p.bytes))
         for count in (1, 2, 10):
             assert archive.above(limit, count) == [point.schedule for point in near[:count]]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_going_down_ends_near_the_least_memory(name):
+    problem = problem_of(name)
+    archive = Archive(problem)
+    whole = archive.add(problem.everything)
+    _descend(problem, archive, Segments(problem, NARROW), Effort(0))
+    assert archive.points() == [whole], "no effort, no search"
+    _descend(problem, archive, Segments(problem, NARROW), Effort(10**6))
+    assert archive.points()[0].bytes <= 1.1 * LiveSets(problem).least_bytes()

@@ -10,6 +10,7 @@ from fastnn.plan.recompute.problem import build_problem
 from fastnn.plan.select import select
 from fastnn.runtime.random import streams
 from fastnn.spec import Spec
+from tests.plan.random_problems import random_problem
 
 
 def _may_run_again(build, shape, result=False):
@@ -44,3 +45,10 @@ def test_what_may_run_again(build, shape, expected):
 
 def test_a_result_is_made_once():
     assert _may_run_again(fn.tanh, (4, 8)) and not _may_run_again(fn.tanh, (4, 8), result=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_tables_know_who_makes_each_value(seed):
+    """By first runs: a recomputation is no other producer."""
+    problem = random_problem(seed)
+    assert problem.tables.producer.tolist() == list(problem.producer)

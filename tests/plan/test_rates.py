@@ -115,6 +115,19 @@ def test_a_measurement_that_ends_badly_leaves_nothing(folder, monkeypatch):
     assert os.listdir(folder) == []
 
 
+def test_a_measurement_does_not_read_what_the_program_is_told(folder, monkeypatch):
+    """Standard input belongs to the program that plans."""
+    given = []
+
+    def run(command, **options):
+        given.append(options["stdin"])
+        raise subprocess.SubprocessError
+
+    monkeypatch.setattr(rates.subprocess, "run", run)
+    assert rates.machine_rates(1) == fixed_rates(1)
+    assert given == [subprocess.DEVNULL]
+
+
 def _told_times(told):
     """All nodes of the miniatures, with the times that rates say."""
     nodes = [node for build, shape in MINIATURES for node in miniature(build, shape, 1).nodes]
@@ -177,3 +190,29 @@ def test_taps_outside_of_the_image_are_no_work(stride, padding, dilation):
         fn.set_conv_algorithm("auto")
     assert node.outputs[0].shape[2:] == (outputs, outputs)
     assert node.op.work(node)["products"] == 2 * 2 * inside**2 * 8 * 13
+
+
+class _Scripted:
+    """An executor whose calls take the seconds that it is given, and a clock that shows them."""
+
+    def __init__(self, rounds):
+        self.now, self._left = 0.0, [time for seconds in rounds for time in seconds]
+
+    def perf_counter(self):
+        return self.now
+
+    def run(self, start, end):
+        self.now += 1.0 + (self._left.pop(0) if end > start else 0.0)
+
+
+def test_a_nodes_time_is_the_third_smallest_after_a_round_that_warms_up(monkeypatch):
+    """What a call without work takes is no node's time; a view takes none."""
+    x = leaf("input", 0, Spec((4, 6)))
+    nodes = (fn.tanh(x).node, fn.reshape(fn.tanh(x), (24,)).node, fn.exp(x).node)
+    first = [0.001, *np.arange(calibrate.ROUNDS, 0, -1)]
+    second = [500.0, *np.arange(calibrate.ROUNDS) / 8]
+    clock = _Scripted(zip(first, second, strict=True))
+    monkeypatch.setattr(calibrate.time, "perf_counter", clock.perf_counter)
+    found = calibrate.times([calibrate.Miniature(nodes, (1, 0, 2), clock)])
+    assert [node for node, _ in found] == [nodes[0], nodes[2]]
+    assert [time for _, time in found] == pytest.approx([3.0, 2 / 8])
