@@ -36,8 +36,8 @@ CASES = {
     "batch_norm_apply_both_relu": ((M, C), (*(MATRIX, *[ROW] * 4) * 2, MATRIX)),
     **{f"batch_norm{name}_backward": ((M, C), (MATRIX, MATRIX, *[ROW] * vectors, MATRIX, ROW, ROW))
        for name, vectors in (("", 3), ("_relu", 4), ("_eval", 3), ("_eval_relu", 4))},
-    **{f"batch_norm{relu}_grad_input": ((M, C), (MATRIX, MATRIX, *[ROW] * 6, MATRIX))
-       for relu in ("", "_relu")},
+    **{f"batch_norm{relu}_grad_input": ((M, C), (MATRIX, MATRIX, *[ROW] * vectors, MATRIX))
+       for relu, vectors in (("", 5), ("_relu", 6))},
     "batch_norm_update": ((2, M), (F * M, F * M, F * M, F * M, 8)),
     **{f"{way}_{part}": (CONV, spans) for way in ("conv2d", "blas") for part, spans in (
         ("forward", (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
@@ -63,7 +63,8 @@ CASES = {
     "winograd_forward_stats": (
         WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K, F * K, F * K)),
     "winograd_grad_input_sums": (
-        WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C, *[F * C] * 4, F * PLACES * C,
+        (*WINOGRAD[:-1], 1), (
+                   F * PLACES * K, F * K * 9 * C, F * PLACES * C, *[F * C] * 4, F * PLACES * C,
                    F * C, F * C)),
     "winograd_grad_input_shortcut": (
         WINOGRAD, (F * PLACES * K, F * K * 9 * C, *[F * PLACES * C] * 3, F * C, F * C,

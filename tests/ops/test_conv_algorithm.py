@@ -1,11 +1,14 @@
-"""The choice of a convolution's algorithm: the setting, the rule, and equal results."""
+"""How a convolution is computed: the setting, the rule, what the graph says, and equal results."""
 
 import numpy as np
 import pytest
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.ops.conv_algorithm import KERNELS, conv_algorithm
+from fastnn._kernels import registry
+from fastnn.ops.conv_algorithm import conv_way
+from fastnn.ops.conv_kernels import KERNELS
+from fastnn.ops.convolution import Convolution
 from tests._kernels.test_conv2d import sizes
 
 
@@ -23,28 +26,28 @@ def test_unknown():
 
 @pytest.mark.parametrize(("d", "algorithm", "expected"), [
     (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "auto", "winograd"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "direct", "direct"),
-    (sizes(128, 32, 32, 3, 64, (3, 3), pad=(1, 1, 1, 1)), "auto", "direct"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "direct", "general"),
+    (sizes(128, 32, 32, 3, 64, (3, 3), pad=(1, 1, 1, 1)), "auto", "padded"),
     (sizes(128, 32, 32, 3, 64, (3, 3), pad=(1, 1, 1, 1)), "winograd", "winograd"),
-    (sizes(128, 2, 2, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "direct"),
-    (sizes(1, 4, 4, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "direct"),
+    (sizes(128, 2, 2, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "general"),
+    (sizes(1, 4, 4, 512, 512, (3, 3), pad=(1, 1, 1, 1)), "auto", "general"),
     (sizes(128, 32, 32, 64, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd"),
     (sizes(128, 32, 32, 16, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "winograd"),
-    (sizes(128, 32, 32, 256, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
-    (sizes(24, 48, 16, 270, 43, (3, 3), (2, 2)), "auto", "direct"),
-    (sizes(128, 224, 224, 3, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
-    (sizes(128, 4, 4, 512, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
-    (sizes(4, 8, 8, 256, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "direct"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), (2, 1), (1, 1, 1, 1)), "winograd", "direct"),
-    (sizes(128, 32, 32, 64, 64, (3, 3), (3, 3), (1, 1, 1, 1)), "winograd", "direct"),
-    (sizes(128, 32, 32, 64, 64, (5, 5), pad=(2, 2, 2, 2)), "winograd", "direct"),
+    (sizes(128, 32, 32, 256, 32, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "general"),
+    (sizes(24, 48, 16, 270, 43, (3, 3), (2, 2)), "auto", "general"),
+    (sizes(128, 224, 224, 3, 64, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "padded"),
+    (sizes(128, 4, 4, 512, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "general"),
+    (sizes(4, 8, 8, 256, 512, (3, 3), (2, 2), (1, 1, 1, 1)), "auto", "general"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), (2, 1), (1, 1, 1, 1)), "winograd", "general"),
+    (sizes(128, 32, 32, 64, 64, (3, 3), (3, 3), (1, 1, 1, 1)), "winograd", "general"),
+    (sizes(128, 32, 32, 64, 64, (5, 5), pad=(2, 2, 2, 2)), "winograd", "general"),
     (sizes(128, 32, 32, 64, 64, (3, 3), pad=(1, 1, 1, 1)), "blas", "blas"),
     (sizes(128, 32, 32, 64, 64, (1, 1)), "blas", "blas"),
     (sizes(128, 32, 32, 64, 64, (5, 3), (2, 1), dilation=(1, 2), groups=64), "blas", "blas"),
-    (sizes(128, 32, 32, 64, 64, (1, 1)), "auto", "direct"),
+    (sizes(128, 32, 32, 64, 64, (1, 1)), "auto", "linear"),
 ])
 def test_rule(d, algorithm, expected):
-    assert conv_algorithm(algorithm, d, "forward") == expected
+    assert conv_way(algorithm, d[:16], "forward") == expected
 
 
 LENET = (sizes(64, 28, 28, 1, 6, (5, 5), pad=(2, 2, 2, 2)), sizes(64, 14, 14, 6, 16, (5, 5)))
@@ -52,20 +55,45 @@ LENET = (sizes(64, 28, 28, 1, 6, (5, 5), pad=(2, 2, 2, 2)), sizes(64, 14, 14, 6,
 
 @pytest.mark.parametrize(("d", "part", "expected"), [
     (LENET[0], "forward", "planar"), (LENET[0], "grad_weight", "planar"),
-    (LENET[1], "forward", "conv2d"), (LENET[1], "grad_input", "planar"),
-    (LENET[1], "grad_weight", "conv2d"),
-    (sizes(64, 28, 9, 1, 6, (3, 3), pad=(1, 1, 1, 1)), "forward", "conv2d"),
-    (sizes(64, 28, 28, 1, 6, (5, 5), (2, 2)), "forward", "conv2d"),
+    (LENET[1], "forward", "padded"), (LENET[1], "grad_input", "planar"),
+    (LENET[1], "grad_weight", "padded"),
+    (sizes(64, 28, 9, 1, 6, (3, 3), pad=(1, 1, 1, 1)), "forward", "padded"),
+    (sizes(64, 28, 28, 1, 6, (5, 5), (2, 2)), "forward", "padded"),
     (sizes(8, 28, 28, 32, 32, (3, 3), groups=8), "forward", "planar"),
     (sizes(8, 28, 28, 32, 32, (3, 3), groups=8), "grad_input", "planar"),
-    (sizes(8, 28, 28, 32, 32, (3, 3), groups=8), "grad_weight", "conv2d"),
-    (sizes(8, 28, 28, 32, 64, (3, 3), groups=32), "forward", "conv2d"),
-    (sizes(64, 28, 28, 65, 6, (5, 5)), "forward", "conv2d"),
-    (sizes(64, 28, 28, 3, 6, (1, 1)), "forward", "conv2d"),
+    (sizes(8, 28, 28, 32, 32, (3, 3), groups=8), "grad_weight", "padded"),
+    (sizes(8, 28, 28, 32, 64, (3, 3), groups=32), "forward", "depthwise"),
+    (sizes(64, 28, 28, 65, 6, (5, 5)), "forward", ("general", "inner")),  # by vectors' lengths
+    (sizes(64, 28, 28, 3, 6, (1, 1)), "forward", "linear"),
+    (sizes(64, 28, 28, 32, 32, (1, 1), (2, 2)), "grad_input", "general"),
 ])
 @pytest.mark.parametrize("algorithm", ["auto", "direct"])
 def test_few_channels(d, part, expected, algorithm):
-    assert KERNELS[conv_algorithm(algorithm, d, part)] == expected
+    assert conv_way(algorithm, d[:16], part) in np.atleast_1d(expected)
+
+
+def test_every_combination_has_a_kernel_and_every_kernel_a_combination():
+    families = ("conv2d_", "planar_", "winograd_", "blas_")
+    assert set(KERNELS.values()) == {name for name in registry.names()
+                                     if name.startswith(families)}
+
+
+def test_a_graph_says_what_will_run():
+    """Each convolution has its way from the first rewrite on, and a printed plan shows it."""
+    model = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
+                          nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
+                          nn.Conv2d(64, 64, 1), nn.Conv2d(64, 64, 3, padding=1, groups=64),
+                          nn.Flatten(1), nn.Linear(64 * 256, 3))
+    step = fn.TrainStep(model, nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters(), lr=0.0))
+    plan = step.plan((8, 3, 16, 16))
+    ways = [(node.op.way, node.op.direction) for node in plan.graph.nodes
+            if isinstance(node.op, Convolution)]
+    assert ways == [("padded", "forward"), ("winograd", "forward"), ("linear", "forward"),
+                    ("depthwise", "forward"), ("depthwise", "grad_weight"),
+                    ("depthwise", "grad_input"), ("linear", "grad_weight"),
+                    ("linear", "grad_input"), ("winograd", "grad_weight"),
+                    ("winograd", "grad_input"), ("padded", "grad_weight")]
+    assert all(f" {way} " in str(plan) for way, _ in ways)
 
 
 def _kernels(step, shape):

@@ -40,7 +40,7 @@ def test_the_table_that_is_printed(plan):
     assert head.startswith(f"plan: {count} steps, 2 thread(s), predicted ")
     assert size.startswith("bytes: baseline 9.5 MiB, arena ") and "batch 200 B, peak 9.6" in size
     assert recomputed == "recomputed: 2 value(s)"
-    assert columns.split() == ["part", "layer", "operation", "shape", "kernels", "live"]
+    assert columns.split() == ["part", "layer", "operation", "shape", "kernels", "way", "live"]
     expected = ["forward"] * forward + ["backward"] * (updates - forward - 2) + ["check"] * 2 + [
         "update"] * (count - updates)
     expected[13] = expected[16] = "recompute"
@@ -48,6 +48,7 @@ def test_the_table_that_is_printed(plan):
     assert 8 <= forward < 13 and [row.split()[3] for row in rows[updates:]] == [
         "batch_norm_update", "sgd"]
     assert rows[0].split()[2:6] == ["0", "linear", "7x3", "linear_forward"]
+    assert {row[columns.index("way")] for row in rows} == {"-"}, "no convolution"
     assert "(view)" in rows[8] and rows[updates].split()[4] == "-"
     live = [plan.layout.live_bytes(i) for i in range(count)]
     assert [i for i, row in enumerate(rows) if row.endswith("<- peak")] == [live.index(max(live))]

@@ -195,7 +195,7 @@ class BatchNormGrad(Op):
 
 @dataclass(frozen=True)
 class BatchNormGradInput(Op):
-    """dx from dy, x, mean, var, weight, bias, dweight and dbias.
+    """dx from dy, x, mean, var, weight (and bias, when a ReLU is fused), dweight and dbias.
 
     Only fusion makes it, where the producer of dy computes dweight and dbias as it writes.
     """

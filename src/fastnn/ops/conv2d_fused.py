@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from fastnn.graph import Call, Node, Op
 from fastnn.ops.conv2d import Conv2d
+from fastnn.ops.conv_kernels import MOMENTS, NORMED, NOTHING, SHORTCUT, SUMS, X
 from fastnn.ops.convolution import Forward, GradInput, GradWeight
 from fastnn.spec import Spec
 
@@ -23,11 +24,12 @@ NORM = 5  # inputs in place of one: x, mean, var, weight and bias of the norm be
 class Conv2dStats(Forward):
     """y = conv2d(x, weight[, bias]), with the mean and biased variance of its channels."""
 
-    fixed = "winograd"
-
     @property
     def name(self) -> str:
         return "conv2d_stats"
+
+    def operands(self) -> tuple[str, str]:
+        return X, MOMENTS
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         (y,) = Conv2d(self.arguments).infer(*inputs)
@@ -36,10 +38,10 @@ class Conv2dStats(Forward):
     def lower(self, node: Node) -> list[Call]:
         x, weight, *bias = node.inputs
         buffers = (x, weight, *(bias or (None,)), *node.outputs)
-        return [Call(f"{self.kernel(node)}_stats", buffers, (*self.dims(node), len(bias), 0))]
+        return [Call(self.kernel(node), buffers, (*self.dims(node), len(bias), 0))]
 
     def recompute_op(self) -> Op:
-        return Conv2d(self.arguments)
+        return Conv2d(self.arguments, way=self.way)
 
     def flops_beside(self, node: Node) -> float:
         return 3.0 * node.outputs[0].size
@@ -60,6 +62,9 @@ class NormConv2d(Forward):
     def name(self) -> str:
         return f"batch_norm_relu_conv2d{'_stats' * self.stats}"
 
+    def operands(self) -> tuple[str, str]:
+        return NORMED, MOMENTS if self.stats else NOTHING
+
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         op = Conv2dStats(self.arguments) if self.stats else Conv2d(self.arguments)
         return op.infer(inputs[0], *inputs[NORM:])
@@ -67,11 +72,7 @@ class NormConv2d(Forward):
     def lower(self, node: Node) -> list[Call]:
         weight, *bias = node.inputs[NORM:]
         buffers = (*node.inputs[:NORM], weight, *(bias or (None,)), *node.outputs)
-        return [Call(f"{self.kernel(node)}_normed{'_stats' * self.stats}", buffers,
-                     (*self.dims(node), len(bias), 0), (self.eps,))]
-
-    def algorithm(self, node: Node) -> str:
-        return _through_norm(node.inputs[NORM].shape)
+        return [Call(self.kernel(node), buffers, (*self.dims(node), len(bias), 0), (self.eps,))]
 
     def recompute_op(self) -> Op:
         return replace(self, stats=False)
@@ -94,12 +95,12 @@ class NormConv2dGradWeight(GradWeight):
     def name(self) -> str:
         return "batch_norm_relu_conv2d_grad_weight"
 
-    def lower(self, node: Node) -> list[Call]:
-        return [Call(f"{self.kernel(node)}_normed", (*node.inputs, node.outputs[0]),
-                     (*self.dims(node), 0, 0), (self.eps,))]
+    def operands(self) -> tuple[str, str]:
+        return NORMED, NOTHING
 
-    def algorithm(self, node: Node) -> str:
-        return _through_norm(self.shape)
+    def lower(self, node: Node) -> list[Call]:
+        return [Call(self.kernel(node), (*node.inputs, node.outputs[0]),
+                     (*self.dims(node), 0, 0), (self.eps,))]
 
     def flops_beside(self, node: Node) -> float:
         return 3.0 * node.inputs[0].size
@@ -109,23 +110,26 @@ class NormConv2dGradWeight(GradWeight):
 class Conv2dGradInputSums(GradInput):
     """dx = the transposed convolution of dy with w, and dweight and dbias of the norm behind x.
 
-    Inputs dy, w, then that norm's x, mean, var, weight, bias; relu: whether a ReLU follows it.
+    Inputs dy, w, then that norm's x, mean, var, weight (and bias, if a ReLU follows it: `relu`).
     """
 
     eps: float
     relu: bool
-    fixed = "winograd"
 
     @property
     def name(self) -> str:
         return f"conv2d_grad_input_and_batch_norm{'_relu' * self.relu}_sums"
 
+    def operands(self) -> tuple[str, str]:
+        return X, SUMS
+
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        return (Spec(self.shape), inputs[5], inputs[6])
+        return (Spec(self.shape), inputs[5], inputs[5])
 
     def lower(self, node: Node) -> list[Call]:
-        d = (*self.dims(node), 0, self.relu)
-        return [Call(f"{self.kernel(node)}_sums", (*node.inputs, *node.outputs), d, (self.eps,))]
+        no_bias = () if self.relu else (None,)
+        return [Call(self.kernel(node), (*node.inputs, *no_bias, *node.outputs),
+                     (*self.dims(node), 0, self.relu), (self.eps,))]
 
     def flops_beside(self, node: Node) -> float:
         return 4.0 * node.outputs[0].size
@@ -140,26 +144,23 @@ class Conv2dGradInputShortcut(GradInput):
     """
 
     eps: float
-    fixed = "winograd"
 
     @property
     def name(self) -> str:
         return "conv2d_grad_input_add_relu_and_batch_norm_sums"
 
+    def operands(self) -> tuple[str, str]:
+        return X, SHORTCUT
+
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return (Spec(self.shape), inputs[5], inputs[6])
 
     def lower(self, node: Node) -> list[Call]:
-        return [Call(f"{self.kernel(node)}_shortcut", (*node.inputs, *node.outputs),
-                     (*self.dims(node), 0, 0), (self.eps,))]
+        return [Call(self.kernel(node), (*node.inputs, *node.outputs), (*self.dims(node), 0, 0),
+                     (self.eps,))]
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (2,)
 
     def flops_beside(self, node: Node) -> float:
         return 6.0 * node.outputs[0].size
-
-
-def _through_norm(weight: tuple[int, ...]) -> str:
-    """What reads through a norm: rows of products of matrices for 1x1 filters, else Winograd."""
-    return "direct" if weight[2:] == (1, 1) else "winograd"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fastnn.graph import Call, Node, Op, Tensor
 from fastnn.ops.conv2d import Conv2d
 from fastnn.ops.conv2d_fused import NORM, Conv2dStats
+from fastnn.ops.conv_kernels import JOINED, MOMENTS, NOTHING
 from fastnn.ops.convolution import Forward
 from fastnn.spec import Spec
 
@@ -27,12 +28,14 @@ class JoinedConv2d(Forward):
 
     stats: bool
     eps: tuple[float | None, float | None] = (None, None)
-    fixed = "winograd"
 
     @property
     def name(self) -> str:
         norms = "batch_norm_relu_" * (self.eps != (None, None))
         return f"{norms}joined_conv2d{'_stats' * self.stats}"
+
+    def operands(self) -> tuple[str, str]:
+        return JOINED, MOMENTS if self.stats else NOTHING
 
     @property
     def places(self) -> tuple[int, int]:
@@ -58,8 +61,7 @@ class JoinedConv2d(Forward):
             parts += [*part, *[None] * (NORM - len(part))]
         d = (*self.dims(node), len(bias), 0, node.inputs[0].shape[1],
              *(eps is not None for eps in self.eps))
-        return [Call(f"{self.kernel(node)}_joined{'_stats' * self.stats}",
-                     (*parts, weight, *(bias or (None,)), *node.outputs), d,
+        return [Call(self.kernel(node), (*parts, weight, *(bias or (None,)), *node.outputs), d,
                      tuple(eps or 0.0 for eps in self.eps))]
 
     def dims(self, node: Node) -> tuple[int, ...]:

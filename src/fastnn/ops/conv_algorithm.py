@@ -1,13 +1,13 @@
-"""Choose a convolution's algorithm: by a fixed rule of its shape, or by the user's choice."""
+"""Choose how a convolution is computed: by a fixed rule of its shape, or by the user's choice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastnn._kernels.conv.sizes import direct_way
 from fastnn.ops.micro_batch import whole_batch_rows
 
 SETTINGS = ("auto", "winograd", "direct", "blas")
-KERNELS = {"direct": "conv2d", "planar": "planar", "winograd": "winograd", "blas": "blas"}
 LEAST_GAIN = 1.1  # what `_gain` must be for Winograd to be faster in all three passes
 LEAST_TILES = 64  # of all images: fewer do not pay for the transform of the weights
 
@@ -82,10 +82,11 @@ def _is_planar(direction: str, width: int, inputs: int, outputs: int) -> bool:
     return inputs <= 64 and (outputs <= 12 or (inputs == 1 and outputs <= 24))
 
 
-def conv_algorithm(setting: str, d: Sequence[int], direction: str) -> str:
-    """What computes a pass ("forward", "grad_input", "grad_weight") of a layer of sizes d.
+def conv_way(setting: str, d: Sequence[int], direction: str) -> str:
+    """How a pass ("forward", "grad_input", "grad_weight") of a layer of sizes d is computed.
 
-    setting: one of SETTINGS. The result is a key of KERNELS.
+    setting: one of SETTINGS. The result is "winograd", "blas", "planar", or how the direct kernels
+    compute it: "linear", "depthwise", "padded", "inner" or "general".
     """
     if setting == "blas":
         return "blas"
@@ -104,4 +105,5 @@ def conv_algorithm(setting: str, d: Sequence[int], direction: str) -> str:
         sides = (w, outputs, inputs) if direction == "grad_input" else (ow, inputs, outputs)
         if _is_planar(direction, *sides) and (groups == 1 or direction != "grad_weight"):
             return "planar"
-    return "direct"
+    way: str = direct_way(d, direction)
+    return way

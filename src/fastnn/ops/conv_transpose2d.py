@@ -10,6 +10,7 @@ from fastnn.graph import Call, Node, Tensor, apply, as_tensor
 from fastnn.ops.binary import add
 from fastnn.ops.conv2d import Conv2dGradInput
 from fastnn.ops.conv_algorithm import get_conv_algorithm
+from fastnn.ops.conv_kernels import BIAS, X
 from fastnn.ops.convolution import ConvArguments
 from fastnn.ops.reshape import reshape
 from fastnn.ops.windows import Pair, check_channels, check_images, pair, whole_number
@@ -41,32 +42,24 @@ class ConvTranspose2d(Conv2dGradInput):
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
         return not any(of_batch[1:])
 
-    def takes_bias(self, node: Node) -> bool:
-        """Whether the kernel can add a bias as it writes.
-
-        The direct one can, except for 1x1 and depthwise filters, which use other kernels.
-        """
-        groups, taps = self.arguments.groups, node.inputs[1].shape[2:]
-        return self.algorithm(node) == "direct" and taps != (1, 1) and (
-            groups == 1 or groups < self.shape[1])
-
 
 @dataclass(frozen=True)
 class ConvTranspose2dBias(Conv2dGradInput):
-    """A transposed convolution whose direct kernel adds a bias as it writes.
+    """A transposed convolution whose kernel adds a bias as it writes.
 
     Only fusion makes it, after autodiff.
     """
-
-    fixed = "direct"
 
     @property
     def name(self) -> str:
         return "conv_transpose2d_bias"
 
+    def operands(self) -> tuple[str, str]:
+        return X, BIAS
+
     def lower(self, node: Node) -> list[Call]:
         d = (*self.dims(node), 0, 0)
-        return [Call(f"{self.kernel(node)}_bias", (*node.inputs, node.outputs[0]), d)]
+        return [Call(self.kernel(node), (*node.inputs, node.outputs[0]), d)]
 
 
 def transposed_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:

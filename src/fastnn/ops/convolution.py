@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 from fastnn.graph import Node, Op, moved_bytes
-from fastnn.ops.conv_algorithm import KERNELS, conv_algorithm
+from fastnn.ops.conv_algorithm import conv_way
+from fastnn.ops.conv_kernels import KERNELS, NOTHING, Combination, X
 from fastnn.ops.windows import Pair
 from fastnn.spec import Spec
 
@@ -40,32 +41,48 @@ class ConvArguments:
 
 @dataclass(frozen=True)
 class Convolution(Op):
-    """One pass of a convolution; its kernels are by the algorithm `fixed`, or by a rule."""
+    """One pass of a convolution.
+
+    way: how it is computed (`conv_way`). The plan's first stage sets it (plan/fusion/ways.py), so
+    that a graph says what will run; before that it is empty.
+    """
 
     arguments: ConvArguments
+    way: str = field(default="", kw_only=True)
     direction: ClassVar[str]
-    fixed: ClassVar[str | None] = None
 
     def dims(self, node: Node) -> tuple[int, ...]:
         """The sizes of the forward pass, as `ConvArguments.dims`."""
         raise NotImplementedError(f"{self.name} has no sizes")
 
-    def algorithm(self, node: Node) -> str:
-        """What computes a node: "direct", "planar", "winograd" or "blas"."""
-        return self.fixed or conv_algorithm(self.arguments.setting, self.dims(node), self.direction)
+    def way_of(self, node: Node) -> str:
+        """How a node is computed: as was chosen, or by the rule."""
+        return self.way or conv_way(self.arguments.setting, self.dims(node), self.direction)
+
+    def with_way(self, node: Node) -> Self:
+        """The same operation with its way chosen."""
+        return replace(self, way=self.way_of(node))
+
+    def operands(self) -> tuple[str, str]:
+        """What it reads and what it writes beside its result, as `conv_kernels` names them."""
+        return X, NOTHING
+
+    def can(self, node: Node, reads: str = X, beside: str = NOTHING) -> bool:
+        """Whether a kernel computes the node the same way with other operands."""
+        return Combination(self.way_of(node), self.direction, reads, beside) in KERNELS
 
     def kernel(self, node: Node) -> str:
-        """The name of the kernel of its algorithm."""
-        return f"{KERNELS[self.algorithm(node)]}_{self.direction}"
+        """The name of its kernel."""
+        return KERNELS[Combination(self.way_of(node), self.direction, *self.operands())]
 
     def work(self, node: Node) -> Mapping[str, float]:
-        """Products by algorithm, and Winograd's transforms.
+        """Products by the way they are computed, and Winograd's transforms.
 
         A product counts as two operations, one with a tap outside of the image not at all.
         """
-        operands, algorithm = moved_bytes(node), self.algorithm(node)
+        operands, way = moved_bytes(node), self.way_of(node)
         n, h, w, c, k, kh, kw, *steps, groups, oh, ow = self.dims(node)
-        if algorithm == "winograd":
+        if way == "winograd":
             stride = steps[0]
             rows, columns, side = ((h, w, 4 * stride) if self.direction == "grad_input" else
                                    (oh, ow, 4))
@@ -76,12 +93,12 @@ class Convolution(Op):
                     "tile values": float(tiles * (of_x * c + of_y * k)),
                     "tile weights": float(of_x * c * k)}
         taps = _inside(h, oh, kh, *steps[::2]) * _inside(w, ow, kw, *steps[1::2])
-        kind = ("line products" if algorithm == "planar" else
+        kind = ("line products" if way == "planar" else
                 "grouped products" if groups > 1 else "products")
         return {"operands": operands, kind: 2.0 * n * taps * (c // groups) * k}
 
     def flops(self, node: Node) -> float:
-        """Of the direct sum, whichever algorithm; other work beside it is `flops_beside`."""
+        """Of the direct sum, whichever way; other work beside it is `flops_beside`."""
         n, _, _, c, k, kh, kw, *_, groups, oh, ow = self.dims(node)
         return 2.0 * n * oh * ow * k * (c // groups) * kh * kw + self.flops_beside(node)
 
@@ -146,6 +163,6 @@ def _inside(size: int, outputs: int, taps: int, stride: int, padding: int, dilat
 
 def by_winograd(node: Node) -> bool:
     """Whether a node is a convolution by one of Winograd's algorithms."""
-    return isinstance(node.op, Convolution) and node.op.algorithm(node) == "winograd"
+    return isinstance(node.op, Convolution) and node.op.way_of(node) == "winograd"
 
 

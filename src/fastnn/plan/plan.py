@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fastnn.graph import Call, Graph, Tensor
+from fastnn.ops.convolution import Convolution
 from fastnn.ops.function import PythonOp
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.budget import GROWTH, RUNNING, format_bytes
@@ -121,10 +122,11 @@ class Plan:
                     "forward" if i < self.graph.forward_nodes else
                     "backward" if i < self.graph.first_update else "update")
             kernels = ",".join(call.kernel for call in step.calls) or "(view)"
+            way = node.op.way if isinstance(node.op, Convolution) else "-"
             mark = "  one thread" if step.threads < self.threads else ""
             mark += "  <- peak" if i == peak else ""
             rows.append(f"{i:4d} {part:9s} {node.scope or '-':24s} {node.op.name:24s} {shape:18s} "
-                        f"{kernels:28s} {format_bytes(live[i]):>10s}{mark}")
+                        f"{kernels:28s} {way:10s} {format_bytes(live[i]):>10s}{mark}")
         head = (f"plan: {len(self.steps)} steps, {self.threads} thread(s), "
                 f"predicted {self.seconds * 1e3:.2f} ms\n"
                 f"bytes: baseline {format_bytes(self.baseline_bytes)}, "
@@ -132,5 +134,5 @@ class Plan:
                 f"batch {format_bytes(self.beside)}, peak {format_bytes(self.peak_bytes)}\n"
                 f"recomputed: {len(self.recomputed)} value(s)\n"
                 f"{'':4s} {'part':9s} {'layer':24s} {'operation':24s} {'shape':18s} "
-                f"{'kernels':28s} {'live':>10s}")
+                f"{'kernels':28s} {'way':10s} {'live':>10s}")
         return "\n".join([head, *rows])

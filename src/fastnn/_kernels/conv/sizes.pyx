@@ -12,6 +12,20 @@ from fastnn._kernels.sizes cimport larger, smaller
 cdef enum:
     FEW = 16  # input channels: with fewer, the sum of a single tap is too short
 
+WAYS = ("linear", "depthwise", "padded", "inner", "general")  # the names of Way
+
+
+def direct_way(d, direction):
+    """How direct.pyx or direct_weight.pyx computes a pass: one of WAYS.
+
+    d: the sizes of the pass, without has_bias and relu; direction: "forward", "grad_input" or
+    "grad_weight". The kernels ask the same functions for the same sizes.
+    """
+    cdef Conv v = read_sizes((*d, 0, 0))
+    if direction == "grad_weight":
+        return WAYS[<int> way_of(&v)]
+    return WAYS[<int> pass_way(&v, direction == "grad_input")]
+
 
 cdef Conv read_sizes(d) except *:
     """d, checked; raises ValueError for sizes that contradict each other."""

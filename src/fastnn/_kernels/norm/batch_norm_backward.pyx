@@ -179,16 +179,16 @@ cdef void grad_input(char **p, const int64_t *d, const double *s, int threads,
                      int relu) noexcept nogil:
     cdef partition cut = divide(d[0], d[1])
     cdef gradient g
-    cdef const float *dweight = <const float *> p[6]
-    cdef const float *dbias = <const float *> p[7]
+    cdef const float *dweight = <const float *> p[5 + relu]
+    cdef const float *dbias = <const float *> p[6 + relu]
     cdef double *merged
     cdef int64_t j
     g.dy, g.x, g.mean = <const float *> p[0], <const float *> p[1], <const float *> p[2]
     g.var, g.weight = <const float *> p[3], <const float *> p[4]
     g.bias = <const float *> p[5] if relu else NULL
-    g.dx = <float *> p[8]
+    g.dx = <float *> p[7 + relu]
     g.eps, g.constant = s[0], 0
-    g.merged = merged = <double *> p[9]
+    g.merged = merged = <double *> p[8 + relu]
     for j in range(cut.c):
         merged[j] = dbias[j]
         merged[cut.c + j] = dweight[j] * sqrt(g.var[j] + g.eps)
@@ -199,8 +199,7 @@ cdef void batch_norm_grad_input(char **p, const int64_t *d, const double *s,
                                 int threads) noexcept nogil:
     """dx of batch_norm_backward, whose dweight and dbias are known; overwritten.
 
-    p: dy, x, mean, var, weight, bias (not read), dweight, dbias, dx, workspace.  d: m, c.  s: eps.
-    dx may be dy.
+    p: dy, x, mean, var, weight, dweight, dbias, dx, workspace.  d: m, c.  s: eps.  dx may be dy.
     """
     grad_input(p, d, s, threads, 0)
 
@@ -227,16 +226,20 @@ def _backward_extents(vectors):
     return extents
 
 
-def _grad_input_extents(d, threads):
-    m, c = d[:2]
-    if m < 1 or c < 1:
-        raise ValueError(f"batch norm needs at least one row and one channel, not [{m}, {c}]")
-    return (4 * m * c,) * 2 + (4 * c,) * 6 + (4 * m * c, 16 * c)
+def _grad_input_extents(vectors):
+    """Extents of a dx that reads `vectors` vectors of c values, dweight and dbias among them."""
+    def extents(d, threads):
+        m, c = d[:2]
+        if m < 1 or c < 1:
+            raise ValueError(f"batch norm needs at least one row and one channel, not [{m}, {c}]")
+        return (4 * m * c,) * 2 + (4 * c,) * vectors + (4 * m * c, 16 * c)
+    return extents
 
 
 KERNELS = {
-    "batch_norm_grad_input": (<uintptr_t> &batch_norm_grad_input, _grad_input_extents),
-    "batch_norm_relu_grad_input": (<uintptr_t> &batch_norm_relu_grad_input, _grad_input_extents),
+    "batch_norm_grad_input": (<uintptr_t> &batch_norm_grad_input, _grad_input_extents(5)),
+    "batch_norm_relu_grad_input": (
+        <uintptr_t> &batch_norm_relu_grad_input, _grad_input_extents(6)),
     "batch_norm_backward": (<uintptr_t> &batch_norm_backward, _backward_extents(3)),
     "batch_norm_relu_backward": (<uintptr_t> &batch_norm_relu_backward, _backward_extents(4)),
     "batch_norm_eval_backward": (<uintptr_t> &batch_norm_eval_backward, _backward_extents(3)),

@@ -134,8 +134,8 @@ cdef void winograd_grad_input_sums(char **p, const int64_t *d, const double *s,
 
     With g = dx where the ReLU behind the norm passed it (d's relu; else all of dx):
     dbias[c] = sum of g, dweight[c] = sum of g (x - mean) / sqrt(var + eps).  All overwritten.
-    p: dy[n,oh,ow,k], filters[k,3,3,c], x[n,h,w,c], mean, var, weight, bias, dx[n,h,w,c], dweight,
-    dbias, workspace.  s: eps.  dx overlaps nothing.
+    p: dy[n,oh,ow,k], filters[k,3,3,c], x[n,h,w,c], mean, var, weight, bias (read for a ReLU),
+    dx[n,h,w,c], dweight, dbias, workspace.  s: eps.  dx overlaps nothing.
     """
     cdef const Conv *v = <const Conv *> d
     cdef Pass g = pass_of(v, True)
@@ -180,7 +180,8 @@ def _grad_input_extents(d, threads):
     cdef Conv v = read_winograd(d)
     cdef Pass g = pass_of(&v, True)
     x, weight, _, y = sizes_bytes(&v)
-    return y, weight, x, *(4 * v.c,) * 4, x, 4 * v.c, 4 * v.c, sums_bytes(&g, threads)
+    bias = 4 * v.c if v.relu else 0
+    return (y, weight, x, *(4 * v.c,) * 3, bias, x, 4 * v.c, 4 * v.c, sums_bytes(&g, threads))
 
 
 def _shortcut_extents(d, threads):

@@ -17,6 +17,7 @@ from fastnn.ops.concat import Concat
 from fastnn.ops.conv2d import Conv2d, Conv2dGradInput, Conv2dGradWeight
 from fastnn.ops.conv2d_fused import Conv2dStats
 from fastnn.ops.conv2d_joined import VECTOR, JoinedConv2d
+from fastnn.ops.conv_kernels import JOINED
 from fastnn.ops.convolution import by_winograd
 from fastnn.ops.slice import Slice
 
@@ -116,23 +117,28 @@ def parts_as_they_are_read(graph: Graph) -> Graph:
 
 
 def joined_inputs(graph: Graph) -> Graph:
-    """Winograd reads two concatenated inputs in place, if nothing else reads the concatenation."""
+    """Two concatenated inputs are read in place, if nothing else reads them (Winograd's)."""
     in_place = {node.outputs[0] for node in graph.nodes if _joins_two(node)} - set(graph.outputs)
     for node in graph.nodes:
-        reads = isinstance(node.op, Conv2dStats) or (
-            isinstance(node.op, Conv2d) and not node.op.relu)
-        if not (reads and by_winograd(node)):
+        if not _may_read_two(node):
             in_place -= set(node.inputs)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if not node.inputs or node.inputs[0] not in in_place:
             return None
         assert isinstance(node.op, (Conv2d, Conv2dStats))
-        op = JoinedConv2d(node.op.arguments, isinstance(node.op, Conv2dStats))
+        op = JoinedConv2d(node.op.arguments, isinstance(node.op, Conv2dStats), way=node.op.way)
         specs = [tensor.spec for tensor in node.outputs]
         return Node(op, (*inputs[0].node.inputs, *inputs[1:]), specs, node.origin).outputs
 
     return graph.rewrite(rule)
+
+
+def _may_read_two(node: Node) -> bool:
+    op = node.op
+    if not isinstance(op, (Conv2d, Conv2dStats)) or (isinstance(op, Conv2d) and op.relu):
+        return False
+    return op.can(node, JOINED, op.operands()[1])
 
 
 def _joins_two(node: Node) -> bool:

@@ -1,5 +1,7 @@
 """Fusion: named rewrites that merge a cheap node into its producer.
 
+The first one chooses how each convolution is computed; `ops/conv_kernels.py` says what a kernel can
+read and write beside its result, and the rewrites ask it.
 Rewrites in EXACT keep every value that is still read, bit for bit; the others change the summation
 order only. The unfused graph is the test oracle for all of them.
 """
@@ -30,8 +32,9 @@ from fastnn.ops.conv2d_fused import (
     NormConv2dGradWeight,
 )
 from fastnn.ops.conv2d_joined import JoinedConv2d
+from fastnn.ops.conv_kernels import BIAS, MOMENTS, NORMED, SHORTCUT, SUMS, X
 from fastnn.ops.conv_transpose2d import ConvTranspose2d, ConvTranspose2dBias
-from fastnn.ops.convolution import Convolution, by_winograd
+from fastnn.ops.convolution import Convolution
 from fastnn.ops.linear import Linear
 from fastnn.ops.max_pool2d import MaxPool2d, MaxPool2dInfer, NormMaxPool2d
 from fastnn.ops.pointwise import Unary, UnaryGrad, UnaryGradOfSum
@@ -43,6 +46,7 @@ from fastnn.plan.fusion.concat import (
     parts_of_grad_weight,
 )
 from fastnn.plan.fusion.spread import spread_gradient
+from fastnn.plan.fusion.ways import choose_ways
 from fastnn.spec import Spec
 
 LEAST_ROW = 16  # fewer channels than one vector are not worth reading through a norm
@@ -188,14 +192,15 @@ def pool_without_places(graph: Graph) -> Graph:
 
 
 def conv_statistics(graph: Graph) -> Graph:
-    """A Winograd convolution sums the statistics of the batch norm after it as it writes."""
+    """A convolution sums the statistics of the batch norm after it as it writes (Winograd's)."""
     norms = {node.inputs[0]: node for node in graph.nodes if isinstance(node.op, BatchNormStats)}
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if (isinstance(node.op, Conv2d) and not node.op.relu and node.outputs[0] in norms
-                and by_winograd(node)):
+                and node.op.can(node, beside=MOMENTS)):
+            op = Conv2dStats(node.op.arguments, way=node.op.way)
             specs = [t.spec for t in (*node.outputs, *norms[node.outputs[0]].outputs)]
-            return Node(Conv2dStats(node.op.arguments), inputs, specs, node.origin).outputs[:1]
+            return Node(op, inputs, specs, node.origin).outputs[:1]
         if isinstance(node.op, BatchNormStats) and isinstance(inputs[0].node.op, Conv2dStats):
             return inputs[0].node.outputs[1:]
         return None
@@ -204,7 +209,7 @@ def conv_statistics(graph: Graph) -> Graph:
 
 
 def gradient_sums(graph: Graph) -> Graph:
-    """Winograd's input gradient also computes the sums that the batch norm before it needs."""
+    """The input gradient also computes the sums that the norm before it needs (Winograd's)."""
     readers = _readers(graph)
     norms = {node.inputs[0]: node for node in graph.nodes
              if isinstance(node.op, BatchNormGrad) and node.op.training
@@ -212,14 +217,14 @@ def gradient_sums(graph: Graph) -> Graph:
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if (isinstance(node.op, Conv2dGradInput) and node.outputs[0] in norms
-                and by_winograd(node)):
+                and node.op.can(node, beside=SUMS)):
             norm = norms[node.outputs[0]]
             assert isinstance(norm.op, BatchNormGrad)
-            op = Conv2dGradInputSums(node.op.arguments, node.op.shape, norm.op.eps, norm.op.relu)
+            op = Conv2dGradInputSums(node.op.arguments, node.op.shape, norm.op.eps, norm.op.relu,
+                                     way=node.op.way)
             values = norm.inputs[1:]  # of the forward pass, which this rewrite does not change
-            bias = () if norm.op.relu else values[-1:]  # a placeholder: any vector of channels
             specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
-            return Node(op, (*inputs, *values, *bias), specs, node.origin).outputs[:1]
+            return Node(op, (*inputs, *values), specs, node.origin).outputs[:1]
         producer = inputs[0].node if inputs else node
         if isinstance(node.op, BatchNormGrad) and isinstance(producer.op, Conv2dGradInputSums):
             op_input = BatchNormGradInput(node.op.eps, node.op.relu)
@@ -232,7 +237,7 @@ def gradient_sums(graph: Graph) -> Graph:
 
 
 def shortcut_gradient(graph: Graph) -> Graph:
-    """Between two residual blocks, Winograd's input gradient adds the shortcut's gradient.
+    """Between two residual blocks, the input gradient adds the shortcut's gradient (Winograd's).
 
     It masks the sum by the ReLU at the first block's end and computes the sums for the norm there.
     """
@@ -246,7 +251,7 @@ def shortcut_gradient(graph: Graph) -> Graph:
             for i in (1, 2):
                 term = node.inputs[i].node
                 if (isinstance(term.op, Conv2dGradInput) and readers[node.inputs[i]] == 1
-                        and by_winograd(term)):
+                        and term.op.can(term, beside=SHORTCUT)):
                     seams[node.outputs[0]] = i
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -254,7 +259,8 @@ def shortcut_gradient(graph: Graph) -> Graph:
             i = seams[node.outputs[0]]
             term, norm = inputs[i].node, norms[node.outputs[0]]
             assert isinstance(term.op, Conv2dGradInput) and isinstance(norm.op, BatchNormGrad)
-            op = Conv2dGradInputShortcut(term.op.arguments, term.op.shape, norm.op.eps)
+            op = Conv2dGradInputShortcut(term.op.arguments, term.op.shape, norm.op.eps,
+                                         way=term.op.way)
             values = norm.inputs[1:4]  # of the forward pass, which this rewrite does not change
             specs = [t.spec for t in (*node.outputs, *norm.outputs[1:])]
             return Node(op, (*term.inputs, inputs[3 - i], inputs[0], *values), specs,
@@ -262,9 +268,8 @@ def shortcut_gradient(graph: Graph) -> Graph:
         if isinstance(node.op, BatchNormGrad) and norms.get(node.inputs[0]) is node:
             seam = inputs[0].node
             if isinstance(seam.op, Conv2dGradInputShortcut):
-                bias = inputs[4]  # a placeholder: any vector of channels
                 op_input = BatchNormGradInput(node.op.eps, False)
-                dx = Node(op_input, (*inputs, bias, *seam.outputs[1:]), [node.outputs[0].spec],
+                dx = Node(op_input, (*inputs, *seam.outputs[1:]), [node.outputs[0].spec],
                           node.origin).outputs[0]
                 return (dx, *seam.outputs[1:])
         return None
@@ -273,7 +278,7 @@ def shortcut_gradient(graph: Graph) -> Graph:
 
 
 def transposed_bias(graph: Graph) -> Graph:
-    """The direct kernel of a transposed convolution adds the bias as it writes."""
+    """The kernel of a transposed convolution adds the bias as it writes, where it can."""
     readers = _readers(graph)
 
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -281,11 +286,11 @@ def transposed_bias(graph: Graph) -> Graph:
             return None
         source, bias = (tensor.node for tensor in node.inputs)
         if not (isinstance(source.op, ConvTranspose2d) and isinstance(bias.op, Reshape)
-                and source.op.takes_bias(source) and readers[node.inputs[0]] == 1
+                and source.op.can(source, beside=BIAS) and readers[node.inputs[0]] == 1
                 and bias.inputs[0].shape == (node.outputs[0].shape[1],)
                 and bias.outputs[0].shape == (1, node.outputs[0].shape[1], 1, 1)):
             return None
-        op = ConvTranspose2dBias(source.op.arguments, source.op.shape)
+        op = ConvTranspose2dBias(source.op.arguments, source.op.shape, way=source.op.way)
         return _fused(node, op, (*inputs[0].node.inputs, inputs[1].node.inputs[0]), source)
 
     return graph.rewrite(rule)
@@ -298,18 +303,11 @@ def _read_through(node: Node) -> tuple[int, ...]:
         return op.places
     if isinstance(op, MaxPool2d):
         return (0,)
-    reads = (isinstance(op, (Conv2dStats, Conv2dGradWeight))
-             or (isinstance(op, Conv2d) and not op.relu))
-    return (0,) if reads and (by_winograd(node) or _by_rows(node)) else ()
-
-
-def _by_rows(node: Node) -> bool:
-    """Whether a convolution is a product of matrices that can read rows through a norm."""
-    op = node.op
-    assert isinstance(op, Convolution)
-    _, h, w, c, _, *window, oh, ow = op.dims(node)
-    return (op.algorithm(node) == "direct" and op.direction != "grad_input" and c >= LEAST_ROW
-            and window == [1, 1, 1, 1, 0, 0, 1, 1, 1] and (oh, ow) == (h, w))
+    if not isinstance(op, Convolution) or (isinstance(op, Conv2d) and op.relu):
+        return ()
+    reads, beside = op.operands()
+    narrow = op.way_of(node) == "linear" and node.inputs[0].shape[1] < LEAST_ROW
+    return (0,) if reads == X and op.can(node, NORMED, beside) and not narrow else ()
 
 
 def norm_as_it_is_read(graph: Graph) -> Graph:
@@ -334,9 +332,11 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
         assert isinstance(norm.op, BatchNorm)
         op: object = None
         if isinstance(node.op, Conv2dGradWeight) and _read_through(node):
-            op = NormConv2dGradWeight(node.op.arguments, node.op.shape, norm.op.eps)
+            op = NormConv2dGradWeight(node.op.arguments, node.op.shape, norm.op.eps,
+                                      way=node.op.way)
         elif isinstance(node.op, (Conv2d, Conv2dStats)) and node.inputs[0] in through:
-            op = NormConv2d(node.op.arguments, norm.op.eps, isinstance(node.op, Conv2dStats))
+            op = NormConv2d(node.op.arguments, norm.op.eps, isinstance(node.op, Conv2dStats),
+                            way=node.op.way)
         elif isinstance(node.op, MaxPool2d) and node.inputs[0] in through:
             op = NormMaxPool2d(node.op.pooling, norm.op.eps)
         return None if op is None else _fused(node, op, (*norm.inputs, *inputs[1:]))
@@ -369,7 +369,7 @@ SUMMING: tuple[Callable[[Graph], Graph], ...] = (
 LAST: tuple[Callable[[Graph], Graph], ...] = (
     parts_as_they_are_read, joined_inputs, norm_as_it_is_read)
 EXACT = (*FIRST, *LAST)
-REWRITES = (*FIRST, spread_gradient, *PARTS, *SUMMING, *LAST)
+REWRITES = (choose_ways, *FIRST, spread_gradient, *PARTS, choose_ways, *SUMMING, *LAST)
 
 
 def fuse(graph: Graph) -> Graph:
