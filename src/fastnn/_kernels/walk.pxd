@@ -1,21 +1,21 @@
-"""Walk over two strided tensors of one shape, plane by plane, in parts of a fixed size.
+"""Walk over two strided tensors of one shape, plane by plane, in chunks of a fixed size.
 
 A shape is simplified (sizes of 1 dropped, dimensions that both tensors walk as one merged); its
-last two dimensions are the plane. Small planes go several to a part, large ones are cut in blocks.
+last two dimensions are the plane. Small planes go several to a chunk, large ones are cut in blocks.
 """
 
 from libc.stdint cimport int64_t
 
-from fastnn._kernels.parts cimport part_fn, run_parts
+from fastnn._kernels.chunks cimport chunk_fn, run_chunks
 
 cdef struct Walk:
     int64_t tag               # the kernel's own
     int64_t ndim              # 2 to 9
     int64_t planes            # product of all but the last two sizes
-    int64_t planes_per_part
+    int64_t planes_per_chunk
     int64_t rows_per_block
     int64_t columns_per_block
-    int64_t row_blocks        # 1 unless planes_per_part is 1
+    int64_t row_blocks        # 1 unless planes_per_chunk is 1
     int64_t column_blocks
     int64_t shape[9]
     int64_t a[9]              # strides in elements
@@ -75,7 +75,7 @@ cdef inline void rows_along(Walk *walk, int64_t dimension) noexcept nogil:
 
 
 cdef inline int64_t cut(Walk *walk, int64_t size, int64_t least_rows) noexcept nogil:
-    """Cut into parts of about `size` elements, of a multiple of least_rows rows; how many."""
+    """Cut into chunks of about `size` elements, of a multiple of least_rows rows; how many."""
     cdef int64_t rows = walk.shape[walk.ndim - 2], columns = walk.shape[walk.ndim - 1], i
     walk.planes = 1
     for i in range(walk.ndim - 2):
@@ -86,27 +86,27 @@ cdef inline int64_t cut(Walk *walk, int64_t size, int64_t least_rows) noexcept n
     walk.rows_per_block = max(size // columns // least_rows, 1) * least_rows
     walk.row_blocks = (rows + walk.rows_per_block - 1) // walk.rows_per_block
     walk.column_blocks = (columns + walk.columns_per_block - 1) // walk.columns_per_block
-    walk.planes_per_part = 1
+    walk.planes_per_chunk = 1
     if walk.row_blocks == 1 and walk.column_blocks == 1:
-        walk.planes_per_part = max(size // (rows * columns), 1)
-    return ((walk.planes + walk.planes_per_part - 1) // walk.planes_per_part
+        walk.planes_per_chunk = max(size // (rows * columns), 1)
+    return ((walk.planes + walk.planes_per_chunk - 1) // walk.planes_per_chunk
             * walk.row_blocks * walk.column_blocks)
 
 
-cdef inline int64_t blocks_of(const Walk *walk, int64_t part) noexcept nogil:
-    """Blocks in a part: its number of planes, unless planes are cut."""
-    if walk.planes_per_part == 1:
+cdef inline int64_t blocks_of(const Walk *walk, int64_t chunk) noexcept nogil:
+    """Blocks in a chunk: its number of planes, unless planes are cut."""
+    if walk.planes_per_chunk == 1:
         return 1
-    return min(walk.planes_per_part, walk.planes - part * walk.planes_per_part)
+    return min(walk.planes_per_chunk, walk.planes - chunk * walk.planes_per_chunk)
 
 
-cdef inline Block block_of(const Walk *walk, int64_t part, int64_t number) noexcept nogil:
-    """Block `number` of part `part`."""
+cdef inline Block block_of(const Walk *walk, int64_t chunk, int64_t number) noexcept nogil:
+    """Block `number` of chunk `chunk`."""
     cdef Block block
     cdef int64_t i, last = walk.ndim - 1
-    cdef int64_t column = part % walk.column_blocks * walk.columns_per_block
-    cdef int64_t row = part // walk.column_blocks % walk.row_blocks * walk.rows_per_block
-    cdef int64_t plane = (part // (walk.column_blocks * walk.row_blocks) * walk.planes_per_part
+    cdef int64_t column = chunk % walk.column_blocks * walk.columns_per_block
+    cdef int64_t row = chunk // walk.column_blocks % walk.row_blocks * walk.rows_per_block
+    cdef int64_t plane = (chunk // (walk.column_blocks * walk.row_blocks) * walk.planes_per_chunk
                           + number)
     block.rows = min(walk.rows_per_block, walk.shape[last - 1] - row)
     block.columns = min(walk.columns_per_block, walk.shape[last] - column)
@@ -124,9 +124,9 @@ cdef inline Block block_of(const Walk *walk, int64_t part, int64_t number) noexc
     return block
 
 
-cdef inline void run_broadcast(part_fn run, char **p, const int64_t *d, const double *s,
+cdef inline void run_broadcast(chunk_fn run, char **p, const int64_t *d, const double *s,
                                int64_t size, int threads) noexcept nogil:
-    """Run parts of about `size` elements; d of a part is the walk.
+    """Run chunks of about `size` elements; d of a chunk is the walk.
 
     d: tag, ndim, shape, strides of a, strides of b [ndim each].
     """
@@ -134,4 +134,4 @@ cdef inline void run_broadcast(part_fn run, char **p, const int64_t *d, const do
     cdef int64_t ndim = d[1]
     simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
     walk.tag = d[0]
-    run_parts(run, p, <const int64_t *> &walk, s, cut(&walk, size, 1), 4, threads)
+    run_chunks(run, p, <const int64_t *> &walk, s, cut(&walk, size, 1), 4, threads)

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.arrays.table cimport simd
-from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, rows_along, simplify
 
 from fastnn._kernels.strided import shape_and_strides, span
@@ -21,12 +21,12 @@ cdef void copy(char **p, const int64_t *d, const double *s, int threads) noexcep
     """
     cdef Walk walk
     cdef char *buffers[2]
-    cdef int64_t parts
+    cdef int64_t chunks
     buffers[0] = p[0] + 4 * d[1]
     buffers[1] = p[1] + 4 * d[2]
     _plan(&walk, d)
-    parts = cut(&walk, CHUNK, 16 if walk.tag else 1)
-    run_parts(_copy_part, buffers, <const int64_t *> &walk, s, parts, 4, threads)
+    chunks = cut(&walk, CHUNK, 16 if walk.tag else 1)
+    run_chunks(_copy_chunk, buffers, <const int64_t *> &walk, s, chunks, 4, threads)
 
 
 cdef void _plan(Walk *walk, const int64_t *d) noexcept nogil:
@@ -55,14 +55,14 @@ cdef void _plan(Walk *walk, const int64_t *d) noexcept nogil:
                 return
 
 
-cdef void _copy_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _copy_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef const Walk *walk = <const Walk *> d
     cdef Block block
     cdef int64_t i
     cdef const float *x
     cdef float *y
-    for i in range(blocks_of(walk, part)):
-        block = block_of(walk, part, i)
+    for i in range(blocks_of(walk, chunk)):
+        block = block_of(walk, chunk, i)
         x = <const float *> p[0] + block.a
         y = <float *> p[1] + block.b
         if walk.tag == 1:

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.arrays.table cimport simd
-from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.chunks cimport run_chunks
 
 cdef enum:
     CHUNK = 32768
@@ -14,15 +14,15 @@ cdef struct Sum:
     int64_t outer
     int64_t reduce
     int64_t inner
-    int64_t columns         # of the inner axis per part
+    int64_t columns          # of the inner axis per chunk
     int64_t column_blocks
-    int64_t rows            # of the reduced axis per piece
+    int64_t rows             # of the reduced axis per piece
     int64_t pieces
-    int64_t outer_per_part  # 1 unless a part holds whole sums
+    int64_t outer_per_chunk  # 1 unless a chunk holds whole sums
 
 
 cdef Sum _plan(int64_t outer, int64_t reduce, int64_t inner) noexcept nogil:
-    """Cut outer and inner, by the shape only; if that gives few parts, the reduced axis too."""
+    """Cut outer and inner, by the shape only; if that gives few chunks, the reduced axis too."""
     cdef Sum plan
     cdef int64_t pieces, results
     plan.outer = outer
@@ -34,9 +34,9 @@ cdef Sum _plan(int64_t outer, int64_t reduce, int64_t inner) noexcept nogil:
     pieces = max(min(reduce * plan.columns // CHUNK, PARTIALS // results), 1)
     plan.rows = max(((reduce + pieces - 1) // pieces + 3) // 4 * 4, 4)
     plan.pieces = max((reduce + plan.rows - 1) // plan.rows, 1)
-    plan.outer_per_part = 1
+    plan.outer_per_chunk = 1
     if plan.pieces == 1 and plan.column_blocks == 1:
-        plan.outer_per_part = max(CHUNK // max(reduce * inner, 1), 1)
+        plan.outer_per_chunk = max(CHUNK // max(reduce * inner, 1), 1)
     return plan
 
 
@@ -48,29 +48,29 @@ cdef void reduce_sum(char **p, const int64_t *d, const double *s, int threads) n
     cdef Sum plan = _plan(d[0], d[1], d[2])
     if plan.outer * plan.inner == 0:
         return
-    run_parts(_sum_part, p, <const int64_t *> &plan, s,
-              (plan.outer + plan.outer_per_part - 1) // plan.outer_per_part
-              * plan.column_blocks * plan.pieces, 2, threads)
+    run_chunks(_sum_chunk, p, <const int64_t *> &plan, s,
+               (plan.outer + plan.outer_per_chunk - 1) // plan.outer_per_chunk
+               * plan.column_blocks * plan.pieces, 2, threads)
     if plan.pieces > 1:
         _combine(&plan, <const double *> p[2], <float *> p[1], s[0])
 
 
-cdef void _sum_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _sum_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef const Sum *plan = <const Sum *> d
     cdef double block[WIDE]
-    cdef int64_t row = part % plan.pieces * plan.rows
+    cdef int64_t row = chunk % plan.pieces * plan.rows
     cdef int64_t rows = min(plan.rows, plan.reduce - row)
-    cdef int64_t column = part // plan.pieces % plan.column_blocks * plan.columns
+    cdef int64_t column = chunk // plan.pieces % plan.column_blocks * plan.columns
     cdef int64_t columns = min(plan.columns, plan.inner - column)
-    cdef int64_t first = part // (plan.pieces * plan.column_blocks) * plan.outer_per_part
+    cdef int64_t first = chunk // (plan.pieces * plan.column_blocks) * plan.outer_per_chunk
     cdef int64_t outer, j
     cdef const float *x
     cdef float *y
-    for outer in range(first, min(first + plan.outer_per_part, plan.outer)):
+    for outer in range(first, min(first + plan.outer_per_chunk, plan.outer)):
         x = <const float *> p[0] + (outer * plan.reduce + row) * plan.inner + column
         if plan.pieces > 1:
             _sum_rows(rows, columns, x, plan.inner, <double *> p[2] + column
-                      + (outer * plan.pieces + part % plan.pieces) * plan.inner)
+                      + (outer * plan.pieces + chunk % plan.pieces) * plan.inner)
             continue
         _sum_rows(rows, columns, x, plan.inner, block)
         y = <float *> p[1] + outer * plan.inner + column
@@ -120,21 +120,21 @@ cdef void sum_of_squares(char **p, const int64_t *d, const double *s, int thread
     So y is finite if and only if all x and all products are.
     p: the tensors, y, workspace.  d: count, sizes.  s: a factor per tensor.
     """
-    cdef int64_t i, parts, total = 0
+    cdef int64_t i, chunks, total = 0
     cdef const double *partial = <const double *> p[d[0] + 1]
     cdef double y = 0.0
     for i in range(d[0]):
         total += d[1 + i]
-    parts = (total + CHUNK - 1) // CHUNK
-    run_parts(_square_part, p, d, s, parts, 4, threads)
-    for i in range(parts):
+    chunks = (total + CHUNK - 1) // CHUNK
+    run_chunks(_square_chunk, p, d, s, chunks, 4, threads)
+    for i in range(chunks):
         y += partial[i]
     (<double *> p[d[0]])[0] = y
 
 
-cdef void _square_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
-    """The CHUNK elements of a part, with all tensors' elements as one sequence."""
-    cdef int64_t tensor, low, high, start = 0, first = part * CHUNK
+cdef void _square_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
+    """The CHUNK elements of a chunk, with all tensors' elements as one sequence."""
+    cdef int64_t tensor, low, high, start = 0, first = chunk * CHUNK
     cdef double total = 0.0
     for tensor in range(d[0]):
         low = max(first - start, 0)
@@ -145,18 +145,18 @@ cdef void _square_part(char **p, const int64_t *d, const double *s, int64_t part
         start += d[1 + tensor]
         if start >= first + CHUNK:
             break
-    (<double *> p[d[0] + 1])[part] = total
+    (<double *> p[d[0] + 1])[chunk] = total
 
 
 cdef void all_finite(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """flag = 1 if no x[n] is an infinity or a NaN, else 0.  p: x, flag (int64[1]).  d: n."""
     (<int64_t *> p[1])[0] = 1
-    run_parts(_finite_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
+    run_chunks(_finite_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
 
 
-cdef void _finite_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _finite_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     # Threads only ever write the same 0.
-    if not simd.all_finite(min(CHUNK, d[0] - part * CHUNK), <const float *> p[0] + part * CHUNK):
+    if not simd.all_finite(min(CHUNK, d[0] - chunk * CHUNK), <const float *> p[0] + chunk * CHUNK):
         (<int64_t *> p[1])[0] = 0
 
 

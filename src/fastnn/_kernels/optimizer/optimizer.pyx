@@ -6,8 +6,8 @@ tensor counts its own steps, from which Adam's bias corrections and SGD's first 
 
 from libc.stdint cimport int64_t, uintptr_t
 
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.dispatch cimport LEVEL
-from fastnn._kernels.parts cimport run_parts
 
 cdef extern from "optimizer/simd/optimizer.h":
     ctypedef struct optimizer_row:
@@ -67,20 +67,20 @@ cdef void _update(int row, char **p, const int64_t *d, int threads) noexcept nog
     cdef int64_t i, total = 0
     for i in range(d[0]):
         total += d[1 + i]
-    # A part finds its row in the place of s.
-    run_parts(_update_part, p, d, <const double *> &simd.rows[row],
-              (total + CHUNK - 1) // CHUNK, 2, threads)
+    # A chunk finds its row in the place of s.
+    run_chunks(_update_chunk, p, d, <const double *> &simd.rows[row],
+               (total + CHUNK - 1) // CHUNK, 2, threads)
     for i in range(d[0]):
         (<int64_t *> p[1])[d[1 + d[0] + i]] += 1
 
 
-cdef void _update_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
-    """The CHUNK elements of a part; the tensors' elements counted as one sequence."""
+cdef void _update_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
+    """The CHUNK elements of a chunk; the tensors' elements counted as one sequence."""
     cdef const optimizer_row *row = <const optimizer_row *> s
     cdef float *buffers[8]
     cdef const int64_t *steps = <const int64_t *> p[1]
     cdef const int64_t *places = d + 1 + d[0]
-    cdef int64_t tensor, low, high, start = 0, first = part * CHUNK
+    cdef int64_t tensor, low, high, start = 0, first = chunk * CHUNK
     cdef int k
     for tensor in range(d[0]):
         low = max(first - start, 0)

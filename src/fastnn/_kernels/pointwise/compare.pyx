@@ -7,7 +7,7 @@ from math import prod
 
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, run_broadcast
 
 from fastnn._kernels.strided import shape_and_strides, span
@@ -28,15 +28,15 @@ cdef void compare_index(char **p, const int64_t *d, const double *s,
     p: a, b (int64), y (float32, contiguous).  d: relation, ndim, shape, a_strides, b_strides
     [ndim each], strides in elements.
     """
-    run_broadcast(_compare_part, p, d, s, CHUNK, threads)
+    run_broadcast(_compare_chunk, p, d, s, CHUNK, threads)
 
 
-cdef void _compare_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _compare_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef const Walk *walk = <const Walk *> d
     cdef Block block
     cdef int64_t i
-    for i in range(blocks_of(walk, part)):
-        block = block_of(walk, part, i)
+    for i in range(blocks_of(walk, chunk)):
+        block = block_of(walk, chunk, i)
         _compare_block(walk.tag, &block, <const int64_t *> p[0] + block.a,
                        <const int64_t *> p[1] + block.b, <float *> p[2] + block.index)
 
@@ -63,12 +63,12 @@ cdef void _compare_block(int64_t relation, const Block *block, const int64_t *a,
 cdef void float_of_index(char **p, const int64_t *d, const double *s,
                          int threads) noexcept nogil:
     """y[n] = x[n] as float32, to the nearest; overwritten.  p: x (int64), y (float32).  d: n."""
-    run_parts(_float_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
+    run_chunks(_float_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
 
 
-cdef void _float_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _float_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef int64_t i
-    for i in range(part * CHUNK, min(d[0], (part + 1) * CHUNK)):
+    for i in range(chunk * CHUNK, min(d[0], (chunk + 1) * CHUNK)):
         (<float *> p[1])[i] = <float> (<const int64_t *> p[0])[i]
 
 

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.dispatch cimport LEVEL
-from fastnn._kernels.parts cimport run_parts
 
 cdef extern from "pointwise/simd/dropout.h":
     ctypedef struct dropout_table:
@@ -23,12 +23,12 @@ cdef void dropout(char **p, const int64_t *d, const double *s, int threads) noex
     p: x, y, key (uint64[2]: seed, step).  d: n, node.  s: p, the probability to drop.
     Element i is kept or not by a random number of (seed, step, node, i) alone.  x may be y.
     """
-    run_parts(_dropout_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_chunks(_dropout_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
 
 
-cdef void _dropout_part(char **p, const int64_t *d, const double *s,
-                        int64_t part) noexcept nogil:
-    cdef int64_t at = part * CHUNK
+cdef void _dropout_chunk(char **p, const int64_t *d, const double *s,
+                         int64_t chunk) noexcept nogil:
+    cdef int64_t at = chunk * CHUNK
     simd.dropout(at, min(CHUNK, d[0] - at), <const uint64_t *> p[2], <uint32_t> d[1], s[0],
                  <const float *> p[0] + at, <float *> p[1] + at)
 

@@ -8,7 +8,7 @@ from math import prod
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
-from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.pointwise.table cimport simd
 from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, run_broadcast
 
@@ -20,12 +20,12 @@ cdef enum:
 
 cdef void unary_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = f(x[n]).  p: x, y.  d: n, row.  s: the row's arguments.  x may be y."""
-    run_parts(_forward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_chunks(_forward_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
 
 
-cdef void _forward_part(char **p, const int64_t *d, const double *s,
-                        int64_t part) noexcept nogil:
-    cdef int64_t at = part * CHUNK
+cdef void _forward_chunk(char **p, const int64_t *d, const double *s,
+                         int64_t chunk) noexcept nogil:
+    cdef int64_t at = chunk * CHUNK
     simd.unary[d[1]].forward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
                              <float *> p[1] + at, s)
 
@@ -35,12 +35,12 @@ cdef void unary_backward(char **p, const int64_t *d, const double *s, int thread
 
     s: the row's arguments.  dx may be dy or saved.
     """
-    run_parts(_backward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_chunks(_backward_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
 
 
-cdef void _backward_part(char **p, const int64_t *d, const double *s,
-                         int64_t part) noexcept nogil:
-    cdef int64_t at = part * CHUNK
+cdef void _backward_chunk(char **p, const int64_t *d, const double *s,
+                          int64_t chunk) noexcept nogil:
+    cdef int64_t at = chunk * CHUNK
     simd.unary[d[1]].backward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
                               <const float *> p[1] + at, <float *> p[2] + at, s)
 
@@ -50,15 +50,15 @@ cdef void binary(char **p, const int64_t *d, const double *s, int threads) noexc
 
     Strides in elements, 0 repeats; y is contiguous. y may be a or b where that one is contiguous.
     """
-    run_broadcast(_binary_part, p, d, s, CHUNK, threads)
+    run_broadcast(_binary_chunk, p, d, s, CHUNK, threads)
 
 
-cdef void _binary_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _binary_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef const Walk *walk = <const Walk *> d
     cdef Block block
     cdef int64_t i
-    for i in range(blocks_of(walk, part)):
-        block = block_of(walk, part, i)
+    for i in range(blocks_of(walk, chunk)):
+        block = block_of(walk, chunk, i)
         _binary_block(walk.tag, &block, <const float *> p[0] + block.a,
                       <const float *> p[1] + block.b, <float *> p[2] + block.index)
 
@@ -82,13 +82,13 @@ cdef void _binary_block(int64_t row, const Block *block, const float *a, const f
 
 cdef void add_n(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = ((x1 + x2) + x3) + ...  p: x1 .. xk, y.  d: n, k.  y may be any of the x."""
-    run_parts(_add_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
+    run_chunks(_add_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
 
 
-cdef void _add_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _add_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     # Three and more in blocks on the stack: y is written only after every x was read there.
     cdef float block[1024]
-    cdef int64_t k = d[1], i, count, at = part * CHUNK, end = min(d[0], at + CHUNK)
+    cdef int64_t k = d[1], i, count, at = chunk * CHUNK, end = min(d[0], at + CHUNK)
     if k == 2:
         simd.add(end - at, <const float *> p[0] + at, <const float *> p[1] + at,
                  <float *> p[2] + at)
@@ -108,13 +108,13 @@ cdef void add_n_unary_backward(char **p, const int64_t *d, const double *s,
 
     d: n, k, row.  s: the row's arguments.  k is 2 or more.  dx may be saved or any of the x.
     """
-    run_parts(_sum_backward_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_chunks(_sum_backward_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
 
 
-cdef void _sum_backward_part(char **p, const int64_t *d, const double *s,
-                             int64_t part) noexcept nogil:
+cdef void _sum_backward_chunk(char **p, const int64_t *d, const double *s,
+                              int64_t chunk) noexcept nogil:
     cdef float total[1024]
-    cdef int64_t k = d[1], i, count, at = part * CHUNK, end = min(d[0], at + CHUNK)
+    cdef int64_t k = d[1], i, count, at = chunk * CHUNK, end = min(d[0], at + CHUNK)
     while at < end:
         count = min(1024, end - at)
         simd.add(count, <const float *> p[1] + at, <const float *> p[2] + at, total)
@@ -127,11 +127,11 @@ cdef void _sum_backward_part(char **p, const int64_t *d, const double *s,
 
 cdef void fill(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = value.  p: y.  d: n.  s: value."""
-    run_parts(_fill_part, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
+    run_chunks(_fill_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
 
 
-cdef void _fill_part(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
-    simd.fill(min(CHUNK, d[0] - part * CHUNK), <float> s[0], <float *> p[0] + part * CHUNK)
+cdef void _fill_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
+    simd.fill(min(CHUNK, d[0] - chunk * CHUNK), <float> s[0], <float *> p[0] + chunk * CHUNK)
 
 
 def unary_rows():

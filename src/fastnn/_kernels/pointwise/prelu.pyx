@@ -1,14 +1,14 @@
 """PReLU with one slope for each channel, or for all: forward, and back to input and slopes.
 
-Memory is [outer][channels][inner]. Where channels are the last axis, a part of the work is some
-rows of them; else it is a run of values that have one slope. Parts follow from the shape alone, and
-their sums are added in order.
+Memory is [outer][channels][inner]. Where channels are the last axis, a chunk of the work is some
+rows of them; else it is a run of values that have one slope. Chunks follow from the shape alone,
+and their sums are added in order.
 """
 
 from libc.stdint cimport int64_t, uintptr_t
 
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.dispatch cimport LEVEL
-from fastnn._kernels.parts cimport run_parts
 from fastnn._kernels.sizes cimport larger, smaller
 
 cdef extern from "pointwise/simd/prelu.h":
@@ -25,10 +25,10 @@ cdef extern from "pointwise/simd/prelu.h":
 cdef const prelu_table *simd = prelu_at(LEVEL)
 
 cdef enum:
-    CHUNK = 16384  # values in one part, about
+    CHUNK = 16384  # values in one chunk, about
 
 
-# Rows of channels: `count` parts of `size` rows. Runs: each of outer x channels in `pieces` parts.
+# Rows of channels: `count` chunks of `size` rows. Runs: outer x channels, each in `pieces` chunks.
 cdef struct Cut:
     int64_t size, pieces, count
     bint by_rows
@@ -54,16 +54,16 @@ cdef void prelu_forward(char **p, const int64_t *d, const double *s, int threads
 
     p: x[outer, channels, inner], w[channels], y.  d: outer, channels, inner.  y may be x.
     """
-    run_parts(_forward_part, p, d, s, cut_of(d).count, 2, threads)
+    run_chunks(_forward_chunk, p, d, s, cut_of(d).count, 2, threads)
 
 
-cdef void _forward_part(char **p, const int64_t *d, const double *s,
-                        int64_t part) noexcept nogil:
+cdef void _forward_chunk(char **p, const int64_t *d, const double *s,
+                         int64_t chunk) noexcept nogil:
     cdef Cut cut = cut_of(d)
     cdef const float *x = <const float *> p[0]
     cdef const float *w = <const float *> p[1]
     cdef float *y = <float *> p[2]
-    cdef int64_t run = part // cut.pieces, first = part % cut.pieces * cut.size, at
+    cdef int64_t run = chunk // cut.pieces, first = chunk % cut.pieces * cut.size, at
     if cut.by_rows:
         at = first * d[1]
         simd.rows(smaller(cut.size, d[0] - first), d[1], x + at, w, y + at)
@@ -80,38 +80,38 @@ cdef void prelu_backward(char **p, const int64_t *d, const double *s, int thread
     cdef Cut cut = cut_of(d)
     cdef const double *sums = <const double *> p[5]
     cdef float *dw = <float *> p[4]
-    cdef int64_t channel, part, outer
+    cdef int64_t channel, chunk, outer
     cdef double total
-    run_parts(_backward_part, p, d, s, cut.count, 2, threads)
+    run_chunks(_backward_chunk, p, d, s, cut.count, 2, threads)
     for channel in range(d[1]):
         total = 0.0
         if cut.by_rows:
-            for part in range(cut.count):
-                total += sums[part * d[1] + channel]
+            for chunk in range(cut.count):
+                total += sums[chunk * d[1] + channel]
         else:
             for outer in range(d[0]):
-                for part in range(cut.pieces):
-                    total += sums[(outer * d[1] + channel) * cut.pieces + part]
+                for chunk in range(cut.pieces):
+                    total += sums[(outer * d[1] + channel) * cut.pieces + chunk]
         dw[channel] = <float> total
 
 
-cdef void _backward_part(char **p, const int64_t *d, const double *s,
-                         int64_t part) noexcept nogil:
+cdef void _backward_chunk(char **p, const int64_t *d, const double *s,
+                          int64_t chunk) noexcept nogil:
     cdef Cut cut = cut_of(d)
     cdef const float *x = <const float *> p[0]
     cdef const float *dy = <const float *> p[1]
     cdef const float *w = <const float *> p[2]
     cdef float *dx = <float *> p[3]
     cdef double *sums = <double *> p[5]
-    cdef int64_t run = part // cut.pieces, first = part % cut.pieces * cut.size, at
+    cdef int64_t run = chunk // cut.pieces, first = chunk % cut.pieces * cut.size, at
     if cut.by_rows:
         at = first * d[1]
         simd.rows_grad(smaller(cut.size, d[0] - first), d[1], x + at, dy + at, w, dx + at,
-                       sums + part * d[1])
+                       sums + chunk * d[1])
     else:
         at = run * d[2] + first
-        sums[part] = simd.run_grad(smaller(cut.size, d[2] - first), x + at, dy + at,
-                                   w[run % d[1]], dx + at)
+        sums[chunk] = simd.run_grad(smaller(cut.size, d[2] - first), x + at, dy + at,
+                                    w[run % d[1]], dx + at)
 
 
 cdef Cut _checked(d) except *:

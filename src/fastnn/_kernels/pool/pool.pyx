@@ -1,8 +1,8 @@
-"""Pooling of NHWC images. A part is a row of the result, or some rows of the gradient."""
+"""Pooling of NHWC images. A chunk is a row of the result, or some rows of the gradient."""
 
 from libc.stdint cimport int64_t, uint8_t, uintptr_t
 
-from fastnn._kernels.parts cimport run_parts
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.pool.table cimport average_shape, max_pool_shape, pool_axis, simd
 from fastnn._kernels.sizes cimport larger, smaller
 
@@ -28,7 +28,7 @@ cdef void max_pool2d_forward(char **p, const int64_t *d, const double *s,
     d: n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow.
     """
     cdef const max_pool_shape *g = <const max_pool_shape *> d
-    run_parts(_max_row, p, d, s, g.n * g.oh, SERIAL * g.oh // (g.h * g.w * g.c), threads)
+    run_chunks(_max_row, p, d, s, g.n * g.oh, SERIAL * g.oh // (g.h * g.w * g.c), threads)
 
 
 cdef void max_pool2d_infer(char **p, const int64_t *d, const double *s,
@@ -56,12 +56,12 @@ cdef void max_pool2d_backward(char **p, const int64_t *d, const double *s,
     """
     cdef const max_pool_shape *g = <const max_pool_shape *> d
     cdef int64_t count = bands(g.n, g.h)
-    run_parts(_max_band, p, d, s, g.n * count, SERIAL * count // (g.h * g.w * g.c), threads)
+    run_chunks(_max_band, p, d, s, g.n * count, SERIAL * count // (g.h * g.w * g.c), threads)
 
 
-cdef void _max_band(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _max_band(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef const max_pool_shape *g = <const max_pool_shape *> d
-    cdef int64_t count = bands(g.n, g.h), image = part // count, band = part % count
+    cdef int64_t count = bands(g.n, g.h), image = chunk // count, band = chunk % count
     cdef int64_t at = image * g.oh * g.ow * g.c
     simd.max_backward(g, <const float *> p[0] + at, <const uint8_t *> p[1] + at,
                       band * g.h // count, (band + 1) * g.h // count,
@@ -72,8 +72,8 @@ cdef void _max_band(char **p, const int64_t *d, const double *s, int64_t part) n
 
 cdef void average_forward(char **p, const average_shape *g, const double *s,
                           int threads) noexcept nogil:
-    run_parts(_average_row, p, <const int64_t *> g, s, g.n * g.rows.out,
-              SERIAL * g.rows.out // (g.rows.size * g.columns.size * g.c), threads)
+    run_chunks(_average_row, p, <const int64_t *> g, s, g.n * g.rows.out,
+               SERIAL * g.rows.out // (g.rows.size * g.columns.size * g.c), threads)
 
 
 cdef void _average_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
@@ -87,13 +87,13 @@ cdef void _average_row(char **p, const int64_t *d, const double *s, int64_t row)
 cdef void average_backward(char **p, const average_shape *g, const double *s,
                            int threads) noexcept nogil:
     cdef int64_t count = bands(g.n, g.rows.size)
-    run_parts(_average_band, p, <const int64_t *> g, s, g.n * count,
-              SERIAL * count // (g.rows.size * g.columns.size * g.c), threads)
+    run_chunks(_average_band, p, <const int64_t *> g, s, g.n * count,
+               SERIAL * count // (g.rows.size * g.columns.size * g.c), threads)
 
 
-cdef void _average_band(char **p, const int64_t *d, const double *s, int64_t part) noexcept nogil:
+cdef void _average_band(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef const average_shape *g = <const average_shape *> d
-    cdef int64_t count = bands(g.n, g.rows.size), image = part // count, band = part % count
+    cdef int64_t count = bands(g.n, g.rows.size), image = chunk // count, band = chunk % count
     simd.average_backward(
         g, <const float *> p[0] + image * g.rows.out * g.columns.out * g.c,
         band * g.rows.size // count, (band + 1) * g.rows.size // count,

@@ -4,8 +4,8 @@ from cython.parallel cimport prange
 from libc.math cimport NAN
 from libc.stdint cimport int64_t, uintptr_t
 
+from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.dispatch cimport LEVEL
-from fastnn._kernels.parts cimport run_parts
 
 cdef extern from "softmax/simd/softmax.h":
     ctypedef struct softmax_table:
@@ -29,8 +29,8 @@ cdef const softmax_table *simd = softmax_at(LEVEL)
 
 cdef enum:
     CHUNK = 256         # rows per chunk at most; losses are summed per chunk, then over chunks
-    LOSS_PART = 16384   # about the values whose losses are one chunk
-    PART = 4096         # about the values whose gradients are one part of the work
+    LOSSES = 16384      # about the values whose losses are one chunk
+    GRADIENTS = 4096    # about the values whose gradients are one chunk
     SERIAL = 8192       # values that are not worth a team of threads
 
 
@@ -44,7 +44,7 @@ cdef void softmax_forward(char **p, const int64_t *d, const double *s, int threa
 
     p: x[rows, classes], y.  d: rows, classes.  y may be x.
     """
-    run_parts(softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
 
 
 cdef void log_softmax_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
@@ -58,7 +58,7 @@ cdef void log_softmax_forward(char **p, const int64_t *d, const double *s,
 
     p: x[rows, classes], y.  d: rows, classes.  y may be x.
     """
-    run_parts(log_softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(log_softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
 
 
 cdef void softmax_grad_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
@@ -72,7 +72,7 @@ cdef void softmax_backward(char **p, const int64_t *d, const double *s, int thre
 
     p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
     """
-    run_parts(softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
 
 
 cdef void log_softmax_grad_row(char **p, const int64_t *d, const double *s,
@@ -88,14 +88,14 @@ cdef void log_softmax_backward(char **p, const int64_t *d, const double *s,
 
     p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
     """
-    run_parts(log_softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(log_softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
 
 
 # ---- cross-entropy ----
 
 cdef int64_t chunk_rows(int64_t classes) noexcept nogil:
     """Rows in one chunk of losses."""
-    return max(min(LOSS_PART // classes, CHUNK), 1)
+    return max(min(LOSSES // classes, CHUNK), 1)
 
 
 # What both passes read of p, d and s.
@@ -191,9 +191,9 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
         total[0] = <float> loss
 
 
-cdef void gradient_part(const problem *q, int64_t first, int64_t rows, const float *largest,
-                        const float *log_sum, const float *dloss, float scale,
-                        float *dx) noexcept nogil:
+cdef void gradient_chunk(const problem *q, int64_t first, int64_t rows, const float *largest,
+                         const float *log_sum, const float *dloss, float scale,
+                         float *dx) noexcept nogil:
     """dx = dloss * scale * (softmax * sum(q) - q) of some rows, q as in cross_entropy_forward."""
     cdef float gain[CHUNK]
     cdef float share[CHUNK]
@@ -229,13 +229,13 @@ cdef void cross_entropy_backward(char **p, const int64_t *d, const double *s,
     """
     cdef problem q = describe(p, d, s)
     cdef float scale = 1 / (<const float *> p[5])[0] if q.reduction == 1 else 1
-    cdef int64_t part_rows = max(min(PART // q.classes, CHUNK), 1)
-    cdef int64_t part, parts = (q.rows + part_rows - 1) // part_rows
-    for part in prange(parts, num_threads=threads, schedule="static",
-                       use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
-        gradient_part(&q, part * part_rows, min(part_rows, q.rows - part * part_rows),
-                      <const float *> p[3], <const float *> p[4], <const float *> p[6], scale,
-                      <float *> p[7])
+    cdef int64_t each = max(min(GRADIENTS // q.classes, CHUNK), 1)
+    cdef int64_t chunk, chunks = (q.rows + each - 1) // each
+    for chunk in prange(chunks, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
+        gradient_chunk(&q, chunk * each, min(each, q.rows - chunk * each),
+                       <const float *> p[3], <const float *> p[4], <const float *> p[6], scale,
+                       <float *> p[7])
 
 
 def _shape(d):
