@@ -4,56 +4,6 @@
 
 #include "simd/vector.h"
 
-#if LEVEL_AVX512
-INLINE vf load_n(const float *x, int64_t n) {
-    if (n >= LANES) return load(x);
-    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
-}
-INLINE void store_n(float *y, vf v, int64_t n) {
-    if (n >= LANES) store(y, v);
-    else _mm512_mask_storeu_ps(y, (__mmask16)((1u << n) - 1), v);
-}
-#elif LEVEL_AVX2
-static const int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-INLINE vf load_n(const float *x, int64_t n) {
-    if (n >= LANES) return load(x);
-    return _mm256_maskload_ps(x, _mm256_loadu_si256((const __m256i *)(first_lanes + 8 - n)));
-}
-/* in pieces: masked stores are slow on some processors */
-INLINE void store_n(float *y, vf v, int64_t n) {
-    if (n >= LANES) {
-        store(y, v);
-        return;
-    }
-    __m128 part = _mm256_castps256_ps128(v);
-    if (n & 4) {
-        _mm_storeu_ps(y, part);
-        part = _mm256_extractf128_ps(v, 1);
-        y += 4;
-    }
-    if (n & 2) {
-        _mm_storel_pi((__m64 *)y, part);
-        part = _mm_movehl_ps(part, part);
-        y += 2;
-    }
-    if (n & 1) _mm_store_ss(y, part);
-}
-#else /* four lanes */
-INLINE vf load_n(const float *x, int64_t n) {
-    if (n >= LANES) return load(x);
-    return (vf){x[0], n > 1 ? x[1] : 0.0f, n > 2 ? x[2] : 0.0f, 0.0f};
-}
-INLINE void store_n(float *y, vf v, int64_t n) {
-    if (n >= LANES) {
-        store(y, v);
-        return;
-    }
-    y[0] = v[0];
-    if (n > 1) y[1] = v[1];
-    if (n > 2) y[2] = v[2];
-}
-#endif
-
 /* The first n lanes of v, `rest` in the others. */
 INLINE vf fill_after(vf v, int64_t n, float rest) {
     vi lane;

@@ -79,8 +79,8 @@ INLINE void store_head(float *y, vf v, int64_t n) {
 #endif
 
 /* A whole vector, or the first n < LANES floats of one. */
-INLINE vf load_part(const float *x, int64_t n) { return n >= LANES ? load(x) : load_head(x, n); }
-INLINE void store_part(float *y, vf v, int64_t n) {
+INLINE vf load_n(const float *x, int64_t n) { return n >= LANES ? load(x) : load_head(x, n); }
+INLINE void store_n(float *y, vf v, int64_t n) {
     if (n >= LANES) store(y, v);
     else store_head(y, v, n);
 }

@@ -19,9 +19,9 @@ static void spread_index(int64_t columns, int64_t spread, int32_t *index) {
 INLINE vf load_spread(const float *x, int64_t columns, int64_t spread, const int32_t *index,
                       int64_t c, const int is_spread) {
     vi lanes;
-    if (!is_spread) return load_part(x + c, columns - c);
+    if (!is_spread) return load_n(x + c, columns - c);
     memcpy(&lanes, index + c, sizeof lanes);
-    return pick(load_part(x + c / spread, columns / spread - c / spread), lanes);
+    return pick(load_n(x + c / spread, columns / spread - c / spread), lanes);
 }
 
 /* One vector of channels of `rows` pixels: rows share the loads of the weights. */
@@ -32,7 +32,7 @@ INLINE void depthwise_tile(const conv_product *g, const float *const *a, int64_t
     int64_t n = g->columns - c;
     vf sum[4] = {zero, zero, zero, zero};
     for (int64_t t = 0; t < g->taps; t++) {
-        vf weights = load_part(g->packed + g->tap[t].slice * g->columns + c, n);
+        vf weights = load_n(g->packed + g->tap[t].slice * g->columns + c, n);
         UNROLL
         for (int r = 0; r < rows; r++)
             sum[r] += weights * load_spread(a[t * stride + r], g->columns, g->spread, index, c,
@@ -40,8 +40,8 @@ INLINE void depthwise_tile(const conv_product *g, const float *const *a, int64_t
     }
     UNROLL
     for (int r = 0; r < rows; r++) {
-        vf out = g->bias ? sum[r] + load_part(g->bias + c, n) : sum[r];
-        store_part(y[r] + c, g->relu ? vmax(zero, out) : out, n);
+        vf out = g->bias ? sum[r] + load_n(g->bias + c, n) : sum[r];
+        store_n(y[r] + c, g->relu ? vmax(zero, out) : out, n);
     }
 }
 
@@ -93,7 +93,7 @@ INLINE void depthwise_outer_tile(const outer_product *g, const float *const *a, 
     int64_t n = g->depth - c;
     vf sum[4] = {zero, zero, zero, zero};
     for (int64_t p = 0; p < pixels; p++) {
-        vf factor = load_part(dy + p * g->dy_stride + c, n);
+        vf factor = load_n(dy + p * g->dy_stride + c, n);
         UNROLL
         for (int t = 0; t < taps; t++)
             sum[t] += factor * load_spread(a[t * stride + p], g->depth, g->spread, index, c,
@@ -102,7 +102,7 @@ INLINE void depthwise_outer_tile(const outer_product *g, const float *const *a, 
     UNROLL
     for (int t = 0; t < taps; t++) {
         float *out = dw + t * g->depth + c;
-        store_part(out, accumulate ? load_part(out, n) + sum[t] : sum[t], n);
+        store_n(out, accumulate ? load_n(out, n) + sum[t] : sum[t], n);
     }
 }
 

@@ -63,9 +63,9 @@ static __attribute__((noinline)) void tile_store_part(const tile_job *g, int64_t
             const vf zero = {0};
             int64_t n = smaller(LANES, g->columns - c);
             vf sum = load(sums + c);
-            if (g->accumulate) sum += load_part(y + c, n);
-            if (g->bias) sum += load_part(g->bias + c, n);
-            store_part(y + c, g->relu ? vmax(zero, sum) : sum, n);
+            if (g->accumulate) sum += load_n(y + c, n);
+            if (g->bias) sum += load_n(g->bias + c, n);
+            store_n(y + c, g->relu ? vmax(zero, sum) : sum, n);
         }
     }
 }

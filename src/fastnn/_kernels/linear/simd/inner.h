@@ -144,7 +144,7 @@ static void inner_pack(const float *w, int64_t slices, int64_t depth, int64_t co
                     if (turned)
                         for (int64_t i = 0; i < LANES; i++)
                             out[i] = c + i < depth ? w[((c + i) * slices + s) * columns + j] : 0;
-                    else store(out, load_part(w + (j * slices + s) * depth + c, depth - c));
+                    else store(out, load_n(w + (j * slices + s) * depth + c, depth - c));
 }
 
 #endif

@@ -27,7 +27,7 @@ static __attribute__((noinline)) void outer_store_part(const outer_job *g, float
         for (int64_t c = 0; c < g->columns; c += LANES) {
             int64_t n = smaller(LANES, g->columns - c);
             vf sum = load(sums + c);
-            store_part(y + c, g->accumulate ? load_part(y + c, n) + sum : sum, n);
+            store_n(y + c, g->accumulate ? load_n(y + c, n) + sum : sum, n);
         }
 }
 

@@ -90,7 +90,7 @@ INLINE vf norm_value(vf centered, vf scale, vf bias) { return vfma(centered, sca
 INLINE void apply_row(int64_t width, const float *x, const norm_columns *v, float *y, int relu) {
     const float *mean = v->mean, *scale = v->scale, *bias = v->bias;
 #define PART(lanes, j)                                                                            \
-    vf value = norm_value(load_n(x + j, lanes) - load_n(mean + j, lanes),                          \
+    vf value = norm_value(load_n(x + j, lanes) - load_n(mean + j, lanes),                         \
                           load_n(scale + j, lanes), load_n(bias + j, lanes));                     \
     if (relu) value = vmax((vf){0}, value);                                                       \
     store_n(y + j, value, lanes)
@@ -171,7 +171,7 @@ static void norm_sums(int64_t rows, int64_t width, int64_t stride, const float *
         memset(total, 0, (size_t)width * sizeof(float));
         memset(products, 0, (size_t)width * sizeof(float));
 #define PART_OF(count, relu)                                                                      \
-    add_gradients(count, width, stride, dy + at + r * stride, x + at + r * stride, v, total,        \
+    add_gradients(count, width, stride, dy + at + r * stride, x + at + r * stride, v, total,      \
                 products, relu)
 #define PART(count) PART_OF(count, 1)
         if (relu) OVER_ROWS(group, PART);

@@ -68,7 +68,7 @@ INLINE tile_pixels find_tile(const tile_grid *g, int64_t t, const int side, cons
 #define GET_WHOLE(i, j) load(AT(i, j))
 #define HAS_ROW(i) ((i) >= tile.top && (i) < tile.bottom)
 #define HAS_COLUMN(j) ((j) >= tile.left && (j) < tile.right)
-#define GET_PART(i, j) (HAS_ROW(i) ? load_part(AT(i, j), n) : (vf){0})
+#define GET_PART(i, j) (HAS_ROW(i) ? load_n(AT(i, j), n) : (vf){0})
 
 /* The pixels AHEAD further on in a line, of `from` where the tile's are of `array`, asked for in
  * time: the strides of tiles are too irregular for the processor to guess. */
@@ -81,7 +81,7 @@ enum { AHEAD = 8 };
 /* The same behind a batch norm and a ReLU: the bits of norm_apply. */
 #define NORMED(v) vmax((vf){0}, norm_value((v) - mean, scale, bias))
 #define GET_NORMED(i, j) NORMED(load(AT(i, j)))
-#define GET_NORMED_PART(i, j) (HAS_ROW(i) ? NORMED(load_part(AT(i, j), n)) : (vf){0})
+#define GET_NORMED_PART(i, j) (HAS_ROW(i) ? NORMED(load_n(AT(i, j), n)) : (vf){0})
 
 /* read_tiles: SIDE x SIDE pixels to OUT x OUT values, rows in the order of ROW.
  *
@@ -103,8 +103,8 @@ enum { AHEAD = 8 };
                 vf half[SIDE][OUT], line[SIDE], result[OUT];                                      \
                 vf mean = {0}, scale = {0}, bias = {0};                                           \
                 if (norm) {                                                                       \
-                    mean = load_part(norm->mean + c, n), bias = load_part(norm->bias + c, n);     \
-                    scale = load_part(norm->scale + c, n);                                        \
+                    mean = load_n(norm->mean + c, n), bias = load_n(norm->bias + c, n);           \
+                    scale = load_n(norm->scale + c, n);                                           \
                 }                                                                                 \
                 (void)mean, (void)scale, (void)bias;                                              \
                 FETCH_AHEAD(x, x, SIDE, STEP, 0)                                                  \
@@ -134,17 +134,17 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT, SUM_SHORTCUT };
         float *at_pixel = AT(i, j);                                                               \
         if (HAS_COLUMN(j)) {                                                                      \
             if (sums == SUM_SHORTCUT) {                                                           \
-                const vf gate = load_part(s->gate + (at_pixel - y), n);                           \
-                value = where(gate > zero, value + load_part(s->shortcut + (at_pixel - y), n),    \
+                const vf gate = load_n(s->gate + (at_pixel - y), n);                              \
+                value = where(gate > zero, value + load_n(s->shortcut + (at_pixel - y), n),       \
                               zero);                                                              \
             }                                                                                     \
-            store_part(at_pixel, value, n);                                                       \
+            store_n(at_pixel, value, n);                                                          \
             if (sums == SUM_MOMENTS) {                                                            \
                 const vf d = value - pivot;                                                       \
                 sum += d, product = vfma(d, d, product);                                          \
             }                                                                                     \
             if (sums == SUM_GRADIENT || sums == SUM_SHORTCUT) {                                   \
-                const vf d = load_part(s->x + (at_pixel - y), n) - pivot;                         \
+                const vf d = load_n(s->x + (at_pixel - y), n) - pivot;                            \
                 const vf passed = masked(value, d, scale, bias_of_norm, s->scale != NULL);        \
                 sum += passed, product = vfma(passed, d, product);                                \
             }                                                                                     \
@@ -167,7 +167,7 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT, SUM_SHORTCUT };
                 int64_t n = channels - c;                                                         \
                 vf half[IN][SIDE], line[IN], result[SIDE];                                        \
                 vf sum = zero, product = zero, pivot = zero, scale = zero, bias_of_norm = zero;   \
-                const vf shift = bias ? load_part(bias + c, n) : zero;                            \
+                const vf shift = bias ? load_n(bias + c, n) : zero;                               \
                 FETCH_AHEAD(y, y, SIDE, SIDE, 1)                                                  \
                 if (sums == SUM_GRADIENT || sums == SUM_SHORTCUT)                                 \
                     FETCH_AHEAD(s->x, y, SIDE, SIDE, 0)                                           \
@@ -177,7 +177,7 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT, SUM_SHORTCUT };
                 }                                                                                 \
                 GET_VALUES(along, IN, SIDE)                                                       \
                 if (sums != SUM_NOTHING)                                                          \
-                    pivot = sums == SUM_MOMENTS ? load(s->pivot + c) : load_part(s->mean + c, n); \
+                    pivot = sums == SUM_MOMENTS ? load(s->pivot + c) : load_n(s->mean + c, n);    \
                 if (sums == SUM_MOMENTS && t == 0) {                                              \
                     pivot = zero;                                                                 \
                     SECOND_AXIS(along, IN, SIDE, tile.top, tile.bottom, ADD_OUTPUT)               \
@@ -185,7 +185,7 @@ enum { SUM_NOTHING, SUM_MOMENTS, SUM_GRADIENT, SUM_SHORTCUT };
                     store(s->pivot + c, pivot);                                                   \
                 }                                                                                 \
                 if (sums == SUM_GRADIENT && s->scale)                                             \
-                    scale = load_part(s->scale + c, n), bias_of_norm = load_part(s->bias + c, n); \
+                    scale = load_n(s->scale + c, n), bias_of_norm = load_n(s->bias + c, n);       \
                 if (tile.whole && n >= LANES) {                                                   \
                     tile.left = 0, tile.right = SIDE, n = LANES;                                  \
                     SECOND_AXIS(along, IN, SIDE, 0, SIDE, PUT_OUTPUT)                             \
@@ -260,7 +260,7 @@ enum { PACK_DEPTH = 16 }; /* depth that is turned before it is transformed: it s
                 BOTH_AXES(along, 3, OUT, GET_TURNED, PUT_PACKED_##OUT);                           \
             }                                                                                     \
     }
-#define GET_TURNED(i, j) load_part(from + ((2 - (i)) * 3 + 2 - (j)) * channels, columns - c)
+#define GET_TURNED(i, j) load_n(from + ((2 - (i)) * 3 + 2 - (j)) * channels, columns - c)
 #define PUT_PACKED_6(i, j, v) store(out + ((i) * 6 + (j)) * plane, v)
 #define PUT_PACKED_9(i, j, v) store(out + ((i) * 9 + (j)) * plane, v)
 
@@ -279,11 +279,11 @@ enum { PACK_DEPTH = 16 }; /* depth that is turned before it is transformed: it s
     }
 #define GET_SUM_6(i, j) load(from + ((i) * 6 + (j)) * plane)
 #define GET_SUM_9(i, j) load(from + ((i) * 9 + (j)) * plane)
-#define PUT_WEIGHT(i, j, v) store_part(out + ((i) * 3 + (j)) * depth, v, depth - c)
+#define PUT_WEIGHT(i, j, v) store_n(out + ((i) * 3 + (j)) * depth, v, depth - c)
 #define ADD_WEIGHT(i, j, v)                                                                       \
     do {                                                                                          \
         float *at = out + ((i) * 3 + (j)) * depth;                                                \
-        store_part(at, load_part(at, depth - c) + (v), depth - c);                                \
+        store_n(at, load_n(at, depth - c) + (v), depth - c);                                      \
     } while (0)
 
 /* m = sum over terms of v packed; term t: tiles v[t * v_step], weights packed[tap[t].slice]. */
