@@ -5,7 +5,8 @@ import pytest
 
 import fastnn as fn
 from fastnn.plan import budget, watch
-from fastnn.plan.budget import format_bytes, parse_bytes, resolve
+from fastnn.plan.budget import Allowance, format_bytes, parse_bytes, resolve
+from fastnn.plan.build import build
 from fastnn.runtime.arena import aligned_bytes
 from fastnn.runtime.process_memory import (
     available_bytes,
@@ -271,3 +272,26 @@ def test_a_deep_net_holds_the_least_budget_of_a_refusal():
 def test_a_deep_net_holds_the_least_budget_of_a_plan():
     step, batch = _deep_step("8GiB")
     _trains_within(step, batch, step.plan(batch[0].shape).min_bytes)
+
+
+def test_what_an_allowance_leaves_for_other_plans():
+    """The objects of each plan but this one; how much there will be is no other limit."""
+    assert Allowance(100).objects(10) == 0
+    assert Allowance(100, plans=3).objects(10) == 2 * 10 * (budget.PLANNED + budget.NODE)
+    assert Allowance(100, 1, 2, 3) == Allowance(100) != Allowance(101)
+
+
+@in_a_fresh_process
+def test_a_plan_leaves_room_for_what_its_first_step_touches():
+    """A limit that has room for the arena alone gets another plan."""
+    model = fn.nn.Sequential(*(layer for _ in range(6)
+                               for layer in (fn.nn.Linear(256, 256), fn.nn.Tanh())))
+    step = fn.TrainStep(model, fn.nn.MSELoss(), fn.optim.SGD(model.parameters(), lr=0.1))
+    x = np.zeros((4096, 256), np.float32)
+    step(x, x)
+    graph = step._compiled.graph
+    whole = build(graph, 1)
+    limit = resident_bytes() + whole.layout.arena_bytes + whole.beside + whole.running // 4
+    plan = build(graph, 1, Allowance(limit))
+    assert plan.recomputed_steps
+    assert plan.baseline_bytes + plan.layout.arena_bytes + plan.beside + plan.running <= limit

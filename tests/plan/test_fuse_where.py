@@ -104,3 +104,19 @@ def test_a_gradient_is_made_in_parts_where_only_channels_are_read(cut, parts):
     for got, expected in zip(run(after, [x], fused=False), run(graph, [x], fused=False),
                              strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_convolution_that_clips_reads_no_norm():
+    """No kernel does both; the weight's gradient reads through the norm all the same."""
+    names = _check_fused(*_graph(lambda net, x: fn.relu(net.conv(fn.relu(net.norm(x, True))))))
+    assert {"batch_norm_relu", "conv2d_relu", "batch_norm_relu_conv2d_grad_weight"} <= names
+    assert "batch_norm_relu_conv2d" not in names
+
+
+def test_a_norm_that_others_read_is_applied_once():
+    """At the end of a residual block: the sum reads what is stored in any case."""
+    def build(net, x):
+        y = net.norm(net.conv(x), True)
+        return fn.relu(y + x) * fn.tanh(y)
+
+    assert "batch_norm_add_relu" not in _check_fused(*_graph(build))

@@ -332,3 +332,27 @@ def test_random_graphs_with_pins(seed):
     schedule = honour_drops(problem, problem.everything)
     assert recomputed_at(schedule)
     assert same_bits(expected, run(replay(fused, problem, schedule), arrays, fused=False))
+
+
+def test_a_recomputation_that_dropped_values_do_not_need_is_spare():
+    """The first one after the forward pass is needed, a second one of the same value is not."""
+    problem = random_problem(0)
+    value = next(value for value in np.flatnonzero(problem.recomputable)
+                 if any(value in task.inputs for task in problem.tasks[problem.forward:]))
+    problem = replace(problem, dropped=frozenset([int(value)]))
+    schedule = honour_drops(problem, problem.everything)
+    maker = problem.producer[value]
+    first = schedule.index(maker, maker + 1)
+    assert spare_at(problem, schedule) == []
+    twice = (*schedule[:first + 2], maker, *schedule[first + 2:])
+    assert spare_at(problem, twice) == [first + 2]
+
+
+def test_what_the_backward_pass_reads_itself_is_held():
+    """Though it serves to make a dropped value too."""
+    class Net(Chain):
+        def forward(self, x):
+            return self.blocks[0][2](fn.plan.drop(fn.exp(fn.tanh(self.blocks[0][0](x)))))
+
+    plan = training(Net(), nn.MSELoss()).plan((4096, 32))
+    assert [text.split(":")[1] for text in plan.recomputed] == ["exp"]

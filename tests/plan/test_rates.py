@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from fastnn._kernels.dispatch import level
 
 import fastnn as fn
 from fastnn import nn
@@ -115,17 +116,32 @@ def test_a_measurement_that_ends_badly_leaves_nothing(folder, monkeypatch):
     assert os.listdir(folder) == []
 
 
-def test_a_measurement_does_not_read_what_the_program_is_told(folder, monkeypatch):
+def test_a_measurement_is_of_the_same_instructions_and_reads_nothing(folder, monkeypatch):
     """Standard input belongs to the program that plans."""
     given = []
 
     def run(command, **options):
-        given.append(options["stdin"])
+        given.append((options["stdin"], options["env"]["FASTNN_ISA"]))
         raise subprocess.SubprocessError
 
     monkeypatch.setattr(rates.subprocess, "run", run)
     assert rates.machine_rates(1) == fixed_rates(1)
-    assert given == [subprocess.DEVNULL]
+    assert given == [(subprocess.DEVNULL, level())]
+
+
+def test_a_cache_folder_is_made_with_those_above_it(folder, measured, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "not" / "there"))
+    assert rates.machine_rates(1) == rates.machine_rates(1) != fixed_rates(1)
+    assert len(measured) == 1
+
+
+def test_a_team_is_measured_beside_one_thread(monkeypatch):
+    """A team's prior is one thread's rates, and its call costs what starting a team does."""
+    monkeypatch.setattr(calibrate, "ROUNDS", 3)
+    monkeypatch.setattr(calibrate, "MINIATURES", MINIATURES[-1:])
+    found = calibrate.calibrate(2)
+    assert found["one_thread"].keys() == found["team"].keys() == FIXED.keys()
+    assert 0 < found["one_thread"]["call"] < found["team"]["call"]
 
 
 def _told_times(told):
@@ -197,11 +213,13 @@ class _Scripted:
 
     def __init__(self, rounds):
         self.now, self._left = 0.0, [time for seconds in rounds for time in seconds]
+        self.ran = []
 
     def perf_counter(self):
         return self.now
 
     def run(self, start, end):
+        self.ran.append((start, end))
         self.now += 1.0 + (self._left.pop(0) if end > start else 0.0)
 
 
@@ -216,3 +234,4 @@ def test_a_nodes_time_is_the_third_smallest_after_a_round_that_warms_up(monkeypa
     found = calibrate.times([calibrate.Miniature(nodes, (1, 0, 2), clock)])
     assert [node for node, _ in found] == [nodes[0], nodes[2]]
     assert [time for _, time in found] == pytest.approx([3.0, 2 / 8])
+    assert clock.ran[:6] == [(0, 0), (0, 1), (1, 1), (1, 1), (1, 1), (1, 3)]

@@ -175,3 +175,12 @@ def test_statistics_and_user_functions_run_once():
     statistics = [task for task, node in zip(problem.tasks, nodes, strict=True)
                   if node.op.name == "batch_norm_stats"]
     assert len(statistics) == 4 and not any(task.recomputable for task in statistics)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_replay_knows_where_its_backward_pass_begins(seed):
+    graph = fuse(random_graph(seed)[0])
+    problem = build_problem(graph, select(graph, 1))
+    schedule = random_schedule(problem, np.random.default_rng(seed), 12)
+    first = next(i for i, number in enumerate(schedule) if number >= problem.forward)
+    assert replay(graph, problem, schedule).forward_nodes == first

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 import fastnn as fn
+from fastnn.graph import leaf
 from fastnn.plan import build as building
 from fastnn.plan.cost.predict import fixed_rates
 from fastnn.plan.recompute.frontier import Point, pareto
 from fastnn.plan.recompute.liveness import Liveness
 from fastnn.plan.recompute.problem import Problem, build_problem
 from fastnn.plan.recompute.workspaces import LEAST, single_thread_variants
+from fastnn.plan.select import step_of
+from fastnn.spec import Spec
 from tests.plan.random_problems import UNIT, random_problem
 from tests.plan.verify import verify
 
@@ -99,3 +102,9 @@ def test_steps_on_one_thread_take_less_and_leave_the_same_bits(monkeypatch):
         assert str(plan).count("  one thread") == len(alone)
         for i in alone:
             assert plan.steps[i].workspace_bytes < whole.steps[i].workspace_bytes
+
+
+def test_a_step_without_calls_has_no_workspace():
+    x = leaf("input", 0, Spec((4, 6)))
+    step = step_of(fn.reshape(x, (24,)).node, 2)
+    assert (step.calls, step.workspace_bytes, step.workspace_of(1)) == ((), 0, 0)
