@@ -15,9 +15,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Plans by fixed rates, the same on every machine: below a file no folder can be made, so that
 # neither this process nor its children keep, or measure, any others.
-_CACHE = Path(tempfile.mkdtemp(prefix="fastnn-tests-"))
-(_CACHE / "fastnn").touch()
-os.environ["XDG_CACHE_HOME"] = str(_CACHE)
+_CACHE = tempfile.TemporaryDirectory(prefix="fastnn-tests-")
+Path(_CACHE.name, "fastnn").touch()
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 # The same examples on every run; no deadline, which a busy machine would miss. `thorough` draws
 # new ones each time and more of them, `sanitized` fewer: pytest --hypothesis-profile=thorough
