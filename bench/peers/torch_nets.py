@@ -1,10 +1,15 @@
 """The nets of `fastnn.models`, written in PyTorch by hand, with the same names of parameters.
 
-The benchmark runs them beside ours, and the parity tests compare with them.
+The benchmark runs them beside ours, and the parity tests compare with them. ReLUs and the sums of
+residual blocks are in place: PyTorch's ResNet-18 is 6% faster with it, the others as fast.
 """
+
+from functools import partial
 
 from torch import nn
 from torch.nn import functional
+
+relu = partial(functional.relu, inplace=True)
 
 
 class LeNet(nn.Module):
@@ -17,10 +22,10 @@ class LeNet(nn.Module):
         self.fc3 = nn.Linear(84, 10)
 
     def forward(self, x):
-        x = functional.max_pool2d(functional.relu(self.conv1(x)), 2)
-        x = functional.max_pool2d(functional.relu(self.conv2(x)), 2)
-        x = functional.relu(self.fc1(x.flatten(1)))
-        return self.fc3(functional.relu(self.fc2(x)))
+        x = functional.max_pool2d(relu(self.conv1(x)), 2)
+        x = functional.max_pool2d(relu(self.conv2(x)), 2)
+        x = relu(self.fc1(x.flatten(1)))
+        return self.fc3(relu(self.fc2(x)))
 
 
 class VGG11(nn.Module):
@@ -32,7 +37,7 @@ class VGG11(nn.Module):
                 layers.append(nn.MaxPool2d(2))
             else:
                 layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width),
-                           nn.ReLU()]
+                           nn.ReLU(inplace=True)]
                 inputs = width
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Linear(512, 10))
@@ -56,14 +61,15 @@ class Block(nn.Module):
                 nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x):
-        y = functional.relu(self.bn1(self.conv1(x)))
+        y = relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         if self.downsample is not None:
             x = self.downsample(x)
         elif self.extra:
             x = functional.pad(x[:, :, :: self.stride, :: self.stride],
                                (0, 0, 0, 0, 0, self.extra))
-        return functional.relu(y + x)
+        y += x
+        return relu(y)
 
 
 class ResNet(nn.Module):
@@ -83,7 +89,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(inputs, 10)
 
     def forward(self, x):
-        x = functional.relu(self.bn1(self.conv1(x)))
+        x = relu(self.bn1(self.conv1(x)))
         for number in range(1, self.stages + 1):
             x = self.get_submodule(f"layer{number}")(x)
         return self.fc(functional.adaptive_avg_pool2d(x, 1).flatten(1))
@@ -91,13 +97,15 @@ class ResNet(nn.Module):
 
 class MLP(nn.Sequential):
     def __init__(self):
-        super().__init__(nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512),
-                         nn.ReLU(), nn.Linear(512, 10))
+        super().__init__(
+            nn.Flatten(), nn.Linear(784, 512), nn.ReLU(inplace=True), nn.Linear(512, 512),
+            nn.ReLU(inplace=True), nn.Linear(512, 10))
 
 
 TWINS = {
     "mlp": MLP,
-    "mlp-small": lambda: nn.Sequential(nn.Linear(10, 46), nn.ReLU(), nn.Linear(46, 10)),
+    "mlp-small": lambda: nn.Sequential(
+        nn.Linear(10, 46), nn.ReLU(inplace=True), nn.Linear(46, 10)),
     "lenet": LeNet,
     "vgg11": VGG11,
     "resnet18": lambda: ResNet((64, 128, 256, 512), 2, plain=False),
