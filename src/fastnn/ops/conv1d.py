@@ -1,4 +1,7 @@
-"""1-D convolution: a 2-D convolution of images of height 1."""
+"""1-D convolution: a 2-D convolution of images of height 1.
+
+Fusion removes the reshapes between 1-D layers (`plan/fusion/reshapes.py`).
+"""
 
 from __future__ import annotations
 
