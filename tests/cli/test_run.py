@@ -19,7 +19,7 @@ from fastnn.cli import job as job_file
 from fastnn.cli import main
 from fastnn.cli.job import make_job
 from fastnn.cli.run import read_run
-from fastnn.cli.run_folder import held
+from fastnn.cli.run_folder import locked
 from fastnn.cli.settings import Settings
 from fastnn.training.evaluation import Evaluation
 from tests.cli.command import NET, write_data
@@ -191,7 +191,7 @@ def test_no_fewer_epochs_than_are_done(epochs: int) -> None:
 
 def test_a_run_that_another_process_has() -> None:
     train(epochs=1)
-    with held(Path("r")):
+    with locked(Path("r")):
         one_sentence(fastnn("train", "--resume", "r"), "r belongs to", f"process {os.getpid()} on")
     assert fastnn("train", "--resume", "r").exit_code == 0
     assert not Path("r/.lock").exists()
@@ -199,15 +199,15 @@ def test_a_run_that_another_process_has() -> None:
 
 def test_two_new_runs_in_one_folder() -> None:
     Path("r").mkdir()
-    with held(Path("r")):
+    with locked(Path("r")):
         one_sentence(fastnn("train", "--data", "data.npz", "--output", "r"), "belongs to")
     assert os.listdir("r") == []
 
 
 def test_a_killed_process_has_no_run() -> None:
     train(epochs=1)
-    code = ("import time, pathlib; from fastnn.cli.run_folder import held\n"
-            "with held(pathlib.Path('r')): print('held', flush=True); time.sleep(60)")
+    code = ("import time, pathlib; from fastnn.cli.run_folder import locked\n"
+            "with locked(pathlib.Path('r')): print('held', flush=True); time.sleep(60)")
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
     one_sentence(fastnn("train", "--resume", "r"), f"process {holder.pid} on")

@@ -51,7 +51,7 @@ def check_run(folder: Path) -> None:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Inside, this process holds the lock of a run folder.
 
     The lock ends with the process in any case. The locked file only says who holds it, and is
@@ -60,7 +60,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises ValueError that names the process which has the run; OSError.
     """
     path = folder / LOCK
-    descriptor = _locked(path)
+    descriptor = _open_locked(path)
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
@@ -71,7 +71,7 @@ def held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(path: Path) -> int:
+def _open_locked(path: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
         try:

@@ -25,7 +25,7 @@ from fastnn.cli.run_folder import (
     WEIGHTS,
     check_empty,
     check_run,
-    held,
+    locked,
     new_folder,
 )
 from fastnn.cli.settings import LEARNING_RATES, SCHEDULES, Settings
@@ -145,7 +145,7 @@ def _begin(
     """A new run's folder and job. The folder is made only once data and model are valid."""
     job = make_job(settings, [ProgressBar(stream)])
     folder = new_folder(output, settings.model, settings.data)
-    until_the_end.enter_context(held(folder))
+    until_the_end.enter_context(locked(folder))
     check_empty(folder)
     write_run(folder, settings, job)
     settings.write(folder / SETTINGS)
@@ -162,7 +162,7 @@ def _go_on(
     gives at the current epoch.
     """
     check_run(folder)
-    until_the_end.enter_context(held(folder))
+    until_the_end.enter_context(locked(folder))
     sweep(folder)
     before = Settings.read(folder / SETTINGS)
     settings = before if epochs is None else replace(before, epochs=epochs)

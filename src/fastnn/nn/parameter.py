@@ -14,7 +14,7 @@ import numpy as np
 from fastnn.arguments import array_of, flag
 from fastnn.context import tracing
 from fastnn.graph import Tensor, leaf
-from fastnn.nn.held import Held
+from fastnn.nn.value import Value
 from fastnn.runtime.arena import aligned_array
 from fastnn.spec import FLOAT, INDEX, ShapeError, Spec, logical_view, storage_axes, storage_shape
 
@@ -51,7 +51,7 @@ def standing_in(values: Mapping[Parameter, Tensor]) -> Iterator[None]:
         _stand_ins.reset(token)
 
 
-class Stored(Held):
+class Stored(Value):
     """An array in storage order with a symbolic value of its own."""
 
     kind = "buffer"

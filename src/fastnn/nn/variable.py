@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.graph import Tensor, leaf
-from fastnn.nn.held import Held
+from fastnn.nn.value import Value
 from fastnn.runtime.arena import aligned_array
 from fastnn.spec import FLOAT, Shape, Spec
 
 LARGEST = float(np.finfo(FLOAT).max)
 
 
-class Variable(Held):
+class Variable(Value):
     """A number that may change between steps: `forward` and a loss use it as a scalar tensor.
 
     value: a real number, kept as float32. Plans read it in place, so setting `.value` between steps

@@ -22,10 +22,10 @@ _IN_GRAPH = UFUNCS.keys() - set(_COMPARISONS)
 def _comparison(name: str) -> Callable[..., Any]:
     symbolic, of_arrays = getattr(Operators, name), getattr(np.ndarray, name)
 
-    def method(self: Held, other: Any) -> Any:
+    def method(self: Value, other: Any) -> Any:
         if tracing() or isinstance(other, Tensor):
             return symbolic(self, other)
-        if isinstance(other, Held):
+        if isinstance(other, Value):
             if name in ("__eq__", "__ne__"):
                 return (self is other) == (name == "__eq__")
             return of_arrays(self.data, other.data)
@@ -38,15 +38,15 @@ def _comparison(name: str) -> Callable[..., Any]:
 
 
 def _as_arrays(value: Any) -> Any:
-    """Arguments of a NumPy function, with each Held replaced by its values."""
-    if isinstance(value, Held):
+    """Arguments of a NumPy function, with arrays in place of each Value."""
+    if isinstance(value, Value):
         return value.data
     if isinstance(value, (tuple, list)):
         return type(value)(map(_as_arrays, value))
     return value
 
 
-class Held(Operators):
+class Value(Operators):
     """Base of parameters, buffers and variables; `data` is the array of their values.
 
     Inside a forward they act as symbolic tensors. Outside, comparisons compare values, as in NumPy,
