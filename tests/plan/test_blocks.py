@@ -54,6 +54,14 @@ def test_blocks_grow_towards_the_front():
     assert np.abs(behind - 240 * (np.arange(1, len(grown) + 1) / 11) ** 2).max() <= 4
 
 
+def test_no_more_blocks_than_asked_where_the_last_tasks_take_no_time():
+    forward = Forward(np.random.default_rng(0))
+    last = forward.op([], size=4, seconds=1.0, needs=[])
+    for number in range(40):
+        last = forward.op([last], size=4, seconds=float(number < 20), needs=[last])
+    assert 2 <= len(blocks(differentiate(forward), 5)) <= 5
+
+
 def _narrow_boundaries(problem):
     """Where blocks may end, by the definitions alone, each with its first backward task."""
     start, count, values = problem.forward, len(problem.tasks), []

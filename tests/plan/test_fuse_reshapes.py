@@ -72,12 +72,15 @@ def _flat(x):
     (lambda x: [(lambda y: fn.relu(y) + fn.sum(y, 1, keepdim=True))(_flat(x))],
      ["reshape", "relu", "sum", "add"]),
     (lambda x: (lambda y: [y, fn.relu(y)])(_flat(x)), ["reshape", "relu"]),
+    (lambda x: (lambda a, b, c: [c + (a + b), a, b, c])(
+        _flat(x), _flat(fn.tanh(x)), _flat(fn.exp(x))),
+     ["reshape", "tanh", "reshape", "exp", "reshape", "add", "add"]),
     # another shape of images, or a value that is no image
     (lambda x: [_flat(x) + _flat(fn.tanh(x.reshape(BATCH, 6, 4, 3)))],
      ["reshape", "reshape", "reshape", "tanh", "reshape", "add"]),
     (lambda x: [fn.relu(_flat(x) + _flat(x).reshape(6 * BATCH, 12).reshape(BATCH, 72))],
      ["reshape", "reshape", "reshape", "reshape", "add", "relu"]),
-], ids=["relu", "sum of two", "there and back", "read in both shapes", "read twice", "results",
+], ids=["relu", "sum of two", "there and back", "read in both shapes", "read twice", "results", "all are read",
         "two shapes", "no image"])
 def test_what_moves(build, order):
     assert [node.op.name for node in _traced(build).nodes] == order

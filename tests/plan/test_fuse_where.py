@@ -22,7 +22,10 @@ def _winograd():
     fn.set_conv_algorithm("auto")
 
 
-def test_the_gradient_of_a_norms_output_is_asked_for():
+@pytest.mark.parametrize("wanted", [
+    lambda norm, parameters: [norm], lambda norm, parameters: [norm, *parameters],
+], ids=["alone", "and those before it"])
+def test_the_gradient_of_a_norms_output_is_asked_for(wanted):
     """The ReLU's gradient is then a result, and not only what the norm's gradient reads."""
     net = Net(0)
     x = net.rng.standard_normal((3, WIDTH, 6, 5)).astype(np.float32)
@@ -30,7 +33,7 @@ def test_the_gradient_of_a_norms_output_is_asked_for():
     with streams():
         norm = net.norm(net.conv(value), True)
         loss = fn.mean(fn.relu(norm) * _weight(net.rng, *norm.shape))
-        asked = gradients(loss, [norm])
+        asked = gradients(loss, wanted(norm, net.parameters))
     graph = Graph.trace([leaf], [loss, *asked], (), [loss])
     assert "batch_norm_relu" not in _check_fused(graph, [x])
 

@@ -270,6 +270,12 @@ def test_impossible_pins_name_the_layer(function, message):
         training(model, nn.MSELoss()).plan((2, 4))
 
 
+def test_an_impossible_pin_outside_of_all_layers_names_the_model():
+    model = Odd(lambda net, x: fn.plan.drop(fn.plan.keep(fn.tanh(x))))
+    with pytest.raises(ValueError, match="the model: the output of tanh is marked with both"):
+        training(model, nn.MSELoss()).plan((2, 4))
+
+
 def test_pins_need_symbolic_tensors_and_leave_inference_alone():
     for pin in (fn.plan.keep, fn.plan.drop):
         with pytest.raises(TypeError, match="symbolic"):
