@@ -80,8 +80,8 @@ def _flat(x):
      ["reshape", "reshape", "reshape", "tanh", "reshape", "add"]),
     (lambda x: [fn.relu(_flat(x) + _flat(x).reshape(6 * BATCH, 12).reshape(BATCH, 72))],
      ["reshape", "reshape", "reshape", "reshape", "add", "relu"]),
-], ids=["relu", "sum of two", "there and back", "read in both shapes", "read twice", "results", "all are read",
-        "two shapes", "no image"])
+], ids=["relu", "sum of two", "there and back", "read in both shapes", "read twice", "results",
+        "all are read", "two shapes", "no image"])
 def test_what_moves(build, order):
     assert [node.op.name for node in _traced(build).nodes] == order
 

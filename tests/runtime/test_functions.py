@@ -10,6 +10,8 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn
+from fastnn.engine.compiled import Compiled
+from tests.harness import same_bits
 from tests.nets import batch, make
 from tests.threads import in_threads
 
@@ -201,3 +203,33 @@ def test_an_error_in_a_function_lets_others_go_on(asking):
     found = in_threads(lambda number: model(vectors(0)), 2)
     for each in found:
         np.testing.assert_array_equal(each, expected)
+
+
+@pytest.mark.parametrize("keep", ["outputs", "gradients", "micro-batches"])
+def test_a_model_that_runs_as_results_are_read_leaves_them_alone(keep, monkeypatch):
+    """As one does that a finalizer calls, which Python may run at any time in the same thread."""
+    fn.manual_seed(0)
+    model, other = nn.Linear(6, 5), nn.Sequential(nn.Linear(50, 70), nn.Tanh())
+    x, y = np.random.default_rng(0).standard_normal((2, 8, 6), np.float32)
+    y = y[:, :5]
+    step = fn.TrainStep(model, nn.MSELoss(), fn.optim.SGD(model.parameters(), lr=0.0),
+                        keep_output=True, accumulate=2)
+
+    def results():
+        if keep == "outputs":
+            return [model(x)]
+        if keep == "gradients":
+            return list(fn.value_and_grad(model, nn.MSELoss())(x, y)[1].values())
+        step(x, y)
+        return [step.output]
+
+    expected = results()
+    read = Compiled.read
+
+    def read_late(compiled, position):
+        monkeypatch.setattr(Compiled, "read", read)
+        other(np.ones((40, 50), np.float32))
+        return read(compiled, position)
+
+    monkeypatch.setattr(Compiled, "read", read_late)
+    assert same_bits(results(), expected)

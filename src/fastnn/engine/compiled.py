@@ -23,7 +23,7 @@ from fastnn.runtime.shared import Arena, free_arena
 from fastnn.runtime.threads import get_num_threads
 from fastnn.spec import FLOAT
 
-Checked = TypeVar("Checked")
+Found = TypeVar("Found")
 
 
 class Compiled:
@@ -71,29 +71,31 @@ class Compiled:
                   if source == number]
         return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
 
-    def compute(self) -> None:
-        """Compute the outputs. Nothing else changes, not even the random state."""
+    def compute(self, read: Callable[[Compiled], Found]) -> Found:
+        """Compute the outputs and read them. Nothing else changes, not even the random state."""
         with self._lent_arena():
             self.executor.compute()
+            return read(self)
 
     def run(
-        self, check: Callable[[Compiled], Checked], before_update: Callable[[], Any] | None = None
-    ) -> Checked:
-        """Compute the outputs, check them, change state and advance the random state.
+        self, read: Callable[[Compiled], Found], before_update: Callable[[], Any] | None = None
+    ) -> Found:
+        """Compute the outputs, read them, change state and advance the random state.
 
-        check: raises an error to prevent the changes; its result is returned. before_update: called
-        after the check. Outputs may be read until another plan runs.
+        read: reads and checks outputs; what it returns is returned, an error prevents the changes.
+        Afterwards any plan may run in this memory, even of a finalizer that Python calls right
+        then. before_update: called after that.
         """
         executor = self.executor
         with self._lent_arena():
             executor.compute()
-            checked = check(self)
+            found = read(self)
             if before_update is not None:
                 before_update()
             executor.update()
         if self._draws:
             next_step()
-        return checked
+        return found
 
     def _lent_arena(self) -> Arena:
         """A context in which this plan has an arena that no other plan uses.

@@ -124,10 +124,13 @@ class GradientAccumulation:
             return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
                          if self.keep_output]
         self._share[:] = share
-        loss = compiled.run(partial(finite_loss, self.model, self.loss))
-        output = [compiled.read(1)] if self.keep_output else []
+        loss, output = compiled.run(self._loss_and_output)
         compiled.executor.release_inputs()
         return share * loss, output
+
+    def _loss_and_output(self, compiled: Compiled) -> tuple[float, list[np.ndarray]]:
+        loss = finite_loss(self.model, self.loss, compiled)
+        return loss, [compiled.read(1)] if self.keep_output else []
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:

@@ -39,6 +39,10 @@ def _graph(traced: Traced) -> Graph:
     return Graph.trace(traced.inputs, results, traced.updates, results)
 
 
+def _outputs(compiled: Compiled) -> list[np.ndarray]:
+    return [compiled.read(i) for i in range(len(flat(compiled.nesting)))]
+
+
 class Inference:
     """Computes the outputs of one module."""
 
@@ -94,16 +98,15 @@ class Inference:
         given: tuple[Any, ...] | None = None,
     ) -> Any:
         compiled = self._cache.bind(inputs, names, self._make, budget, given)
-        compiled.run(self._check_statistics)
-        outputs = range(len(flat(compiled.nesting)))
-        results = [as_result(compiled.read(i)) for i in outputs]
+        results = compiled.run(self._checked_outputs)
         compiled.executor.release_inputs()  # after that: an output may be an input's memory
-        return like(compiled.nesting, results)
+        return like(compiled.nesting, [as_result(result) for result in results])
 
-    def _check_statistics(self, compiled: Compiled) -> None:
+    def _checked_outputs(self, compiled: Compiled) -> list[np.ndarray]:
         model = self._model()
         assert model is not None
         check_changes(model, None, compiled)
+        return _outputs(compiled)
 
     def _make(self, specs: tuple[Any, ...]) -> Compiled:
         traced = self._trace(specs)
@@ -140,9 +143,8 @@ class Inference:
             examples = examples_in(micro_batch)
             compiled = self._plans.get(specs, examples, limit)
             compiled.bind(flat(micro_batch))
-            compiled.compute()
-            for i, result in enumerate(results):
-                result[done:done + examples] = compiled.read(i)
+            for result, output in zip(results, compiled.compute(_outputs), strict=True):
+                result[done:done + examples] = output
             compiled.executor.release_inputs()
             done += examples
         return like(compiled.nesting, results)

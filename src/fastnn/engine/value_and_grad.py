@@ -38,7 +38,7 @@ def value_and_grad(
         with process_lock:
             compiled = cache.bind((x, y), ("x", "y"), make)
             names = trainable(model, loss)
-            compiled.compute()
-            return compiled.first(), {name: compiled.read(1 + i) for i, name in enumerate(names)}
+            return compiled.compute(lambda plan: (
+                plan.first(), {name: plan.read(1 + i) for i, name in enumerate(names)}))
 
     return compute
