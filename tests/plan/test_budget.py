@@ -295,3 +295,13 @@ def test_a_plan_leaves_room_for_what_its_first_step_touches():
     plan = build(graph, 1, Allowance(limit))
     assert plan.recomputed_steps
     assert plan.baseline_bytes + plan.layout.arena_bytes + plan.beside + plan.running <= limit
+
+
+def test_an_arena_that_a_plan_replaces_is_not_counted():
+    model = fn.nn.Linear(4, 4)
+    step = fn.TrainStep(model, fn.nn.MSELoss(), fn.optim.SGD(model.parameters(), lr=0.1))
+    x = np.zeros((2, 4), np.float32)
+    step(x, x)
+    replaced = 8 << 20
+    before, plan = resident_bytes(), build(step._compiled.graph, 1, old_arena=replaced)
+    assert abs(plan.baseline_bytes - (before - replaced)) < replaced // 2
