@@ -44,6 +44,22 @@ def test_operations_as_json_on_standard_output(tmp_path: Path) -> None:
     assert "1/1 linear" in errors
 
 
+def test_scaling(tmp_path: Path) -> None:
+    """Each number of threads has its own worker; the speed-up of one thread is 1."""
+    code, output, errors = run(
+        "bench", "scaling", "--nets", "mlp-small", "--ops", "10x512", "--rounds", "2", "--seconds",
+        "0.001", "--threads", "3", "--json", "s.json", "--plot", "s.png", folder=tmp_path)
+    assert code == 0, errors
+    assert "mlp-small, batch 32" in output and "efficiency" in output
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert [result["pass"] for result in report["results"]] == ["step", "forward", "backward"]
+    for result in report["results"]:
+        assert [point["threads"] for point in result["points"]] == [1, 2, 3]
+        assert result["points"][0]["speedup"] == {"median": 1.0, "least": 1.0, "most": 1.0}
+        assert all(point["share"] > 0 for point in result["points"])
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_peak(tmp_path: Path) -> None:
     code, output, _ = run("bench", "peak", "--threads", 1, "--rounds", 1, folder=tmp_path)
     assert code == 0 and "GB/s copied" in output and len(output.splitlines()) == 3
@@ -55,6 +71,8 @@ def test_peak(tmp_path: Path) -> None:
     (("step", "--threads", "0"), 2, "0 is not in the range"),
     (("step", "--threads", "10000"), 2, "10000 is not in the range"),
     (("ops", "--only", "nothing like this"), 2, "no operation has 'nothing like this'"),
+    (("scaling", "--nets", "", "--ops", "nothing like this"), 2, "no operation has"),
+    (("scaling", "--nets", ""), 2, "nothing to measure: name nets or operations"),
     (("sweep", "--only", "200"), 2, "unknown 200"),
     (("sweep", "--peers", "."), 1, "name it with --peers"),
     (("nothing",), 2, "No such command"),

@@ -11,13 +11,14 @@ import click
 
 from fastnn.bench import ops as ops_report
 from fastnn.bench import peak as peak_report
+from fastnn.bench import scaling as scaling_report
 from fastnn.bench import step as step_report
 from fastnn.bench import sweep as sweep_report
 from fastnn.bench.crew import Setting
 from fastnn.bench.machine import headline, machine
 from fastnn.bench.modes import ENGINES, modes_of
 from fastnn.bench.nets import NETS
-from fastnn.bench.rows import ROWS
+from fastnn.bench.rows import ROWS, Row
 from fastnn.bench.turns import WorkerError
 from fastnn.cli.stopped import Stopped
 from fastnn.files.write import replacing
@@ -127,9 +128,7 @@ def ops(
     **options: Any,
 ) -> None:
     """Time single operations, forward and backward, and their share of this machine's limits."""
-    rows = [row for row in ROWS if only is None or only in row.name]
-    if not rows:
-        raise click.UsageError(f"no operation has {only!r} in its line")
+    rows = _rows(only or "")
     setting, facts = _setting(options), machine()
     report = _report("ops", facts, setting,
                      ops_report.measure_rows(rows, modes_of(vs, ops=True), setting, _log))
@@ -180,15 +179,60 @@ def sweep(
     _show(report, sweep_report.table(results), json_file)
 
 
+@bench.command("scaling", context_settings={"show_default": True})
+@click.option("--nets", default=",".join(NETS), metavar="NAME,NAME",
+              help="Which nets, separated by commas; \"\" for none.")
+@click.option("--ops", "text", default=None, metavar="TEXT", show_default=False,
+              help="Operations with TEXT in their line, too; \"\" for all. [default: none]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.3,
+              help="Length of the fastest one's turn.")
+@common(seconds=0, vs=False)
+@plot_option
+def scaling(
+    nets: str, text: str | None, seconds: float, threads: int | None, rounds: int,
+    json_file: str | None, plot: str | None,
+) -> None:
+    """Measure nets and operations with 1, 2, 4, ... threads, in turns.
+
+    Shows how many times as fast they are as with one thread, and which share they reach of what
+    this machine does at that number of threads. Convolutions count as direct sums.
+    """
+    subjects = [scaling_report.net(name)
+                for name in (_named(nets, list(NETS), "--nets") if nets else [])]
+    if text is not None:
+        subjects += map(scaling_report.operation, _rows(text))
+    if not subjects:
+        raise click.UsageError("nothing to measure: name nets or operations")
+    setting, facts = Setting(threads or get_num_threads(), rounds, seconds), machine()
+    counts = scaling_report.thread_counts(setting.threads)
+    results = []
+    for result in scaling_report.measure_scaling(subjects, counts, setting):
+        results.append(result)
+        _log(f"{result['subject']}, {result['pass']}")
+    report = _report("scaling", facts, setting, {"results": results})
+    _show(report, scaling_report.table(results), json_file)
+    if plot:
+        from fastnn.bench.curves import save_curves
+
+        save_curves(plot, report)
+
+
 @bench.command("peak", context_settings={"show_default": True})
 @common(seconds=0, vs=False)
 def peak(threads: int | None, rounds: int, json_file: str | None) -> None:
     """Measure this machine's rates of multiply-adds and of copies, from 1 thread up."""
-    facts, most = machine(), threads or get_num_threads()
-    counts = sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most})
+    facts = machine()
+    counts = scaling_report.thread_counts(threads or get_num_threads())
     rates = [peak_report.measure(count, rounds) for count in counts]
     report = {"report": "peak", "machine": facts, "rounds": rounds, "results": rates}
     _show(report, peak_report.table(rates), json_file)
+
+
+def _rows(text: str) -> list[Row]:
+    rows = [row for row in ROWS if text in row.name]
+    if not rows:
+        raise click.UsageError(f"no operation has {text!r} in its line")
+    return rows
 
 
 def _setting(options: dict[str, Any]) -> Setting:
