@@ -237,8 +237,10 @@ def test_plan_and_doctor(tmp_path: Path) -> None:
     facts = json.loads(output)
     assert code == 0 and facts["processor"]["threads"] == 1 and facts["versions"]["numpy"]
     assert facts["processor"]["instruction_set"] in facts["processor"]["available_sets"]
-    code, output, _ = run("doctor", folder=tmp_path)
+    assert facts["processor"]["nodes"] >= 1 and facts["advice"] == []
+    code, output, _ = run("doctor", folder=tmp_path, environment={"OMP_NUM_THREADS": "1000"})
     assert code == 0 and "instruction set" in output
+    assert "\nnote: 1000 threads on" in output and output.count("note: ") == 1
 
 
 @pytest.mark.parametrize("command", [[], ["train"], ["plan"], ["doctor"]])

@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_info
 
 from fastnn._kernels.dispatch import lanes, level, levels
 from fastnn.plan.budget import format_bytes
+from fastnn.runtime.cores import available_cores
+from fastnn.runtime.pinning import warnings
 from fastnn.runtime.threads import get_num_threads
 from fastnn.version import VERSION
 
@@ -24,18 +26,22 @@ PACKAGES = ("numpy", "scipy", "threadpoolctl", "click", "rich",
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 def doctor(as_json: bool) -> None:
-    """Show versions, processor, threads, BLAS, caches and huge pages."""
+    """Show versions, processor, threads, BLAS, caches and huge pages, and what costs speed."""
     import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS to be shown
 
-    facts = {"versions": _versions(), "processor": _processor(), "memory": _memory(),
-             "blas": _blas(), "environment": _environment()}
+    facts: dict[str, dict[str, Any]] = {
+        "versions": _versions(), "processor": _processor(), "memory": _memory(), "blas": _blas(),
+        "environment": _environment()}
+    advice = warnings(get_num_threads(), available_cores(), os.environ)
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps({**facts, "advice": advice}, indent=2))
         return
     for title, entries in facts.items():
         click.echo(title)
         for name, value in entries.items():
             click.echo(f"  {name.replace('_', ' '):20s} {_text(value)}")
+    for sentence in advice:
+        click.echo(f"note: {sentence}")
 
 
 def _text(value: Any) -> str:
@@ -58,7 +64,8 @@ def _processor() -> dict[str, Any]:
     affinity = getattr(os, "sched_getaffinity", None)
     return {"model": _cpu_model(), "machine": platform.machine(),
             "instruction_set": level(), "lanes": lanes(), "available_sets": levels(),
-            "processors": os.cpu_count(),
+            "nodes": max(1, len(list(Path("/sys/devices/system/node").glob("node[0-9]*")))),
+            "processors": os.cpu_count(), "cores_available": available_cores(),
             "usable": len(affinity(0)) if affinity else os.cpu_count(),
             "threads": get_num_threads(), "caches": _caches()}
 
@@ -102,7 +109,8 @@ def _blas() -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    names = ("FASTNN_ISA", "FASTNN_DATA", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    names = ("FASTNN_ISA", "FASTNN_DATA", "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES",
+             "GOMP_CPU_AFFINITY", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
     return {name: os.environ.get(name, "not set") for name in names}
 
 
