@@ -20,3 +20,5 @@ def test_a_bracket_holds_the_number_where_a_condition_turns(share):
         below, above = bracket(holds, low, share)
         assert below < low + more <= above
         assert above - below <= max(1, share * below)
+        if share == 0.5:  # the last doubling, halved once at most
+            assert len(asked) <= (more // low).bit_length() + 2

@@ -32,7 +32,7 @@ def spread_gradient(graph: Graph) -> Graph:
                 or pixel.shape != (*dy.shape[:2], 1, 1)):
             return None
         one = (*op.shape[:2], 1, 1)
-        gradient = Node(replace(op, shape=one, way=""), (pixel, weight), [Spec(one)], node.origin)
+        gradient = Node(replace(op, shape=one), (pixel, weight), [Spec(one)], node.origin)
         return Node(replace(spread.op, shape=op.shape), gradient.outputs,
                     [node.outputs[0].spec], node.origin).outputs
 
