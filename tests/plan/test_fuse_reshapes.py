@@ -86,6 +86,22 @@ def test_what_moves(build, order):
     assert [node.op.name for node in _traced(build).nodes] == order
 
 
+def test_a_dropped_value_is_still_dropped():
+    """Nothing moves past it: else what is held in its place would be no dropped value."""
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1, self.conv2 = nn.Conv1d(4, 8, 3), nn.Conv1d(8, 4, 3)
+
+        def forward(self, x):
+            return self.conv2(fn.tanh(fn.plan.drop(self.conv1(x))))
+
+    model = Net()
+    step = fn.TrainStep(model, nn.MSELoss(), fn.optim.SGD(model.parameters(), lr=0.1))
+    pins = [node.origin.pin for node in step.plan((BATCH, 4, 64)).graph.nodes]
+    assert "drop" in pins
+
+
 def test_a_kept_value_stays_as_it_is():
     """The pinned value is what it was, and nothing moves past it."""
     after = _traced(lambda x: [fn.relu(fn.plan.keep(_flat(x)))])

@@ -13,6 +13,8 @@ from fastnn.runtime.pinning import warnings
     (4, {"GOMP_CPU_AFFINITY": "0 3 1-2"}, []), (4, {"GOMP_CPU_AFFINITY": "0-7:2"}, []),
     (4, {"GOMP_CPU_AFFINITY": "0-7:4"}, ["GOMP_CPU_AFFINITY=0-7:4 names 2 processor(s) for 4"]),
     (4, {"GOMP_CPU_AFFINITY": "1,1,1,1"}, ["GOMP_CPU_AFFINITY=1,1,1,1 names 1 processor(s)"]),
+    (4, {"GOMP_CPU_AFFINITY": "0-7:0 x 1-y 3:z 5"}, ["GOMP_CPU_AFFINITY=0-7:0 x 1-y 3:z 5 na"]),
+    (4, {"GOMP_CPU_AFFINITY": "0-999999999999999"}, []),
     (4, {"OMP_WAIT_POLICY": "active"}, ["OMP_WAIT_POLICY=active"]),
     (8, {"OMP_PROC_BIND": "true", "OMP_WAIT_POLICY": "ACTIVE"},
      ["8 threads on 4", "OMP_PROC_BIND=true", "OMP_WAIT_POLICY=active"]),

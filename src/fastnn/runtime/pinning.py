@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 BINDING = ("true", "close", "spread")
+MOST = 1 << 16  # processors
 
 
 def warnings(threads: int, cores: int, environment: Mapping[str, str]) -> list[str]:
@@ -39,11 +40,13 @@ def warnings(threads: int, cores: int, environment: Mapping[str, str]) -> list[s
 
 
 def _processors(affinity: str) -> set[int]:
-    """The processors of GOMP_CPU_AFFINITY, such as "0 3 1-2 4-15:2"; those it can read."""
+    """The processors of GOMP_CPU_AFFINITY, such as "0 3 1-2 4-15:2", below MOST; nothing else."""
     found: set[int] = set()
     for item in affinity.replace(",", " ").split():
         span, _, step = item.partition(":")
         first, _, last = span.partition("-")
-        if first.isdigit() and (last or first).isdigit():
-            found.update(range(int(first), int(last or first) + 1, int(step or 1)))
+        numbers = (first, last or first, step or "1")
+        if all(number.isdecimal() for number in numbers) and int(numbers[2]) > 0:
+            end = min(int(numbers[1]) + 1, MOST)
+            found.update(range(int(first), end, int(numbers[2])))
     return found

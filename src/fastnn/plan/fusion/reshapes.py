@@ -44,7 +44,7 @@ def elementwise_before_reshapes(graph: Graph) -> Graph:
     def rule(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if isinstance(node.op, Reshape) and node.inputs[0] in moving:
             source = inputs[0].node.inputs
-            cancels = source[0].shape == node.op.shape and node.origin.pin != "keep"
+            cancels = source[0].shape == node.op.shape and node.origin.pin is None
             return source if cancels else None
         if not isinstance(node.op, ELEMENTWISE) or node.outputs[0] not in moving:
             return None
@@ -82,7 +82,7 @@ def _groups(graph: Graph) -> dict[Tensor, _Group]:
 
 def _reshapes_images(node: Node) -> bool:
     return (isinstance(node.op, Reshape) and node.inputs[0].ndim == IMAGES
-            and node.op.view_of(node) is None and node.origin.pin != "keep")
+            and node.op.view_of(node) is None and node.origin.pin is None)
 
 
 def _is_elementwise(node: Node, groups: dict[Tensor, _Group]) -> bool:
