@@ -153,6 +153,45 @@ def test_a_transform_that_loses_examples_is_named():
         next(batches.epoch(0))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"transform": [RandomShift(1)]}, "must be a function .* or a Compose of several"),
+        ({"transform": RandomShift}, r"class RandomShift, expected .*: RandomShift\(\.\.\.\)"),
+        ({"preprocess": [1]}, r"preprocess must have a method transform\(x\), .* got \[1\]"),
+        ({"preprocess": Standardize}, "class Standardize, expected an instance, fitted"),
+    ],
+)
+def test_what_cannot_change_a_batch_is_refused_before_the_first(options, message):
+    with pytest.raises(TypeError, match=message):
+        Batches(X, Y, 8, **options)
+
+
+class _Returns:
+    """Preprocessing that returns something else."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def transform(self, x):
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        (None, TypeError, "returned values of dtype object, expected real numbers"),
+        (0.5, ValueError, "returned one number, expected 8 examples"),
+        (np.zeros((3, 2)), ValueError, "returned 3 examples, expected 8 examples"),
+        ([[0], [0, 1]], ValueError, "what .* returns must be an array, or lists of one shape"),
+    ],
+)
+def test_what_a_change_returns_is_checked(value, kind, message):
+    for options in ({"transform": lambda x, generator: value}, {"preprocess": _Returns(value)}):
+        with pytest.raises(kind, match=next(iter(options)) + ".*" + message.removeprefix("what")):
+            next(Batches(X, Y, 8, **options).epoch(0))
+
+
 @given(st.data(), st.integers(1, 60), st.integers(1, 20), st.booleans(), st.integers(0, 99))
 def test_indices_choose_the_examples(data, count, batch_size, shuffle, epoch):
     chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=70))

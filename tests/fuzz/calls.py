@@ -34,7 +34,8 @@ DOCUMENTED = (ValueError, TypeError, ArithmeticError, MemoryError, OSError, Look
               RuntimeError)
 LIMITS = Limits(computing=10.0, memory=1 << 30)
 # Python's own words on a path; they say what came and what was expected.
-CLEAR = ("expected str, bytes or os.PathLike object", "argument should be a str")
+CLEAR = ("expected str, bytes or os.PathLike object", "argument should be a str",
+         "int() argument must be")
 CALL = re.compile(  # and on a call
     r"\(\) (takes|missing|got) .*(argument|positional)|^too many positional")
 PROGRAM = "<program>"
@@ -80,10 +81,13 @@ def result_of(text: str, names: dict[str, Any] | None = None) -> str:
 
 def _fault(error: Exception) -> str:
     """What is wrong with an error, or nothing."""
-    frame, line = list(traceback.walk_tb(error.__traceback__))[-1]
+    frames = list(traceback.walk_tb(error.__traceback__))
+    frame, line = frames[-1]
     filename = frame.f_code.co_filename
-    if filename in (PROGRAM, "<setup>"):  # what the program itself does, or Python's word on a call
-        return ""
+    names = [used.f_code.co_filename for used, _ in frames]
+    called = names[1 + max((i for i, name in enumerate(names) if name == PROGRAM), default=-1):]
+    if filename in (PROGRAM, "<setup>") or not any(name.startswith(SOURCES) for name in called):
+        return ""  # what the program itself does, or Python's word on a call
     if not isinstance(error, DOCUMENTED):
         return "not a documented kind"
     if not str(error).strip():

@@ -124,3 +124,9 @@ def test_a_forked_child_has_its_own():
     child.join()
     assert beta.value == 0.5
     np.testing.assert_array_equal(net(X), expected(0.5))
+
+
+@pytest.mark.parametrize("convert", [bool, float, int])
+def test_several_values_are_no_single_one(convert):
+    with pytest.raises(ValueError, match=r"Parameter of shape \(2, 3\) is ambiguous as an? "):
+        convert(fn.nn.Parameter(np.ones((2, 3), np.float32)))

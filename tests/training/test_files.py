@@ -325,16 +325,19 @@ def test_a_pytorch_file_is_told_and_the_recipe_works(tmp_path: Path, legacy: boo
     np.testing.assert_array_equal(model.weight.data, source.weight.detach().numpy())
 
 
-def test_a_net_of_17508_arrays_loads_in_a_second(tmp_path: Path) -> None:
-    """It took 27.5 s, with lists where each name was looked for."""
-    model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(8754)])
-    fn.save(tmp_path / "w", model)
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        fn.load(tmp_path / "w", model)
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 1
+def test_loading_takes_time_in_proportion_to_the_number_of_arrays(tmp_path: Path) -> None:
+    """17,508 arrays took 27.5 s, with lists where each name was looked for; now below a second."""
+    least = []
+    for layers in (1000, 8000):
+        model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(layers)])
+        fn.save(tmp_path / "w", model)
+        seconds = []
+        for _ in range(3):
+            start = time.process_time()
+            fn.load(tmp_path / "w", model)
+            seconds.append(time.process_time() - start)
+        least.append(min(seconds))
+    assert least[1] < 2 * 8 * least[0]
 
 
 def test_a_missing_file_or_a_folder_is_an_os_error(tmp_path: Path) -> None:

@@ -184,6 +184,19 @@ def test_the_history_is_that_of_one_batch(name: str, size: int, accumulate: int)
         assert record[f"{prefix}accuracy"] == (z.argmax(1) == y)[y != 255].mean()
 
 
+def test_batches_of_lists_are_those_of_arrays() -> None:
+    y = np.arange(10) % 3
+    records = []
+    for as_list in (False, True):
+        trainer, x = flat_trainer(fn.nn.CrossEntropyLoss())
+        batches = [(x[i:i + 4], y[i:i + 4]) for i in (0, 4, 8)]
+        if as_list:
+            batches = [(some.tolist(), classes.tolist()) for some, classes in batches]
+        (record,) = trainer.fit(batches, validation=batches, epochs=1)
+        records.append({name: value for name, value in record.items() if name != "seconds"})
+    assert records[0] == records[1] and "validation_accuracy" in records[0]
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("name", ["ignore_index", "class weights", "weights, smoothing"])
 def test_a_batch_of_which_nothing_counts_makes_no_step(name: str, accumulate: int) -> None:

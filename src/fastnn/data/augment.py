@@ -111,10 +111,8 @@ class Compose(Augmentation):
     """
 
     def __init__(self, *transforms: Callable[[Array, np.random.Generator], Array]) -> None:
-        wrong = next((one for one in transforms if not callable(one)), transforms)
-        if wrong is not transforms:
-            raise TypeError(f"Compose takes functions of (x, generator), got {wrong!r:.60}")
-        self.transforms = transforms
+        self.transforms: tuple[Callable[[Array, np.random.Generator], Array], ...] = tuple(
+            check_transform(one, f"transform {number}") for number, one in enumerate(transforms))
 
     @property
     def in_place(self) -> bool:  # type: ignore[override]
@@ -134,6 +132,17 @@ class Compose(Augmentation):
 
     def __repr__(self) -> str:
         return f"Compose({', '.join(map(repr, self.transforms))})"
+
+
+def check_transform(transform: Any, name: str) -> Any:
+    """A transform, if it can be called with a batch; the TypeError says how to write one."""
+    if isinstance(transform, type):
+        raise TypeError(f"{name} is the class {transform.__name__}, expected an instance: "
+                        f"{transform.__name__}(...)")
+    if not callable(transform):
+        raise TypeError(f"{name} must be a function of (x, generator), or a Compose of several, "
+                        f"got {transform!r:.60}")
+    return transform
 
 
 def is_in_place(transform: Any) -> bool:

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.arguments import flag, integer
+from fastnn.arguments import array_of, flag, integer
 from fastnn.data.arrays import PIECE_VALUES, Array, as_float, gather, gather_bytes, is_mapped
-from fastnn.data.augment import is_in_place
+from fastnn.data.augment import check_transform, is_in_place
 from fastnn.data.checks import IGNORED, check_arrays, check_finite
 from fastnn.data.preprocess import Preprocessor
 
@@ -51,6 +51,7 @@ class Batches:
 
     Raises:
         ValueError: as `check_arrays`; or an argument is out of range.
+        TypeError: `transform` or `preprocess` is nothing of the kind.
 
     Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), for Philox.
 
@@ -78,7 +79,7 @@ class Batches:
         ignore_index: int = IGNORED,
     ) -> None:
         check_arrays(x, y, ignore_index=ignore_index)
-        indices = np.arange(len(x)) if indices is None else np.asarray(indices)
+        indices = np.arange(len(x)) if indices is None else array_of(indices, "indices")
         if indices.ndim != 1 or not len(indices):
             raise ValueError(f"indices has shape {indices.shape}, expected (m,) with m above 0")
         if indices.dtype.kind not in "iu":  # neither a mask nor fractions
@@ -102,8 +103,10 @@ class Batches:
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
-        self.transform = transform
-        self.preprocess = preprocess
+        self.transform: Augment | None = \
+            None if transform is None else check_transform(transform, "transform")
+        self.preprocess: Preprocess | None = \
+            None if preprocess is None else _check_preprocess(preprocess)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -218,17 +221,32 @@ class Batches:
     def _changed(self, x: Array, generator: np.random.Generator) -> Array:
         """Return a batch augmented and preprocessed by code that may return any array."""
         if self.transform is not None:
-            changed = self.transform(x, generator)
-            if len(changed) != len(x):
-                raise ValueError(
-                    f"transform {self.transform!r} returned {len(changed)} examples, "
-                    f"expected {len(x)}"
-                )
-            x = changed
+            x = _same_count(self.transform(x, generator), x, f"transform {self.transform!r:.60}")
         if self.preprocess is not None:
-            x = self.preprocess.transform(x)
+            x = _same_count(self.preprocess.transform(x), x, f"preprocess {self.preprocess!r:.60}")
         return np.ascontiguousarray(x, dtype=np.float32)
 
     def _generator(self, epoch: int, number: int, purpose: int) -> np.random.Philox:
         # The lowest word counts the draws; the others give every use a stream of its own.
         return np.random.Philox(key=self.seed, counter=[0, number, epoch, purpose])
+
+
+def _check_preprocess(preprocess: Any) -> Any:
+    if isinstance(preprocess, type):
+        raise TypeError(f"preprocess is the class {preprocess.__name__}, expected an instance, "
+                        f"fitted: {preprocess.__name__}().fit(x)")
+    if not callable(getattr(preprocess, "transform", None)):
+        raise TypeError("preprocess must have a method transform(x), as a fitted "
+                        f"fastnn.data.Standardize, got {preprocess!r:.60}")
+    return preprocess
+
+
+def _same_count(changed: Any, x: Array, name: str) -> Array:
+    """What code of others made of a batch, as an array of numbers with as many examples."""
+    array: Array = array_of(changed, f"what {name} returns")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} returned values of dtype {array.dtype}, expected real numbers")
+    if not array.ndim or len(array) != len(x):
+        count = f"{len(array)} examples" if array.ndim else "one number"
+        raise ValueError(f"{name} returned {count}, expected {len(x)} examples")
+    return array

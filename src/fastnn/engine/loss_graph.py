@@ -66,10 +66,15 @@ def loss_graph(
         loss_of.__wrapped__ = loss  # type: ignore[attr-defined]
         with scope("loss"):
             end = trace(loss_of, (y_spec,), layout, len(traced.inputs))
-    value = end.output
-    if not isinstance(value, Tensor) or value.size != 1 or value.dtype != FLOAT:
-        raise ShapeError(f"the loss must be a scalar tensor, got {value}")
+    value = scalar(end.output)
     return (*traced.inputs, *end.inputs), flat(traced.output), value, traced.updates + end.updates
+
+
+def scalar(loss: Any) -> Tensor:
+    """What a loss has returned, if it is one number; ShapeError if not."""
+    if not isinstance(loss, Tensor) or loss.size != 1 or loss.dtype != FLOAT:
+        raise ShapeError(f"the loss must be a scalar tensor, got {loss}")
+    return loss
 
 
 def target_spec(loss: Any, output: Any, layout: str) -> Any:

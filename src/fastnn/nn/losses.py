@@ -23,12 +23,7 @@ class CrossEntropyLoss(Module):
     ) -> None:
         super().__init__()
         choice(reduction, "reduction", REDUCTIONS)
-        shape = getattr(weight, "shape", None) or array_of(weight, "weight").shape
-        if weight is not None and (hasattr(weight, "__tensor__") or len(shape) != 1):
-            raise ValueError("weight must have one number for each class, got shape "
-                             f"{shape}; a loss is made first and called then: "
-                             "nn.CrossEntropyLoss()(output, target)")
-        self.weight = None if weight is None else Buffer(np.asarray(weight, np.float32))
+        self.weight = None if weight is None else Buffer(_class_weights(weight))
         self.ignore_index, self.reduction = integer(ignore_index, "ignore_index"), reduction
         self.label_smoothing = real(label_smoothing, "label_smoothing", "a number from 0 to 1",
                                     0, 1)
@@ -45,6 +40,17 @@ class CrossEntropyLoss(Module):
     def target_spec(self, output: Spec) -> Spec:
         """The spec of the target for an output."""
         return Spec((output.shape[0], *output.shape[2:]), INDEX)
+
+
+def _class_weights(weight: Any) -> np.ndarray:
+    shape = getattr(weight, "shape", None) or array_of(weight, "weight").shape
+    if hasattr(weight, "__tensor__") or len(shape) != 1:
+        raise ValueError(f"weight must have one number for each class, got shape {shape}; a loss "
+                         "is made first and called then: nn.CrossEntropyLoss()(output, target)")
+    array = array_of(weight, "weight")
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"weight must have one number for each class, got dtype {array.dtype}")
+    return array.astype(np.float32)
 
 
 class MSELoss(Module):

@@ -79,13 +79,19 @@ class Value(Operators):
                         **{name: _as_arrays(value) for name, value in kwargs.items()})
 
     def __bool__(self) -> bool:
-        return bool(super().__bool__() if tracing() else self.data)
+        return bool(super().__bool__() if tracing() else self._number("a truth value"))
 
     def __float__(self) -> float:
-        return float(super().__float__() if tracing() else self.data.item())
+        return float(super().__float__() if tracing() else self._number("a float"))
 
     def __int__(self) -> int:
-        return int(super().__int__() if tracing() else self.data.item())
+        return int(super().__int__() if tracing() else self._number("an int"))
+
+    def _number(self, wanted: str) -> Any:
+        if self.data.size != 1:
+            raise ValueError(f"a {type(self).__name__} of shape {self.data.shape} is ambiguous as "
+                             f"{wanted}: compare it with None, or reduce its .data")
+        return self.data.item()
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} is not written to; outside of forward write to "

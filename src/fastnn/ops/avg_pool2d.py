@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.windows import Pair, check_images, output_sizes, pair, whole_number
 from fastnn.spec import ShapeError, Spec
@@ -96,6 +97,6 @@ def avg_pool2d(
     divisor = 0
     if divisor_override is not None:
         divisor = whole_number(divisor_override, "avg_pool2d: divisor_override")
-    op = AvgPool2d(kernel, strides, pair(padding, "padding", 0), bool(ceil_mode),
-                   bool(count_include_pad), divisor)
+    op = AvgPool2d(kernel, strides, pair(padding, "padding", 0), flag(ceil_mode, "ceil_mode"),
+                   flag(count_include_pad, "count_include_pad"), divisor)
     return apply(op, as_tensor(x))

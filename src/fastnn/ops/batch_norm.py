@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastnn.arguments import real
+from fastnn.arguments import flag, real
 from fastnn.graph import (
     Call,
     Node,
@@ -287,7 +287,7 @@ def batch_norm(
     statistics, and a step moves the running ones once. momentum=None averages over all batches.
     (Ioffe and Szegedy, 2015)
     """
-    x = as_tensor(x)
+    x, training = as_tensor(x), flag(training, "batch_norm: training")
     tensors = {"running_mean": running_mean, "running_var": running_var, "weight": weight,
                "bias": bias}
     eps = real(eps, "batch_norm: eps", "a number above 0", above=0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor, moved_bytes
 from fastnn.ops.windows import Pair, check_images, output_sizes, pair
 from fastnn.spec import BYTE, ShapeError, Spec
@@ -148,5 +149,5 @@ def max_pool2d(
     kernel = pair(kernel_size, "kernel_size", 1)
     strides = kernel if stride is None else pair(stride, "stride", 1)
     pooling = Pooling(kernel, strides, pair(padding, "padding", 0),
-                      pair(dilation, "dilation", 1), bool(ceil_mode))
+                      pair(dilation, "dilation", 1), flag(ceil_mode, "ceil_mode"))
     return apply_all(MaxPool2d(pooling), as_tensor(x))[0]

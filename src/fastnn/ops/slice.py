@@ -97,6 +97,8 @@ def _span(item: slice, size: int) -> range:
         return range(*item.indices(size))
     except TypeError:
         raise TypeError(f"a slice's ends and step must be integers, got {item!r:.80}") from None
+    except ValueError:  # Python's own, for a step of 0
+        raise ValueError(f"a slice's step must not be 0, got {item!r:.80}") from None
 
 
 def getitem(x: Any, key: Any) -> Tensor:

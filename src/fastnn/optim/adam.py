@@ -30,7 +30,9 @@ class Adam(Optimizer):
     def check(self, group: Group) -> None:
         super().check(group)
         betas = group["betas"]
-        if not isinstance(betas, (tuple, list, np.ndarray)):
+        if isinstance(betas, np.ndarray):
+            betas = betas.tolist()
+        if not isinstance(betas, (tuple, list)):
             raise TypeError(f"betas must be two numbers such as (0.9, 0.999), got {betas!r}")
         if len(betas) != 2:
             raise ValueError(f"betas must be two numbers such as (0.9, 0.999), got {len(betas)}")

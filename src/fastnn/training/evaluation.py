@@ -10,6 +10,7 @@ from typing import Any
 
 from fastnn.engine.inference import inference_of
 from fastnn.engine.inputs import NonFiniteError
+from fastnn.engine.loss_graph import scalar
 from fastnn.engine.memory_limit import within
 from fastnn.engine.nesting import flat
 from fastnn.engine.weighing import Weighing, weighing
@@ -46,7 +47,7 @@ class Evaluation(Module):
     def forward(self, x: Any, y: Any) -> tuple[Any, Any]:
         inputs = x if isinstance(x, tuple) else (x,)
         output = self.model(*inputs)
-        loss = self.loss(output, y)
+        loss = scalar(self.loss(output, y))
         self.weighing = weighing(self.loss.loss, loss, flat(y))
         return output, loss
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.engine.nesting import flat
 from fastnn.engine.train_step import TrainStep
 from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.measure import growth
@@ -117,8 +118,7 @@ def make_all(plans: Iterable[Callable[[], object]]) -> None:
 
 def reading_bytes(batch: Batch) -> int:
     """Bytes of copies of a batch that a step and metrics make."""
-    arrays = [np.asarray(part) for value in batch
-              for part in (value if isinstance(value, tuple) else (value,))]
+    arrays = [np.asarray(part) for part in flat(batch)]
     copies = sum(_bytes(array) for array in arrays
                  if array.dtype not in (FLOAT, INDEX) or not array.flags.c_contiguous)
     return copies + 2 * _bytes(arrays[-1])

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastnn.arguments import array_of
 from fastnn.data import Batches
 from fastnn.data.arrays import is_mapped
 from fastnn.data.checks import IGNORED
@@ -74,7 +75,19 @@ class _Iterable:
 def _pair(batch: Any, number: int) -> Batch:
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
         raise ValueError(f"batch {number}: expected a pair (x, y), got {type(batch).__name__}")
-    return batch[0], batch[1]
+    x, y = batch
+    return _arrays(x, f"batch {number}: x"), _arrays(y, f"batch {number}: y")
+
+
+def _arrays(value: Any, name: str) -> Any:
+    """One array, a list as an array, or a tuple of several."""
+    if isinstance(value, list):
+        return array_of(value, name)
+    if not isinstance(value, tuple):
+        return value
+    if not value:
+        raise ValueError(f"{name} is an empty tuple, expected an array or a tuple of arrays")
+    return tuple(_arrays(inner, f"{name}[{i}]") for i, inner in enumerate(value))
 
 
 def source(

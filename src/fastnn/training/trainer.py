@@ -102,7 +102,7 @@ class Trainer:
         SIGTERM, between two batches, after the callbacks had a chance to save; MemoryBudgetError
         when a limit shrinks below what a step needs; ValueError for data that cannot be used.
         """
-        epochs = integer(epochs, "epochs", "an integer from 1 on", 1)
+        epochs = integer(epochs, "epochs", "an integer from 1 to 2**31 - 1", 1, 2**31 - 1)
         if seed is None:
             seed = int(get_rng_state()["key"][0])  # type: ignore[index]
         ignored = self.train_step.weighing.ignore_index
