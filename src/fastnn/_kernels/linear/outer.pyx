@@ -26,6 +26,11 @@ cdef int64_t count_sums(int64_t pixels, int64_t macs, int64_t bytes) noexcept no
     return count
 
 
+cdef bint is_uneven(int64_t chunks, int threads) noexcept nogil:
+    """Whether some thread has over an eighth more chunks than the mean."""
+    return 8 * whole(chunks, threads) > 9 * chunks
+
+
 cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats, int64_t groups,
                            bint normed, int threads) noexcept nogil:
     """Cuts of rows change no sum. Each part packs the pixels anew, so parts are few.
@@ -33,13 +38,13 @@ cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats, int
     normed: whether the pixels, of one tap and group, are read through a norm.
     """
     cdef outer_plan plan
-    cdef int64_t floats = groups * rows * row_floats, unit = simd.gemm.tile_rows, count
+    cdef int64_t floats = groups * rows * row_floats, unit = simd.gemm.tile_rows
     plan.sums = count_sums(pixels, pixels * floats, 4 * floats)
     plan.tiles = (rows + unit - 1) // unit
     plan.parts = (rows + PART_ROWS - 1) // PART_ROWS
-    count = plan.sums * groups * plan.parts
-    if pixels * floats >= SERIAL and 8 * whole(count, threads) > 9 * count:
-        plan.parts = smaller(plan.tiles, whole(plan.parts, threads))
+    if pixels * floats >= SERIAL:
+        while plan.parts < plan.tiles and is_uneven(plan.sums * groups * plan.parts, threads):
+            plan.parts += 1
     plan.partial_bytes = whole(4 * floats * (plan.sums - 1), 64)
     plan.room_bytes = whole(4 * simd.gemm.outer_pixels * row_floats, 64) if normed else 0
     plan.scratch_bytes = plan.room_bytes + outer_scratch(

@@ -47,8 +47,9 @@ cdef extern from "winograd/simd/table.h":
         void (*outer)(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,
                       int64_t depth, int64_t plane, float *sums, int accumulate,
                       const float **columns) noexcept nogil
-        void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t first,
-                             int64_t end, int accumulate, float *dw) noexcept nogil
+        void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t channels,
+                             int64_t first, int64_t end, int accumulate,
+                             float *dw) noexcept nogil
         void (*pack_forward)(const float *w, int64_t depth, int64_t first, int64_t columns,
                              int64_t plane, float *packed, float *scratch) noexcept nogil
         void (*pack_backward)(const float *w, int64_t depth, int64_t channels, int64_t first,

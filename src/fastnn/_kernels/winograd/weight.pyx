@@ -1,9 +1,10 @@
 """Weight gradient by Winograd: G^T (sum over tiles of (A dy A^T) (B^T x B)) G, at each value of x.
 
 Tiles fall into ranges that have a sum of their own; blocks of a range are added in order, then the
-ranges. As many ranges as there are threads are done side by side, else one after the other by all
-threads together, each added to those before: the same sums either way. Sums that would not stay in
-the last cache go in bands (weight_bands.pyx).
+ranges. A team of more threads than ranges also cuts each sum into pieces of dw (weight_cuts.pyx).
+Pieces of ranges are done side by side, or by one thread one after the other, each added to those
+before: the same sums either way. Sums that would not stay in the last cache go in bands
+(weight_bands.pyx).
 """
 
 from cython.parallel cimport prange
@@ -19,8 +20,10 @@ from fastnn._kernels.sizes cimport smaller, whole
 from fastnn._kernels.winograd.table cimport read_tiles_fn, tile_grid, winograd_table
 from fastnn._kernels.winograd.tiles cimport (
     CHUNK_TILES, Block, Blocks, balance_blocks, block_of, cut_blocks, forward_source,
-    forward_target, place_blocks, read_winograd, spread, table_of)
+    forward_target, place_blocks, read_winograd, table_of)
 from fastnn._kernels.winograd.weight_bands cimport run_weight_bands, weight_bands_bytes
+from fastnn._kernels.winograd.weight_cuts cimport (
+    Cuts, Piece, cut_weight, norm_from, piece_at, piece_count)
 
 cdef enum:
     RANGES = 16
@@ -32,18 +35,27 @@ cdef enum:
     CHUNK = 2048               # values of the sums that are added at a time
     SERIAL = 40000             # values that one thread adds in less time than a team
 
+# An item is one piece of the sums of one range; a range's items follow each other.
 cdef struct Weights:
     const winograd_table *w
     tile_grid source, target
-    int64_t c, k, plane, ranges
+    int64_t c, k, ranges, items
+    Cuts cuts
+    int64_t plane, floats  # of an item's sums: of a plane, of all
     Blocks blocks
     const float *x
     const norm_columns *norm  # behind which a ReLU x is read, or NULL
     const float *dy
     float *dw
-    float *sums       # of the range at work
-    int accumulate
     char *workspace
+
+# An item at work.
+cdef struct Item:
+    Piece piece
+    const Weights *all
+    norm_columns norm
+    float *sums
+    bint accumulate
 
 
 cdef int64_t range_blocks(int64_t ranges) noexcept nogil:
@@ -51,49 +63,46 @@ cdef int64_t range_blocks(int64_t ranges) noexcept nogil:
     return RANGE_BLOCKS // 2 if ranges == 2 else RANGE_BLOCKS
 
 
-cdef Weights cut_weights(const Conv *v) noexcept nogil:
+cdef int64_t count_ranges(const Weights *g) noexcept nogil:
+    """A function of the shape alone, as the sums are."""
+    cdef int64_t ranges = RANGES
+    cdef int64_t sums_bytes = 4 * g.w.planes * (g.k * whole(g.c, LANES) + 16)
+    while ranges > 1 and (ranges * range_blocks(ranges) > g.blocks.count or
+                          (ranges - 1) * sums_bytes > RANGES_BYTES):
+        ranges //= 2
+    return ranges
+
+
+cdef Weights cut_weights(const Conv *v, int threads) noexcept nogil:
     cdef Weights g
-    cdef int64_t sums_bytes, c_panel, k_panel
+    cdef int64_t c_panel, k_panel
     g.w, g.c, g.k = table_of(v), v.c, v.k
     g.source, g.target = forward_source(v), forward_target(v)
-    g.plane = v.k * whole(v.c, LANES) + 16
     g.blocks = cut_blocks(v.n * g.target.rows * g.target.columns, 1, g.w.planes,
                           whole(v.c, products.gemm.tile_columns), g.w.positions,
                           whole(v.k, OUTER_ROWS), True)
-    # Few channels take less than a panel; the blocks stay the same, as their sums are.
-    c_panel = smaller(products.gemm.tile_columns, whole(v.c, LANES))
-    k_panel = smaller(OUTER_ROWS, whole(v.k, LANES))
-    place_blocks(&g.blocks, 1, g.w.planes, whole(v.c, c_panel), g.w.positions,
-                 whole(v.k, k_panel))
-    g.blocks.v.panel, g.blocks.m.panel = c_panel, k_panel
-    sums_bytes = 4 * g.w.planes * g.plane
-    g.ranges = RANGES
-    while g.ranges > 1 and (g.ranges * range_blocks(g.ranges) > g.blocks.count or
-                            (g.ranges - 1) * sums_bytes > RANGES_BYTES):
-        g.ranges //= 2
+    g.ranges = count_ranges(&g)
     balance_blocks(&g.blocks, g.ranges)
+    g.cuts = cut_weight(v.k, v.c, g.ranges, v.k, threads)
+    g.items = g.ranges * piece_count(&g.cuts)
+    g.plane = g.cuts.rows * whole(g.cuts.columns, LANES) + 16
+    g.floats = g.w.planes * g.plane
+    # A piece's channels take less memory, few take less than a panel; blocks stay the same.
+    c_panel = smaller(products.gemm.tile_columns, whole(g.cuts.columns, LANES))
+    k_panel = smaller(OUTER_ROWS, whole(g.cuts.rows, LANES))
+    place_blocks(&g.blocks, 1, g.w.planes, whole(g.cuts.columns, c_panel), g.w.positions,
+                 whole(g.cuts.rows, k_panel))
+    g.blocks.v.panel, g.blocks.m.panel = c_panel, k_panel
     g.x = g.dy = NULL
     g.norm = NULL
-    g.dw = g.sums = NULL
-    g.accumulate, g.workspace = 0, NULL
+    g.dw, g.workspace = NULL, NULL
     return g
 
 
-cdef bint by_ranges(const Weights *g, int threads) noexcept nogil:
-    return threads > 1 and g.ranges >= threads
-
-
-cdef int64_t sums_floats(const Weights *g) noexcept nogil:
-    """Floats of the sums of a range."""
-    return g.w.planes * g.plane
-
-
 cdef int64_t slot_at(const Weights *g, int threads) noexcept nogil:
-    """Where sums end and a block begins: of a thread's ranges; or of those done, and one range."""
-    cdef int64_t held = smaller(g.ranges, 2)
-    if by_ranges(g, threads):
-        held = (g.ranges + threads - 1) // threads
-    return 4 * held * sums_floats(g)
+    """Where sums end and a block begins: of a thread's items; or of those done, and one item."""
+    cdef int64_t held = (g.items + threads - 1) // threads if threads > 1 else smaller(g.items, 2)
+    return 4 * held * g.floats
 
 
 cdef int64_t slot_bytes(const Weights *g, int threads) noexcept nogil:
@@ -101,97 +110,121 @@ cdef int64_t slot_bytes(const Weights *g, int threads) noexcept nogil:
     return slot_at(g, threads) + g.blocks.bytes
 
 
-cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcept nogil:
-    cdef const Weights *g = <const Weights *> job
+cdef void read_chunk(const Item *item, const Block *block, int64_t chunk) noexcept nogil:
+    cdef const Weights *g = item.all
+    cdef const Piece *piece = &item.piece
     cdef int64_t at = chunk * CHUNK_TILES, count = smaller(CHUNK_TILES, block.count - at)
-    cdef read_tiles_fn read
-    read = g.w.read_x if g.norm == NULL else g.w.read_normed_x
-    read(&g.source, g.x, g.norm, g.c, block.first + at, count, at, &block.v)
-    g.w.read_outer_dy(&g.target, g.dy, NULL, g.k, block.first + at, count, at, &block.m)
+    cdef read_tiles_fn read = g.w.read_x if g.norm == NULL else g.w.read_normed_x
+    read(&g.source, g.x + piece.column, &item.norm, piece.columns, block.first + at, count, at,
+         &block.v)
+    g.w.read_outer_dy(&g.target, g.dy + piece.row, NULL, piece.rows, block.first + at, count, at,
+                      &block.m)
 
 
-cdef void add_plane(const void *job, const Block *block, int64_t plane) noexcept nogil:
-    cdef const Weights *g = <const Weights *> job
-    g.w.outer(&block.m, &block.v, block.count, g.k, g.c, plane, g.sums + plane * g.plane,
-              g.accumulate, block.v_tiles)
+cdef void add_block(const Item *item, const Block *block) noexcept nogil:
+    cdef const Weights *g = item.all
+    cdef int64_t chunk, plane
+    for chunk in range((block.count + CHUNK_TILES - 1) // CHUNK_TILES):
+        read_chunk(item, block, chunk)
+    for plane in range(g.w.planes):
+        g.w.outer(&block.m, &block.v, block.count, item.piece.rows, item.piece.columns, plane,
+                  item.sums + plane * g.plane, item.accumulate, block.v_tiles)
 
 
-cdef void run_range(const Weights *whole_job, int64_t number, float *sums, char *memory,
-                    int threads) noexcept nogil:
-    cdef Weights g = whole_job[0]
+cdef void run_item(const Weights *g, int64_t number, float *sums, char *memory) noexcept nogil:
+    """The sums of a piece over the tiles of a range."""
+    cdef Item item
     cdef Block block
-    cdef int64_t first = g.blocks.count * number // g.ranges, i
-    g.sums = sums
-    for i in range(first, g.blocks.count * (number + 1) // g.ranges):
-        g.accumulate = i > first
+    cdef int64_t pieces = piece_count(&g.cuts), part = number // pieces, i
+    cdef int64_t first = g.blocks.count * part // g.ranges
+    item.piece = piece_at(&g.cuts, number % pieces)
+    item.all, item.sums = g, sums
+    if g.norm != NULL:
+        item.norm = norm_from(g.norm, item.piece.column)
+    for i in range(first, g.blocks.count * (part + 1) // g.ranges):
+        item.accumulate = i > first
         block = block_of(&g.blocks, i, memory, g.w, 1)
-        spread(read_chunk, &g, &block, (block.count + CHUNK_TILES - 1) // CHUNK_TILES, threads)
-        spread(add_plane, &g, &block, g.w.planes, threads)
+        add_block(&item, &block)
 
 
-cdef int64_t first_range(const Weights *g, int64_t member, int threads) noexcept nogil:
+cdef int64_t first_item(const Weights *g, int64_t member, int threads) noexcept nogil:
     """Of a thread, as `deal` deals them."""
-    return g.ranges * member // threads
+    return g.items * member // threads
 
 
-cdef float *sums_of(const Weights *g, int64_t member, int threads) noexcept nogil:
-    """The sums of a thread's first range; those of the next ones follow."""
-    return <float *> (g.workspace + member * slot_bytes(g, threads))
-
-
-cdef float *range_sums(const Weights *g, int64_t number, int threads) noexcept nogil:
-    """The sums of a range, with those of the thread that it was dealt to."""
+cdef float *sums_of(const Weights *g, int64_t number, int threads) noexcept nogil:
+    """The sums of an item, with those of the thread that it was dealt to."""
     cdef int64_t owner = 0
-    while first_range(g, owner + 1, threads) <= number:
+    while first_item(g, owner + 1, threads) <= number:
         owner += 1
-    return sums_of(g, owner, threads) + (number - first_range(g, owner, threads)) * sums_floats(g)
+    return <float *> (g.workspace + owner * slot_bytes(g, threads)) + (
+        number - first_item(g, owner, threads)) * g.floats
 
 
 cdef void run_member(const Weights *g, Shares *shares, int64_t member, int threads) noexcept nogil:
-    """The ranges of one thread."""
-    cdef char *slot = <char *> sums_of(g, member, threads) + slot_at(g, threads)
+    """The items of one thread."""
+    cdef char *slot = g.workspace + member * slot_bytes(g, threads) + slot_at(g, threads)
     cdef int64_t number = next_of(shares, member)
     while number >= 0:
-        run_range(g, number, range_sums(g, number, threads), slot, 1)
+        run_item(g, number, sums_of(g, number, threads), slot)
         number = next_of(shares, member)
 
 
-cdef void add_ranges(const Weights *g, int64_t first, int64_t end, int threads) noexcept nogil:
-    """Values first .. end of the sums of all ranges, added to those of range 0 in order."""
+cdef void add_ranges(const Weights *g, int64_t chunk, int threads) noexcept nogil:
+    """A chunk of a piece's sums of all ranges, added to that of range 0 in order."""
+    cdef int64_t pieces = piece_count(&g.cuts), piece = chunk % pieces, part
+    cdef int64_t first = chunk // pieces * CHUNK
+    for part in range(1, g.ranges):
+        add_values(sums_of(g, piece, threads) + first,
+                   sums_of(g, part * pieces + piece, threads) + first,
+                   smaller(g.floats - first, CHUNK))
+
+
+cdef void write_rows(const Weights *g, int64_t chunk, int threads) noexcept nogil:
+    """dw of some rows of a piece, from the sums of range 0."""
+    cdef int64_t pieces = piece_count(&g.cuts), first = chunk // pieces * WEIGHT_ROWS
+    cdef Piece piece = piece_at(&g.cuts, chunk % pieces)
+    g.w.write_weight(sums_of(g, chunk % pieces, threads), g.plane, piece.columns, g.c, first,
+                     smaller(piece.rows, first + WEIGHT_ROWS), 0,
+                     g.dw + piece.row * 9 * g.c + piece.column)
+
+
+cdef void run_alone(const Weights *g) noexcept nogil:
+    """One thread: ranges one after the other."""
+    cdef float *sums = <float *> g.workspace
+    cdef char *slot = g.workspace + slot_at(g, 1)
     cdef int64_t number
-    for number in range(1, g.ranges):
-        add_values(sums_of(g, 0, threads) + first, range_sums(g, number, threads) + first,
-                   end - first)
+    run_item(g, 0, sums, slot)
+    for number in range(1, g.items):
+        run_item(g, number, sums + g.floats, slot)
+        add_sums(sums, sums + g.floats, g.floats, 1, 1)
 
 
-cdef void write_rows(const Weights *g, int64_t chunk) noexcept nogil:
-    g.w.write_weight(<const float *> g.workspace, g.plane, g.c, chunk * WEIGHT_ROWS,
-                     smaller(g.k, (chunk + 1) * WEIGHT_ROWS), 0, g.dw)
+cdef void run_together(const Weights *g, int threads) noexcept nogil:
+    """Items side by side, then the sums of ranges."""
+    cdef Shares shares
+    cdef int64_t member, chunk, pieces = piece_count(&g.cuts)
+    deal(&shares, g.items, threads)
+    for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+        run_member(g, &shares, member, threads)
+    if g.ranges > 1:
+        for chunk in prange(pieces * ((g.floats + CHUNK - 1) // CHUNK), num_threads=threads,
+                            schedule="static", use_threads_if=g.floats * g.items > SERIAL):
+            add_ranges(g, chunk, threads)
 
 
 cdef void run_ranges(const Conv *v, const float *x, const norm_columns *norm, const float *dy,
                      float *dw, char *workspace, int threads) noexcept nogil:
-    cdef Weights g = cut_weights(v)
-    cdef Shares shares
-    cdef int64_t number, member, chunk, floats = sums_floats(&g)
-    cdef char *slot = workspace + slot_at(&g, threads)
-    cdef float *sums = <float *> workspace
+    cdef Weights g = cut_weights(v, threads)
+    cdef int64_t chunk
     g.x, g.norm, g.dy, g.dw, g.workspace = x, norm, dy, dw, workspace
-    if by_ranges(&g, threads):
-        deal(&shares, g.ranges, threads)
-        for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            run_member(&g, &shares, member, threads)
-        for chunk in prange((floats + CHUNK - 1) // CHUNK, num_threads=threads, schedule="static",
-                            use_threads_if=floats * g.ranges > SERIAL):
-            add_ranges(&g, chunk * CHUNK, smaller(floats, (chunk + 1) * CHUNK), threads)
+    if threads > 1:
+        run_together(&g, threads)
     else:
-        run_range(&g, 0, sums, slot, threads)
-        for number in range(1, g.ranges):
-            run_range(&g, number, sums + floats, slot, threads)
-            add_sums(sums, sums + floats, floats, 1, threads)
-    for chunk in prange((g.k + WEIGHT_ROWS - 1) // WEIGHT_ROWS, num_threads=threads,
-                        schedule="static", use_threads_if=threads > 1):
-        write_rows(&g, chunk)
+        run_alone(&g)
+    for chunk in prange(piece_count(&g.cuts) * ((g.cuts.rows + WEIGHT_ROWS - 1) // WEIGHT_ROWS),
+                        num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        write_rows(&g, chunk, threads)
 
 
 cdef bint sums_fit(const Conv *v) noexcept nogil:
@@ -200,10 +233,11 @@ cdef bint sums_fit(const Conv *v) noexcept nogil:
 
 
 cdef int64_t weights_bytes(const Conv *v, int threads) noexcept nogil:
-    cdef Weights g = cut_weights(v)
+    cdef Weights g
     if not sums_fit(v):
         return weight_bands_bytes(v, threads)
-    return slot_bytes(&g, threads) * (threads if by_ranges(&g, threads) else 1)
+    g = cut_weights(v, threads)
+    return threads * slot_bytes(&g, threads)
 
 
 cdef void run_weights(const Conv *v, const float *x, const norm_columns *norm, const float *dy,

@@ -1,8 +1,9 @@
 """Winograd's weight gradient where the last cache does not hold the sums of all planes.
 
-A large block of tiles of x is transformed once. Then each thread takes bands of rows of dw: it
-transforms the band's channels of dy, sums at each value, and adds the band's rows to dw. Blocks
-come one after the other, so the sums are the same for any number of threads.
+A large block of tiles of x is transformed once. Then each thread takes pieces of dw: bands of its
+rows, for large teams some columns of them. It transforms the band's channels of dy, sums at each
+value, and adds the piece to dw. Blocks come one after the other, so the sums are the same for any
+number of threads.
 """
 
 from libc.stdint cimport int64_t
@@ -15,32 +16,36 @@ from fastnn._kernels.sizes cimport smaller, whole
 from fastnn._kernels.winograd.bands cimport Tiles, cut_tiles, run_tiles, tiles_bytes
 from fastnn._kernels.winograd.table cimport read_tiles_fn, tile_grid, tile_values, winograd_table
 from fastnn._kernels.winograd.tiles cimport (
-    CHUNK_TILES, Block, forward_source, forward_target, table_of)
+    CHUNK_TILES, Block, forward_source, forward_target, point_to, table_of)
+from fastnn._kernels.winograd.weight_cuts cimport Cuts, Piece, cut_weight, piece_at, piece_count
 
 cdef enum:
     BAND_ROWS = 48  # channels of dy side by side: whole tiles of rows, whole vectors
 
-# A slot: a band's tiles of dy, and its sums.
+# A slot: pointers to a piece's tiles of x, its tiles of dy, and its sums.
 cdef struct WeightBands:
     const winograd_table *w
     tile_grid source, target
     Tiles cut  # v: of x, m: of dy
-    int64_t c, k, plane, sums_at
+    Cuts cuts
+    int64_t c, plane, dy_at, sums_at
     const float *x
     const norm_columns *norm  # behind which a ReLU x is read, or NULL
     const float *dy
     float *dw
 
 
-cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
+cdef WeightBands cut_weight_bands(const Conv *v, int threads) noexcept nogil:
     cdef WeightBands g
-    g.w, g.c, g.k = table_of(v), v.c, v.k
+    g.w, g.c = table_of(v), v.c
     g.source, g.target = forward_source(v), forward_target(v)
     g.cut = cut_tiles(g.w, v.n * g.target.rows * g.target.columns, 1, g.w.planes,
                       whole(v.c, products.gemm.tile_columns), products.gemm.tile_columns, BAND_ROWS)
-    g.plane = smaller(v.k, BAND_ROWS) * whole(v.c, LANES) + 16
-    g.sums_at = 4 * g.w.positions * g.cut.m.plane
-    g.cut.bands = (v.k + BAND_ROWS - 1) // BAND_ROWS
+    g.cuts = cut_weight(v.k, v.c, 1, BAND_ROWS, threads)
+    g.plane = g.cuts.rows * whole(g.cuts.columns, LANES) + 16
+    g.dy_at = whole(8 * g.cut.size, 64)
+    g.sums_at = g.dy_at + 4 * g.w.positions * g.cut.m.plane
+    g.cut.bands = piece_count(&g.cuts)
     g.cut.slot_bytes = g.sums_at + whole(4 * g.w.planes * g.plane, 64)
     g.x = g.dy = NULL
     g.norm = NULL
@@ -49,7 +54,7 @@ cdef WeightBands cut_weight_bands(const Conv *v) noexcept nogil:
 
 
 cdef int64_t weight_bands_bytes(const Conv *v, int threads) noexcept nogil:
-    cdef WeightBands g = cut_weight_bands(v)
+    cdef WeightBands g = cut_weight_bands(v, threads)
     return tiles_bytes(&g.cut, threads)
 
 
@@ -62,24 +67,31 @@ cdef void read_chunk(const void *job, const Block *block, int64_t chunk) noexcep
          &block.v)
 
 
-cdef void run_band(const void *job, const Block *block, int64_t band, char *slot) noexcept nogil:
-    """Rows of dw (+)= the band's channels of dy times a block of tiles of x."""
+cdef void run_piece(const void *job, const Block *block, int64_t number,
+                    char *slot) noexcept nogil:
+    """A piece of dw (+)= its channels of dy times those of a block of tiles of x."""
     cdef const WeightBands *g = <const WeightBands *> job
-    cdef tile_values dy = block.m
-    cdef int64_t first = band * BAND_ROWS, rows = smaller(BAND_ROWS, g.k - first), plane
+    cdef Piece piece = piece_at(&g.cuts, number)
+    cdef tile_values x = block.v, dy = block.m
+    cdef const float **tiles = <const float **> slot
     cdef float *sums = <float *> (slot + g.sums_at)
-    dy.data = <float *> slot
-    g.w.read_outer_dy(&g.target, g.dy + first, NULL, rows, block.first, block.count, 0, &dy)
+    cdef int64_t plane
+    x.data += piece.column * x.tiles  # whole panels
+    dy.data = <float *> (slot + g.dy_at)
+    point_to(tiles, block.count, &x, g.w, 1)
+    g.w.read_outer_dy(&g.target, g.dy + piece.row, NULL, piece.rows, block.first, block.count, 0,
+                      &dy)
     for plane in range(g.w.planes):
-        g.w.outer(&dy, &block.v, block.count, rows, g.c, plane, sums + plane * g.plane, 0,
-                  block.v_tiles)
-    g.w.write_weight(sums, g.plane, g.c, 0, rows, block.first > 0, g.dw + first * 9 * g.c)
+        g.w.outer(&dy, &x, block.count, piece.rows, piece.columns, plane, sums + plane * g.plane,
+                  0, tiles)
+    g.w.write_weight(sums, g.plane, piece.columns, g.c, 0, piece.rows, block.first > 0,
+                     g.dw + piece.row * 9 * g.c + piece.column)
 
 
 cdef void run_weight_bands(const Conv *v, const float *x, const norm_columns *norm,
                            const float *dy, float *dw, char *workspace,
                            int threads) noexcept nogil:
     """dw = sum over blocks of tiles; overwritten."""
-    cdef WeightBands g = cut_weight_bands(v)
+    cdef WeightBands g = cut_weight_bands(v, threads)
     g.x, g.norm, g.dy, g.dw = x, norm, dy, dw
-    run_tiles(&g.cut, read_chunk, run_band, &g, workspace, threads)
+    run_tiles(&g.cut, read_chunk, run_piece, &g, workspace, threads)

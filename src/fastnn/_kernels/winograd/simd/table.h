@@ -77,14 +77,14 @@ typedef struct {
                            int64_t first, int64_t count, int64_t at, float *y,
                            const tile_sums *s);
     /* Weight gradient, by planes: sums[row][depth] (+)= sum over tiles of dy[tile][row]
-     * x[tile][depth]; columns: pointers for `tiles` tiles of x. Then dw[row][3][3][depth] (+)=
-     * the sums of all planes for rows [first, end). */
+     * x[tile][depth]; columns: pointers for `tiles` tiles of x. Then `depth` values of each
+     * dw[row][3][3][channels] (+)= the sums of all planes for rows [first, end). */
     read_tiles_fn read_outer_dy;
     void (*outer)(const tile_values *dy, const tile_values *x, int64_t tiles, int64_t rows,
                   int64_t depth, int64_t plane, float *sums, int accumulate,
                   const float **columns);
-    void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t first,
-                         int64_t end, int accumulate, float *dw);
+    void (*write_weight)(const float *sums, int64_t plane, int64_t depth, int64_t channels,
+                         int64_t first, int64_t end, int accumulate, float *dw);
     /* Columns [first, first + columns) of the transformed weights as a packed panel of each plane.
      * forward: w[columns][3][3][depth]. backward: w[depth][3][3][channels] turned by 180 degrees,
      * columns are channels. scratch: 9 * 16 * tile_columns floats. */

@@ -266,23 +266,23 @@ enum { PACK_DEPTH = 16 }; /* depth that is turned before it is transformed: it s
 
 /* OUT x OUT sums to 3x3 weights. */
 #define WRITE_WEIGHT(name, IN, along)                                                             \
-    static void name(const float *sums, int64_t plane, int64_t depth, int64_t first, int64_t end, \
-                     int accumulate, float *dw) {                                                 \
+    static void name(const float *sums, int64_t plane, int64_t depth, int64_t channels,           \
+                     int64_t first, int64_t end, int accumulate, float *dw) {                     \
         int64_t stride = whole(depth, LANES);                                                     \
         for (int64_t k = first; k < end; k++)                                                     \
             for (int64_t c = 0; c < depth; c += LANES) {                                          \
                 const float *from = sums + k * stride + c;                                        \
-                float *out = dw + k * 9 * depth + c;                                              \
+                float *out = dw + k * 9 * channels + c;                                           \
                 if (accumulate) BOTH_AXES(along, IN, 3, GET_SUM_##IN, ADD_WEIGHT);                \
                 else BOTH_AXES(along, IN, 3, GET_SUM_##IN, PUT_WEIGHT);                           \
             }                                                                                     \
     }
 #define GET_SUM_6(i, j) load(from + ((i) * 6 + (j)) * plane)
 #define GET_SUM_9(i, j) load(from + ((i) * 9 + (j)) * plane)
-#define PUT_WEIGHT(i, j, v) store_n(out + ((i) * 3 + (j)) * depth, v, depth - c)
+#define PUT_WEIGHT(i, j, v) store_n(out + ((i) * 3 + (j)) * channels, v, depth - c)
 #define ADD_WEIGHT(i, j, v)                                                                       \
     do {                                                                                          \
-        float *at = out + ((i) * 3 + (j)) * depth;                                                \
+        float *at = out + ((i) * 3 + (j)) * channels;                                             \
         store_n(at, load_n(at, depth - c) + (v), depth - c);                                      \
     } while (0)
 
