@@ -33,18 +33,18 @@ def find(name):
 class Peer:
     """One mode of PyTorch: eager in its own layout unless the options say otherwise."""
 
-    def __init__(self, threads, channels_last=False, compile=False, fused=False, bf16=False):
+    def __init__(self, threads, channels_last=False, compile=False, tuned=False, bf16=False):
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self.version = f"torch {torch.__version__}"
         self.format = torch.channels_last if channels_last else torch.contiguous_format
-        self.compile, self.fused, self.bf16 = compile, fused, bf16
+        self.compile, self.tuned, self.bf16 = compile, tuned, bf16
 
     def net(self, name, x, y):
         model = TWINS[name]().to(memory_format=self.format)
         x, y = self._stored(x), torch.from_numpy(y)
         optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM,
-                                    fused=self.fused or None)
+                                    fused=self.tuned or None)
         criterion = torch.nn.CrossEntropyLoss()
 
         def loss_of(x, y):
@@ -62,6 +62,23 @@ class Peer:
             return loss.item()
 
         return {"step": step}, sum(p.numel() for p in model.parameters())
+
+    def inference(self, name, x):
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
+        model = TWINS[name]().eval().to(dtype=dtype, memory_format=self.format)
+        x = self._stored(x).to(dtype)
+        count = sum(p.numel() for p in model.parameters())
+        if self.compile:
+            from torch._inductor import config
+
+            config.freezing = self.tuned  # weights become constants, stored as kernels read them
+            model = torch.compile(model)
+
+        @torch.inference_mode()
+        def call():
+            return model(x)
+
+        return {"inference": call}, count
 
     def op(self, bind):
         wanted = []

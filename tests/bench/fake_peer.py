@@ -16,6 +16,10 @@ class Peer:
         assert x.shape == (32, 10) and y.max() < 10
         return {"step": lambda: time.sleep(0.001)}, self.parameters
 
+    def inference(self, name, x):
+        assert x.shape == (3, 10)
+        return {"inference": lambda: time.sleep(0.001)}, self.parameters
+
     def op(self, bind):
         made = []
 

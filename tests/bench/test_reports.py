@@ -24,7 +24,7 @@ def net_report():
     entries = [step.entry(mode, "1", 10**8, rounds, errors) for mode in modes]
     result = {"net": "lenet", "batch": 64, "modes": entries,
               "fastest": {key: best["mode"] for key, best in fastest(entries).items()}}
-    return {"machine": MACHINE, "threads": 1, "rounds": 3, "results": [result]}
+    return {"report": "step", "machine": MACHINE, "threads": 1, "rounds": 3, "results": [result]}
 
 
 def test_the_fastest_mode_in_fp32_is_the_one_to_compare_with():
@@ -35,8 +35,9 @@ def test_the_fastest_mode_in_fp32_is_the_one_to_compare_with():
     assert "torch channels_last " in marked and "    2.00   1.50-3.00" in marked
     assert sum("failed: no compiler" in line for line in table) == 3
     assert any("bf16" in line and "not fp32" in line for line in table)
-    assert table[-1] == ("lenet: fastnn is 2.00x (1.50-3.00) as fast as the fastest fp32 mode of "
-                         "torch, torch channels_last")
+    assert table[-1] == ("lenet, batch 64: fastnn is 2.00x (1.50-3.00) as fast as the fastest "
+                         "fp32 mode of torch, torch channels_last")
+    assert "ms/step" in table[0] and "ms/call" in step.table([result], "call")
 
 
 def measured(own, other):
@@ -121,8 +122,10 @@ def test_pictures(tmp_path):
     report = ops_report()
     assert {point["pass"] for point in points(report)} == {"forward", "backward"}
     save_roofline(str(tmp_path / "roof.png"), report)
-    save_bars(str(tmp_path / "bars.svg"), net_report())
+    for kind in ("step", "inference"):
+        save_bars(str(tmp_path / f"{kind}.svg"), net_report() | {"report": kind})
     assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG")
-    assert b"<svg" in (tmp_path / "bars.svg").read_bytes()
+    assert b"<svg" in (tmp_path / "step.svg").read_bytes()
+    assert (tmp_path / "step.svg").read_bytes() != (tmp_path / "inference.svg").read_bytes()
     with pytest.raises(ValueError, match="png"):
         save_roofline(str(tmp_path / "roof.doc"), report)

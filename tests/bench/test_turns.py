@@ -6,7 +6,7 @@ import pytest
 
 from fastnn.bench import modes
 from fastnn.bench.crew import Setting, crew, measure
-from fastnn.bench.modes import FASTNN, Mode, modes_of, script
+from fastnn.bench.modes import FASTNN, MODES, Mode, engines_of, modes_of, script
 from fastnn.bench.nets import NETS
 from fastnn.bench.step import measure_net
 from fastnn.bench.turns import FEWEST, MOST, WorkerError, count_for, in_turns
@@ -41,7 +41,7 @@ def test_a_turn_is_as_long_as_the_fastest_needs():
 
 
 def mode(name, **options):
-    return Mode(name, "fake", options, {"FAKE": "1"}, ops=True)
+    return Mode(name, "fake", options, {"FAKE": "1"})
 
 
 @pytest.fixture
@@ -58,6 +58,14 @@ def test_a_net_in_turns_with_a_peer_that_fails(setting):
     assert good["version"] == "fake 1, 1" and good["ratio"]["least"] > 1
     assert len(good["rounds"]) == 2 and good["peak_bytes"] >= 0
     assert bad["error"] == "bad: RuntimeError: no luck"
+
+
+def test_calls_of_a_net(setting):
+    result = measure_net("mlp-small", [FASTNN, mode("good")], setting, 3, "inference")
+    own, good = result["modes"]
+    assert result["batch"] == 3 and result["parameters"] == 976
+    assert len(own["rounds"]) == len(good["rounds"]) == 2
+    assert min(good["rounds"]) > 0.001 and good["ratio"]["least"] > 1
 
 
 def test_nets_of_different_sizes_are_refused(setting):
@@ -89,12 +97,16 @@ def test_a_worker_that_dies_is_an_error(setting, tmp_path):
 
 
 def test_modes():
-    assert [m.name for m in modes_of(())] == ["fastnn"]
-    torch = modes_of(("torch", "torch"))
+    assert [m.name for m in modes_of((), "step")] == ["fastnn"]
+    torch = modes_of(("torch", "torch"), "step")
+    assert torch == modes_of(("torch",), "inference")
     assert len({m.name for m in torch}) == len(torch) == 7
     assert [m.name for m in torch if not m.fp32] == ["torch bf16 channels_last"]
-    assert [m.name for m in modes_of(("torch",), ops=True)] == [
+    assert [m.name for m in modes_of(("torch",), "ops")] == [
         "fastnn", "torch", "torch channels_last"]
+    assert engines_of("step") == ("torch", "jax", "tensorflow", "sklearn")
+    assert engines_of("inference") == ("torch",)
+    assert {m.engine for m in MODES} == set(modes.INSTALL)
 
 
 def test_where_peers_are(tmp_path):

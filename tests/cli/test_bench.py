@@ -33,6 +33,21 @@ def test_a_step_to_a_file(tmp_path: Path) -> None:
     assert report["threads"] == 1 and report["machine"]["processor"]
 
 
+def test_inference(tmp_path: Path) -> None:
+    """Each net with each batch, in eval mode."""
+    code, output, errors = run("bench", "inference", "--nets", "mlp-small,lenet", "--batch", "1, 3",
+                               *QUICK, "--json", "i.json", "--plot", "i.png", folder=tmp_path)
+    assert code == 0, errors
+    assert "ms/call" in output and "lenet          3  fastnn" in output
+    assert "mlp-small, batch 1: fastnn\n" in errors
+    report = json.loads((tmp_path / "i.json").read_text())
+    assert report["report"] == "inference" and report["threads"] == 1
+    assert [(result["net"], result["batch"]) for result in report["results"]] == [
+        ("mlp-small", 1), ("mlp-small", 3), ("lenet", 1), ("lenet", 3)]
+    assert all(len(result["modes"][0]["rounds"]) == 2 for result in report["results"])
+    assert (tmp_path / "i.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_operations_as_json_on_standard_output(tmp_path: Path) -> None:
     code, output, errors = run("bench", "ops", "--only", "10x512", *QUICK, "--json",
                                folder=tmp_path)
@@ -70,6 +85,10 @@ def test_peak(tmp_path: Path) -> None:
     (("step", "--vs", "caffe"), 2, "'caffe' is not one of"),
     (("step", "--threads", "0"), 2, "0 is not in the range"),
     (("step", "--threads", "10000"), 2, "10000 is not in the range"),
+    (("inference", "--batch", "1,0"), 2, "0 is not in the range"),
+    (("inference", "--batch", "1,,2"), 2, "'' is not a valid integer"),
+    (("inference", "--modes", "torch"), 2, "unknown torch; known are fastnn"),
+    (("inference", "--vs", "jax"), 2, "'jax' is not one of"),
     (("ops", "--only", "nothing like this"), 2, "no operation has 'nothing like this'"),
     (("scaling", "--nets", "", "--ops", "nothing like this"), 2, "no operation has"),
     (("scaling", "--nets", ""), 2, "nothing to measure: name nets or operations"),
@@ -84,7 +103,8 @@ def test_mistakes(
     assert code == exit_code and sentence in errors and "Traceback" not in errors
 
 
-@pytest.mark.parametrize("command", [(), ("step",), ("ops",), ("sweep",), ("peak",)])
+@pytest.mark.parametrize("command", [
+    (), ("step",), ("inference",), ("ops",), ("sweep",), ("scaling",), ("peak",)])
 def test_help(tmp_path: Path, command: tuple[str, ...]) -> None:
     code, output, _ = run("bench", *command, "--help", folder=tmp_path)
     assert code == 0 and "Usage" in output

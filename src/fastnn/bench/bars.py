@@ -1,4 +1,4 @@
-"""The picture of training steps: how many times as long as fastnn each mode takes."""
+"""The picture of steps or calls of nets: how many times as long as fastnn each mode takes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import Any
 
 from fastnn.bench.picture import COLORS, INK, new_figure, plain, save
 
+RUNS = {"step": "a training step", "inference": "a call in eval mode"}
+
 
 def save_bars(path: str, report: dict[str, Any]) -> None:
-    """Write the picture of a report of `fastnn bench step`: a panel for each net.
+    """Write the picture of a report of `fastnn bench step` or `inference`: a panel for each net.
 
     Raises ImportError where matplotlib is missing; ValueError; OSError.
     """
     results = report["results"]
     modes = max(len(result["modes"]) for result in results)
-    columns = min(3, len(results))
+    batches = sum(result["net"] == results[0]["net"] for result in results)
+    columns = min(-(-3 // batches) * batches, len(results))  # a net's batches are in one row
     rows = -(-len(results) // columns)
     figure = new_figure(1.6 + 3.4 * columns, 0.9 + rows * (0.9 + 0.3 * modes))
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
@@ -23,8 +26,9 @@ def save_bars(path: str, report: dict[str, Any]) -> None:
     for axes in panels.flat[len(results):]:
         axes.set_visible(False)
     machine = report["machine"]
-    figure.suptitle(f"Time of a training step, as a multiple of fastnn's: {machine['processor']}, "
-                    f"{report['threads']} thread(s), medians of {report['rounds']} rounds\n"
+    figure.suptitle(f"Time of {RUNS[report['report']]}, as a multiple of fastnn's: "
+                    f"{machine['processor']}, {report['threads']} thread(s), medians of "
+                    f"{report['rounds']} rounds\n"
                     "orange: the engine's fastest mode in fp32; hatched: not fp32", fontsize=10)
     save(figure, path)
 

@@ -17,7 +17,7 @@ class Mode:
     """One way to run an engine, in a process of its own.
 
     fp32: whether it computes what the others do; other modes are shown for information.
-    ops: whether single operations are measured in it too.
+    reports: what is measured in it, "step", "inference" or "ops": a report of `fastnn bench`.
     """
 
     name: str
@@ -25,32 +25,42 @@ class Mode:
     options: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     fp32: bool = True
-    ops: bool = False
+    reports: tuple[str, ...] = ("step",)
 
 
 LAST = {"channels_last": True}
 COMPILED = LAST | {"compile": True}
-FASTNN = Mode("fastnn", "fastnn", ops=True)
+TUNED = {"tuned": True}
+NETS = ("step", "inference")
+FASTNN = Mode("fastnn", "fastnn", reports=(*NETS, "ops"))
 MODES = (
-    Mode("torch", "torch", ops=True),
-    Mode("torch channels_last", "torch", LAST, ops=True),
-    Mode("torch compile channels_last", "torch", COMPILED),
-    Mode("torch channels_last tuned", "torch", LAST | {"fused": True}, KEEP_BLOCKS),
-    Mode("torch compile channels_last tuned", "torch", COMPILED | {"fused": True}, KEEP_BLOCKS),
-    Mode("torch bf16 channels_last", "torch", LAST | {"bf16": True}, fp32=False),
+    Mode("torch", "torch", reports=(*NETS, "ops")),
+    Mode("torch channels_last", "torch", LAST, reports=(*NETS, "ops")),
+    Mode("torch compile channels_last", "torch", COMPILED, reports=NETS),
+    Mode("torch channels_last tuned", "torch", LAST | TUNED, KEEP_BLOCKS, reports=NETS),
+    Mode("torch compile channels_last tuned", "torch", COMPILED | TUNED, KEEP_BLOCKS, reports=NETS),
+    Mode("torch bf16 channels_last", "torch", LAST | {"bf16": True}, fp32=False, reports=NETS),
     Mode("jax jit", "jax"),
     Mode("tensorflow graph", "tensorflow"),
     Mode("sklearn MLPClassifier", "sklearn"),
 )
-ENGINES = tuple(dict.fromkeys(mode.engine for mode in MODES))
 INSTALL = {"torch": "pip install 'fastnn[parity]'", "jax": "pip install jax",
            "tensorflow": "pip install tensorflow-cpu", "sklearn": "pip install scikit-learn"}
 
 
-def modes_of(engines: tuple[str, ...], ops: bool = False) -> list[Mode]:
-    """fastnn, then the modes of the engines."""
+def engines_of(report: str) -> tuple[str, ...]:
+    """The engines that can be beside fastnn in a report.
+
+    >>> engines_of("inference")
+    ('torch',)
+    """
+    return tuple(dict.fromkeys(mode.engine for mode in MODES if report in mode.reports))
+
+
+def modes_of(engines: tuple[str, ...], report: str) -> list[Mode]:
+    """fastnn, then the modes of the engines in a report."""
     return [FASTNN, *(mode for engine in dict.fromkeys(engines) for mode in MODES
-                      if mode.engine == engine and (mode.ops or not ops))]
+                      if mode.engine == engine and report in mode.reports)]
 
 
 def script(engine: str, folder: Path | None = None) -> Path:

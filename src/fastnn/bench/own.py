@@ -49,6 +49,11 @@ class Peer:
         step = TrainStep(model, CrossEntropyLoss(), optimizer)
         return {"step": lambda: step(x, y)}, sum(p.size for p in model.parameters())
 
+    def inference(self, name: str, x: np.ndarray) -> tuple[Passes, int]:
+        """Calls of a net in eval mode."""
+        model = make(name).eval()
+        return {"inference": lambda: model(x)}, sum(p.size for p in model.parameters())
+
     def op(self, bind: Callable[..., Callable[[], Tensor]]) -> Passes:
         """One operation: the calls before and those after its output is known."""
         inputs: list[Tensor] = []

@@ -6,6 +6,7 @@ This file runs alone, with NumPy and the standard library, so that a peer's proc
 of fastnn. PEER.py has a class `Peer(threads, **options)` with a `version` and
 
     net(name, x, y)            -> (passes, number of parameters)
+    inference(name, x)         -> the same for calls in eval mode
     op(bind)                   -> passes; bind(find, make) gives the function to call
     update(name, arrays, arguments) -> passes of an optimizer's step
 
@@ -92,6 +93,10 @@ def prepare(peer: Any, request: dict[str, Any]) -> tuple[Passes, dict[str, Any]]
     """Passes for a request, and facts for the answer."""
     if "net" in request:
         passes, parameters = peer.net(request["net"]["name"], *batch_for(request["net"]))
+        return passes, {"parameters": parameters}
+    if "inference" in request:
+        x, _ = batch_for(request["inference"])
+        passes, parameters = peer.inference(request["inference"]["name"], x)
         return passes, {"parameters": parameters}
     row = request["row"]
     if row["function"].startswith("optim."):

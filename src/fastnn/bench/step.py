@@ -1,4 +1,4 @@
-"""Training steps of whole nets, fastnn beside other engines."""
+"""Whole nets, in training steps or in calls in eval mode, fastnn beside other engines."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from fastnn.bench.turns import WorkerError
 
 
 def measure_net(
-    name: str, modes: Sequence[Mode], setting: Setting, batch: int | None = None
+    name: str, modes: Sequence[Mode], setting: Setting, batch: int | None = None,
+    request: str = "net",
 ) -> dict[str, Any]:
-    """One net in all modes; each has a process for this net alone, so that its peak memory is."""
+    """One net in all modes; each has a process for this net alone, so that its peak memory is.
+
+    request: what workers are asked for, "net" (training steps) or "inference" (calls in eval mode).
+    """
     net = NETS[name]
     with crew(setting, modes) as workers:
-        measured = measure(workers, {"net": net.request(batch)}, setting)
+        measured = measure(workers, {request: net.request(batch)}, setting)
         sizes = {mode: facts["parameters"] for mode, facts in measured.facts.items()}
         if len(set(sizes.values())) > 1:
             raise WorkerError(f"{name}: the modes have nets of different sizes: {sizes}")
-        rounds = {mode: [each["step"] for each in rounds]
+        rounds = {mode: [seconds for each in rounds for seconds in each.values()]
                   for mode, rounds in measured.rounds.items()}
         entries = [entry(worker.mode, worker.version, worker.peak_bytes, rounds, measured.errors)
                    for worker in workers]
     return {"net": name, "batch": batch or net.batch, "example": net.example,
-            "parameters": sizes["fastnn"], "steps_per_turn": measured.count, "modes": entries,
+            "parameters": sizes["fastnn"], "runs_per_turn": measured.count, "modes": entries,
             "fastest": {engine: best["mode"] for engine, best in fastest(entries).items()}}
 
 
@@ -44,9 +48,12 @@ def entry(
                     "peak_bytes": peak_bytes, "rounds": own}
 
 
-def table(results: Sequence[dict[str, Any]]) -> str:
-    """The figures for people; the fastest fp32 mode of each engine is marked."""
-    lines = [f"{'net':10s} {'batch':>5s}  {'mode':34s} {'ms/step':>9s} {'spread':>17s} "
+def table(results: Sequence[dict[str, Any]], run: str = "step") -> str:
+    """The figures for people; the fastest fp32 mode of each engine is marked.
+
+    run: what one run is called, "step" or "call".
+    """
+    lines = [f"{'net':10s} {'batch':>5s}  {'mode':34s} {f'ms/{run}':>9s} {'spread':>17s} "
              f"{'x fastnn':>8s} {'spread':>13s} {'peak MB':>8s}"]
     for result in results:
         for mode in result["modes"]:
@@ -66,13 +73,14 @@ def table(results: Sequence[dict[str, Any]]) -> str:
 
 
 def verdicts(results: Sequence[dict[str, Any]]) -> list[str]:
-    """One line for each net and engine: the fastest fp32 mode against fastnn."""
+    """One line for each net, batch and engine: the fastest fp32 mode against fastnn."""
     lines = []
     for result in results:
         modes = {mode["mode"]: mode for mode in result["modes"]}
         for engine, name in result["fastest"].items():
             times = modes[name]["ratio"]
-            lines.append(f"{result['net']}: fastnn is {times['median']:.2f}x "
+            lines.append(f"{result['net']}, batch {result['batch']}: fastnn is "
+                         f"{times['median']:.2f}x "
                          f"({times['least']:.2f}-{times['most']:.2f}) as fast as the fastest fp32 "
                          f"mode of {engine}, {name}")
     return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from fastnn.bench import step as step_report
 from fastnn.bench import sweep as sweep_report
 from fastnn.bench.crew import Setting
 from fastnn.bench.machine import headline, machine
-from fastnn.bench.modes import ENGINES, modes_of
+from fastnn.bench.modes import engines_of, modes_of
 from fastnn.bench.nets import NETS
 from fastnn.bench.rows import ROWS, Row
 from fastnn.bench.turns import WorkerError
@@ -28,8 +28,11 @@ STANDARD_OUTPUT = "-"
 Command = Callable[..., Any]
 
 
-def common(seconds: float, vs: bool = True) -> Callable[[Command], Command]:
-    """The options of all subcommands; `seconds` is the default length of a turn."""
+def common(seconds: float, engines: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """The options of all subcommands, and those of the ones that put engines beside fastnn.
+
+    seconds: the default length of a turn.
+    """
     options = [
         click.option("--threads", type=click.IntRange(1, MAX_THREADS), default=None,
                      show_default=False, help="[default: all processors that may be used]"),
@@ -40,10 +43,10 @@ def common(seconds: float, vs: bool = True) -> Callable[[Command], Command]:
                      help="Write the figures as JSON to FILE, or print them in place of the "
                           "table."),
     ]
-    if vs:
+    if engines:
         options += [
-            click.option("--vs", type=click.Choice(ENGINES), multiple=True, metavar="ENGINE",
-                         help=f"Put {', '.join(ENGINES)} beside it, in processes of their own; "
+            click.option("--vs", type=click.Choice(engines), multiple=True, metavar="ENGINE",
+                         help=f"Put {', '.join(engines)} beside it, in processes of their own; "
                               "may be given more than once."),
             click.option("--seconds", type=click.FloatRange(0, min_open=True), default=seconds,
                          help="Length of the fastest one's turn."),
@@ -63,8 +66,18 @@ def common(seconds: float, vs: bool = True) -> Callable[[Command], Command]:
     return decorate
 
 
+nets_option = click.option("--nets", default=",".join(NETS), metavar="NAME,NAME",
+                           help="Which nets, separated by commas.")
+modes_option = click.option("--modes", default=None, metavar="NAME,NAME", show_default=False,
+                            help="Only these modes of the engines. [default: all]")
 plot_option = click.option("--plot", type=click.Path(dir_okay=False), default=None,
                            metavar="FILE", help="Draw a picture (PNG, SVG or PDF).")
+
+
+def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[int]:
+    """Whole numbers from 1 up, separated by commas."""
+    size = click.IntRange(1)
+    return [size(part, option, context) for part in text.split(",")]
 
 
 class Figures(click.Group):
@@ -79,7 +92,7 @@ class Figures(click.Group):
 
 @click.group(cls=Figures)
 def bench() -> None:
-    """Measure training steps, operations, random shapes, and this machine's limits.
+    """Measure training steps, inference, operations, random shapes, and this machine's limits.
 
     Engines run in turns, each in a process of its own; figures are medians over rounds, with the
     least and the most. Only ratios of one run count: machines differ, and are shared.
@@ -87,41 +100,33 @@ def bench() -> None:
 
 
 @bench.command("step", context_settings={"show_default": True})
-@click.option("--nets", default=",".join(NETS), metavar="NAME,NAME",
-              help="Which nets, separated by commas.")
+@nets_option
 @click.option("--batch", type=click.IntRange(1), default=None, show_default=False,
               help="Examples in a batch. [default: the net's own]")
-@click.option("--modes", default=None, metavar="NAME,NAME", show_default=False,
-              help="Only these modes of the engines. [default: all]")
-@common(seconds=0.3)
+@modes_option
+@common(seconds=0.3, engines=engines_of("step"))
 @plot_option
-def step(
-    nets: str, batch: int | None, modes: str | None, vs: tuple[str, ...], json_file: str | None,
-    plot: str | None, **options: Any,
-) -> None:
+def step(nets: str, batch: int | None, **options: Any) -> None:
     """Time whole training steps: fp32, SGD with momentum."""
-    names = _named(nets, list(NETS), "--nets")
-    chosen = modes_of(vs)
-    if modes is not None:
-        wanted = _named(modes, [mode.name for mode in chosen], "--modes")
-        chosen = [mode for mode in chosen if mode.name in ("fastnn", *wanted)]
-    setting, facts = _setting(options), machine()
-    results = []
-    for name in names:
-        _log(f"{name}: {', '.join(mode.name for mode in chosen)}")
-        results.append(step_report.measure_net(name, chosen, setting, batch))
-    report = _report("step", facts, setting, {"results": results})
-    _show(report, step_report.table(results), json_file)
-    if plot:
-        from fastnn.bench.bars import save_bars
+    _measure_nets("step", nets, [batch], **options)
 
-        save_bars(plot, report)
+
+@bench.command("inference", context_settings={"show_default": True})
+@nets_option
+@click.option("--batch", callback=_sizes, default="1,32", metavar="N,N",
+              help="Examples in a batch, separated by commas.")
+@modes_option
+@common(seconds=0.3, engines=engines_of("inference"))
+@plot_option
+def inference(nets: str, batch: list[int], **options: Any) -> None:
+    """Time calls of whole nets in eval mode: fp32, arrays in and out."""
+    _measure_nets("inference", nets, batch, **options)
 
 
 @bench.command("ops", context_settings={"show_default": True})
 @click.option("--only", default=None, metavar="TEXT", show_default=False,
               help="Only operations with TEXT in their line. [default: all]")
-@common(seconds=0.03)
+@common(seconds=0.03, engines=engines_of("ops"))
 @plot_option
 def ops(
     only: str | None, vs: tuple[str, ...], json_file: str | None, plot: str | None,
@@ -131,7 +136,7 @@ def ops(
     rows = _rows(only or "")
     setting, facts = _setting(options), machine()
     report = _report("ops", facts, setting,
-                     ops_report.measure_rows(rows, modes_of(vs, ops=True), setting, _log))
+                     ops_report.measure_rows(rows, modes_of(vs, "ops"), setting, _log))
     _show(report, ops_report.table(report), json_file)
     if plot:
         from fastnn.bench.roofline import save_roofline
@@ -144,7 +149,7 @@ def ops(
 @click.option("--seed", type=click.IntRange(0), default=0)
 @click.option("--only", default=None, metavar="N,N", show_default=False,
               help="Only the shapes with these numbers. [default: all]")
-@common(seconds=0.03)
+@common(seconds=0.03, engines=engines_of("ops"))
 def sweep(
     count: int, seed: int, only: str | None, vs: tuple[str, ...], json_file: str | None,
     **options: Any,
@@ -159,7 +164,7 @@ def sweep(
     if only is not None:
         rows = {int(number): rows[int(number)]
                 for number in _named(only, list(map(str, rows)), "--only")}
-    modes = [mode for mode in modes_of(vs or ("torch",), ops=True) if mode.name != "torch"]
+    modes = [mode for mode in modes_of(vs or ("torch",), "ops") if mode.name != "torch"]
     setting, facts = _setting(options), machine()
     report = _report("sweep", facts, setting, {"seed": seed, "count": count, "results": []})
     results = report["results"]
@@ -186,7 +191,7 @@ def sweep(
               help="Operations with TEXT in their line, too; \"\" for all. [default: none]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.3,
               help="Length of the fastest one's turn.")
-@common(seconds=0, vs=False)
+@common(seconds=0)
 @plot_option
 def scaling(
     nets: str, text: str | None, seconds: float, threads: int | None, rounds: int,
@@ -218,7 +223,7 @@ def scaling(
 
 
 @bench.command("peak", context_settings={"show_default": True})
-@common(seconds=0, vs=False)
+@common(seconds=0)
 def peak(threads: int | None, rounds: int, json_file: str | None) -> None:
     """Measure this machine's rates of multiply-adds and of copies, from 1 thread up."""
     facts = machine()
@@ -226,6 +231,32 @@ def peak(threads: int | None, rounds: int, json_file: str | None) -> None:
     rates = [peak_report.measure(count, rounds) for count in counts]
     report = {"report": "peak", "machine": facts, "rounds": rounds, "results": rates}
     _show(report, peak_report.table(rates), json_file)
+
+
+def _measure_nets(
+    kind: str, nets: str, batches: Sequence[int | None], modes: str | None, vs: tuple[str, ...],
+    json_file: str | None, plot: str | None, **options: Any,
+) -> None:
+    """Measure, show and draw each net with each batch; None is the net's own."""
+    names = _named(nets, list(NETS), "--nets")
+    chosen = modes_of(vs, kind)
+    if modes is not None:
+        wanted = _named(modes, [mode.name for mode in chosen], "--modes")
+        chosen = [mode for mode in chosen if mode.name in ("fastnn", *wanted)]
+    setting, facts = _setting(options), machine()
+    request, run = {"step": ("net", "step"), "inference": ("inference", "call")}[kind]
+    results = []
+    for name in names:
+        for batch in batches:
+            _log(f"{name}, batch {batch or NETS[name].batch}: "
+                 f"{', '.join(mode.name for mode in chosen)}")
+            results.append(step_report.measure_net(name, chosen, setting, batch, request))
+    report = _report(kind, facts, setting, {"results": results})
+    _show(report, step_report.table(results, run), json_file)
+    if plot:
+        from fastnn.bench.bars import save_bars
+
+        save_bars(plot, report)
 
 
 def _rows(text: str) -> list[Row]:
