@@ -105,7 +105,7 @@ def test_modes():
     assert [m.name for m in modes_of(("torch",), "ops")] == [
         "fastnn", "torch", "torch channels_last"]
     assert engines_of("step") == ("torch", "jax", "tensorflow", "sklearn")
-    assert engines_of("inference") == ("torch",)
+    assert engines_of("inference") == ("torch", "onnxruntime")
     assert {m.engine for m in MODES} == set(modes.INSTALL)
 
 

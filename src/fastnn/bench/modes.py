@@ -43,16 +43,18 @@ MODES = (
     Mode("jax jit", "jax"),
     Mode("tensorflow graph", "tensorflow"),
     Mode("sklearn MLPClassifier", "sklearn"),
+    Mode("onnxruntime cpu", "onnxruntime", reports=("inference",)),
 )
 INSTALL = {"torch": "pip install 'fastnn[parity]'", "jax": "pip install jax",
-           "tensorflow": "pip install tensorflow-cpu", "sklearn": "pip install scikit-learn"}
+           "tensorflow": "pip install tensorflow-cpu", "sklearn": "pip install scikit-learn",
+           "onnxruntime": "pip install onnxruntime onnxscript"}
 
 
 def engines_of(report: str) -> tuple[str, ...]:
     """The engines that can be beside fastnn in a report.
 
     >>> engines_of("inference")
-    ('torch',)
+    ('torch', 'onnxruntime')
     """
     return tuple(dict.fromkeys(mode.engine for mode in MODES if report in mode.reports))
 
