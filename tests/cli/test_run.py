@@ -114,7 +114,8 @@ def test_a_damaged_description_is_named(content: str) -> None:
 @pytest.mark.parametrize(("place", "value"), [
     (("preprocess", "kind"), "os.system"), (("preprocess", "state", "mean", "values"), ["x"]),
     (("preprocess", "state", "mean", "dtype"), "object"), (("classes",), 3),
-    (("model", "example_shape"), ["x"]), (("facts",), [])])
+    (("model", "example_shape"), ["x"]), (("model", "example_shape"), []),
+    (("model", "example_shape"), [2**40]), (("facts",), [])])
 def test_wrong_values_of_a_description_are_named(place: tuple[str, ...], value: Any) -> None:
     train("--model", "mlp", epochs=1)
     content = inner = json.loads(Path("r/run.json").read_text())

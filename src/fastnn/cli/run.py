@@ -87,12 +87,14 @@ def read_run(folder: Path) -> Run:
         preprocess = _preprocessor(content["preprocess"])
         facts = {str(name): str(value) for name, value in content["facts"].items()}
         name, outputs = str(its["name"]), int(its["num_classes"])
+        if not shape or min(shape) < 1:
+            raise ValueError(f"example_shape is {list(shape)}")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: expected what a run says of its model "
                          f"({type(error).__name__}: {reason(error)})") from error
     try:
         model = make_model(model_in(folder, name), outputs, shape)
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:  # a damaged size may ask for a terabyte
         raise ValueError(f"{path}: its model cannot be made: {reason(error, 500)}") from error
     load(folder / WEIGHTS, model)
     return Run(model.eval(), preprocess, classes, shape, facts)
