@@ -61,7 +61,9 @@ def element_strides(shape: Shape) -> Shape:
 
 def logical_view(memory: np.ndarray, shape: Shape) -> np.ndarray:
     """A view, with logical axes, of a tensor in storage order."""
-    return memory.reshape(storage_shape(shape)).transpose(np.argsort(storage_axes(len(shape))))
+    if len(shape) != 4:
+        return memory.reshape(shape)
+    return memory.reshape(storage_shape(shape)).transpose(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
