@@ -14,12 +14,16 @@ LATE = "blas_"  # these modules import scipy.linalg, which is slow: only on dema
 
 
 class Kernel(NamedTuple):
-    """One kernel: its address, and extents(d, threads) -> bytes that each pointer must span."""
+    """One kernel: its address, and extents(d, threads) -> bytes that each pointer must span.
+
+    loads(d, threads) -> the multiply-adds that each thread is dealt; None where that is not told.
+    """
 
     name: str
     address: int
     extents: Callable[[Sequence[int], int], tuple[int, ...]]
     uses_blas: bool
+    loads: Callable[[Sequence[int], int], list[int]] | None = None
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -38,8 +42,8 @@ def _add(late: bool) -> None:
     for name in _modules("fastnn._kernels", list(fastnn._kernels.__path__)):
         if name != __name__ and name.rpartition(".")[2].startswith(LATE) == late:
             kernels = getattr(import_module(name), "KERNELS", {})
-            KERNELS.update({name: Kernel(name, address, extents, late)
-                            for name, (address, extents) in kernels.items()})
+            KERNELS.update({name: Kernel(name, address, extents, late, *loads)
+                            for name, (address, extents, *loads) in kernels.items()})
 
 
 _add(late=False)

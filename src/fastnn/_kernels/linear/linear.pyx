@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uintptr_t
 from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.linear_few cimport (
     few_columns, few_rows, few_workspace, run_few_columns, run_few_rows)
-from fastnn._kernels.linear.outer cimport outer_plan, plan_outer, run_outer
+from fastnn._kernels.linear.outer cimport outer_plan, plan_matrix, run_outer
 from fastnn._kernels.linear.table cimport (
     conv_tap, linear_product, linear_scratch, outer_product, simd)
 from fastnn._kernels.norm.rows cimport read_rows
@@ -29,17 +29,38 @@ cdef struct Cut:
     int64_t tiles, blocks, panels, parts, room_bytes, scratch_bytes
 
 
+cdef int64_t busiest(int64_t tiles, int64_t blocks, int64_t panels, int64_t parts,
+                     int threads) noexcept nogil:
+    """Tiles times panels of a thread, in the largest chunks."""
+    return (blocks * parts + threads - 1) // threads * ((tiles + blocks - 1) // blocks) * (
+        (panels + parts - 1) // parts)
+
+
+cdef void cut_both_ways(Cut *cut, int64_t least_blocks, int threads) noexcept nogil:
+    """Blocks and parts of which the busiest thread has least; one or two chunks a thread."""
+    cdef int64_t best = busiest(cut.tiles, cut.blocks, cut.panels, cut.parts, threads)
+    cdef int64_t parts, blocks, rounds, load
+    for parts in range(1, smaller(cut.panels, threads) + 1):
+        for rounds in range(1, 3):
+            blocks = (rounds * threads + parts - 1) // parts
+            blocks = smaller(cut.tiles, larger(least_blocks, blocks))
+            load = busiest(cut.tiles, blocks, cut.panels, parts, threads)
+            if load < best:
+                best, cut.blocks, cut.parts = load, blocks, parts
+
+
 cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns, bint normed,
                      int threads) noexcept nogil:
-    """Each thread has panels of its own, packed once; or rows, where those are more even.
+    """Each thread has panels of its own, packed once; or rows, where those are more even; or some
+    rows of some panels, where neither is.
 
     Rows are read through a norm once: each thread has its own.
     """
     cdef Cut cut
-    cdef int64_t unit = simd.gemm.tile_rows, block_rows
+    cdef int64_t unit = simd.gemm.tile_rows, block_rows, least_blocks
     cut.tiles = (rows + unit - 1) // unit
     cut.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
-    cut.blocks = (rows + ROWS - 1) // ROWS
+    cut.blocks = least_blocks = (rows + ROWS - 1) // ROWS
     cut.parts = 1
     if threads > 1 and rows * depth * columns >= SERIAL:
         if normed or (10 * whole(cut.panels, threads) * cut.tiles >
@@ -47,6 +68,9 @@ cdef Cut cut_product(int64_t rows, int64_t depth, int64_t columns, bint normed,
             cut.blocks = whole(cut.blocks, threads)
         else:
             cut.parts = smaller(cut.panels, threads)
+        if not normed and 8 * threads * busiest(cut.tiles, cut.blocks, cut.panels, cut.parts,
+                                                threads) > 9 * cut.tiles * cut.panels:
+            cut_both_ways(&cut, least_blocks, threads)
     block_rows = smaller(rows, unit * (cut.tiles // larger(1, cut.blocks) + 1))
     cut.room_bytes = whole(4 * block_rows * depth, 64) if normed else 0
     cut.scratch_bytes = cut.room_bytes + linear_scratch(block_rows, depth, simd.gemm.tile_columns)
@@ -141,8 +165,8 @@ cdef bint turns(int64_t k, int64_t n) noexcept nogil:
 cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, bint normed,
                                 int threads) noexcept nogil:
     """Bytes of workspace for linear_grad_weight."""
-    cdef outer_plan plan = plan_outer(m, k, n, 1, normed, threads) if turns(k, n) else plan_outer(
-        m, n, k, 1, normed, threads)
+    cdef outer_plan plan = plan_matrix(m, k, n, normed, threads) if turns(k, n) else plan_matrix(
+        m, n, k, normed, threads)
     return (whole(4 * n * k, 64) if turns(k, n) else 0) + (
         plan.partial_bytes + threads * plan.scratch_bytes)
 
@@ -151,7 +175,7 @@ cdef void outer_matrix(const float *a, int64_t rows, const float *b, const norm_
                        int64_t columns, int64_t m, float *y, char *workspace,
                        int threads) noexcept nogil:
     """y[rows,columns] = a[m,rows]^T b[m,columns]; norm: that b is read through, or NULL."""
-    cdef outer_plan plan = plan_outer(m, rows, columns, 1, norm != NULL, threads)
+    cdef outer_plan plan = plan_matrix(m, rows, columns, norm != NULL, threads)
     cdef outer_product g
     cdef conv_tap tap
     tap.offset_h = tap.offset_w = tap.slice = 0
@@ -211,8 +235,51 @@ def _grad_weight_extents(d, threads):
     return 4 * m * n, 4 * m * k, 4 * n * k, gradient_workspace(m, k, n, False, threads)
 
 
+def _dealt(loads, threads):
+    """Work of chunks that a static schedule deals, by threads."""
+    share, rest = divmod(len(loads), threads)
+    ends = [member * share + min(member, rest) for member in range(threads + 1)]
+    return [sum(loads[first:end]) for first, end in zip(ends, ends[1:])]
+
+
+def _ranges(tiles, count, unit, size):
+    """Sizes of so many even cuts of whole tiles."""
+    ends = [min(size, tiles * i // count * unit) for i in range(count + 1)]
+    return [end - first for first, end in zip(ends, ends[1:])]
+
+
+def _product_loads(rows, depth, columns, threads):
+    """Multiply-adds of each thread in run_product."""
+    cdef Cut cut = cut_product(rows, depth, columns, False, threads)
+    if few_columns(depth, columns) or few_rows(rows, depth, columns):
+        return [1] * threads  # by rows or columns, one at a time
+    blocks = _ranges(cut.tiles, cut.blocks, simd.gemm.tile_rows, rows)
+    parts = _ranges(cut.panels, cut.parts, simd.gemm.tile_columns, columns)
+    return _dealt([block * part * depth for part in parts for block in blocks], threads)
+
+
+def _forward_loads(d, threads):
+    return _product_loads(*_sizes(d), threads)
+
+
+def _grad_input_loads(d, threads):
+    m, k, n = _sizes(d)
+    return _product_loads(m, n, k, threads)
+
+
+def _grad_weight_loads(d, threads):
+    m, k, n = _sizes(d)
+    rows, columns = (k, n) if turns(k, n) else (n, k)
+    cdef outer_plan plan = plan_matrix(m, rows, columns, False, threads)
+    parts = _ranges(plan.tiles, plan.parts, simd.gemm.tile_rows, rows)
+    across = _ranges(plan.panels, plan.across, simd.gemm.tile_columns, columns)
+    return _dealt([m // plan.sums * part * width for _ in range(plan.sums) for width in across
+                   for part in parts], threads)
+
+
 KERNELS = {
-    "linear_forward": (<uintptr_t> &linear_forward, _forward_extents),
-    "linear_grad_input": (<uintptr_t> &linear_grad_input, _grad_input_extents),
-    "linear_grad_weight": (<uintptr_t> &linear_grad_weight, _grad_weight_extents),
+    "linear_forward": (<uintptr_t> &linear_forward, _forward_extents, _forward_loads),
+    "linear_grad_input": (<uintptr_t> &linear_grad_input, _grad_input_extents, _grad_input_loads),
+    "linear_grad_weight": (
+        <uintptr_t> &linear_grad_weight, _grad_weight_extents, _grad_weight_loads),
 }

@@ -38,18 +38,55 @@ cdef outer_plan plan_outer(int64_t pixels, int64_t rows, int64_t row_floats, int
     normed: whether the pixels, of one tap and group, are read through a norm.
     """
     cdef outer_plan plan
-    cdef int64_t floats = groups * rows * row_floats, unit = simd.gemm.tile_rows
+    cdef int64_t floats = groups * rows * row_floats
+    plan.panels = plan.across = 1
     plan.sums = count_sums(pixels, pixels * floats, 4 * floats)
-    plan.tiles = (rows + unit - 1) // unit
+    plan.tiles = (rows + simd.gemm.tile_rows - 1) // simd.gemm.tile_rows
     plan.parts = (rows + PART_ROWS - 1) // PART_ROWS
     if pixels * floats >= SERIAL:
         while plan.parts < plan.tiles and is_uneven(plan.sums * groups * plan.parts, threads):
             plan.parts += 1
     plan.partial_bytes = whole(4 * floats * (plan.sums - 1), 64)
     plan.room_bytes = whole(4 * simd.gemm.outer_pixels * row_floats, 64) if normed else 0
+    set_scratch(&plan, rows)
+    return plan
+
+
+cdef void set_scratch(outer_plan *plan, int64_t rows) noexcept nogil:
+    cdef int64_t most = simd.gemm.tile_rows * (plan.tiles // plan.parts + 1)
     plan.scratch_bytes = plan.room_bytes + outer_scratch(
-        simd.gemm.outer_pixels, smaller(rows, unit * (plan.tiles // plan.parts + 1)),
-        simd.gemm.tile_columns)
+        simd.gemm.outer_pixels, smaller(rows, most), simd.gemm.tile_columns)
+
+
+cdef int64_t busiest(const outer_plan *plan, int64_t parts, int64_t across,
+                     int threads) noexcept nogil:
+    """Tiles times panels of a thread, in the largest chunks."""
+    return (plan.sums * parts * across + threads - 1) // threads * (
+        (plan.tiles + parts - 1) // parts) * ((plan.panels + across - 1) // across)
+
+
+cdef outer_plan plan_matrix(int64_t pixels, int64_t rows, int64_t columns, bint normed,
+                            int threads) noexcept nogil:
+    """A matrix, which can also be cut by columns, where cuts of rows alone are uneven.
+
+    One chunk a thread, as each packs its rows anew for each cut of columns.
+    """
+    cdef outer_plan plan = plan_outer(pixels, rows, columns, 1, normed, threads)
+    cdef int64_t least, across, parts, load, best
+    if normed or pixels * rows * columns < SERIAL:
+        return plan
+    plan.panels = (columns + simd.gemm.tile_columns - 1) // simd.gemm.tile_columns
+    best = busiest(&plan, plan.parts, 1, threads)
+    if 8 * threads * best <= 9 * plan.sums * plan.tiles * plan.panels:
+        return plan
+    least = (rows + PART_ROWS - 1) // PART_ROWS
+    for across in range(2, smaller(plan.panels, threads) + 1):
+        parts = (threads + plan.sums * across - 1) // (plan.sums * across)
+        parts = smaller(plan.tiles, larger(least, parts))
+        load = busiest(&plan, parts, across, threads)
+        if load < best:
+            best, plan.parts, plan.across = load, parts, across
+    set_scratch(&plan, rows)
     return plan
 
 
@@ -71,8 +108,10 @@ cdef void normed_outer(const outer_product *g, const norm_rows *norm, int64_t fi
 cdef void outer_chunk(const outer_product *g, const norm_rows *norm, const outer_plan *plan,
                       int64_t chunk, int64_t pixels, int64_t rows, int64_t groups, float *dw,
                       float *partial, char *scratch) noexcept nogil:
-    cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % groups
-    cdef int64_t total = chunk // plan.parts // groups, row_floats = g.taps * g.depth
+    cdef int64_t part = chunk % plan.parts, across = chunk // plan.parts % plan.across
+    cdef int64_t group = chunk // plan.parts // plan.across % groups
+    cdef int64_t total = chunk // plan.parts // plan.across // groups
+    cdef int64_t row_floats = g.taps * g.depth, column
     cdef int64_t first = pixels * total // plan.sums
     cdef int64_t count = pixels * (total + 1) // plan.sums - first
     cdef int64_t unit = simd.gemm.tile_rows, row = plan.tiles * part // plan.parts * unit
@@ -83,6 +122,12 @@ cdef void outer_chunk(const outer_product *g, const norm_rows *norm, const outer
     local.x = g.x + group * g.depth
     local.dy = g.dy + group * rows
     dw += group * rows * row_floats
+    if plan.across > 1:
+        column = plan.panels * across // plan.across * simd.gemm.tile_columns
+        local.depth = smaller(
+            g.depth, plan.panels * (across + 1) // plan.across * simd.gemm.tile_columns) - column
+        local.x += column
+        dw += column
     if norm == NULL:
         simd.gemm.outer(&local, first, count, row, end, dw, scratch)
     else:
@@ -96,7 +141,7 @@ cdef void run_outer(const outer_product *g, const norm_rows *norm, const outer_p
 
     norm: that a matrix x is read through (one tap, one group), or NULL.
     """
-    cdef int64_t chunk, chunks = plan.sums * groups * plan.parts
+    cdef int64_t chunk, chunks = plan.sums * groups * plan.across * plan.parts
     cdef int64_t floats = groups * rows * g.taps * g.depth
     if chunks == 1:  # even a team of one costs more than a tiny product
         outer_chunk(g, norm, plan, 0, pixels, rows, groups, dw, NULL,

@@ -15,6 +15,8 @@ from fastnn._kernels.winograd.sums cimport run_with_moments, sums_bytes
 from fastnn._kernels.winograd.tiles cimport Pass, pass_of, read_winograd
 from fastnn._kernels.winograd.weight cimport run_weights, weights_bytes
 
+from fastnn._kernels.winograd.weight import weight_loads
+
 
 cdef int64_t scale_bytes(const Conv *v) noexcept nogil:
     """At the start of each workspace: weight / sqrt(var + eps) of each channel of x."""
@@ -104,5 +106,5 @@ KERNELS = {
     "winograd_forward_normed_stats": (
         <uintptr_t> &winograd_forward_normed_stats, _forward_extents(True)),
     "winograd_grad_weight_normed": (
-        <uintptr_t> &winograd_grad_weight_normed, _grad_weight_extents),
+        <uintptr_t> &winograd_grad_weight_normed, _grad_weight_extents, weight_loads),
 }

@@ -21,7 +21,8 @@ from fastnn._kernels.winograd.table cimport read_tiles_fn, tile_grid, winograd_t
 from fastnn._kernels.winograd.tiles cimport (
     CHUNK_TILES, Block, Blocks, balance_blocks, block_of, cut_blocks, forward_source,
     forward_target, place_blocks, read_winograd, table_of)
-from fastnn._kernels.winograd.weight_bands cimport run_weight_bands, weight_bands_bytes
+from fastnn._kernels.winograd.weight_bands cimport (
+    bands_cuts, run_weight_bands, weight_bands_bytes)
 from fastnn._kernels.winograd.weight_cuts cimport (
     Cuts, Piece, cut_weight, norm_from, piece_at, piece_count)
 
@@ -264,4 +265,19 @@ def _extents(d, threads):
     return grad_weight_extents(&v, weights_bytes(&v, threads))
 
 
-KERNELS = {"winograd_grad_weight": (<uintptr_t> &winograd_grad_weight, _extents)}
+def weight_loads(d, threads):
+    """Multiply-adds that each thread is dealt; of bands, each goes to the least loaded."""
+    cdef Conv v = read_winograd(d)
+    cdef Weights g = cut_weights(&v, threads)
+    cdef Cuts cuts = g.cuts if sums_fit(&v) else bands_cuts(&v, threads)
+    cdef int64_t ranges = g.ranges if sums_fit(&v) else 1, number, pieces = piece_count(&cuts)
+    cdef Piece piece
+    loads, items = [0] * threads, ranges * pieces
+    for number in range(items):
+        piece = piece_at(&cuts, number % pieces)
+        member = ((number + 1) * threads - 1) // items if sums_fit(&v) else loads.index(min(loads))
+        loads[member] += piece.rows * piece.columns * g.w.planes * g.blocks.tiles // ranges
+    return loads
+
+
+KERNELS = {"winograd_grad_weight": (<uintptr_t> &winograd_grad_weight, _extents, weight_loads)}

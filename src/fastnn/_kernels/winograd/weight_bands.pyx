@@ -35,13 +35,17 @@ cdef struct WeightBands:
     float *dw
 
 
+cdef Cuts bands_cuts(const Conv *v, int threads) noexcept nogil:
+    return cut_weight(v.k, v.c, 1, BAND_ROWS, threads)
+
+
 cdef WeightBands cut_weight_bands(const Conv *v, int threads) noexcept nogil:
     cdef WeightBands g
     g.w, g.c = table_of(v), v.c
     g.source, g.target = forward_source(v), forward_target(v)
     g.cut = cut_tiles(g.w, v.n * g.target.rows * g.target.columns, 1, g.w.planes,
                       whole(v.c, products.gemm.tile_columns), products.gemm.tile_columns, BAND_ROWS)
-    g.cuts = cut_weight(v.k, v.c, 1, BAND_ROWS, threads)
+    g.cuts = bands_cuts(v, threads)
     g.plane = g.cuts.rows * whole(g.cuts.columns, LANES) + 16
     g.dy_at = whole(8 * g.cut.size, 64)
     g.sums_at = g.dy_at + 4 * g.w.positions * g.cut.m.plane
