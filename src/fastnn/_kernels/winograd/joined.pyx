@@ -16,6 +16,8 @@ from fastnn._kernels.winograd.passes cimport pass_bytes, run_pass
 from fastnn._kernels.winograd.sums cimport run_with_moments, sums_bytes
 from fastnn._kernels.winograd.tiles cimport Pass, pass_of, read_winograd
 
+from fastnn._kernels.winograd.passes import forward_loads
+
 cdef enum:
     FIRST = 18       # where d has the channels of the first input
     NORMED = 19      # and whether each is read through a norm
@@ -105,6 +107,8 @@ def _extents(stats):
 
 
 KERNELS = {
-    "winograd_forward_joined": (<uintptr_t> &winograd_forward_joined, _extents(False)),
-    "winograd_forward_joined_stats": (<uintptr_t> &winograd_forward_joined_stats, _extents(True)),
+    "winograd_forward_joined": (
+        <uintptr_t> &winograd_forward_joined, _extents(False), forward_loads),
+    "winograd_forward_joined_stats": (
+        <uintptr_t> &winograd_forward_joined_stats, _extents(True), forward_loads),
 }

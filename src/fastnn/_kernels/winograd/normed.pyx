@@ -15,6 +15,7 @@ from fastnn._kernels.winograd.sums cimport run_with_moments, sums_bytes
 from fastnn._kernels.winograd.tiles cimport Pass, pass_of, read_winograd
 from fastnn._kernels.winograd.weight cimport run_weights, weights_bytes
 
+from fastnn._kernels.winograd.passes import forward_loads
 from fastnn._kernels.winograd.weight import weight_loads
 
 
@@ -102,9 +103,10 @@ def _grad_weight_extents(d, threads):
 
 
 KERNELS = {
-    "winograd_forward_normed": (<uintptr_t> &winograd_forward_normed, _forward_extents(False)),
+    "winograd_forward_normed": (
+        <uintptr_t> &winograd_forward_normed, _forward_extents(False), forward_loads),
     "winograd_forward_normed_stats": (
-        <uintptr_t> &winograd_forward_normed_stats, _forward_extents(True)),
+        <uintptr_t> &winograd_forward_normed_stats, _forward_extents(True), forward_loads),
     "winograd_grad_weight_normed": (
         <uintptr_t> &winograd_grad_weight_normed, _grad_weight_extents, weight_loads),
 }

@@ -1,10 +1,10 @@
 """3x3 convolutions of stride 1 or 2 by Winograd's minimal filtering: forward and input gradient.
 
 A block of tiles of all images at a time, in three parts: transform the tiles that are read, one
-product for each value of a tile, transform the tiles that are written. Each thread has blocks of
-its own; where tiles are too few, blocks are done one after the other by all threads together.
-Weights that would not stay in the last cache go in bands (bands.pyx). Each output is the
-same sum every way. Sizes `d` are those of conv/direct.pyx.
+product for each value of a tile, transform the tiles that are written. Each thread has items of its
+own: blocks, or some columns of blocks where blocks alone would be few or uneven; whoever does
+several columns of a block reads its tiles once. Weights that would not stay in the last cache go in
+bands (bands.pyx). Each output is the same sum every way. Sizes `d` are those of conv/direct.pyx.
 """
 
 from cython.parallel cimport prange, threadid
@@ -16,37 +16,65 @@ from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.sizes cimport larger, smaller, whole
 from fastnn._kernels.winograd.bands cimport band_count, bands_bytes, run_bands
+from fastnn._kernels.winograd.table cimport tile_values
 from fastnn._kernels.winograd.tiles cimport (
-    CHUNK_TILES, Block, Blocks, Pass, balance_blocks, block_of, cut_blocks, fits_cache, multiply,
-    pack_panel, pack_scratch, packed_plane, pass_of, read_tiles, read_winograd, spread, write_tiles)
+    CHUNK_TILES, TRANSFORM, Block, Blocks, Pass, balance_blocks, block_of, cut_blocks, first_tile,
+    fits_cache, multiply, pack_panel, pack_scratch, packed_plane, pass_of, read_tiles,
+    read_winograd, write_tiles)
 
-# A pass with all of its packed weights at hand. own: each thread packs them for itself.
+cdef enum:
+    PART_PANELS = 8  # of packed weights that are used for all planes before the next ones
+
+# A pass with all of its packed weights at hand. own: each thread packs them for itself. An item is
+# one of `cuts` runs of panels of a block; a block's items follow each other.
 cdef struct Whole:
     Pass g
-    int64_t panels, part_panels, plane, packed_bytes
+    int64_t panels, cuts, items, plane, packed_bytes
     bint own
     float *packed
     Blocks blocks
 
 
-cdef bint by_blocks(const Blocks *blocks, int threads) noexcept nogil:
-    """Whether each thread has blocks of its own, so that it reads nothing from other caches."""
-    return 1 < threads <= blocks.chunks
+cdef int64_t duration(const Whole *job, int64_t blocks, int64_t cuts, int threads) noexcept nogil:
+    """Of the busiest thread, in products of a chunk of tiles for one channel with one.
+
+    Its items follow each other, so they are of few blocks, each of which is read once.
+    """
+    cdef int64_t columns = smaller(job.g.columns, (job.panels + cuts - 1) // cuts *
+                                   products.gemm.tile_columns)
+    cdef int64_t items = (blocks * cuts + threads - 1) // threads
+    cdef int64_t reads = smaller(items, (items + cuts - 2) // cuts + 1)
+    return (job.blocks.chunks + blocks - 1) // blocks * (
+        items * columns * (job.g.depth + TRANSFORM) + reads * TRANSFORM * job.g.depth)
+
+
+cdef void share_out(Whole *job, int threads) noexcept nogil:
+    """As many blocks for each thread; other blocks and cuts where that is a twentieth faster."""
+    cdef int64_t best, cuts, time, each, count
+    balance_blocks(&job.blocks, threads)
+    best = duration(job, job.blocks.count, 1, threads)
+    for cuts in range(1, smaller(job.panels, threads) + 1):
+        for each in range(2):
+            count = job.blocks.chunks if each else job.blocks.count
+            time = duration(job, count, cuts, threads)
+            if 20 * time < 19 * best:
+                best, job.blocks.count, job.cuts = time, count, cuts
 
 
 cdef Whole cut_whole(const Pass *g, int threads) noexcept nogil:
     cdef Whole job
     job.g = g[0]
     job.panels = (g.columns + products.gemm.tile_columns - 1) // products.gemm.tile_columns
-    job.part_panels = smaller(job.panels, 8)
+    job.cuts = 1
     job.plane = packed_plane(g.depth, g.columns)
     job.packed_bytes = whole(4 * g.w.planes * job.plane, 64)
     job.blocks = cut_blocks(g.tiles, g.terms, g.v_planes, whole(g.depth, LANES), g.m_planes,
                             whole(g.columns, LANES), fits_cache(g))
-    if by_blocks(&job.blocks, threads):
-        balance_blocks(&job.blocks, threads)
+    if threads > 1:
+        share_out(&job, threads)
+    job.items = job.blocks.count * job.cuts
     # One thread would pack a single panel while the others wait, and they would then fetch it.
-    job.own = job.panels == 1 and by_blocks(&job.blocks, threads)
+    job.own = job.panels == 1 and threads > 1
     job.packed = <float *> g.workspace
     return job
 
@@ -60,9 +88,7 @@ cdef int64_t slot_bytes(const Whole *job) noexcept nogil:
 cdef int64_t whole_bytes(const Pass *g, int threads) noexcept nogil:
     """Weights that all threads share are packed before the first block, in the same memory."""
     cdef Whole job = cut_whole(g, threads)
-    if by_blocks(&job.blocks, threads):
-        return (0 if job.own else job.packed_bytes) + threads * slot_bytes(&job)
-    return job.packed_bytes + larger(threads * pack_scratch(), job.blocks.bytes)
+    return (0 if job.own else job.packed_bytes) + threads * slot_bytes(&job)
 
 
 cdef void pack(const Whole *job, int64_t panel, char *scratch) noexcept nogil:
@@ -77,64 +103,73 @@ cdef void pack_all(const Whole *job, char *scratch, int threads) noexcept nogil:
         pack(job, panel, scratch + threadid() * pack_scratch())
 
 
-cdef void read_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
-    cdef const Pass *g = &(<const Whole *> whole_job).g
-    cdef int64_t at = chunk * CHUNK_TILES
-    read_tiles(g, block.first + at, smaller(CHUNK_TILES, block.count - at), at, &block.v)
+cdef void read_block(const Whole *job, const Block *block) noexcept nogil:
+    cdef int64_t chunk, at
+    for chunk in range((block.count + CHUNK_TILES - 1) // CHUNK_TILES):
+        at = chunk * CHUNK_TILES
+        read_tiles(&job.g, block.first + at, smaller(CHUNK_TILES, block.count - at), at, &block.v)
 
 
-cdef void multiply_part(const void *whole_job, const Block *block, int64_t part) noexcept nogil:
-    cdef const Whole *job = <const Whole *> whole_job
-    cdef int64_t first = part // job.g.m_planes * job.part_panels
-    multiply(&job.g, job.g.columns, block, job.packed, job.plane, part % job.g.m_planes, first,
-             smaller(job.panels, first + job.part_panels))
+cdef void multiply_block(const Whole *job, const Block *block, int64_t first,
+                         int64_t end) noexcept nogil:
+    cdef int64_t number, panel = first
+    while panel < end:
+        for number in range(job.g.m_planes):
+            multiply(&job.g, job.g.columns, block, job.packed, job.plane, number, panel,
+                     smaller(end, panel + PART_PANELS))
+        panel += PART_PANELS
 
 
-cdef void write_chunk(const void *whole_job, const Block *block, int64_t chunk) noexcept nogil:
-    cdef const Pass *g = &(<const Whole *> whole_job).g
-    cdef int64_t at = chunk * CHUNK_TILES
-    write_tiles(g, &block.m, block.first + at, smaller(CHUNK_TILES, block.count - at), at, 0,
-                g.columns)
+cdef void write_block(const Whole *job, const Block *block, int64_t column,
+                      int64_t end) noexcept nogil:
+    cdef tile_values m = block.m
+    cdef int64_t chunk, at
+    m.data += column
+    for chunk in range((block.count + CHUNK_TILES - 1) // CHUNK_TILES):
+        at = chunk * CHUNK_TILES
+        write_tiles(&job.g, &m, block.first + at, smaller(CHUNK_TILES, block.count - at), at,
+                    column, end - column)
 
 
-cdef void run_block(const Whole *job, int64_t number, char *memory, int threads) noexcept nogil:
-    cdef Block block = block_of(&job.blocks, number, memory, job.g.w, job.g.terms)
-    cdef int64_t chunks = (block.count + CHUNK_TILES - 1) // CHUNK_TILES
-    spread(read_chunk, job, &block, chunks, threads)
-    spread(multiply_part, job, &block,
-           job.g.m_planes * ((job.panels + job.part_panels - 1) // job.part_panels), threads)
-    spread(write_chunk, job, &block, chunks, threads)
+cdef void run_cut(const Whole *job, const Block *block, int64_t cut) noexcept nogil:
+    """Some panels of a block whose tiles have been read."""
+    cdef int64_t first = job.panels * cut // job.cuts, end = job.panels * (cut + 1) // job.cuts
+    multiply_block(job, block, first, end)
+    write_block(job, block, first * products.gemm.tile_columns,
+                smaller(job.g.columns, end * products.gemm.tile_columns))
 
 
 cdef void run_member(const Whole *whole_job, Shares *shares, int64_t member) noexcept nogil:
-    """The blocks of one thread."""
+    """The items of one thread."""
     cdef Whole job = whole_job[0]
     cdef char *slot = job.g.workspace + member * slot_bytes(&job)
-    cdef int64_t number
-    if job.own:
+    cdef int64_t number = next_of(shares, member), last = -1
+    cdef Block block
+    if job.own and number >= 0:
         job.packed = <float *> slot
         pack(&job, 0, slot + job.packed_bytes)
     slot += job.packed_bytes
-    number = next_of(shares, member)
     while number >= 0:
-        run_block(&job, number, slot, 1)
+        if number // job.cuts != last:
+            last = number // job.cuts
+            block = block_of(&job.blocks, last, slot, job.g.w, job.g.terms)
+            read_block(&job, &block)
+        run_cut(&job, &block, number % job.cuts)
         number = next_of(shares, member)
 
 
 cdef void run_whole(const Pass *g, int threads) noexcept nogil:
     cdef Whole job = cut_whole(g, threads)
     cdef Shares shares
-    cdef int64_t number, member
-    cdef char *rest = g.workspace + job.packed_bytes
+    cdef int64_t member
     if not job.own:
-        pack_all(&job, rest, threads)
-    if by_blocks(&job.blocks, threads):
-        deal(&shares, job.blocks.count, threads)
-        for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            run_member(&job, &shares, member)
-    else:
-        for number in range(job.blocks.count):
-            run_block(&job, number, rest, threads)
+        pack_all(&job, g.workspace + job.packed_bytes, threads)
+    deal(&shares, job.items, threads)
+    if threads == 1:  # even a team of one costs most of a microsecond
+        run_member(&job, &shares, 0)
+        return
+    for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+        run_member(&job, &shares, member)
 
 
 cdef bint by_bands(const Pass *g, int threads) noexcept nogil:
@@ -190,7 +225,33 @@ def _grad_input_extents(d, threads):
     return grad_input_extents(&v, pass_bytes(&g, threads))
 
 
+def _loads(backward):
+    """Multiply-adds of each thread in a pass; of bands, each goes to the least loaded."""
+    def loads(d, threads):
+        cdef Conv v = read_winograd(d)
+        cdef Pass g = pass_of(&v, backward)
+        cdef Whole job = cut_whole(&g, threads)
+        cdef int64_t i, macs = g.w.planes * g.depth * g.columns * g.tiles, count
+        found = [0] * threads
+        if by_bands(&g, threads):
+            count = band_count(g.columns)
+            for _ in range(count):
+                found[found.index(min(found))] += macs // count
+        else:
+            for i in range(job.items):
+                tiles = first_tile(&job.blocks, i // job.cuts + 1) - first_tile(
+                    &job.blocks, i // job.cuts)
+                panels = job.panels * (i % job.cuts + 1) // job.cuts - (
+                    job.panels * (i % job.cuts) // job.cuts)
+                found[((i + 1) * threads - 1) // job.items] += (
+                    macs * tiles * panels // (g.tiles * job.panels))
+        return found
+    return loads
+
+
+forward_loads, grad_input_loads = _loads(False), _loads(True)
 KERNELS = {
-    "winograd_forward": (<uintptr_t> &winograd_forward, _forward_extents),
-    "winograd_grad_input": (<uintptr_t> &winograd_grad_input, _grad_input_extents),
+    "winograd_forward": (<uintptr_t> &winograd_forward, _forward_extents, forward_loads),
+    "winograd_grad_input": (
+        <uintptr_t> &winograd_grad_input, _grad_input_extents, grad_input_loads),
 }

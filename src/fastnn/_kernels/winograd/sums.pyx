@@ -20,6 +20,8 @@ from fastnn._kernels.winograd.table cimport tile_grid
 from fastnn._kernels.winograd.tiles cimport (
     CHUNK_TILES, GRADIENT, MOMENTS, SHORTCUT, Pass, pass_of, read_winograd)
 
+from fastnn._kernels.winograd.passes import forward_loads, grad_input_loads
+
 
 cdef int64_t chunks_of(const Pass *g) noexcept nogil:
     return (g.tiles + CHUNK_TILES - 1) // CHUNK_TILES
@@ -192,7 +194,10 @@ def _shortcut_extents(d, threads):
 
 
 KERNELS = {
-    "winograd_forward_stats": (<uintptr_t> &winograd_forward_stats, _forward_extents),
-    "winograd_grad_input_sums": (<uintptr_t> &winograd_grad_input_sums, _grad_input_extents),
-    "winograd_grad_input_shortcut": (<uintptr_t> &winograd_grad_input_shortcut, _shortcut_extents),
+    "winograd_forward_stats": (
+        <uintptr_t> &winograd_forward_stats, _forward_extents, forward_loads),
+    "winograd_grad_input_sums": (
+        <uintptr_t> &winograd_grad_input_sums, _grad_input_extents, grad_input_loads),
+    "winograd_grad_input_shortcut": (
+        <uintptr_t> &winograd_grad_input_shortcut, _shortcut_extents, grad_input_loads),
 }

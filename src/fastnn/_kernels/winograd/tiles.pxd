@@ -6,6 +6,7 @@ from fastnn._kernels.winograd.table cimport tile_grid, tile_values, winograd_tab
 
 cdef enum:
     CHUNK_TILES = 24  # one part of a transform; a multiple of every tile_rows
+    TRANSFORM = 16    # channels that are multiplied with one while it is transformed, or read
 
 # What is added up of y while it is written: nothing; the moments of each channel; where y is the
 # gradient of a batch norm's output, the sums that the norm's gradient needs; or those of what y and
@@ -64,6 +65,7 @@ cdef bint fits_cache(const Pass *g) noexcept nogil
 cdef Blocks cut_blocks(int64_t tiles, int64_t terms, int64_t v_planes, int64_t v_channels,
                        int64_t m_planes, int64_t m_channels, bint cached) noexcept nogil
 cdef void balance_blocks(Blocks *blocks, int64_t shares) noexcept nogil
+cdef int64_t first_tile(const Blocks *blocks, int64_t number) noexcept nogil
 cdef void place_blocks(Blocks *blocks, int64_t terms, int64_t v_planes, int64_t v_channels,
                        int64_t m_planes, int64_t m_channels) noexcept nogil
 cdef void point_to(const float **tiles, int64_t count, const tile_values *v,

@@ -9,9 +9,7 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.sizes cimport larger, smaller
-
-cdef enum:
-    TRANSFORM = 16  # channels that are multiplied with one while it is transformed, or read
+from fastnn._kernels.winograd.tiles cimport TRANSFORM
 
 
 cdef int64_t cuts_of(int64_t size, int64_t unit) noexcept nogil:
