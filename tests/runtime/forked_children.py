@@ -4,12 +4,14 @@ parent's. Prints "done"."""
 import multiprocessing
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import numpy as np
 
 import fastnn as fn
 from fastnn import nn
+from fastnn.engine import lane_turns
 from fastnn.runtime.locks import process_lock
 
 context = multiprocessing.get_context("fork")
@@ -111,6 +113,37 @@ def children_of_a_busy_parent():
         worker.join()
 
 
+def children_of_inferences():
+    """Forks while other threads infer side by side."""
+    fn.set_num_threads(1)
+    model, stop = large().eval(), threading.Event()
+    step, images = training(large()), [x[i:i + 4] for i in range(0, 32, 4)]
+    references = [model(image) for image in images]
+
+    def infer(number):
+        return np.array_equal(model(images[number]), references[number])
+
+    def work(number):
+        while not stop.is_set():
+            assert infer(number)
+
+    def infer_in_threads():
+        assert not lane_turns._waiting  # the parent's threads
+        with ThreadPoolExecutor(4) as pool:
+            return all(pool.map(infer, range(8)))
+
+    with ThreadPoolExecutor(8) as pool:
+        workers = [pool.submit(work, number) for number in range(8)]
+        try:
+            for _ in range(12):
+                run(infer_in_threads, lambda: np.isfinite(step(x, y)) and infer(0))
+        finally:
+            stop.set()
+        for worker in workers:
+            worker.result()
+    fn.set_num_threads(2)
+
+
 def a_function_that_forks():
     """The child of a function goes on with the run that it was forked from."""
     model = large().eval()
@@ -157,6 +190,7 @@ if __name__ == "__main__":
     fn.set_num_threads(2)
     children_infer_and_train()
     children_of_a_busy_parent()
+    children_of_inferences()
     a_function_that_forks()
     kept_arrays_stay()
     print("done")

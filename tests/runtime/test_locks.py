@@ -1,12 +1,15 @@
 """Models, steps and trainers are used from several Python threads."""
 
 import asyncio
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from time import sleep
 
 import numpy as np
 import pytest
+from fastnn._kernels.turns import runs
 
 import fastnn as fn
 from fastnn import nn
@@ -223,3 +226,28 @@ def test_others_wait_until_a_thread_is_no_longer_inside():
         raise KeyError
     with exclusive:
         pass
+
+
+def test_waiting_for_runs_can_be_interrupted():
+    """By Ctrl-C, for one; then the lock is free again, and the next one waits as usual."""
+    fn.set_num_threads(1)
+    model = nn.Sequential(*(nn.Conv2d(8, 8, 3, padding=1) for _ in range(20))).eval()
+    x = np.ones((64, 8, 32, 32), np.float32)
+    expected = model(x)
+    process, found = threading.main_thread().ident, []
+    worker = threading.Thread(target=lambda: found.append(model(x)))
+    worker.start()
+    while not runs.count:
+        assert worker.is_alive()
+    interrupter = threading.Timer(0.01, signal.pthread_kill, (process, signal.SIGINT))
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        while True:
+            with process_lock:
+                assert runs.count == 0
+            sleep(0.001)
+    assert not process_lock.is_mine()
+    worker.join(60)
+    np.testing.assert_array_equal(found[0], expected)
+    np.testing.assert_array_equal(model(x), expected)
+    assert runs.count == 0

@@ -83,16 +83,20 @@ cdef class Inputs:
         self.program, self.expected = program, expected
 
     def take(self, values):
-        """Whether values, nested alike, fit; if so, they are bound as the program's inputs."""
+        """Whether values, nested alike, fit; if so, they are bound as the program's inputs.
+
+        It makes no Python objects, since `beside` calls it where no finalizer may run.
+        """
         return _take(self.program, self.expected, values)
 
 
 cdef bint _take(Program program, expected, values) except -1:
     if type(expected) is Input:
         return (<Input> expected).take(program, values)
-    if type(values) is not tuple or len(values) != len(expected):
+    cdef Py_ssize_t i
+    if type(values) is not tuple or len(<tuple> values) != len(<tuple> expected):
         return False
-    for part, value in zip(expected, values):
-        if not _take(program, part, value):
+    for i in range(len(<tuple> expected)):
+        if not _take(program, (<tuple> expected)[i], (<tuple> values)[i]):
             return False
     return True

@@ -30,4 +30,5 @@ cdef class Program:
 
     cdef int place(self, int slot, object array, char *address) except -1
     cdef const char *at(self, int slot, int64_t offset, int64_t size) except NULL
+    cdef int64_t execute(self, int64_t first, int64_t last) noexcept nogil
     cdef int64_t _run_kernels(self, int64_t i, int64_t last, int threads) noexcept nogil

@@ -175,8 +175,7 @@ cdef class Program:
 
     def run(self, int64_t first, int64_t last):
         """Execute calls first .. last - 1, with denormals flushed to zero."""
-        cdef int64_t i = first
-        cdef int threads = 1 if in_forked_child() else self.threads
+        cdef int64_t i
         if not 0 <= first <= last <= self.count:
             raise ValueError(f"calls {first}..{last} are outside of 0..{self.count}")
         if self.unbound:
@@ -184,11 +183,17 @@ cdef class Program:
         if first == last:
             return
         with nogil:
-            flush_in_team(threads, self.states)
-            i = self._run_kernels(i, last, threads)
-            restore_in_team(threads, self.states)
+            i = self.execute(first, last)
         if i < last:
             raise ValueError(f"call {i} is a pause")
+
+    cdef int64_t execute(self, int64_t first, int64_t last) noexcept nogil:
+        """Execute calls of a valid range up to a pause, all memories bound; returns the place."""
+        cdef int threads = 1 if in_forked_child() else self.threads
+        flush_in_team(threads, self.states)
+        first = self._run_kernels(first, last, threads)
+        restore_in_team(threads, self.states)
+        return first
 
     cdef int64_t _run_kernels(self, int64_t i, int64_t last, int threads) noexcept nogil:
         cdef call_t *call

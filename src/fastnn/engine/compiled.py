@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastnn._kernels.checks import index_range
-from fastnn._kernels.inputs import Input, Inputs
+from fastnn._kernels.inputs import Input
+from fastnn.engine.lane import Lane
 from fastnn.engine.loss_value import LossValue
+from fastnn.engine.nesting import flat
 from fastnn.frozen.watch import Watch
 from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.ops.sum_of_squares import SumOfSquares
@@ -19,7 +21,7 @@ from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
 from fastnn.runtime.process_memory import give_back, resident_bytes
 from fastnn.runtime.random import KEY, next_step, random_key
-from fastnn.runtime.shared import Arena, free_arena
+from fastnn.runtime.shared import Arena, free_arena, free_memory, spares
 from fastnn.runtime.threads import get_num_threads
 from fastnn.spec import FLOAT
 
@@ -40,13 +42,11 @@ class Compiled:
     ) -> None:
         self.graph, self.nesting, self.watch = graph, nesting, Watch()
         if allowance is not None and arena is not None:
-            arena.renew()  # planning takes memory too
+            spares.clear()  # planning takes memory too
+            arena.renew()
         old_arena = 0 if arena is None else arena.resident_bytes
         self.plan: Plan = build(graph, get_num_threads(), allowance, old_arena)
-        calls, split = self.plan.calls()
-        places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
-        self.executor = Executor(calls, split, self.plan.layout.arena_bytes, places,
-                                 self.plan.graph.inputs, self.plan.threads, arena)
+        self.executor = self._new_executor(arena)
         self._draws = random_key() in set(graph.leaves())
         if self._draws:
             self._key = self.executor.own_copy(random_key())
@@ -59,8 +59,23 @@ class Compiled:
             self._first = self.executor.locate(self.plan.graph.outputs[0])
         self._checks = [self.executor.locate(tensor) for tensor in self.plan.graph.outputs
                         if isinstance(tensor.node.op, SumOfSquares)]
-        expected = self._expected(specs, iter(range(len(graph.inputs))))
-        self._inputs = Inputs(self.executor.program, expected)
+        self._arrays = self._expected(specs, iter(range(len(graph.inputs))))
+        self.lane = self._lane(self.executor)
+        self.may_run_beside = self.executor.may_run_beside and not self._draws
+
+    def _new_executor(self, arena: Arena | None) -> Executor:
+        calls, split = self.plan.calls()
+        places = {new: self.plan.place(new) for new in self.plan.graph.outputs}
+        return Executor(calls, split, self.plan.layout.arena_bytes, places,
+                        self.plan.graph.inputs, self.plan.threads, arena)
+
+    def _lane(self, executor: Executor) -> Lane:
+        outputs = self.plan.graph.outputs[:len(flat(self.nesting))]
+        return Lane(executor, self._arrays, outputs)
+
+    def new_lane(self, arena: Arena) -> Lane:
+        """Another program of this plan, in another arena."""
+        return self._lane(self._new_executor(arena))
 
     def _expected(self, spec: Any, numbers: Iterator[int]) -> Any:
         """The properties of arrays that can be read in place as inputs of these specs."""
@@ -115,8 +130,8 @@ class Compiled:
         arena = self.executor.arena
         return arena.busy and arena.is_owner(self.executor)
 
-    def fits(self, allowance: Allowance | None) -> bool:
-        """Whether the process would stay within an allowance if this ran now.
+    def fits(self, allowance: Allowance | None, more: int = 0) -> bool:
+        """Whether the process would stay within an allowance if this ran now, and took more bytes.
 
         Since planning, other code may have taken memory, or other plans enlarged the arena.
         """
@@ -124,7 +139,7 @@ class Compiled:
             return True
         arena = self.executor.arena
         held = resident_bytes() - arena.resident_bytes + arena.bytes_after(self.executor)
-        return held + (allowance.others or 0) + SPARE <= allowance.limit
+        return held + (allowance.others or 0) + SPARE + more <= allowance.limit
 
     def make_fit(self, allowance: Allowance | None) -> bool:
         """Whether this fits, if need be after freeing what other plans left in the arena."""
@@ -133,7 +148,7 @@ class Compiled:
         arena = free_arena()
         if arena is not self.executor.arena:
             self.executor.move_to(arena)
-        arena.renew()
+        free_memory()
         give_back()
         return self.fits(allowance)
 
@@ -166,7 +181,7 @@ class Compiled:
 
     def take(self, values: tuple[Any, ...]) -> bool:
         """Bind the arrays in place if they match; else return False."""
-        return self._inputs.take(values)  # type: ignore[no-any-return]
+        return self.lane.take(values)  # type: ignore[no-any-return]
 
     def bind(self, arrays: Sequence[np.ndarray]) -> None:
         """Bind converted arrays; ValueError for class numbers out of range."""

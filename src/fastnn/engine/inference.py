@@ -16,19 +16,22 @@ from fastnn.engine.by_example import by_example, same_but_for_size
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.finite import check_changes, checks
 from fastnn.engine.inputs import as_inputs, specs_of
+from fastnn.engine.lane_turns import AllInUseError, give_up
 from fastnn.engine.loss_value import as_result
 from fastnn.engine.memory_limit import memory_limit
 from fastnn.engine.micro_batches import MicroBatchPlans, examples_in, resized, split
 from fastnn.engine.nesting import flat, like
-from fastnn.engine.plan_cache import PlanCache, modes
+from fastnn.engine.plan_cache import PlanCache, modes, settings_of
+from fastnn.engine.side_by_side import run_beside
 from fastnn.engine.trace import Traced, trace
 from fastnn.graph import Graph
 from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
 from fastnn.ops.micro_batch import as_micro_batch_of
 from fastnn.plan.budget import Allowance, MemoryBudgetError
-from fastnn.runtime.locks import process_lock
+from fastnn.runtime.locks import beside, process_lock
 from fastnn.runtime.shared import free_arena
+from fastnn.runtime.threads import get_num_threads
 from fastnn.spec import ShapeError, Spec
 
 SPLITS_KEPT = 8  # batches whose number of micro-batches is remembered
@@ -37,6 +40,10 @@ SPLITS_KEPT = 8  # batches whose number of micro-batches is remembered
 def _graph(traced: Traced) -> Graph:
     results = (*flat(traced.output), *checks({}, traced.updates))
     return Graph.trace(traced.inputs, results, traced.updates, results)
+
+
+def _names(inputs: tuple[Any, ...]) -> list[str]:
+    return [f"input {i}" for i in range(len(inputs))]
 
 
 def _outputs(compiled: Compiled) -> list[np.ndarray]:
@@ -53,8 +60,28 @@ class Inference:
         # The number of micro-batches of batches that did not fit, by structure, specs and budget.
         self._splits: dict[Any, int] = {}
 
+    def beside(self, inputs: tuple[Any, ...], budget: Allowance | None) -> Any:
+        """The outputs, computed beside other inferences; None if that cannot be.
+
+        It can if kernels use one thread, the plan is made and changes no state, and it fits the
+        budget. The caller has `process_lock` by `with beside`; afterwards no longer, except if
+        None is returned. Raises AllInUseError.
+        """
+        settings = settings_of(budget)
+        if settings[1] != 1:
+            return None
+        compiled = self._cache.latest(settings)
+        results = None if compiled is None else run_beside(compiled, inputs, budget)
+        if results is None and (compiled is None or compiled.may_run_beside):
+            arrays = tuple(map(as_inputs, inputs, _names(inputs)))
+            compiled = self._cache.kept(specs_of(arrays), settings)
+            results = None if compiled is None else run_beside(compiled, arrays, budget)
+        if compiled is None or results is None:
+            return None
+        return like(compiled.nesting, [as_result(result) for result in results])
+
     def __call__(self, inputs: tuple[Any, ...], budget: Allowance | None) -> Any:
-        names = [f"input {i}" for i in range(len(inputs))]
+        names = _names(inputs)
         if budget is None:
             return self._whole(inputs, names, budget)
         arrays = tuple(map(as_inputs, inputs, names))
@@ -168,10 +195,36 @@ def inference_of(model: Module) -> Inference:
 def run_module(model: Module, inputs: Sequence[Any]) -> Any:
     """The output of a module for arrays; in training mode, running statistics are updated.
 
-    Any Python thread may call it: threads take turns.
+    Any Python thread may call it. Threads take turns, but for inferences on one thread each.
     """
-    with process_lock:
-        return inference_of(model)(tuple(inputs), memory_limit())
+    values, budget = tuple(inputs), memory_limit()
+    if get_num_threads() != 1 or process_lock.is_mine():  # inside a step or another call
+        with process_lock:
+            return inference_of(model)(values, budget)
+    try:
+        return _run_beside(model, values, budget)
+    except AllInUseError as error:
+        in_use = error.with_traceback(None)  # which would keep the arrays
+    try:
+        while True:
+            in_use.wait()
+            try:
+                return _run_beside(model, values, budget)
+            except AllInUseError as error:
+                in_use = error.with_traceback(None)
+    finally:
+        give_up()
+
+
+def _run_beside(model: Module, values: tuple[Any, ...], budget: Allowance | None) -> Any:
+    """The output of a module, computed beside other inferences or alone; or AllInUseError."""
+    with beside:
+        inference = inference_of(model)
+        found = inference.beside(values, budget)
+        if found is None:
+            beside.be_alone()
+            found = inference(values, budget)
+    return found
 
 
 set_runner(run_module)

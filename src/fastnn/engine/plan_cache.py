@@ -33,7 +33,7 @@ def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...
     return (*flags, *trained, *(p.requires_grad for p in parameters))
 
 
-def _settings(allowance: Allowance | None) -> Settings:
+def settings_of(allowance: Allowance | None) -> Settings:
     """What every plan depends on besides shapes; versions change whenever modes do."""
     return versions(), get_num_threads(), get_conv_algorithm(), allowance
 
@@ -61,7 +61,7 @@ class PlanCache:
         raise, and ValueError for class numbers out of range.
         """
         last = self._last
-        if (last is not None and last[0] == _settings(allowance)
+        if (last is not None and last[0] == settings_of(allowance)
                 and (allowance is None or last[1].fits(allowance)) and last[1].take(values)):
             if last[1].watch.noted:
                 last[1].watch.used()
@@ -72,11 +72,25 @@ class PlanCache:
         compiled.bind(flat(arrays))
         return compiled
 
+    def latest(self, settings: Settings) -> Compiled | None:
+        """The graph used last, if it is for these settings."""
+        return self._last[1] if self._last is not None and self._last[0] == settings else None
+
+    def kept(self, specs: Any, settings: Settings) -> Compiled | None:
+        """The graph for inputs of these specs if it is kept, and may run beside others."""
+        key = self._key(specs, settings, 0)
+        compiled = self._kept.get(key)
+        if compiled is None or not compiled.may_run_beside:
+            return None
+        self._kept.move_to_end(key)
+        self._last = settings, compiled, specs
+        return compiled
+
     def get(
         self, specs: Any, make: Callable[[Any], Compiled], allowance: Allowance | None = None
     ) -> Compiled:
         """The compiled graph for inputs of these specs, from the cache or a new one."""
-        settings = _settings(allowance)
+        settings = settings_of(allowance)
         if (self._last is not None and (self._last[0], self._last[2]) == (settings, specs)
                 and self._last[1].fits(allowance)):
             self._last[1].watch.used()
@@ -89,7 +103,7 @@ class PlanCache:
             with collected_rarely(), collecting() as watch:
                 compiled = make(specs)
             compiled.watch = watch
-            settings = _settings(allowance)
+            settings = settings_of(allowance)
         else:
             compiled.watch.used()
         self._kept[self._key(specs, settings, depth)] = compiled

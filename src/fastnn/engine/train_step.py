@@ -21,6 +21,7 @@ from fastnn.engine.loss_graph import (
     trained_gradients,
 )
 from fastnn.engine.loss_value import LossValue
+from fastnn.engine.memory_limit import hold, leaves
 from fastnn.engine.micro_batches import examples_in
 from fastnn.engine.nesting import flat
 from fastnn.engine.plan_cache import PlanCache, modes
@@ -34,7 +35,7 @@ from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
 from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.process_memory import peak_bytes
-from fastnn.runtime.shared import free_arena
+from fastnn.runtime.shared import free_arena, free_memory
 
 
 class TrainStep:
@@ -92,6 +93,7 @@ class TrainStep:
         self._others: int | None = None
         self._plans, self._floor = 1, 0
         self._exclusive = Exclusive("this TrainStep")
+        hold(self)
 
     @property
     def memory_budget(self) -> Budget:
@@ -110,7 +112,7 @@ class TrainStep:
     def _replan(self) -> None:
         self._compiled = self._accumulation = self.most_examples = None
         self._cache.clear()
-        free_arena().renew()
+        free_memory()
 
     def leave(self, others: int, plans: int = 1) -> None:
         """Reserve `others` bytes of the budget for what is in memory beside the arena.
@@ -132,7 +134,7 @@ class TrainStep:
         """Under a budget, free the arena's memory until the next step. The output is lost."""
         with self._exclusive, process_lock:
             if self._watch.limit is not None:
-                free_arena().renew()
+                free_memory()
 
     def release_inputs(self) -> None:
         """Release the last batch, so that its memory can be used for the next one."""
@@ -146,6 +148,14 @@ class TrainStep:
         if self._watch.limit is None:
             return None
         return Allowance(self._watch.limit, self._others, self._plans, self._floor)
+
+    def leaves(self, more: int) -> bool:
+        """Whether other threads may take so many bytes of the budget now, beside the next step."""
+        if self._watch.limit is None:
+            return True
+        if self._compiled is not None:
+            return leaves(self._watch.limit, self._compiled.plan.beside, more)
+        return self._others is not None and leaves(self._watch.limit, self._others, more)
 
     def look(self) -> Allowance | None:
         """The current allowance; if its limit has changed, plans for the old limit are dropped."""

@@ -20,6 +20,7 @@ from fastnn.context import current_scope, region, scope, tracing
 from fastnn.graph import Tensor, as_tensor
 from fastnn.habits import habit
 from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
+from fastnn.runtime.locks import process_lock
 from fastnn.spec import ShapeError
 
 Self = TypeVar("Self", bound="Module")
@@ -212,6 +213,7 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Copy values in by name. Nothing is changed unless all of them fit.
 
+        Other threads compute with the values of before or of after, never with some of each.
         Raises KeyError for missing or unexpected names when strict, ShapeError for a shape.
         """
         instance(state, "the state", Mapping)
@@ -229,8 +231,9 @@ class Module:
                 raise ShapeError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
             if array.dtype.kind not in "fiub":
                 raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
-        for name, array in fitting.items():
-            own[name].data = array
+        with process_lock:
+            for name, array in fitting.items():
+                own[name].data = array
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode for this module and all inside (dropout, batch statistics)."""

@@ -69,6 +69,10 @@ class Executor:
             partial(_run_with_blas, self.program) if uses_blas else self.program.run)
         self._python = {i: call for i, call in enumerate(calls) if call.python is not None}
         self.calls_python = bool(self._python)  # then a run releases `process_lock`
+        # Whether a run writes nothing but the arena, and needs nothing but its kernels.
+        self.may_run_beside = (split == len(calls) and not uses_blas and not self._python
+                               and all(place.memory is None for place in places.values()))
+        self._views: list[np.ndarray] | None = None
         # run(first, last): calls first .. last - 1
         self.run = self._run_with_python if self._python else self._run_kernels
         self._slots: dict[Tensor | None, int] = {None: self.program.add_slot(arena_bytes)}
@@ -120,6 +124,7 @@ class Executor:
 
     def move(self, memory: np.ndarray) -> None:
         """Use this memory as the arena from now on."""
+        self._views = None  # they would keep the old one
         self.program.bind(0, memory)
 
     def move_to(self, arena: Arena) -> None:
@@ -170,6 +175,12 @@ class Executor:
     def read(self, tensor: Tensor) -> np.ndarray:
         """A copy of a value that the plan keeps until the end, as a contiguous array."""
         return np.array(self.view(tensor, self.places[tensor]), order="C")
+
+    def views(self, results: Sequence[Tensor]) -> list[np.ndarray]:
+        """These values, always the same ones, in place; another list once the arena has moved."""
+        if self._views is None:
+            self._views = [self.view(tensor, self.places[tensor]) for tensor in results]
+        return self._views
 
     def locate(self, tensor: Tensor) -> tuple[int, int]:
         """Slot and offset, for `program.number`, of a value that the plan keeps until the end."""

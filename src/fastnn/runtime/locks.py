@@ -4,6 +4,9 @@ A run writes its program, its inputs, the arena and the random key. Whoever plan
 results holds `process_lock`; kernels use all cores meanwhile. A run releases the lock while it
 calls a user's `Function`, which may call models itself or wait for a thread that does.
 
+Runs that share nothing that they write go on without the lock. `with process_lock` waits until they
+have ended, so that its holder is alone (docs/decisions/inference_threads.md).
+
 A fork waits for the lock, so that a child never starts in the middle of a run.
 """
 
@@ -14,7 +17,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-process_lock = threading.RLock()
+from fastnn._kernels.turns import Beside, ProcessLock
+
+process_lock = ProcessLock()
+beside = Beside(process_lock)  # a context with the lock, but not alone
 _left = threading.Condition(process_lock)  # a thread left an `Exclusive`
 _waiting = 0  # threads that wait for `_left`
 _generation = 0  # how many forks lie between this process and the one that imported us
@@ -23,11 +29,11 @@ _generation = 0  # how many forks lie between this process and the one that impo
 @contextmanager
 def lock_released() -> Iterator[None]:
     """Inside, other threads may take `process_lock`, which the caller holds."""
-    held = process_lock._release_save()  # type: ignore[attr-defined]  # as threading.Condition does
+    held = process_lock._release_save()  # as threading.Condition does
     try:
         yield
     finally:
-        process_lock._acquire_restore(held)  # type: ignore[attr-defined]
+        process_lock._acquire_restore(held)
 
 
 class Exclusive:

@@ -2,7 +2,7 @@
 
 A plan's results stay in the arena until another plan runs, so they must be read before. A plan that
 runs while another one calls a user's Python function (which may call a model, or let other threads
-do so) gets another arena.
+do so) gets another arena. Runs side by side have further ones, the spare arenas.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Arena:
         self.touched = 0  # bytes that have been used, and so are resident
         self._memory: Callable[[], np.ndarray | None] = lambda: None
         self._sizes: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
-        self._owner: Callable[[], Any] = lambda: None
+        self.owner: Callable[[], Any] = lambda: None
 
     @property
     def resident_bytes(self) -> int:
@@ -42,9 +42,14 @@ class Arena:
         return 0 if self._memory() is None else self.touched
 
     @property
+    def largest(self) -> int:
+        """Bytes that the largest user needs."""
+        return max(self._sizes.values(), default=0)
+
+    @property
     def untouched_bytes(self) -> int:
         """Bytes that will become resident when the largest user runs."""
-        return max(self._sizes.values(), default=0) - self.resident_bytes
+        return self.largest - self.resident_bytes
 
     def join(self, user: Any, size: int) -> None:
         """Add a user, with a method `move(memory)`, that needs so many bytes."""
@@ -58,7 +63,14 @@ class Arena:
         for each in list(self._sizes):
             each.move(memory)
         self._memory, self.touched = ref(memory), 0
-        self._owner = lambda: None
+        self.owner = lambda: None
+
+    def touch(self) -> None:
+        """Make all of the memory resident now. Its contents are lost."""
+        memory = self._memory()
+        if memory is not None:
+            memory[...] = 0
+            self.touched = memory.nbytes
 
     def leave(self, user: Any) -> None:
         """Remove a user."""
@@ -73,12 +85,12 @@ class Arena:
 
     def is_owner(self, user: Any) -> bool:
         """Whether this user was the last to use the memory."""
-        return self._owner() is user
+        return self.owner() is user
 
     def lend(self, user: Any) -> Arena:
         """A context in which the memory is this user's."""
-        if self._owner() is not user:
-            self._owner = ref(user)
+        if self.owner() is not user:
+            self.owner = ref(user)
             self.touched = self.bytes_after(user)
         return self
 
@@ -104,3 +116,20 @@ def free_arena() -> Arena:
             return arena
     _arenas.append(Arena())
     return _arenas[-1]
+
+
+class Spare:
+    """An arena for runs beside those in other arenas, and what runs there, by what that is of."""
+
+    def __init__(self) -> None:
+        self.arena = Arena()
+        self.users: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+spares: list[Spare] = []
+
+
+def free_memory() -> None:
+    """Free the memory of the free arena, and the spare ones. The caller holds `process_lock`."""
+    spares.clear()
+    free_arena().renew()

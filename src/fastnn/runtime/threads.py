@@ -48,7 +48,10 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int) -> None:
-    """Set the number of threads that kernels use; results have the same bits for any number."""
+    """Set the number of threads that kernels use; results have the same bits for any number.
+
+    With 1, Python threads that call models in eval mode run side by side, not one after the other.
+    """
     global _chosen, _limit_then
     if isinstance(threads, bool) or not isinstance(threads, int):
         raise TypeError(f"the number of threads is an integer, got {threads!r}")
