@@ -116,8 +116,8 @@ cdef void read_chunk(const Item *item, const Block *block, int64_t chunk) noexce
     cdef const Piece *piece = &item.piece
     cdef int64_t at = chunk * CHUNK_TILES, count = smaller(CHUNK_TILES, block.count - at)
     cdef read_tiles_fn read = g.w.read_x if g.norm == NULL else g.w.read_normed_x
-    read(&g.source, g.x + piece.column, &item.norm, piece.columns, block.first + at, count, at,
-         &block.v)
+    read(&g.source, g.x + piece.column, NULL if g.norm == NULL else &item.norm, piece.columns,
+         block.first + at, count, at, &block.v)
     g.w.read_outer_dy(&g.target, g.dy + piece.row, NULL, piece.rows, block.first + at, count, at,
                       &block.m)
 
