@@ -18,7 +18,8 @@ ENGINE = (  # its modules have floors of their own
     {"engine.finite", "engine.loss_graph", "engine.micro_batches", "engine.weighing"},
     {"engine.lane_turns", "engine.plan_cache", "engine.side_by_side"},
     {"engine.compiled", "engine.inputs", "engine.memory_limit", "engine.trace"},
-    {"engine.by_example", "engine.lane", "engine.loss_value", "engine.nesting"},
+    {"engine.by_example", "engine.kept_values", "engine.lane", "engine.loss_value",
+     "engine.nesting"},
 )
 FLOORS = (  # from the top
     {"cli"},

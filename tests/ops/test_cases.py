@@ -10,6 +10,8 @@ import fastnn as fn
 from fastnn.graph import Op
 from fastnn.ops import binary, pointwise
 from fastnn.ops.accumulate import Accumulate
+from fastnn.ops.keep import Keep
+from fastnn.ops.pack_weight import PackWeight
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.ops.update import Update
 from fastnn.plan.cost.predict import FIXED
@@ -176,7 +178,8 @@ def test_every_operation_has_a_case():
     nodes = [node for graph in graphs for g in (graph, fuse(graph)) for node in g.nodes]
     # Those that change memory: tests/optim, for each optimizer's kernel, and
     # tests/engine/test_gradient_accumulation.py. What is read before: tests/engine/test_finite.py.
-    elsewhere = {Update, Accumulate, SumOfSquares}
+    # What is kept between runs: tests/engine/test_kept_values.py.
+    elsewhere = {Update, Accumulate, SumOfSquares, Keep, PackWeight}
     operations = {op for op in _subclasses(Op)
                   if op.__module__.startswith("fastnn.") and op.lower is not Op.lower}
     missing = operations - {type(node.op) for node in nodes} - elsewhere

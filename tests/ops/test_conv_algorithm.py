@@ -9,6 +9,7 @@ from fastnn._kernels import registry
 from fastnn.ops.conv_algorithm import conv_way
 from fastnn.ops.conv_kernels import KERNELS
 from fastnn.ops.convolution import Convolution
+from fastnn.ops.pack_weight import PACKINGS
 from tests._kernels.test_conv2d import sizes
 
 
@@ -74,7 +75,9 @@ def test_few_channels(d, part, expected, algorithm):
 
 def test_every_combination_has_a_kernel_and_every_kernel_a_combination():
     families = ("conv2d_", "planar_", "winograd_", "blas_")
-    assert set(KERNELS.values()) == {name for name in registry.names()
+    packing = {name for kernel, found in PACKINGS.items()
+               for name in (f"{kernel}_packed", found.kernel)}
+    assert set(KERNELS.values()) | packing == {name for name in registry.names()
                                      if name.startswith(families)}
 
 

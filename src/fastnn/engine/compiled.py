@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastnn._kernels.checks import index_range
 from fastnn._kernels.inputs import Input
+from fastnn.engine.kept_values import KeptValues
 from fastnn.engine.lane import Lane
 from fastnn.engine.loss_value import LossValue
 from fastnn.engine.nesting import flat
 from fastnn.frozen.watch import Watch
 from fastnn.graph import Graph, Leaf, Node, Tensor
+from fastnn.nn.parameter import values_change
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.budget import SPARE, Allowance
 from fastnn.plan.build import build
+from fastnn.plan.fusion.fuse import fuse
+from fastnn.plan.kept import Split, split
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import Executor
 from fastnn.runtime.process_memory import give_back, resident_bytes
 from fastnn.runtime.random import KEY, next_step, random_key
-from fastnn.runtime.shared import Arena, free_arena, free_memory, spares
+from fastnn.runtime.shared import Arena, free_arena, free_memory, keepers
 from fastnn.runtime.threads import get_num_threads
 from fastnn.spec import FLOAT
 
 Found = TypeVar("Found")
 
 
+def _nothing(compiled: Compiled) -> None:
+    """Read no outputs."""
+
+
 class Compiled:
     """A plan with its program and memory.
 
     specs: of the inputs, nested like the arrays, for `take`. nesting: of the outputs. arena: memory
-    shared with other plans, or None for its own. The caller holds `process_lock` from taking the
-    inputs until reading the outputs.
+    shared with other plans, or None for its own. may_keep: whether values that depend on parameters
+    alone may be kept between calls, in so many bytes. The caller holds `process_lock` from taking
+    the inputs until reading the outputs.
     """
 
     def __init__(
         self, graph: Graph, allowance: Allowance | None = None, specs: Any = (),
         nesting: Any = None, arena: Arena | None = None,
+        may_keep: Callable[[int], bool] | None = None,
     ) -> None:
         self.graph, self.nesting, self.watch = graph, nesting, Watch()
+        fused, self._freed = fuse(graph), False
+        self.kept, parts = None, split(fused) if may_keep is not None else None
+        if parts is not None and may_keep is not None and may_keep(parts.bytes):
+            fused, self.kept = parts.graph, self._keep(parts, arena)
         if allowance is not None and arena is not None:
-            spares.clear()  # planning takes memory too
-            arena.renew()
+            free_memory(keep_values=may_keep is not None)  # planning takes memory too
         old_arena = 0 if arena is None else arena.resident_bytes
-        self.plan: Plan = build(graph, get_num_threads(), allowance, old_arena)
+        self.plan: Plan = build(fused, get_num_threads(), allowance, old_arena)
         self.executor = self._new_executor(arena)
+        self._changes_state = self.executor.split < self.executor.count
         self._draws = random_key() in set(graph.leaves())
         if self._draws:
             self._key = self.executor.own_copy(random_key())
@@ -62,6 +77,23 @@ class Compiled:
         self._arrays = self._expected(specs, iter(range(len(graph.inputs))))
         self.lane = self._lane(self.executor)
         self.may_run_beside = self.executor.may_run_beside and not self._draws
+        if self.kept is not None:
+            keepers.add(self)
+
+    def _keep(self, parts: Split, arena: Arena | None) -> KeptValues:
+        for kept in parts.kept:
+            kept.allocate()
+        self._values = Compiled(parts.values, arena=arena)
+        return KeptValues(parts, partial(self._values.compute, _nothing))
+
+    def free_kept(self) -> None:
+        """Free the kept values, unless this runs now; then it cannot run any more."""
+        if self.kept is None or self.is_running:
+            return
+        self._freed, self.may_run_beside = True, False
+        for executor in (self.executor, self._values.executor):
+            executor.release("kept")
+        self.kept.free()
 
     def _new_executor(self, arena: Arena | None) -> Executor:
         calls, split = self.plan.calls()
@@ -88,6 +120,8 @@ class Compiled:
 
     def compute(self, read: Callable[[Compiled], Found]) -> Found:
         """Compute the outputs and read them. Nothing else changes, not even the random state."""
+        if self.kept is not None:
+            self.kept.refresh()
         with self._lent_arena():
             self.executor.compute()
             return read(self)
@@ -102,12 +136,16 @@ class Compiled:
         then. before_update: called after that.
         """
         executor = self.executor
+        if self.kept is not None:
+            self.kept.refresh()
         with self._lent_arena():
             executor.compute()
             found = read(self)
             if before_update is not None:
                 before_update()
             executor.update()
+        if self._changes_state:
+            values_change()
         if self._draws:
             next_step()
         return found
@@ -133,10 +171,11 @@ class Compiled:
     def fits(self, allowance: Allowance | None, more: int = 0) -> bool:
         """Whether the process would stay within an allowance if this ran now, and took more bytes.
 
-        Since planning, other code may have taken memory, or other plans enlarged the arena.
+        Since planning, other code may have taken memory, or other plans enlarged the arena. False
+        once kept values have been freed.
         """
-        if allowance is None:
-            return True
+        if self._freed or allowance is None:
+            return not self._freed
         arena = self.executor.arena
         held = resident_bytes() - arena.resident_bytes + arena.bytes_after(self.executor)
         return held + (allowance.others or 0) + SPARE + more <= allowance.limit
@@ -148,7 +187,7 @@ class Compiled:
         arena = free_arena()
         if arena is not self.executor.arena:
             self.executor.move_to(arena)
-        free_memory()
+        free_memory(but=self)
         give_back()
         return self.fits(allowance)
 

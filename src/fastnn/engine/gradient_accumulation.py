@@ -25,6 +25,7 @@ from fastnn.engine.plan_cache import PlanCache
 from fastnn.engine.weighing import Weighing, shares, weighing
 from fastnn.graph import Graph, Node, Tensor, leaf
 from fastnn.nn.module import Module
+from fastnn.nn.parameter import values_change
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.plan.budget import Allowance
@@ -144,6 +145,7 @@ class GradientAccumulation:
         except BaseException:
             for memory, before in buffers:
                 memory[...] = before
+            values_change()
             set_rng_state(state)
             raise
 

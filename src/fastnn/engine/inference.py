@@ -7,6 +7,7 @@ example independently, and convolutions use the algorithm of the whole batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -18,7 +19,7 @@ from fastnn.engine.finite import check_changes, checks
 from fastnn.engine.inputs import as_inputs, specs_of
 from fastnn.engine.lane_turns import AllInUseError, give_up
 from fastnn.engine.loss_value import as_result
-from fastnn.engine.memory_limit import memory_limit
+from fastnn.engine.memory_limit import may_take, memory_limit
 from fastnn.engine.micro_batches import MicroBatchPlans, examples_in, resized, split
 from fastnn.engine.nesting import flat, like
 from fastnn.engine.plan_cache import PlanCache, modes, settings_of
@@ -136,8 +137,11 @@ class Inference:
         return _outputs(compiled)
 
     def _make(self, specs: tuple[Any, ...]) -> Compiled:
-        traced = self._trace(specs)
-        return Compiled(_graph(traced), memory_limit(), specs, traced.output, free_arena())
+        traced, limit = self._trace(specs), memory_limit()
+        graph = _graph(traced)
+        with suppress(MemoryBudgetError):  # by what it would keep, perhaps
+            return Compiled(graph, limit, specs, traced.output, free_arena(), may_take)
+        return Compiled(graph, limit, specs, traced.output, free_arena())
 
     def _can_be_split(self, specs: Any) -> bool:
         """Whether the model is in eval mode and computes each example independently."""

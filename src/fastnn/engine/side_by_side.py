@@ -42,6 +42,9 @@ def run_beside(
     lane = _idle_lane(compiled)
     if lane is None or (allowance is not None and not _fits(compiled, lane, allowance)):
         return None
+    if compiled.kept is not None and compiled.kept.are_stale:
+        beside.be_alone()
+        compiled.kept.refresh()
     if compiled.watch.noted:
         compiled.watch.used()
     return lane.run(values, touched=allowance is not None)

@@ -18,7 +18,7 @@ from fastnn.nn.value import Value
 from fastnn.runtime.arena import aligned_array
 from fastnn.spec import FLOAT, INDEX, ShapeError, Spec, logical_view, storage_axes, storage_shape
 
-_structure = _mode = 0
+_structure = _mode = _writes = 0
 _stand_ins: ContextVar[Mapping[int, Tensor]] = ContextVar(
     "stand_ins", default=MappingProxyType({}))
 
@@ -39,6 +39,17 @@ def mode_changed() -> None:
     """A module's training flag or a parameter's requires_grad was set."""
     global _mode
     _mode += 1
+
+
+def writes() -> int:
+    """A number that changes whenever values of parameters or buffers may."""
+    return _writes
+
+
+def values_change() -> None:
+    """Values of parameters or buffers may change, now or through an array that is handed out."""
+    global _writes
+    _writes += 1
 
 
 @contextmanager
@@ -73,6 +84,7 @@ class Stored(Value):
             warnings.warn(f"forward reads .data of a {type(self).__name__}: it runs only while it "
                           "is traced, and the plan keeps the values of now; compute with the "
                           f"{type(self).__name__} itself (docs/tracing.md)", stacklevel=2)
+        values_change()
         return logical_view(self.memory, self._spec.shape)
 
     @data.setter
@@ -82,6 +94,7 @@ class Stored(Value):
             raise TypeError(f"expected numbers, got dtype {array.dtype}")
         if array.shape != self._spec.shape:
             raise ShapeError(f"expected shape {self._spec.shape}, got {array.shape}")
+        values_change()
         self.memory[...] = array.transpose(storage_axes(array.ndim))
 
     def zeros(self) -> np.ndarray:

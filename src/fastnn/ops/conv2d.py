@@ -32,7 +32,7 @@ class Conv2d(Forward):
         return "conv2d_relu" if self.relu else "conv2d"
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        x, weight = inputs[:2]
+        x, (weight, *bias) = inputs[0], self.filters(inputs)
         check_images("conv2d", x)
         check_images("conv2d weight", weight)
         groups = self.arguments.groups
@@ -44,8 +44,8 @@ class Conv2d(Forward):
                              f"weight {weight.shape}")
         check_channels("conv2d", x.shape, per_group * groups,
                        f"weight {weight.shape} in {groups} group(s)")
-        if len(inputs) == 3 and inputs[2].shape != (k,):
-            raise ShapeError(f"conv2d: bias {inputs[2].shape} does not fit weight {weight.shape}, "
+        if bias and bias[0].shape != (k,):
+            raise ShapeError(f"conv2d: bias {bias[0].shape} does not fit weight {weight.shape}, "
                              f"expected ({k},)")
         size = output_sizes("conv2d", x, (kh, kw), self.arguments.stride, self.arguments.padding,
                             self.arguments.dilation)

@@ -67,7 +67,7 @@ class NormConv2d(Forward):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         op = Conv2dStats(self.arguments) if self.stats else Conv2d(self.arguments)
-        return op.infer(inputs[0], *inputs[NORM:])
+        return op.infer(inputs[0], *self.filters(inputs))
 
     def lower(self, node: Node) -> list[Call]:
         weight, *bias = node.inputs[NORM:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -10,7 +10,7 @@ from fastnn.graph import Node, Op, moved_bytes
 from fastnn.ops.conv_algorithm import conv_way
 from fastnn.ops.conv_kernels import KERNELS, NOTHING, Combination, X
 from fastnn.ops.windows import Pair
-from fastnn.spec import Spec
+from fastnn.spec import Shape, Spec
 
 # By stride: values of a tile of x and of y (4x4), for a channel (`_kernels/winograd/simd/table.h`).
 TILES = {1: (36, 36), 2: (81, 25)}
@@ -109,14 +109,26 @@ class Convolution(Op):
 
 @dataclass(frozen=True)
 class Forward(Convolution):
-    """From x, the first input, and a weight to y, the first output."""
+    """From x, the first input, and a weight to y, the first output.
 
+    packed: the shape of the weight where it is packed (ops/pack_weight.py), else empty.
+    """
+
+    packed: Shape = field(default=(), kw_only=True)
     direction = "forward"
     weight_at: ClassVar[int] = 1  # which input is the weight
 
     def dims(self, node: Node) -> tuple[int, ...]:
         x, weight, y = node.inputs[0], node.inputs[self.weight_at], node.outputs[0]
-        return self.arguments.dims(x.shape, weight.shape, y.shape)
+        return self.arguments.dims(x.shape, self.packed or weight.shape, y.shape)
+
+    def kernel(self, node: Node) -> str:
+        return super().kernel(node) + ("_packed" if self.packed else "")
+
+    def filters(self, inputs: Sequence[Spec]) -> tuple[Spec, ...]:
+        """The specs of the weight, as it is when not packed, and what follows it."""
+        weight, *others = inputs[self.weight_at:]
+        return (Spec(self.packed) if self.packed else weight, *others)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From a graph to a plan: fuse, choose kernels, recompute if the budget asks for it, lay out."""
+"""From a fused graph to a plan: choose kernels, recompute if the budget asks for it, lay out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from fastnn.plan.budget import (
 )
 from fastnn.plan.cost.predict import team_size
 from fastnn.plan.cost.rates import machine_rates
-from fastnn.plan.fusion.fuse import fuse
 from fastnn.plan.memory.layout import Layout, layout
 from fastnn.plan.plan import Plan
 from fastnn.plan.recompute.frontier import frontier, interned
@@ -156,20 +155,19 @@ def copied_bytes(graph: Graph) -> int:
 def build(
     graph: Graph, threads: int, allowance: Allowance | None = None, old_arena: int = 0
 ) -> Plan:
-    """The plan for a graph; MemoryBudgetError if no schedule fits into what a process may hold.
+    """The plan for a fused graph; MemoryBudgetError if none fits into what a process may hold.
 
     old_arena: resident bytes of an arena that the plan's own will replace.
     """
-    fused = fuse(graph)
-    planner = Planner(fused, team_size(fused, threads))
+    planner = Planner(graph, team_size(graph, threads))
     batch = sum(tensor.bytes for tensor in graph.inputs)
     limit, floor, beside = None, 0, batch + copied_bytes(graph)
     if allowance is not None:
         limit, floor = allowance.limit, allowance.floor
         beside = (allowance.beside(batch) + copied_bytes(graph)
-                  + allowance.objects(len(fused.nodes)))
-    running = running_bytes(len(fused.nodes)) + lent_bytes(fused.nodes)
-    growth = growth_bytes(len(fused.nodes))
+                  + allowance.objects(len(graph.nodes)))
+    running = running_bytes(len(graph.nodes)) + lent_bytes(graph.nodes)
+    growth = growth_bytes(len(graph.nodes))
 
     def baseline() -> int:
         return resident_bytes() - old_arena

@@ -159,6 +159,12 @@ class Executor:
         for slot in self.input_slots:
             self.program.release(slot)
 
+    def release(self, kind: str) -> None:
+        """Release the memory of all leaves of a kind; nothing runs any more."""
+        for owner, slot in self._slots.items():
+            if owner is not None and owner.node.op.name == kind:
+                self.program.release(slot)
+
     @property
     def inputs(self) -> list[np.ndarray]:
         """The arrays that are bound as inputs."""

@@ -8,8 +8,8 @@ do so) gets another arena. Runs side by side have further ones, the spare arenas
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-from weakref import WeakKeyDictionary, ref
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
 
@@ -126,10 +126,24 @@ class Spare:
         self.users: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
+class Keeper(Protocol):
+    """A plan that keeps values between runs."""
+
+    def free_kept(self) -> None:
+        """Free them, unless the plan runs now; then it cannot run any more."""
+
+
 spares: list[Spare] = []
+keepers: WeakSet[Keeper] = WeakSet()
 
 
-def free_memory() -> None:
-    """Free the memory of the free arena, and the spare ones. The caller holds `process_lock`."""
+def free_memory(keep_values: bool = False, but: object = None) -> None:
+    """Free the memory of the free arena, the spare ones, and unless keep_values what plans keep.
+
+    but: a plan that keeps what it has. The caller holds `process_lock`.
+    """
     spares.clear()
+    for keeper in list(keepers):
+        if not keep_values and keeper is not but:
+            keeper.free_kept()
     free_arena().renew()

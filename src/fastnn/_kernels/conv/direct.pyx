@@ -4,7 +4,8 @@ Outputs are computed in tiles, whose input pixels are found through pointers. Th
 chosen by shape: 1x1 as a linear layer; depthwise along the channels; few input channels through
 padded lines (a kernel row is one tap); few outputs by inner products; all else with a tap per
 kernel element. The last two go region by region (regions.pyx) if much of a map is padding. Work is
-cut by the shape only, and each output is the same sum in the same order for any cut.
+cut by the shape only, and each output is the same sum in the same order for any cut. A forward pass
+packs its weights, or reads them as conv2d_pack packed them before.
 """
 
 from cython.parallel cimport prange, threadid
@@ -16,14 +17,14 @@ from fastnn._kernels.conv.regions cimport (
 from fastnn._kernels.conv.sizes cimport (
     DEPTHWISE, GENERAL, INNER, LINEAR, PADDED, Conv, Way, by_lines, forward_extents,
     grad_input_extents, list_rows, multiply_adds, padded, padded_lines, pass_way, read_sizes,
-    way_of)
+    sizes_bytes, way_of)
 from fastnn._kernels.conv.table cimport depthwise_scratch, lines_pixels, lines_scratch, simd
 from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.linear cimport (
-    MANY, linear_forward, linear_grad_input, product_workspace)
+    MANY, linear_grad_input, pack_product, packed_floats, product_workspace, run_product)
 from fastnn._kernels.linear.table cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, inner_floats,
-    lane_depth, padded_image, simd as products)
+    lane_depth, linear_product, padded_image, simd as products)
 from fastnn._kernels.sizes cimport larger, smaller, whole
 
 cdef enum:
@@ -36,10 +37,11 @@ cdef struct Cut:
     Way way
     Regions regions
     int64_t most, panels, vectors, group_floats, taps_bytes
-    int64_t starts_at, zero_at, zero_bytes, packed_at, scratch_at, scratch_bytes
+    int64_t starts_at, zero_at, zero_bytes, packed_at, packed_bytes, scratch_at, scratch_bytes
 
 
-cdef Cut cut_pass(const Conv *v, bint backward) noexcept nogil:
+cdef Cut cut_pass(const Conv *v, bint backward, bint packed) noexcept nogil:
+    """packed: whether the weights are, already."""
     cdef Cut cut
     cdef padded_image image = padded(v)
     cdef int64_t taps = v.kh * v.kw
@@ -61,8 +63,9 @@ cdef Cut cut_pass(const Conv *v, bint backward) noexcept nogil:
     cut.zero_at = cut.starts_at + whole(8 * (cut.regions.count + 1), 64)
     cut.zero_bytes = 4 * (v.k if cut.way == DEPTHWISE else depth)
     cut.packed_at = cut.zero_at + whole(cut.zero_bytes, 64)
-    cut.scratch_at = cut.packed_at + whole(
+    cut.packed_bytes = whole(
         4 * (taps * v.k if cut.way == DEPTHWISE else v.groups * cut.group_floats), 64)
+    cut.scratch_at = cut.packed_at + (0 if packed else cut.packed_bytes)
     cut.taps_bytes = whole(taps * sizeof(conv_tap), 64)
     if cut.way == DEPTHWISE:
         cut.scratch_bytes = (lines_scratch(taps) if by_lines(v, backward) else
@@ -87,12 +90,12 @@ cdef int64_t block_start(int64_t blocks, int64_t pixels, int64_t block) noexcept
     return smaller(pixels, tiles * block // blocks * products.gemm.tile_rows)
 
 
-cdef int64_t pass_workspace(const Conv *v, bint backward, int threads) noexcept nogil:
+cdef int64_t pass_workspace(const Conv *v, bint backward, bint packed, int threads) noexcept nogil:
     cdef Cut cut
     if way_of(v) == LINEAR:
         return product_workspace(v.n * v.h * v.w, v.k if backward else v.c,
                                  v.c if backward else v.k, False, threads)
-    cut = cut_pass(v, backward)
+    cut = cut_pass(v, backward, packed)
     return cut.scratch_at + threads * cut.scratch_bytes
 
 
@@ -263,8 +266,9 @@ cdef void pack_weights(const Conv *v, const Cut *cut, bint backward, const float
 
 
 cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
-                   char *workspace, int threads) noexcept nogil:
-    cdef Cut cut = cut_pass(v, backward)
+                   const float *packed, char *workspace, int threads) noexcept nogil:
+    """packed: the weights as pack_weights writes them, or NULL to pack them here."""
+    cdef Cut cut = cut_pass(v, backward, packed != NULL)
     cdef Order order
     cdef char *scratch = workspace + cut.scratch_at
     cdef int64_t chunk, chunks
@@ -273,8 +277,10 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
     memset(workspace + cut.zero_at, 0, cut.zero_bytes)
     g.slices = v.kh * v.kw
     g.zero = <const float *> (workspace + cut.zero_at)
-    g.packed = <const float *> (workspace + cut.packed_at)
-    pack_weights(v, &cut, backward, weight, <float *> (workspace + cut.packed_at), threads)
+    g.packed = packed
+    if packed == NULL:
+        g.packed = <const float *> (workspace + cut.packed_at)
+        pack_weights(v, &cut, backward, weight, <float *> (workspace + cut.packed_at), threads)
     if cut.way == PADDED:
         run_padded(v, &cut, g, workspace, threads)
         return
@@ -304,13 +310,50 @@ cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int thread
     stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups, oh, ow, has_bias, relu
     (bottom and right padding follow from oh, ow).  y overlaps nothing.
     """
+    run_forward(p, <const Conv *> d, <const float *> p[1], NULL, threads)
+
+
+cdef void conv2d_forward_packed(char **p, const int64_t *d, const double *s,
+                                int threads) noexcept nogil:
+    """conv2d_forward with weights that conv2d_pack packed, in their place."""
+    run_forward(p, <const Conv *> d, NULL, <const float *> p[1], threads)
+
+
+cdef void conv2d_pack(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """The weights as conv2d_forward_packed reads them. p: weight[k,kh,kw,c/groups], packed.
+
+    d: as conv2d_forward.  Overwritten; nothing overlaps.
+    """
     cdef const Conv *v = <const Conv *> d
-    cdef conv_product g
-    cdef int64_t sizes[6]
+    cdef Cut cut
     if way_of(v) == LINEAR:
-        sizes[0], sizes[1], sizes[2] = v.n * v.h * v.w, v.c, v.k
-        sizes[3], sizes[4], sizes[5] = v.has_bias, v.relu, MANY
-        linear_forward(p, sizes, s, threads)
+        pack_product(<const float *> p[0], v.c, v.k, <float *> p[1], threads)
+        return
+    cut = cut_pass(v, False, True)
+    pack_weights(v, &cut, False, <const float *> p[0], <float *> p[1], threads)
+
+
+cdef int64_t packed_bytes(const Conv *v) noexcept nogil:
+    """Bytes of packed weights; 0 where a forward pass reads them as they are."""
+    return (4 * packed_floats(v.c, v.k) if way_of(v) == LINEAR else
+            cut_pass(v, False, True).packed_bytes)
+
+
+cdef void run_matrix(char **p, const Conv *v, const float *weight, const float *packed,
+                     int threads) noexcept nogil:
+    cdef linear_product g
+    g.depth, g.columns = v.c, v.k
+    g.transposed, g.relu = 0, v.relu
+    g.x, g.w, g.packed, g.y = <const float *> p[0], weight, packed, <float *> p[3]
+    g.bias = <const float *> p[2] if v.has_bias else NULL
+    run_product(&g, NULL, v.n * v.h * v.w, MANY, p[4], threads)
+
+
+cdef void run_forward(char **p, const Conv *v, const float *weight, const float *packed,
+                      int threads) noexcept nogil:
+    cdef conv_product g
+    if way_of(v) == LINEAR:
+        run_matrix(p, v, weight, packed, threads)
         return
     g.source.channels, g.target.channels = v.c, v.k
     g.depth = v.c // v.groups
@@ -319,7 +362,7 @@ cdef void conv2d_forward(char **p, const int64_t *d, const double *s, int thread
     g.x = <const float *> p[0]
     g.bias = <const float *> p[2] if v.has_bias else NULL
     g.y = <float *> p[3]
-    run_pass(v, False, &g, <const float *> p[1], p[4], threads)
+    run_pass(v, False, &g, weight, packed, p[4], threads)
 
 
 cdef void conv2d_grad_input(char **p, const int64_t *d, const double *s,
@@ -357,17 +400,36 @@ cdef void run_back(const Conv *v, const float *dy, const float *weight, const fl
     g.columns = v.c // v.groups
     g.relu = 0
     g.x, g.bias, g.y = dy, bias, dx
-    run_pass(v, True, &g, weight, workspace, threads)
+    run_pass(v, True, &g, weight, NULL, workspace, threads)
 
 
 def _forward_extents(d, threads):
     cdef Conv v = read_sizes(d)
-    return forward_extents(&v, pass_workspace(&v, False, threads))
+    return forward_extents(&v, pass_workspace(&v, False, False, threads))
+
+
+def packed_size(d):
+    """Bytes of the packed weights of a forward pass; 0 where they are not packed."""
+    cdef Conv v = read_sizes(d)
+    return packed_bytes(&v)
+
+
+def _packed_extents(d, threads):
+    cdef Conv v = read_sizes(d)
+    if packed_bytes(&v) == 0:
+        raise ValueError(f"conv2d_forward_packed is not for {tuple(d)}")
+    x, _, bias, y, workspace = forward_extents(&v, pass_workspace(&v, False, True, threads))
+    return x, packed_bytes(&v), bias, y, workspace
+
+
+def _pack_extents(d, threads):
+    cdef Conv v = read_sizes(d)
+    return sizes_bytes(&v)[1], packed_bytes(&v)
 
 
 def _grad_input_extents(d, threads):
     cdef Conv v = read_sizes(d)
-    return grad_input_extents(&v, pass_workspace(&v, True, threads))
+    return grad_input_extents(&v, pass_workspace(&v, True, False, threads))
 
 
 def _grad_input_bias_extents(d, threads):
@@ -380,6 +442,8 @@ def _grad_input_bias_extents(d, threads):
 
 KERNELS = {
     "conv2d_forward": (<uintptr_t> &conv2d_forward, _forward_extents),
+    "conv2d_forward_packed": (<uintptr_t> &conv2d_forward_packed, _packed_extents),
+    "conv2d_pack": (<uintptr_t> &conv2d_pack, _pack_extents),
     "conv2d_grad_input": (<uintptr_t> &conv2d_grad_input, _grad_input_extents),
     "conv2d_grad_input_bias": (<uintptr_t> &conv2d_grad_input_bias, _grad_input_bias_extents),
 }

@@ -14,6 +14,9 @@ cdef int64_t product_workspace(int64_t rows, int64_t depth, int64_t columns, bin
                                int threads) noexcept nogil
 cdef void run_product(const linear_product *g, const norm_rows *norm, int64_t rows,
                       int64_t of_whole, char *workspace, int threads) noexcept nogil
+cdef int64_t packed_floats(int64_t depth, int64_t columns) noexcept nogil
+cdef void pack_product(const float *w, int64_t depth, int64_t columns, float *packed,
+                       int threads) noexcept nogil
 cdef int64_t gradient_workspace(int64_t m, int64_t k, int64_t n, bint normed,
                                 int threads) noexcept nogil
 cdef void outer_matrix(const float *a, int64_t rows, const float *b, const norm_rows *norm,

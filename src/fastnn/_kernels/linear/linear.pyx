@@ -1,8 +1,8 @@
 """Fully connected layers: y = x w^T + bias and its two gradients.
 
 A chunk of work is a block of rows times a range of panels of columns. It packs each panel of w when
-it needs it, so there is never a packed copy of all of w. Each output is the same sum in the same
-order for any cut.
+it needs it, so there is never a packed copy of all of w, unless the caller brings one. Each output
+is the same sum in the same order for any cut.
 """
 
 from cython.parallel cimport prange, threadid
@@ -13,14 +13,15 @@ from fastnn._kernels.linear.linear_few cimport (
     few_columns, few_rows, few_workspace, run_few_columns, run_few_rows)
 from fastnn._kernels.linear.outer cimport outer_plan, plan_matrix, run_outer
 from fastnn._kernels.linear.table cimport (
-    conv_tap, linear_product, linear_scratch, outer_product, simd)
+    conv_tap, linear_product, linear_scratch, linear_step, outer_product, simd)
 from fastnn._kernels.norm.rows cimport read_rows
 from fastnn._kernels.norm.table cimport norm_rows
 from fastnn._kernels.sizes cimport larger, smaller, whole
 
 cdef enum:
-    ROWS = 384       # rows of x in a block, at most: times 512 columns they stay in L2
-    SERIAL = 500000  # multiply-adds: below, starting threads costs more than it gives
+    ROWS = 384           # rows of x in a block, at most: times 512 columns they stay in L2
+    SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
+    PACK_SERIAL = 65536  # floats of w: the same for packing
 
 
 # Blocks of rows times parts of columns; both in whole tiles, as even as those allow. A thread's
@@ -121,6 +122,28 @@ cdef void run_product(const linear_product *g, const norm_rows *norm, int64_t ro
         product_chunk(g, norm, &cut, chunk, rows, workspace + threadid() * cut.scratch_bytes)
 
 
+cdef int64_t packed_floats(int64_t depth, int64_t columns) noexcept nogil:
+    """Floats of a packed w[columns, depth]; 0 where run_product reads it otherwise."""
+    return 0 if few_columns(depth, columns) else depth * whole(columns, LANES)
+
+
+cdef void pack_product(const float *w, int64_t depth, int64_t columns, float *packed,
+                       int threads) noexcept nogil:
+    """w[columns, depth] as run_product reads it: by blocks of depth, each by panels."""
+    cdef int64_t step = linear_step(depth), width = simd.gemm.tile_columns
+    cdef int64_t panel, c, first
+    for panel in prange((columns + width - 1) // width, num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1 and depth * columns >= PACK_SERIAL):
+        first = panel * width
+        c = 0
+        while c < depth:
+            simd.gemm.pack_columns(
+                w + first * depth + c, depth, smaller(step, depth - c),
+                smaller(width, columns - first),
+                packed + c * whole(columns, LANES) + first * smaller(step, depth - c))
+            c = c + step
+
+
 cdef void linear_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[m,n] = x[m,k] w[n,k]^T + bias[n], then max(0, .) if relu; overwritten.
 
@@ -135,6 +158,7 @@ cdef void linear_forward(char **p, const int64_t *d, const double *s, int thread
     g.x = <const float *> p[0]
     g.w = <const float *> p[1]
     g.bias = <const float *> p[2] if d[3] else NULL
+    g.packed = NULL
     g.y = <float *> p[3]
     run_product(&g, NULL, d[0], d[5], p[4], threads)
 
@@ -152,7 +176,7 @@ cdef void linear_grad_input(char **p, const int64_t *d, const double *s,
     g.relu = 0
     g.x = <const float *> p[0]
     g.w = <const float *> p[1]
-    g.bias = NULL
+    g.bias = g.packed = NULL
     g.y = <float *> p[2]
     run_product(&g, NULL, d[0], d[0], p[3], threads)
 

@@ -11,6 +11,7 @@ cdef extern from "linear/simd/table.h":
         const float *x
         const float *w
         const float *bias
+        const float *packed
         float *y
     ctypedef struct conv_product:
         pixel_grid source, target
@@ -33,6 +34,7 @@ cdef extern from "linear/simd/table.h":
     ctypedef struct padded_image:
         int64_t all_channels
         int64_t h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, oh, ow
+    int64_t linear_step(int64_t depth) noexcept nogil
     int64_t block_pixels(int64_t taps, int64_t depth) noexcept nogil
     int64_t linear_scratch(int64_t rows, int64_t depth, int64_t tile_columns) noexcept nogil
     int64_t conv_scratch(int64_t taps, int64_t depth, int64_t pixels) noexcept nogil

@@ -10,7 +10,7 @@ from fastnn._kernels.conv.sizes cimport Conv, sizes_bytes
 from fastnn._kernels.norm.batch_norm cimport scale_columns
 from fastnn._kernels.norm.table cimport norm_columns
 from fastnn._kernels.sizes cimport whole
-from fastnn._kernels.winograd.passes cimport pass_bytes, run_pass
+from fastnn._kernels.winograd.passes cimport packed_bytes, packed_pass, pass_bytes, run_pass
 from fastnn._kernels.winograd.sums cimport run_with_moments, sums_bytes
 from fastnn._kernels.winograd.tiles cimport Pass, pass_of, read_winograd
 from fastnn._kernels.winograd.weight cimport run_weights, weights_bytes
@@ -35,11 +35,12 @@ cdef norm_columns norm_of(const Conv *v, char **p, double eps, char *workspace) 
     return norm
 
 
-cdef Pass normed_pass(const Conv *v, char **p, const norm_columns *norm,
+cdef Pass normed_pass(const Conv *v, char **p, const norm_columns *norm, bint packed,
                       char *workspace) noexcept nogil:
-    """The forward pass of x, filters, bias and y: p[0], p[5], p[6] and p[7]."""
-    cdef Pass g = pass_of(v, False)
+    """The forward pass of x, filters (or packed ones), bias and y: p[0], p[5], p[6] and p[7]."""
+    cdef Pass g = packed_pass(v) if packed else pass_of(v, False)
     g.x, g.weight, g.y = <float *> p[0], <float *> p[5], <float *> p[7]
+    g.packed = g.weight
     g.workspace = workspace + scale_bytes(v)
     g.bias = <float *> p[6] if v.has_bias else NULL
     g.norm = norm
@@ -55,7 +56,16 @@ cdef void winograd_forward_normed(char **p, const int64_t *d, const double *s,
     """
     cdef const Conv *v = <const Conv *> d
     cdef norm_columns norm = norm_of(v, p, s[0], p[8])
-    cdef Pass g = normed_pass(v, p, &norm, p[8])
+    cdef Pass g = normed_pass(v, p, &norm, False, p[8])
+    run_pass(&g, threads)
+
+
+cdef void winograd_forward_normed_packed(char **p, const int64_t *d, const double *s,
+                                         int threads) noexcept nogil:
+    """winograd_forward_normed with filters that winograd_pack packed, in their place."""
+    cdef const Conv *v = <const Conv *> d
+    cdef norm_columns norm = norm_of(v, p, s[0], p[8])
+    cdef Pass g = normed_pass(v, p, &norm, True, p[8])
     run_pass(&g, threads)
 
 
@@ -67,7 +77,7 @@ cdef void winograd_forward_normed_stats(char **p, const int64_t *d, const double
     """
     cdef const Conv *v = <const Conv *> d
     cdef norm_columns norm = norm_of(v, p, s[0], p[10])
-    cdef Pass g = normed_pass(v, p, &norm, p[10])
+    cdef Pass g = normed_pass(v, p, &norm, False, p[10])
     run_with_moments(&g, <float *> p[8], <float *> p[9], threads)
 
 
@@ -96,6 +106,14 @@ def _forward_extents(stats):
     return extents
 
 
+def _packed_extents(d, threads):
+    cdef Conv v = read_winograd(d)
+    cdef Pass g = packed_pass(&v)
+    x, _, bias, y = sizes_bytes(&v)
+    return (x, *(4 * v.c,) * 4, packed_bytes(&g), bias, y,
+            scale_bytes(&v) + pass_bytes(&g, threads))
+
+
 def _grad_weight_extents(d, threads):
     cdef Conv v = read_winograd(d)
     x, weight, _, y = sizes_bytes(&v)
@@ -105,6 +123,8 @@ def _grad_weight_extents(d, threads):
 KERNELS = {
     "winograd_forward_normed": (
         <uintptr_t> &winograd_forward_normed, _forward_extents(False), forward_loads),
+    "winograd_forward_normed_packed": (
+        <uintptr_t> &winograd_forward_normed_packed, _packed_extents, forward_loads),
     "winograd_forward_normed_stats": (
         <uintptr_t> &winograd_forward_normed_stats, _forward_extents(True), forward_loads),
     "winograd_grad_weight_normed": (

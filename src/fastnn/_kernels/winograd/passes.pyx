@@ -10,7 +10,8 @@ bands (bands.pyx). Each output is the same sum every way. Sizes `d` are those of
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.conv.sizes cimport Conv, forward_extents, grad_input_extents
+from fastnn._kernels.conv.sizes cimport (
+    Conv, forward_extents, grad_input_extents, sizes_bytes)
 from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.shares cimport Shares, deal, next_of
@@ -25,8 +26,9 @@ from fastnn._kernels.winograd.tiles cimport (
 cdef enum:
     PART_PANELS = 8  # of packed weights that are used for all planes before the next ones
 
-# A pass with all of its packed weights at hand. own: each thread packs them for itself. An item is
-# one of `cuts` runs of panels of a block; a block's items follow each other.
+# A pass with all of its packed weights at hand. packed_bytes: of those packed here; own: each thread
+# packs them for itself. An item is one of `cuts` runs of panels of a block; a block's items follow
+# each other.
 cdef struct Whole:
     Pass g
     int64_t panels, cuts, items, plane, packed_bytes
@@ -61,21 +63,26 @@ cdef void share_out(Whole *job, int threads) noexcept nogil:
                 best, job.blocks.count, job.cuts = time, count, cuts
 
 
+cdef int64_t packed_bytes(const Pass *g) noexcept nogil:
+    """Bytes of all packed weights."""
+    return whole(4 * g.w.planes * packed_plane(g.depth, g.columns), 64)
+
+
 cdef Whole cut_whole(const Pass *g, int threads) noexcept nogil:
     cdef Whole job
     job.g = g[0]
     job.panels = (g.columns + products.gemm.tile_columns - 1) // products.gemm.tile_columns
     job.cuts = 1
     job.plane = packed_plane(g.depth, g.columns)
-    job.packed_bytes = whole(4 * g.w.planes * job.plane, 64)
+    job.packed_bytes = 0 if g.is_packed else packed_bytes(g)
     job.blocks = cut_blocks(g.tiles, g.terms, g.v_planes, whole(g.depth, LANES), g.m_planes,
                             whole(g.columns, LANES), fits_cache(g))
     if threads > 1:
         share_out(&job, threads)
     job.items = job.blocks.count * job.cuts
     # One thread would pack a single panel while the others wait, and they would then fetch it.
-    job.own = job.panels == 1 and threads > 1
-    job.packed = <float *> g.workspace
+    job.own = job.panels == 1 and threads > 1 and not g.is_packed
+    job.packed = <float *> (g.packed if g.is_packed else <const float *> g.workspace)
     return job
 
 
@@ -162,7 +169,7 @@ cdef void run_whole(const Pass *g, int threads) noexcept nogil:
     cdef Whole job = cut_whole(g, threads)
     cdef Shares shares
     cdef int64_t member
-    if not job.own:
+    if not job.own and not g.is_packed:
         pack_all(&job, g.workspace + job.packed_bytes, threads)
     deal(&shares, job.items, threads)
     if threads == 1:  # even a team of one costs most of a microsecond
@@ -179,14 +186,16 @@ cdef bint by_bands(const Pass *g, int threads) noexcept nogil:
 
 cdef void run_pass(const Pass *g, int threads) noexcept nogil:
     """y = x * weight, where weight is turned and its channels are swapped if backward."""
-    if by_bands(g, threads):
+    if not g.is_packed and by_bands(g, threads):
         run_bands(g, threads)
     else:
         run_whole(g, threads)
 
 
 cdef int64_t pass_bytes(const Pass *g, int threads) noexcept nogil:
-    return bands_bytes(g, threads) if by_bands(g, threads) else whole_bytes(g, threads)
+    if not g.is_packed and by_bands(g, threads):
+        return bands_bytes(g, threads)
+    return whole_bytes(g, threads)
 
 
 cdef void winograd_forward(char **p, const int64_t *d, const double *s,
@@ -200,6 +209,35 @@ cdef void winograd_forward(char **p, const int64_t *d, const double *s,
     g.x, g.weight, g.y, g.workspace = <float *> p[0], <float *> p[1], <float *> p[3], p[4]
     g.bias = <float *> p[2] if v.has_bias else NULL
     run_pass(&g, threads)
+
+
+cdef void winograd_forward_packed(char **p, const int64_t *d, const double *s,
+                                  int threads) noexcept nogil:
+    """winograd_forward with weights that winograd_pack packed, in their place."""
+    cdef const Conv *v = <const Conv *> d
+    cdef Pass g = packed_pass(v)
+    g.x, g.packed, g.y, g.workspace = <float *> p[0], <float *> p[1], <float *> p[3], p[4]
+    g.bias = <float *> p[2] if v.has_bias else NULL
+    run_pass(&g, threads)
+
+
+cdef void winograd_pack(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """The weights as winograd_forward_packed reads them. p: weight[k,3,3,c], packed, workspace.
+
+    d: as winograd_forward.  Overwritten; nothing overlaps.
+    """
+    cdef Pass g = packed_pass(<const Conv *> d)
+    cdef Whole job
+    g.weight, g.packed = <float *> p[0], <float *> p[1]
+    job = cut_whole(&g, threads)
+    pack_all(&job, p[2], threads)
+
+
+cdef Pass packed_pass(const Conv *v) noexcept nogil:
+    """A forward pass whose weights are packed before; the caller says where they are."""
+    cdef Pass g = pass_of(v, False)
+    g.is_packed = True
+    return g
 
 
 cdef void winograd_grad_input(char **p, const int64_t *d, const double *s,
@@ -217,6 +255,26 @@ def _forward_extents(d, threads):
     cdef Conv v = read_winograd(d)
     cdef Pass g = pass_of(&v, False)
     return forward_extents(&v, pass_bytes(&g, threads))
+
+
+def packed_size(d):
+    """Bytes of the packed weights of a forward pass; 0 where they take more than the last cache."""
+    cdef Conv v = read_winograd(d)
+    cdef Pass g = packed_pass(&v)
+    return packed_bytes(&g) if fits_cache(&g) else 0
+
+
+def _packed_extents(d, threads):
+    cdef Conv v = read_winograd(d)
+    cdef Pass g = packed_pass(&v)
+    x, _, bias, y, workspace = forward_extents(&v, pass_bytes(&g, threads))
+    return x, packed_bytes(&g), bias, y, workspace
+
+
+def _pack_extents(d, threads):
+    cdef Conv v = read_winograd(d)
+    cdef Pass g = packed_pass(&v)
+    return sizes_bytes(&v)[1], packed_bytes(&g), threads * pack_scratch()
 
 
 def _grad_input_extents(d, threads):
@@ -252,6 +310,9 @@ def _loads(backward):
 forward_loads, grad_input_loads = _loads(False), _loads(True)
 KERNELS = {
     "winograd_forward": (<uintptr_t> &winograd_forward, _forward_extents, forward_loads),
+    "winograd_forward_packed": (
+        <uintptr_t> &winograd_forward_packed, _packed_extents, forward_loads),
+    "winograd_pack": (<uintptr_t> &winograd_pack, _pack_extents),
     "winograd_grad_input": (
         <uintptr_t> &winograd_grad_input, _grad_input_extents, grad_input_loads),
 }

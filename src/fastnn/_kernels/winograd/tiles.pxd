@@ -26,6 +26,8 @@ cdef struct Pass:
     const norm_columns *rest_norm
     int64_t joined            # whole vectors
     const float *weight
+    const float *packed       # the weights as pack_panel packs them
+    bint is_packed            # whether the caller gives them so
     const float *bias
     float *y
     int backward, relu

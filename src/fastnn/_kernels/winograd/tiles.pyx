@@ -78,7 +78,8 @@ cdef Pass pass_of(const Conv *v, bint backward) noexcept nogil:
         g.v_planes, g.m_planes, g.terms = g.w.planes, g.w.positions, g.w.terms
     g.depth, g.columns = g.source.channels, g.target.channels
     g.tiles = v.n * g.target.rows * g.target.columns
-    g.x = g.rest = g.weight = g.bias = NULL
+    g.x = g.rest = g.weight = g.packed = g.bias = NULL
+    g.is_packed = False
     g.norm = g.rest_norm = NULL
     g.joined = 0
     g.y, g.workspace = NULL, NULL

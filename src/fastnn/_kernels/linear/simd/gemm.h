@@ -232,7 +232,7 @@ static void linear_block(const linear_product *g, int64_t row, int64_t rows, int
     float **y = (float **)(a + rows);
     float *packed = (float *)(scratch + whole(rows * 16, 64)), *copy = packed + LINEAR_DEPTH * NR;
     int copies = copies_rows(g->depth);
-    int64_t step = even_part(g->depth, LINEAR_DEPTH, 8);
+    int64_t step = linear_step(g->depth);
     tile_job job = {.rows = rows, .taps = 1, .a = a, .a_stride = rows, .b = packed, .y = y};
     for (int64_t r = 0; r < rows; r++) {
         a[r] = copies ? copy + r * COPY_STRIDE : x + r * g->depth;
@@ -250,7 +250,9 @@ static void linear_block(const linear_product *g, int64_t row, int64_t rows, int
             job.columns = smaller(NR, g->columns - first);
             job.y_offset = first;
             job.bias = last && g->bias ? g->bias + first : NULL;
-            if (g->transposed)
+            if (g->packed)
+                job.b = g->packed + c * whole(g->columns, LANES) + first * job.depth;
+            else if (g->transposed)
                 pack_rows(g->w + c * g->columns + first, g->columns, job.depth, job.columns,
                           packed);
             else

@@ -23,6 +23,7 @@ typedef struct {
 typedef struct {
     int64_t depth, columns, transposed, relu;
     const float *x, *w, *bias; /* bias[columns], or NULL */
+    const float *packed;       /* w by blocks of depth, each by panels; NULL: they are packed anew */
     float *y;
 } linear_product;
 
@@ -64,6 +65,9 @@ enum { BLOCK_DEPTH = 256 };
 /* The same for matrix products: rows are near and few, so a panel may come from L2, and longer sums
  * are stored less often. */
 enum { LINEAR_DEPTH = 512, COPY_STRIDE = LINEAR_DEPTH + 16 };
+
+/* The depth of a block of a matrix product; the last one may be less. */
+static inline int64_t linear_step(int64_t depth) { return even_part(depth, LINEAR_DEPTH, 8); }
 
 /* The most taps that are summed in registers together. */
 static inline int64_t most_taps(int64_t taps, int64_t depth) {
