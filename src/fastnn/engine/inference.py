@@ -30,17 +30,13 @@ from fastnn.nn.module import Module, set_runner
 from fastnn.nn.parameter import versions
 from fastnn.ops.micro_batch import as_micro_batch_of
 from fastnn.plan.budget import Allowance, MemoryBudgetError
+from fastnn.plan.fusion.fold import fold_norms
 from fastnn.runtime.locks import beside, process_lock
 from fastnn.runtime.shared import free_arena
 from fastnn.runtime.threads import get_num_threads
 from fastnn.spec import ShapeError, Spec
 
 SPLITS_KEPT = 8  # batches whose number of micro-batches is remembered
-
-
-def _graph(traced: Traced) -> Graph:
-    results = (*flat(traced.output), *checks({}, traced.updates))
-    return Graph.trace(traced.inputs, results, traced.updates, results)
 
 
 def _names(inputs: tuple[Any, ...]) -> list[str]:
@@ -121,6 +117,12 @@ class Inference:
     def _trace(self, specs: Any) -> Traced:
         return trace(self._model(), specs)
 
+    def _graph(self, traced: Traced) -> Graph:
+        results = (*flat(traced.output), *checks({}, traced.updates))
+        graph = Graph.trace(traced.inputs, results, traced.updates, results)
+        model = self._model()
+        return fold_norms(graph) if model is not None and model.folding else graph
+
     def _whole(
         self, inputs: tuple[Any, ...], names: list[str], budget: Allowance | None,
         given: tuple[Any, ...] | None = None,
@@ -138,7 +140,7 @@ class Inference:
 
     def _make(self, specs: tuple[Any, ...]) -> Compiled:
         traced, limit = self._trace(specs), memory_limit()
-        graph = _graph(traced)
+        graph = self._graph(traced)
         with suppress(MemoryBudgetError):  # by what it would keep, perhaps
             return Compiled(graph, limit, specs, traced.output, free_arena(), may_take)
         return Compiled(graph, limit, specs, traced.output, free_arena())
@@ -152,7 +154,7 @@ class Inference:
         try:
             examples = examples_in(specs)
             half = examples // 2
-            graph, smaller = (_graph(self._trace(resized(specs, count)))
+            graph, smaller = (self._graph(self._trace(resized(specs, count)))
                               for count in (examples, half))
         except ShapeError:
             return False
@@ -183,7 +185,7 @@ class Inference:
     def _make_micro_batch(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         traced = self._trace(specs)
         with as_micro_batch_of(examples_in(whole), examples_in(specs)):
-            return Compiled(_graph(traced), limit, specs, traced.output, free_arena())
+            return Compiled(self._graph(traced), limit, specs, traced.output, free_arena())
 
 
 _known: WeakKeyDictionary[Module, Inference] = WeakKeyDictionary()

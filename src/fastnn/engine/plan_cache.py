@@ -26,9 +26,10 @@ Settings = tuple[tuple[int, int], int, str, Allowance | None]
 
 
 def modes(*owners: Any, parameters: Iterable[Parameter] = ()) -> tuple[bool, ...]:
-    """What a graph depends on besides shapes: training flags, and which parameters are trained."""
+    """What a graph depends on besides shapes: flags, and which parameters are trained."""
     modules = [owner for owner in owners if isinstance(owner, Module)]
     flags = [inner.training for module in modules for inner in module.modules()]
+    flags += [module.folding for module in modules]
     trained = [p.requires_grad for module in modules for p in module.parameters()]
     return (*flags, *trained, *(p.requires_grad for p in parameters))
 
