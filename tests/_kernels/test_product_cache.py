@@ -114,6 +114,12 @@ def test_rows_miss_once(cache, size, kernel, product):
     assert misses_of_a_line(cache, WAYS[size], kernel, product) < 1.1
 
 
+@pytest.mark.parametrize("depth", [1021, 1022, 1023, 1025, 1026, 1027, 2049])
+@pytest.mark.parametrize("size", WAYS)
+def test_rows_almost_a_page_apart_miss_once(cache, size, depth):
+    assert misses_of_a_line(cache, WAYS[size], "linear_grad_input", (192, depth, 128)) < 1.1
+
+
 @pytest.mark.parametrize("size, least", [("48 KiB", 1.6), ("32 KiB", 15)])
 @pytest.mark.parametrize("kernel", ["linear_forward", "linear_grad_input"])
 def test_rows_a_page_apart_would_push_each_other_out(cache, kernel, size, least):

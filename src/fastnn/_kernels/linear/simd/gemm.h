@@ -217,8 +217,8 @@ static void pack_rows(const float *__restrict w, int64_t stride, int64_t depth, 
     }
 }
 
-/* Rows a page apart share their places in the first cache: a tile of twelve would push out its own
- * lines. So they are copied, a line more than a page apart. */
+/* Rows about a page apart share their places in the first cache: a tile of twelve would push out
+ * its own lines. So they are copied, a line more than half a page apart. */
 static void copy_rows(const float *x, int64_t stride, int64_t rows, int64_t depth, float *out) {
     for (int64_t r = 0; r < rows; r++)
         memcpy(out + r * COPY_STRIDE, x + r * stride, (size_t)depth * 4);

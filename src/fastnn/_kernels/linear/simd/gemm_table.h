@@ -79,9 +79,11 @@ static inline int64_t block_pixels(int64_t taps, int64_t depth) {
     return larger(24, smaller(192, 8192 / most_taps(taps, depth) / 24 * 24));
 }
 
+/* Whether rows of x lie whole pages apart, or so within two values: twelve are then in one set of
+ * the first cache for most of a line. */
+static inline int copies_rows(int64_t depth) { return depth > 1000 && (depth + 2) % 1024 <= 4; }
+
 /* Bytes of scratch that each function of the table below needs for one call. */
-/* Whether rows of x lie whole pages apart. */
-static inline int copies_rows(int64_t depth) { return depth % 1024 == 0; }
 static inline int64_t linear_scratch(int64_t rows, int64_t depth, int64_t tile_columns) {
     int64_t copy = copies_rows(depth) ? 4 * rows * COPY_STRIDE : 0;
     return whole(16 * rows, 64) + 4 * LINEAR_DEPTH * tile_columns + copy;
