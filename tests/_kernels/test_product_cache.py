@@ -86,15 +86,15 @@ def operands(kernel: str, rows: int, depth: int,
 
 
 def run(cache: Any, ways: int, kernel: str, product: tuple[int, int, int],
-        watched: int = 0) -> None:
-    """Count misses of a product by 16 threads, and those in the input of number `watched`."""
+        threads: int = THREADS, watched: int = 0) -> None:
+    """Count misses of a product, and those in the input of number `watched`."""
     inputs, d, expected = operands(kernel, *product)
     result = on_pages(np.full_like(expected, np.nan))
     told = registry.kernel(kernel)
-    workspace = on_pages(np.full(told.extents(d, THREADS)[-1], 255, np.uint8))
+    workspace = on_pages(np.full(told.extents(d, threads)[-1], 255, np.uint8))
     cache.cache_start(ways, inputs[watched].ctypes.data, inputs[watched].nbytes)
     call_kernel(told.address, [array.ctypes.data for array in [*inputs, result, workspace]], d, (),
-                THREADS)
+                threads)
     # of each vector there is a quarter
     result, expected = (y.reshape(-1, VALUES)[:, :VALUES // 4] for y in (result, expected))
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * product[1])
@@ -130,3 +130,11 @@ def test_rows_a_page_apart_would_push_each_other_out(cache, kernel, size, least)
         assert misses_of_a_line(cache, WAYS[size], kernel, (384, 1024, 512)) > least
     finally:
         in_place.value = 0
+
+
+@pytest.mark.parametrize("size", WAYS)
+def test_a_weight_gradient_reads_dy_once(cache, size):
+    """To pack it, whatever columns follow."""
+    side = 512
+    run(cache, WAYS[size], "linear_grad_weight", (side, side, side), threads=1)
+    assert cache.cache_watched_misses() / (side * side / VALUES) < 1.1

@@ -147,17 +147,20 @@ INLINE int outer_flat(const outer_product *g, int64_t rows) {
 }
 
 /* out[tile][pixels][MR]: rows of dy as tiles read them. In place, pixels that lie a power of two
- * apart would push each other out of the caches. */
+ * apart would push each other out of the caches; so a few at a time. */
 static void pack_tiles(const float *const *dy, int64_t offset, int64_t pixels, int64_t rows,
                        float *__restrict out) {
-    for (int64_t row = 0; row < rows; row += MR) {
-        int64_t n = smaller(MR, rows - row);
-        for (int64_t p = 0; p < pixels; p++, out += MR) {
-            const float *from = dy[p] + offset + row;
-            if (n == MR) memcpy(out, from, MR * 4);
-            else for (int64_t r = 0; r < n; r++) out[r] = from[r];
+    enum { FEW = 4 };
+    for (int64_t first = 0; first < pixels; first += FEW)
+        for (int64_t row = 0; row < rows; row += MR) {
+            int64_t n = smaller(MR, rows - row);
+            float *to = out + row * pixels + first * MR;
+            for (int64_t p = first; p < smaller(pixels, first + FEW); p++, to += MR) {
+                const float *from = dy[p] + offset + row;
+                if (n == MR) memcpy(to, from, MR * 4);
+                else for (int64_t r = 0; r < n; r++) to[r] = from[r];
+            }
         }
-    }
 }
 
 /* Scratch: pointers to the pixels of a tap, to a packed panel of them, and to pixels of dy; that
