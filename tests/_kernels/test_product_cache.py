@@ -132,9 +132,10 @@ def test_rows_a_page_apart_would_push_each_other_out(cache, kernel, size, least)
         in_place.value = 0
 
 
+@pytest.mark.parametrize("threads, operand", [(1, 0), (16, 1)])
 @pytest.mark.parametrize("size", WAYS)
-def test_a_weight_gradient_reads_dy_once(cache, size):
-    """To pack it, whatever columns follow."""
+def test_a_weight_gradient_reads_its_operands_once(cache, size, threads, operand):
+    """To pack them. Each of 16 threads packs all of x, for a few rows of its own."""
     side = 512
-    run(cache, WAYS[size], "linear_grad_weight", (side, side, side), threads=1)
-    assert cache.cache_watched_misses() / (side * side / VALUES) < 1.1
+    run(cache, WAYS[size], "linear_grad_weight", (side, side, side), threads, operand)
+    assert cache.cache_watched_misses() / (threads * side * side / VALUES) < 1.1

@@ -173,8 +173,10 @@ static void outer_block(const outer_product *g, int64_t first, int64_t count, in
     outer_job job = {.y_stride = g->dw_stride, .dy_stride = g->dy_stride, .dy_rows = MR};
     int tiled = g->apart || (g->dy_stride > 2 * NR && g->taps * g->depth > 2 * NR);
     float *tiles = packed + most * NR;
-    /* Copying pays when rows enough read the copy. */
-    int flat = outer_flat(g, end - row), copy = flat || end - row > 4 * MR;
+    /* Copying pays when rows enough read the copy. Pixels a whole 512 bytes apart fall into so few
+     * sets of the first cache that in place each tile of rows would miss all of them. */
+    int crowded = g->source.channels % 128 == 0;
+    int flat = outer_flat(g, end - row), copy = flat || end - row > (crowded ? 2 : 4) * MR;
     int64_t runs = flat ? 1 : g->taps, run = g->taps * g->depth / larger(1, runs); /* of terms */
     job.whole = copy;
     if (count <= 0 && !g->accumulate)
