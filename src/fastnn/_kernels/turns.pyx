@@ -10,6 +10,7 @@ gives it back.
 
 from _thread import RLock, allocate_lock
 
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t
 
 cimport numpy
@@ -22,24 +23,33 @@ numpy.import_array()
 cdef class Runs:
     """The runs in progress side by side. All that is here needs Python's lock, but for kernels.
 
-    count: how many there are. waiting, queue: functions to call once; at the end of a run all of
-    `waiting`, and the first one of `queue`.
+    count: how many there are. waiting: functions to call once, at the end of a run. queue: who
+    waits for a turn, as (thread, lock to release). called: threads whose turn it is, until they run.
     """
 
     cdef readonly int64_t count
     cdef readonly list waiting, queue
+    cdef readonly set called
 
     def __init__(self):
-        self.waiting, self.queue = [], []
+        self.waiting, self.queue, self.called = [], [], set()
+
+    def call_next(self):
+        """Tell the first one of the queue that it is his turn."""
+        if self.queue:
+            thread, lock = self.queue.pop(0)
+            self.called.add(thread)
+            lock.release()
 
     def run(self, Program program, take, tuple values, list inputs, arena, memory, owner, touched,
-            release, list views, list results):
+            release, list views, list results, call_next):
         """Run all of a program on values and copy views to results; returns whether it did.
 
         It does not, and nothing has happened, if `take` refuses the values, or the arena is busy or
         its memory is not this one any more. inputs: the slots of the values, which are released at
         the end; the caller keeps the arrays, so that none is freed here. owner, touched: what the
-        arena notes of this run. release: called as soon as the run is counted.
+        arena notes of this run. release: called as soon as the run is counted. call_next: whether
+        it is the next one's turn afterwards.
         """
         cdef int64_t i
         cdef int slot
@@ -47,6 +57,7 @@ cdef class Runs:
                 or program.unbound or len(views) != len(results)):
             return False
         self.count += 1
+        self.called.discard(PyThread_get_thread_ident())
         try:
             arena.busy, arena.owner, arena.touched = True, owner, touched
             release()
@@ -62,8 +73,8 @@ cdef class Runs:
             self.count -= 1
             while self.waiting:
                 self.waiting.pop()()
-            if self.queue:
-                self.queue.pop(0)()
+            if call_next:
+                self.call_next()
         return True
 
     def wait(self, int64_t most):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 from weakref import ref
 
@@ -25,7 +26,8 @@ class Lane:
     def __init__(self, executor: Executor, expected: Any, outputs: Sequence[Tensor]) -> None:
         self.executor, self._outputs = executor, outputs
         self._owner = ref(executor)
-        self.user, self.in_a_row = 0, 0  # a thread, and its last runs here while others waited
+        self.user, self.since = 0, 0.0  # a thread, and when it began to use this lane
+        self.ended, self.is_reserved = 0.0, False  # the last run; whether its thread will be back
         self.result_bytes = sum(tensor.bytes for tensor in outputs)
         # take(values): bind the arrays in place if they match; else return False.
         self.take = Inputs(executor.program, expected).take
@@ -50,5 +52,7 @@ class Lane:
             results = [np.empty(view.shape, view.dtype) for view in views]
         used = arena.touched if arena.is_owner(executor) else arena.bytes_after(executor)
         done = runs.run(executor.program, self.take, values, executor.input_slots, arena, memory,
-                        self._owner, used, process_lock.release, views, results)
+                        self._owner, used, process_lock.release, views, results,
+                        not self.is_reserved)
+        self.ended = perf_counter()
         return results if done else None

@@ -1,22 +1,22 @@
 """Who gets a lane next, when more threads infer than there are lanes.
 
-A thread that comes back at once goes on in the lane that it just used: handing a lane over leaves a
-core idle until the other thread has woken up, often on a core that is busy. But after a few runs it
-lets those go first that wait, as Go's mutexes do.
+Threads get lanes in the order in which they came. But one that comes back at once goes on in the
+lane that it just used, for a while: handing a lane over leaves a core idle until the other thread
+has woken up, often on a core that is busy. Nobody is woken in vain meanwhile.
 """
 
 from __future__ import annotations
 
 import os
 from _thread import allocate_lock, get_ident
+from time import perf_counter
 
 from fastnn._kernels.turns import runs
 from fastnn.engine.lane import Lane
 
-IN_A_ROW = 8  # runs of a thread in one lane, while others wait
-RETRY = 0.02  # seconds, in case that whoever was to wake us has not
-
-_waiting: set[int] = set()  # threads that got no lane, until they have one
+SPELL = 0.05  # seconds that a thread which comes back at once may keep a lane from others
+AT_ONCE = 2e-4  # seconds from the end of a run to the next call
+FIRST, OTHERS = 0.005, 0.1  # seconds until one who waits looks for himself, in case nobody woke him
 
 
 class AllInUseError(Exception):
@@ -26,40 +26,50 @@ class AllInUseError(Exception):
         super().__init__("every lane is in use")
         self._ended = allocate_lock()
         self._ended.acquire()
-        _waiting.add(get_ident())
-        runs.queue.append(self._ended.release)
+        self._place = (get_ident(), self._ended)
+        if get_ident() in runs.called:  # it was his turn
+            runs.called.discard(get_ident())
+            runs.queue.insert(0, self._place)
+        else:
+            runs.queue.append(self._place)
 
     def wait(self) -> None:
-        """Wait until a run has ended, for a while."""
-        if not self._ended.acquire(timeout=RETRY) and self._ended.release in runs.queue:
-            runs.queue.remove(self._ended.release)
+        """Wait until it is this thread's turn, for a while."""
+        first = runs.queue[:1] == [self._place]
+        if not self._ended.acquire(timeout=FIRST if first else OTHERS) and (
+                self._place in runs.queue):
+            runs.queue.remove(self._place)
+            runs.called.add(get_ident())
 
 
 def take(lane: Lane) -> bool:
-    """Whether this thread may use a lane now, since nobody does and it has had no more than due."""
+    """Whether this thread may use a lane now: nobody does, and it is its turn, until it runs."""
     if lane.arena.busy:
         return False
-    if not _waiting:
-        return True
-    me = get_ident()
-    if lane.user != me:
-        lane.user, lane.in_a_row = me, 0
-    elif lane.in_a_row >= IN_A_ROW and _waiting - {me}:
-        lane.in_a_row = 0
-        return False
-    lane.in_a_row += 1
-    _waiting.discard(me)
+    me, now = get_ident(), perf_counter()
+    at_once, spell_is_over = now - lane.ended < AT_ONCE, now - lane.since >= SPELL
+    is_mine = lane.user == me
+    if runs.queue or runs.called:  # others wait, or it does
+        if is_mine and spell_is_over and runs.called != {me}:
+            return False
+        if not is_mine and (me not in runs.called or (at_once and lane.is_reserved)):
+            return False
+    if not is_mine:
+        lane.user, lane.since = me, now
+    lane.is_reserved = is_mine and at_once and not spell_is_over
     return True
 
 
 def give_up() -> None:
-    """Wait no longer."""
-    _waiting.discard(get_ident())
+    """Wait no longer; if it was this thread's turn, it is the next one's."""
+    if get_ident() in runs.called:
+        runs.called.discard(get_ident())
+        runs.call_next()
 
 
 def _after_in_child() -> None:
     """Forget the parent's threads, for which ours would wait."""
-    _waiting.clear()
+    runs.called.clear()
     runs.queue.clear()
 
 
