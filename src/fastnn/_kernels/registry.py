@@ -16,7 +16,8 @@ LATE = "blas_"  # these modules import scipy.linalg, which is slow: only on dema
 class Kernel(NamedTuple):
     """One kernel: its address, and extents(d, threads) -> bytes that each pointer must span.
 
-    loads(d, threads) -> the multiply-adds that each thread is dealt; None where that is not told.
+    loads(d, threads) -> the multiply-adds, or the elements of a pass over memory, that each thread
+    is dealt; None where that is not told.
     """
 
     name: str

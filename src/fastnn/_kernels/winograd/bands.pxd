@@ -21,5 +21,6 @@ cdef int64_t tiles_bytes(const Tiles *cut, int threads) noexcept nogil
 cdef void run_tiles(const Tiles *cut, block_fn read, band_fn run, const void *job, char *workspace,
                     int threads) noexcept nogil
 cdef int64_t band_count(int64_t columns) noexcept nogil
+cdef int64_t band_width(int64_t columns, int64_t band) noexcept nogil
 cdef int64_t bands_bytes(const Pass *g, int threads) noexcept nogil
 cdef void run_bands(const Pass *g, int threads) noexcept nogil

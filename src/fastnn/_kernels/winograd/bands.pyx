@@ -91,6 +91,10 @@ cdef int64_t band_count(int64_t columns) noexcept nogil:
     return (columns + BAND_COLUMNS - 1) // BAND_COLUMNS
 
 
+cdef int64_t band_width(int64_t columns, int64_t band) noexcept nogil:
+    return smaller(BAND_COLUMNS, columns - band * BAND_COLUMNS)
+
+
 cdef Bands cut_bands(const Pass *g) noexcept nogil:
     cdef Bands job
     cdef int64_t width = smaller(BAND_COLUMNS, whole(g.columns, LANES))
@@ -121,7 +125,7 @@ cdef void run_band(const void *bands, const Block *tiles, int64_t band, char *sl
     cdef const Bands *job = <const Bands *> bands
     cdef Block block = tiles[0]
     cdef Pass g = job.g
-    cdef int64_t first = band * BAND_COLUMNS, columns = smaller(BAND_COLUMNS, g.columns - first)
+    cdef int64_t first = band * BAND_COLUMNS, columns = band_width(g.columns, band)
     cdef int64_t step = products.gemm.tile_columns, panels = (columns + step - 1) // step, panel, t
     cdef int64_t chunk
     cdef float *packed = <float *> (slot + job.packed_at)

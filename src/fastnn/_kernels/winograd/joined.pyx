@@ -106,9 +106,13 @@ def _extents(stats):
     return extents
 
 
+def _loads(d, threads):
+    return forward_loads(d[:FIRST], threads)
+
+
 KERNELS = {
     "winograd_forward_joined": (
-        <uintptr_t> &winograd_forward_joined, _extents(False), forward_loads),
+        <uintptr_t> &winograd_forward_joined, _extents(False), _loads),
     "winograd_forward_joined_stats": (
-        <uintptr_t> &winograd_forward_joined_stats, _extents(True), forward_loads),
+        <uintptr_t> &winograd_forward_joined_stats, _extents(True), _loads),
 }

@@ -16,7 +16,7 @@ from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.sizes cimport larger, smaller, whole
-from fastnn._kernels.winograd.bands cimport band_count, bands_bytes, run_bands
+from fastnn._kernels.winograd.bands cimport band_count, band_width, bands_bytes, run_bands
 from fastnn._kernels.winograd.table cimport tile_values
 from fastnn._kernels.winograd.tiles cimport (
     CHUNK_TILES, TRANSFORM, Block, Blocks, Pass, balance_blocks, block_of, cut_blocks, first_tile,
@@ -138,12 +138,18 @@ cdef void write_block(const Whole *job, const Block *block, int64_t column,
                     column, end - column)
 
 
+cdef int64_t first_panel(const Whole *job, int64_t cut) noexcept nogil:
+    return job.panels * cut // job.cuts
+
+
+cdef int64_t first_column(const Whole *job, int64_t cut) noexcept nogil:
+    return smaller(job.g.columns, first_panel(job, cut) * products.gemm.tile_columns)
+
+
 cdef void run_cut(const Whole *job, const Block *block, int64_t cut) noexcept nogil:
     """Some panels of a block whose tiles have been read."""
-    cdef int64_t first = job.panels * cut // job.cuts, end = job.panels * (cut + 1) // job.cuts
-    multiply_block(job, block, first, end)
-    write_block(job, block, first * products.gemm.tile_columns,
-                smaller(job.g.columns, end * products.gemm.tile_columns))
+    multiply_block(job, block, first_panel(job, cut), first_panel(job, cut + 1))
+    write_block(job, block, first_column(job, cut), first_column(job, cut + 1))
 
 
 cdef void run_member(const Whole *whole_job, Shares *shares, int64_t member) noexcept nogil:
@@ -289,20 +295,18 @@ def _loads(backward):
         cdef Conv v = read_winograd(d)
         cdef Pass g = pass_of(&v, backward)
         cdef Whole job = cut_whole(&g, threads)
-        cdef int64_t i, macs = g.w.planes * g.depth * g.columns * g.tiles, count
+        cdef int64_t i, block, cut
         found = [0] * threads
         if by_bands(&g, threads):
-            count = band_count(g.columns)
-            for _ in range(count):
-                found[found.index(min(found))] += macs // count
+            for i in range(band_count(g.columns)):
+                found[found.index(min(found))] += (
+                    g.w.planes * g.depth * g.tiles * band_width(g.columns, i))
         else:
             for i in range(job.items):
-                tiles = first_tile(&job.blocks, i // job.cuts + 1) - first_tile(
-                    &job.blocks, i // job.cuts)
-                panels = job.panels * (i % job.cuts + 1) // job.cuts - (
-                    job.panels * (i % job.cuts) // job.cuts)
-                found[((i + 1) * threads - 1) // job.items] += (
-                    macs * tiles * panels // (g.tiles * job.panels))
+                block, cut = i // job.cuts, i % job.cuts
+                tiles = first_tile(&job.blocks, block + 1) - first_tile(&job.blocks, block)
+                found[((i + 1) * threads - 1) // job.items] += g.w.planes * g.depth * tiles * (
+                    first_column(&job, cut + 1) - first_column(&job, cut))
         return found
     return loads
 

@@ -19,8 +19,8 @@ from fastnn._kernels.shares cimport Shares, deal, next_of
 from fastnn._kernels.sizes cimport smaller, whole
 from fastnn._kernels.winograd.table cimport read_tiles_fn, tile_grid, winograd_table
 from fastnn._kernels.winograd.tiles cimport (
-    CHUNK_TILES, Block, Blocks, balance_blocks, block_of, cut_blocks, forward_source,
-    forward_target, place_blocks, read_winograd, table_of)
+    CHUNK_TILES, Block, Blocks, balance_blocks, block_of, cut_blocks, first_tile,
+    forward_source, forward_target, place_blocks, read_winograd, table_of)
 from fastnn._kernels.winograd.weight_bands cimport (
     bands_cuts, run_weight_bands, weight_bands_bytes)
 from fastnn._kernels.winograd.weight_cuts cimport (
@@ -132,17 +132,22 @@ cdef void add_block(const Item *item, const Block *block) noexcept nogil:
                   item.sums + plane * g.plane, item.accumulate, block.v_tiles)
 
 
+cdef int64_t first_block(const Weights *g, int64_t part) noexcept nogil:
+    """Of a range."""
+    return g.blocks.count * part // g.ranges
+
+
 cdef void run_item(const Weights *g, int64_t number, float *sums, char *memory) noexcept nogil:
     """The sums of a piece over the tiles of a range."""
     cdef Item item
     cdef Block block
     cdef int64_t pieces = piece_count(&g.cuts), part = number // pieces, i
-    cdef int64_t first = g.blocks.count * part // g.ranges
+    cdef int64_t first = first_block(g, part)
     item.piece = piece_at(&g.cuts, number % pieces)
     item.all, item.sums = g, sums
     if g.norm != NULL:
         item.norm = norm_from(g.norm, item.piece.column)
-    for i in range(first, g.blocks.count * (part + 1) // g.ranges):
+    for i in range(first, first_block(g, part + 1)):
         item.accumulate = i > first
         block = block_of(&g.blocks, i, memory, g.w, 1)
         add_block(&item, &block)
@@ -270,13 +275,18 @@ def weight_loads(d, threads):
     cdef Conv v = read_winograd(d)
     cdef Weights g = cut_weights(&v, threads)
     cdef Cuts cuts = g.cuts if sums_fit(&v) else bands_cuts(&v, threads)
-    cdef int64_t ranges = g.ranges if sums_fit(&v) else 1, number, pieces = piece_count(&cuts)
+    cdef int64_t number, part, pieces = piece_count(&cuts), tiles = g.blocks.tiles
     cdef Piece piece
-    loads, items = [0] * threads, ranges * pieces
+    loads, items = [0] * threads, g.items if sums_fit(&v) else pieces
     for number in range(items):
-        piece = piece_at(&cuts, number % pieces)
-        member = ((number + 1) * threads - 1) // items if sums_fit(&v) else loads.index(min(loads))
-        loads[member] += piece.rows * piece.columns * g.w.planes * g.blocks.tiles // ranges
+        piece, part = piece_at(&cuts, number % pieces), number // pieces
+        if sums_fit(&v):
+            member = ((number + 1) * threads - 1) // items
+            tiles = (first_tile(&g.blocks, first_block(&g, part + 1)) -
+                     first_tile(&g.blocks, first_block(&g, part)))
+        else:
+            member = loads.index(min(loads))
+        loads[member] += piece.rows * piece.columns * g.w.planes * tiles
     return loads
 
 
