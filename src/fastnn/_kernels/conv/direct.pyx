@@ -24,8 +24,11 @@ from fastnn._kernels.linear.linear cimport (
     MANY, linear_grad_input, pack_product, packed_floats, product_workspace, run_product)
 from fastnn._kernels.linear.table cimport (
     block_pixels, conv_padded_scratch, conv_product, conv_scratch, conv_tap, inner_floats,
-    lane_depth, linear_product, padded_image, simd as products)
+    lane_depth, linear_product, padded_image, pixel_grid, simd as products)
 from fastnn._kernels.sizes cimport larger, smaller, whole
+
+from fastnn._kernels.chunks import dealt
+from fastnn._kernels.linear.linear import KERNELS as LINEAR_KERNELS
 
 cdef enum:
     CHUNKS = 16
@@ -134,74 +137,112 @@ cdef struct Order:
     bint parts_outside, by_turns
     const int64_t *starts  # of each region's blocks; NULL if all have as many
 
+# What a chunk is of: pixels of a region, for some panels of a group.
+cdef struct Piece:
+    int64_t region, first, count, group, panel, end_panel
 
-cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
-                     const Order *order, int64_t chunk, char *scratch) noexcept nogil:
-    """A block of pixels of a region, for the panels of one part in one group."""
-    cdef int64_t part, region = 0, block, blocks, pixels, first, count, group
-    cdef conv_product g = whole_pass[0]
+
+cdef Piece piece_of(const Conv *v, const Cut *cut, const Order *order,
+                    int64_t chunk) noexcept nogil:
+    """Without pixels where a region has fewer blocks than others."""
+    cdef Piece piece
+    cdef int64_t part, block, blocks, pixels
     if order.parts_outside:
         part = chunk // (order.blocks * order.groups)
         chunk %= order.blocks * order.groups
     else:
         part = chunk % order.parts
         chunk //= order.parts
-    group = chunk % order.groups
+    piece.panel = cut.panels * part // order.parts
+    piece.end_panel = cut.panels * (part + 1) // order.parts
+    piece.group = chunk % order.groups
     block = chunk // order.groups
     if order.starts == NULL:
-        region = block % cut.regions.count
+        piece.region = block % cut.regions.count
         block //= cut.regions.count
     else:
-        while order.starts[region + 1] <= block:
-            region += 1
-        block -= order.starts[region]
-    pixels = region_pixels(v, &cut.regions, region)
+        piece.region = 0
+        while order.starts[piece.region + 1] <= block:
+            piece.region += 1
+        block -= order.starts[piece.region]
+    pixels = region_pixels(v, &cut.regions, piece.region)
     blocks = block_count(cut, pixels)
-    if block >= blocks:
+    piece.first = piece.count = 0
+    if block < blocks:
+        piece.first = block_start(blocks, pixels, block)
+        piece.count = block_start(blocks, pixels, block + 1) - piece.first
+    return piece
+
+
+cdef void pass_chunk(const Conv *v, const Cut *cut, const conv_product *whole_pass, bint backward,
+                     const Order *order, int64_t chunk, char *scratch) noexcept nogil:
+    """A block of pixels of a region, for the panels of one part in one group."""
+    cdef Piece piece = piece_of(v, cut, order, chunk)
+    cdef conv_product g = whole_pass[0]
+    if piece.count == 0:
         return
-    first = block_start(blocks, pixels, block)
-    count = block_start(blocks, pixels, block + 1) - first
     g.tap = <const conv_tap *> scratch
-    g.taps = place_region(v, &cut.regions, region, &g.source, &g.target, &g.place,
+    g.taps = place_region(v, &cut.regions, piece.region, &g.source, &g.target, &g.place,
                           <conv_tap *> scratch)
     scratch += cut.taps_bytes
     if cut.way == DEPTHWISE:
         if by_lines(v, backward):
-            simd.lines.conv(&g, first, count, scratch)
+            simd.lines.conv(&g, piece.first, piece.count, scratch)
         else:
-            simd.depthwise.conv(&g, first, count, scratch)
+            simd.depthwise.conv(&g, piece.first, piece.count, scratch)
         return
-    g.x += group * g.depth
-    g.y += group * g.columns
-    g.packed += group * cut.group_floats
+    g.x += piece.group * g.depth
+    g.y += piece.group * g.columns
+    g.packed += piece.group * cut.group_floats
     if g.bias != NULL:
-        g.bias += group * g.columns
+        g.bias += piece.group * g.columns
     if cut.way == INNER:
-        products.inner.conv(&g, first, count, scratch)
+        products.inner.conv(&g, piece.first, piece.count, scratch)
         return
-    products.gemm.conv(&g, first, count, cut.panels * part // order.parts,
-                       cut.panels * (part + 1) // order.parts, scratch)
+    products.gemm.conv(&g, piece.first, piece.count, piece.panel, piece.end_panel, scratch)
+
+
+# What a chunk of the PADDED way is of: lines of an image, in one group.
+cdef struct Lines:
+    int64_t image, group, line, end
+
+
+cdef int64_t padded_blocks(const Conv *v) noexcept nogil:
+    """Of one image and group."""
+    return (v.oh + padded_lines(v) - 1) // padded_lines(v)
+
+
+cdef int64_t padded_chunks(const Conv *v) noexcept nogil:
+    return v.n * v.groups * padded_blocks(v)
+
+
+cdef Lines lines_of(const Conv *v, int64_t chunk) noexcept nogil:
+    cdef Lines lines
+    cdef int64_t blocks = padded_blocks(v)
+    lines.image = chunk // blocks // v.groups
+    lines.group = chunk // blocks % v.groups
+    lines.line = chunk % blocks * padded_lines(v)
+    lines.end = smaller(v.oh, lines.line + padded_lines(v))
+    return lines
 
 
 cdef void padded_chunk(const Conv *v, const conv_product *whole_pass, const padded_image *image,
                        int64_t group_floats, int64_t chunk, char *scratch) noexcept nogil:
-    cdef int64_t lines = padded_lines(v), blocks = (v.oh + lines - 1) // lines
-    cdef int64_t line = chunk % blocks * lines, group = chunk // blocks % v.groups
+    cdef Lines lines = lines_of(v, chunk)
     cdef conv_product g = whole_pass[0]
-    g.x += group * image.c
-    g.y += group * g.columns
-    g.packed += group * group_floats
+    g.x += lines.group * image.c
+    g.y += lines.group * g.columns
+    g.packed += lines.group * group_floats
     if g.bias != NULL:
-        g.bias += group * g.columns
-    products.gemm.conv_padded(&g, image, chunk // blocks // v.groups, line,
-                              smaller(v.oh, line + lines), scratch)
+        g.bias += lines.group * g.columns
+    products.gemm.conv_padded(&g, image, lines.image, lines.line, lines.end, scratch)
 
 
 cdef void run_padded(const Conv *v, const Cut *cut, conv_product *g, char *workspace,
                      int threads) noexcept nogil:
     cdef padded_image image = padded(v)
     cdef char *scratch = workspace + cut.scratch_at
-    cdef int64_t lines = padded_lines(v), chunk
+    cdef int64_t chunk
     cdef conv_tap *rows = <conv_tap *> scratch  # before the scratch of the first thread
     list_rows(v, rows)
     g.tap = rows
@@ -212,8 +253,8 @@ cdef void run_padded(const Conv *v, const Cut *cut, conv_product *g, char *works
     g.target.step_h = g.target.step_w = 1
     g.place.offset_h = g.place.offset_w = 0
     scratch += cut.taps_bytes
-    for chunk in prange(v.n * v.groups * ((v.oh + lines - 1) // lines), num_threads=threads,
-                        schedule="static", use_threads_if=threads > 1):
+    for chunk in prange(padded_chunks(v), num_threads=threads, schedule="static",
+                        use_threads_if=threads > 1):
         padded_chunk(v, g, &image, cut.group_floats, chunk,
                      scratch + threadid() * cut.scratch_bytes)
 
@@ -265,15 +306,22 @@ cdef void pack_weights(const Conv *v, const Cut *cut, bint backward, const float
             pack_panel(v, backward, weight, cut.panels, chunk, cut.group_floats, packed)
 
 
+cdef int team_of(const Conv *v, int threads) noexcept nogil:
+    return 1 if multiply_adds(v) < SERIAL else threads
+
+
+cdef int64_t chunk_count(const Order *order) noexcept nogil:
+    return order.blocks * order.groups * order.parts
+
+
 cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *weight,
                    const float *packed, char *workspace, int threads) noexcept nogil:
     """packed: the weights as pack_weights writes them, or NULL to pack them here."""
     cdef Cut cut = cut_pass(v, backward, packed != NULL)
     cdef Order order
     cdef char *scratch = workspace + cut.scratch_at
-    cdef int64_t chunk, chunks
-    if multiply_adds(v) < SERIAL:
-        threads = 1
+    cdef int64_t chunk
+    threads = team_of(v, threads)
     memset(workspace + cut.zero_at, 0, cut.zero_bytes)
     g.slices = v.kh * v.kw
     g.zero = <const float *> (workspace + cut.zero_at)
@@ -291,14 +339,13 @@ cdef void run_pass(const Conv *v, bint backward, conv_product *g, const float *w
         g.fold = v.k // v.c if backward else 1
     list_regions(v, &cut.regions, <Run *> workspace)
     order = order_chunks(v, &cut, <int64_t *> (workspace + cut.starts_at), threads)
-    chunks = order.blocks * order.groups * order.parts
     if order.by_turns:
-        for chunk in prange(chunks, num_threads=threads, schedule="static", chunksize=1,
-                            use_threads_if=threads > 1):
+        for chunk in prange(chunk_count(&order), num_threads=threads, schedule="static",
+                            chunksize=1, use_threads_if=threads > 1):
             pass_chunk(v, &cut, g, backward, &order, chunk,
                        scratch + threadid() * cut.scratch_bytes)
         return
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
+    for chunk in prange(chunk_count(&order), num_threads=threads, schedule="static",
                         use_threads_if=threads > 1):
         pass_chunk(v, &cut, g, backward, &order, chunk, scratch + threadid() * cut.scratch_bytes)
 
@@ -440,10 +487,67 @@ def _grad_input_bias_extents(d, threads):
     return dy, weight, 4 * v.c, x, workspace
 
 
+cdef list padded_loads(const Conv *v):
+    """Multiply-adds of each chunk of the PADDED way, with those of padding."""
+    cdef Lines lines
+    cdef int64_t chunk, line_macs = v.ow * (v.k // v.groups) * v.kh * v.kw * (v.c // v.groups)
+    sizes = []
+    for chunk in range(padded_chunks(v)):
+        lines = lines_of(v, chunk)
+        sizes.append((lines.end - lines.line) * line_macs)
+    return sizes
+
+
+cdef list piece_loads(const Conv *v, const Cut *cut, bint backward, const Order *order):
+    """Multiply-adds of each chunk of the other ways, with those of padding."""
+    cdef Piece piece
+    cdef pixel_grid source, target
+    cdef conv_tap place
+    cdef int64_t chunk, first, end, step = products.gemm.tile_columns
+    cdef int64_t depth = (v.k if backward else v.c) // v.groups
+    cdef int64_t columns = (v.c if backward else v.k) // v.groups
+    cdef bytearray tap = bytearray(cut.taps_bytes)
+    taps = [place_region(v, &cut.regions, region, &source, &target, &place,
+                         <conv_tap *> <char *> tap) for region in range(cut.regions.count)]
+    sizes = []
+    for chunk in range(chunk_count(order)):
+        piece = piece_of(v, cut, order, chunk)
+        first, end = piece.panel * step, smaller(columns, piece.end_panel * step)
+        sizes.append(piece.count * taps[piece.region] * (
+            v.k if cut.way == DEPTHWISE else depth * (end - first)))
+    return sizes
+
+
+def _loads(backward):
+    """Multiply-adds that each thread is dealt."""
+    linear_loads = LINEAR_KERNELS["linear_grad_input" if backward else "linear_forward"][2]
+
+    def loads(d, threads):
+        cdef Conv v = read_sizes(d)
+        cdef int team = team_of(&v, threads)
+        cdef Cut cut
+        cdef Order order
+        cdef bytearray workspace
+        if way_of(&v) == LINEAR:
+            return linear_loads((v.n * v.h * v.w, v.c, v.k), threads)
+        cut = cut_pass(&v, backward, False)
+        if cut.way == PADDED:
+            return dealt(padded_loads(&v), threads, alone=team == 1)
+        workspace = bytearray(cut.zero_at)
+        list_regions(&v, &cut.regions, <Run *> <char *> workspace)
+        order = order_chunks(&v, &cut, <int64_t *> (<char *> workspace + cut.starts_at), team)
+        return dealt(piece_loads(&v, &cut, backward, &order), threads, alone=team == 1,
+                     by_turns=order.by_turns)
+    return loads
+
+
+_forward_loads, _grad_input_loads = _loads(False), _loads(True)
 KERNELS = {
-    "conv2d_forward": (<uintptr_t> &conv2d_forward, _forward_extents),
-    "conv2d_forward_packed": (<uintptr_t> &conv2d_forward_packed, _packed_extents),
+    "conv2d_forward": (<uintptr_t> &conv2d_forward, _forward_extents, _forward_loads),
+    "conv2d_forward_packed": (
+        <uintptr_t> &conv2d_forward_packed, _packed_extents, _forward_loads),
     "conv2d_pack": (<uintptr_t> &conv2d_pack, _pack_extents),
-    "conv2d_grad_input": (<uintptr_t> &conv2d_grad_input, _grad_input_extents),
-    "conv2d_grad_input_bias": (<uintptr_t> &conv2d_grad_input_bias, _grad_input_bias_extents),
+    "conv2d_grad_input": (<uintptr_t> &conv2d_grad_input, _grad_input_extents, _grad_input_loads),
+    "conv2d_grad_input_bias": (
+        <uintptr_t> &conv2d_grad_input_bias, _grad_input_bias_extents, _grad_input_loads),
 }

@@ -14,8 +14,11 @@ from fastnn._kernels.dispatch cimport LANES
 from fastnn._kernels.linear.linear cimport gradient_workspace, linear_grad_weight
 from fastnn._kernels.linear.outer cimport add_sums, count_sums, outer_plan, plan_outer, run_outer
 from fastnn._kernels.linear.table cimport (
-    conv_tap, outer_padded_scratch, outer_product, padded_image, simd as products)
+    conv_tap, outer_padded_scratch, outer_product, padded_image, pixel_grid, simd as products)
 from fastnn._kernels.sizes cimport larger, smaller, whole
+
+from fastnn._kernels.chunks import dealt
+from fastnn._kernels.linear.linear import KERNELS as LINEAR_KERNELS
 
 ctypedef void (*outer_fn)(const outer_product *g, const padded_image *image, int64_t rows,
                           int64_t line, int64_t end, float *dw, char *scratch) noexcept nogil
@@ -83,18 +86,22 @@ cdef outer_plan plan_weight(const Conv *v, int threads) noexcept nogil:
                       v.groups, False, threads)
 
 
+cdef int64_t sum_start(const Conv *v, const Sums *sums, int64_t chunk) noexcept nogil:
+    """The first line of a chunk of all images; the first pixel if DEPTHWISE."""
+    return (v.n * v.oh * v.ow if way_of(v) == DEPTHWISE else sums.lines) * chunk // sums.count
+
+
 cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
                     const outer_product *g, int64_t chunk, float *dw, float *partial,
                     char *scratch) noexcept nogil:
-    cdef int64_t pixels = v.n * v.oh * v.ow, rows = v.k // v.groups, group, first, count
+    cdef int64_t rows = v.k // v.groups, group
+    cdef int64_t first = sum_start(v, sums, chunk), end = sum_start(v, sums, chunk + 1)
     cdef outer_product part
     if way_of(v) == DEPTHWISE:
-        first = pixels * chunk // sums.count
-        count = pixels * (chunk + 1) // sums.count - first
         if by_lines(v, False):
-            simd.lines.outer(g, first, count, partial + chunk * sums.floats, scratch)
+            simd.lines.outer(g, first, end - first, partial + chunk * sums.floats, scratch)
         else:
-            simd.depthwise.outer(g, first, count, partial + chunk * sums.floats, scratch)
+            simd.depthwise.outer(g, first, end - first, partial + chunk * sums.floats, scratch)
         return
     if chunk > 0:
         dw = partial + (chunk - 1) * sums.floats
@@ -104,9 +111,7 @@ cdef void sum_chunk(const Conv *v, const Sums *sums, const padded_image *image,
         part = g[0]
         part.x += group * image.c
         part.dy += group * rows
-        outer(&part, image, rows, sums.lines * chunk // sums.count,
-              sums.lines * (chunk + 1) // sums.count, dw + group * (sums.floats // v.groups),
-              scratch)
+        outer(&part, image, rows, first, end, dw + group * (sums.floats // v.groups), scratch)
 
 
 cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *workspace,
@@ -130,31 +135,48 @@ cdef void run_sums(const Conv *v, const outer_product *g, float *dw, char *works
             dw[k * taps + tap] = partial[tap * v.k + k]
 
 
+# What a chunk of regions is of: rows of a group, from images that have a sum of their own.
+cdef struct Piece:
+    int64_t sum, first, images, group, row, end
+
+
+cdef int64_t piece_count(const Conv *v, const outer_plan *plan) noexcept nogil:
+    return plan.sums * v.groups * plan.parts
+
+
+cdef Piece piece_of(const Conv *v, const outer_plan *plan, int64_t chunk) noexcept nogil:
+    cdef Piece piece
+    cdef int64_t part = chunk % plan.parts, unit = products.gemm.tile_rows
+    piece.group = chunk // plan.parts % v.groups
+    piece.sum = chunk // plan.parts // v.groups
+    piece.first = v.n * piece.sum // plan.sums
+    piece.images = v.n * (piece.sum + 1) // plan.sums - piece.first
+    piece.row = plan.tiles * part // plan.parts * unit
+    piece.end = smaller(v.k // v.groups, plan.tiles * (part + 1) // plan.parts * unit)
+    return piece
+
+
 cdef void region_chunk(const Conv *v, const Regions *regions, const outer_product *product,
                        const outer_plan *plan, int64_t chunk, float *dw, float *partial,
                        char *scratch) noexcept nogil:
     """Filters of a group, from a range of images, one region of y after the other."""
-    cdef int64_t rows = v.k // v.groups, unit = products.gemm.tile_rows, next, region, pixels
-    cdef int64_t part = chunk % plan.parts, group = chunk // plan.parts % v.groups
-    cdef int64_t total = chunk // plan.parts // v.groups
-    cdef int64_t first = v.n * total // plan.sums, images = v.n * (total + 1) // plan.sums - first
-    cdef int64_t row = plan.tiles * part // plan.parts * unit
-    cdef int64_t end = smaller(rows, plan.tiles * (part + 1) // plan.parts * unit)
+    cdef Piece piece = piece_of(v, plan, chunk)
+    cdef int64_t rows = v.k // v.groups, row = piece.row, next, region, pixels
     cdef outer_product g = product[0]
-    if total > 0:
-        dw = partial + (total - 1) * v.k * g.dw_stride
-    dw += group * rows * g.dw_stride
-    g.x += group * g.depth
-    g.dy += group * rows
+    if piece.sum > 0:
+        dw = partial + (piece.sum - 1) * v.k * g.dw_stride
+    dw += piece.group * rows * g.dw_stride
+    g.x += piece.group * g.depth
+    g.dy += piece.group * rows
     g.tap = <const conv_tap *> scratch
-    while row < end:
-        next = smaller(end, row + whole(REGION_ROWS, unit))
+    while row < piece.end:
+        next = smaller(piece.end, row + whole(REGION_ROWS, products.gemm.tile_rows))
         memset(dw + row * g.dw_stride, 0, 4 * (next - row) * g.dw_stride)
         for region in range(regions.count):
             g.taps = place_region(v, regions, region, &g.source, &g.target, &g.place,
                                   <conv_tap *> scratch)
             pixels = g.source.rows * g.source.columns
-            products.gemm.outer(&g, first * pixels, images * pixels, row, next, dw,
+            products.gemm.outer(&g, piece.first * pixels, piece.images * pixels, row, next, dw,
                                 scratch + taps_bytes(v))
         row = next
 
@@ -168,8 +190,7 @@ cdef void run_regions(const Conv *v, outer_product *g, float *dw, char *workspac
     cdef int64_t chunk
     list_regions(v, &regions, <Run *> workspace)
     g.apart = g.accumulate = 1
-    for chunk in prange(plan.sums * v.groups * plan.parts, num_threads=threads,
-                        schedule="static",
+    for chunk in prange(piece_count(v, &plan), num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and multiply_adds(v) >= SERIAL):
         region_chunk(v, &regions, g, &plan, chunk, dw, partial,
                      scratch + threadid() * (plan.scratch_bytes + taps_bytes(v)))
@@ -226,4 +247,44 @@ def _extents(d, threads):
     return grad_weight_extents(&v, weight_workspace(&v, threads))
 
 
-KERNELS = {"conv2d_grad_weight": (<uintptr_t> &conv2d_grad_weight, _extents)}
+cdef list sum_loads(const Conv *v):
+    """Multiply-adds of each chunk in the ways PADDED and DEPTHWISE, with those of padding."""
+    cdef Sums sums = cut_sums(v)
+    macs = sums.floats * (1 if way_of(v) == DEPTHWISE else v.ow)  # of a pixel, or of a line
+    return [macs * (sum_start(v, &sums, chunk + 1) - sum_start(v, &sums, chunk))
+            for chunk in range(sums.count)]
+
+
+cdef list region_loads(const Conv *v, const outer_plan *plan):
+    """Multiply-adds of each chunk in the way GENERAL, whose regions leave padding out."""
+    cdef Regions regions = count_regions(v, False, True)
+    cdef pixel_grid source, target
+    cdef conv_tap place
+    cdef Piece piece
+    cdef bytearray runs = bytearray(runs_bytes(&regions)), tap = bytearray(taps_bytes(v))
+    list_regions(v, &regions, <Run *> <char *> runs)
+    image = 0  # pixels times taps
+    for region in range(regions.count):
+        taps = place_region(v, &regions, region, &source, &target, &place,
+                            <conv_tap *> <char *> tap)
+        image += taps * source.rows * source.columns
+    sizes = []
+    for chunk in range(piece_count(v, plan)):
+        piece = piece_of(v, plan, chunk)
+        sizes.append(piece.images * image * (piece.end - piece.row) * (v.c // v.groups))
+    return sizes
+
+
+def _loads(d, threads):
+    """Multiply-adds that each thread is dealt."""
+    cdef Conv v = read_sizes(d)
+    cdef outer_plan plan
+    if way_of(&v) == LINEAR:
+        return LINEAR_KERNELS["linear_grad_weight"][2]((v.n * v.h * v.w, v.c, v.k), threads)
+    if way_of(&v) == GENERAL:
+        plan = plan_weight(&v, threads)
+        return dealt(region_loads(&v, &plan), threads, alone=multiply_adds(&v) < SERIAL)
+    return dealt(sum_loads(&v), threads)
+
+
+KERNELS = {"conv2d_grad_weight": (<uintptr_t> &conv2d_grad_weight, _extents, _loads)}

@@ -18,6 +18,8 @@ from fastnn._kernels.linear.outer cimport add_sums, count_sums
 from fastnn._kernels.linear.table cimport simd as products
 from fastnn._kernels.sizes cimport smaller, whole
 
+from fastnn._kernels.chunks import dealt
+
 cdef enum:
     SERIAL = 500000      # multiply-adds: below, starting threads costs more than it gives
 
@@ -56,25 +58,52 @@ cdef void pack(const planar_shape *g, bint backward, const float *weight,
                 packed += products.gemm.tile_rows
 
 
+# What a chunk is of: lines of an image, in one group.
+cdef struct Lines:
+    int64_t image, group, line, end
+
+
+cdef int64_t block_count(const planar_shape *g) noexcept nogil:
+    """Blocks of lines of an image."""
+    return (g.oh + planar_lines(g) - 1) // planar_lines(g)
+
+
+cdef int64_t chunk_count(const Conv *v, const planar_shape *g) noexcept nogil:
+    return v.n * block_count(g) * v.groups
+
+
+cdef Lines lines_of(const Conv *v, const planar_shape *g, int64_t chunk) noexcept nogil:
+    """The groups of a block follow each other, as they share pixels."""
+    cdef Lines lines
+    cdef int64_t blocks = block_count(g)
+    lines.group = chunk % v.groups
+    lines.image = chunk // v.groups // blocks
+    lines.line = chunk // v.groups % blocks * planar_lines(g)
+    lines.end = smaller(g.oh, lines.line + planar_lines(g))
+    return lines
+
+
+cdef void run_chunk(const Conv *v, const planar_shape *g, int64_t chunk, const float *x,
+                    const float *packed, const float *bias, int relu, float *y,
+                    char *scratch) noexcept nogil:
+    cdef Lines lines = lines_of(v, g, chunk)
+    simd.planar.conv(g, x + lines.group * g.c, packed + lines.group * (packed_bytes(g) // 4),
+                     bias + lines.group * g.k if bias != NULL else NULL, relu,
+                     y + lines.group * g.k, lines.image, lines.line, lines.end, scratch)
+
+
 cdef void run(const Conv *v, bint backward, const float *x, const float *weight,
               const float *bias, int relu, float *y, char *workspace, int threads) noexcept nogil:
     cdef planar_shape g = shape(v, backward)
-    cdef int64_t lines = planar_lines(&g), blocks = (g.oh + lines - 1) // lines
-    cdef int64_t chunk, group, line, image
-    cdef int64_t bytes = planar_scratch(&g), floats = packed_bytes(&g) // 4
+    cdef int64_t chunk, group, bytes = planar_scratch(&g), floats = packed_bytes(&g) // 4
     cdef const float *packed = <const float *> workspace
     cdef char *scratch = workspace + 4 * v.groups * floats
     for group in range(v.groups):
         pack(&g, backward, weight + group * g.k * g.kh * g.kw * g.c,
              <float *> workspace + group * floats)
-    for chunk in prange(v.n * blocks * v.groups, num_threads=threads, schedule="static",
+    for chunk in prange(chunk_count(v, &g), num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and multiply_adds(v) >= SERIAL):
-        group = chunk % v.groups  # those of a block together, as they share pixels
-        image = chunk // v.groups // blocks
-        line = chunk // v.groups % blocks * lines
-        simd.planar.conv(&g, x + group * g.c, packed + group * floats,
-                         bias + group * g.k if bias != NULL else NULL, relu, y + group * g.k,
-                         image, line, smaller(g.oh, line + lines), scratch + threadid() * bytes)
+        run_chunk(v, &g, chunk, x, packed, bias, relu, y, scratch + threadid() * bytes)
 
 
 cdef void planar_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -98,19 +127,24 @@ cdef int64_t count_ranges(const Conv *v) noexcept nogil:
     return count_sums(v.n * v.oh * v.ow, multiply_adds(v), 4 * v.k * v.kh * v.kw * v.c)
 
 
+cdef int64_t range_start(const Conv *v, int64_t number) noexcept nogil:
+    """The first line of a range, of all images."""
+    return v.n * v.oh * number // count_ranges(v)
+
+
 cdef void planar_grad_weight(char **p, const int64_t *d, const double *s,
                              int threads) noexcept nogil:
     """conv2d_grad_weight likewise. p: x[n,h,w,c], dy[n,oh,ow,k], dw[k,kh,kw,c], workspace."""
     cdef const Conv *v = <const Conv *> d
     cdef planar_shape g = shape(v, False)
     cdef int64_t floats = v.k * v.kh * v.kw * v.c, bytes = planar_outer_scratch(&g)
-    cdef int64_t chunk, lines = v.n * v.oh, ranges = count_ranges(v)
+    cdef int64_t chunk, ranges = count_ranges(v)
     cdef float *partial = <float *> p[3]
     cdef char *scratch = p[3] + whole(4 * floats * (ranges - 1), 64)
     for chunk in prange(ranges, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and ranges > 1):
         simd.planar.outer(&g, <const float *> p[0], <const float *> p[1],
-                          lines * chunk // ranges, lines * (chunk + 1) // ranges,
+                          range_start(v, chunk), range_start(v, chunk + 1),
                           partial + (chunk - 1) * floats if chunk > 0 else <float *> p[2],
                           scratch + threadid() * bytes)
     add_sums(<float *> p[2], partial, floats, ranges - 1, threads)
@@ -151,8 +185,32 @@ def _grad_weight_extents(d, threads):
     return grad_weight_extents(&v, partial + threads * planar_outer_scratch(&g))
 
 
+def _loads(backward):
+    """Multiply-adds that each thread is dealt, with those of padding."""
+    def loads(d, threads):
+        cdef Conv v = read_planar(d)
+        cdef planar_shape g = shape(&v, backward)
+        cdef Lines lines
+        cdef int64_t chunk, line_macs = g.ow * g.k * g.kh * g.kw * g.c
+        sizes = []
+        for chunk in range(chunk_count(&v, &g)):
+            lines = lines_of(&v, &g, chunk)
+            sizes.append((lines.end - lines.line) * line_macs)
+        return dealt(sizes, threads, alone=multiply_adds(&v) < SERIAL)
+    return loads
+
+
+def _grad_weight_loads(d, threads):
+    """Multiply-adds that each thread is dealt, with those of padding."""
+    cdef Conv v = read_planar(d)
+    line_macs = v.ow * v.k * v.kh * v.kw * v.c
+    return dealt([line_macs * (range_start(&v, chunk + 1) - range_start(&v, chunk))
+                  for chunk in range(count_ranges(&v))], threads)
+
+
 KERNELS = {
-    "planar_forward": (<uintptr_t> &planar_forward, _forward_extents),
-    "planar_grad_input": (<uintptr_t> &planar_grad_input, _grad_input_extents),
-    "planar_grad_weight": (<uintptr_t> &planar_grad_weight, _grad_weight_extents),
+    "planar_forward": (<uintptr_t> &planar_forward, _forward_extents, _loads(False)),
+    "planar_grad_input": (<uintptr_t> &planar_grad_input, _grad_input_extents, _loads(True)),
+    "planar_grad_weight": (
+        <uintptr_t> &planar_grad_weight, _grad_weight_extents, _grad_weight_loads),
 }
