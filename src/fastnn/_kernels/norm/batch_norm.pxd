@@ -11,6 +11,7 @@ ctypedef struct partition:
 
 cdef partition divide(int64_t m, int64_t c) noexcept nogil
 cdef int64_t chunk_length(const partition *cut, int64_t chunk) noexcept nogil
+cdef bint by_team(const partition *cut, int threads) noexcept nogil
 cdef int64_t blocks(int64_t width) noexcept nogil
 cdef int64_t partial_count(const partition *cut) noexcept nogil
 cdef void spread(int64_t width, int64_t c, int64_t first, const float *values,

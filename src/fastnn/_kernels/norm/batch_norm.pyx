@@ -11,6 +11,8 @@ from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.norm.table cimport norm_columns, simd
 
+from fastnn._kernels.chunks import dealt
+
 cdef enum:
     NARROW = 64
     REPEAT = 16
@@ -35,6 +37,10 @@ cdef partition divide(int64_t m, int64_t c) noexcept nogil:
 
 cdef int64_t chunk_length(const partition *cut, int64_t chunk) noexcept nogil:
     return min(cut.chunk_rows, cut.rows - chunk * cut.chunk_rows)
+
+
+cdef bint by_team(const partition *cut, int threads) noexcept nogil:
+    return threads > 1 and cut.m * cut.c > SERIAL
 
 
 cdef int64_t blocks(int64_t width) noexcept nogil:
@@ -108,7 +114,7 @@ cdef void batch_norm_stats(char **p, const int64_t *d, const double *s, int thre
     cdef float *var = <float *> p[2]
     cdef double *partials = <double *> p[3]
     cdef int64_t task, tasks = (cut.c + MERGE - 1) // MERGE
-    cdef bint team = threads > 1 and cut.m * cut.c > SERIAL
+    cdef bint team = by_team(&cut, threads)
     # from the end, which was written last and may still be in a cache; `apply` then starts where
     # this ends
     for task in prange(cut.chunks, num_threads=threads, schedule="static", use_threads_if=team):
@@ -216,7 +222,7 @@ cdef void apply(const Application *g, const int64_t *d, int threads) noexcept no
     cdef partition cut = divide(d[0], d[1])
     cdef int64_t chunk
     for chunk in prange(cut.chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and cut.m * cut.c > SERIAL):
+                        use_threads_if=by_team(&cut, threads)):
         apply_block(g, chunk_length(&cut, chunk), cut.width, cut.c,
                     chunk * cut.chunk_rows * cut.width)
     if cut.left:
@@ -324,12 +330,27 @@ def _update_extents(d, threads):
     return (4 * c,) * 4 + (8,)
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
+def _loads(from_end):
+    """Elements of x[m, c] that each thread is dealt in a pass; what is left is for the first."""
+    def loads(d, threads):
+        m, c = _shape(d)
+        cdef partition cut = divide(m, c)
+        sizes = [chunk_length(&cut, chunk) * cut.width for chunk in range(cut.chunks)]
+        found = dealt(sizes[::-1] if from_end else sizes, threads, alone=not by_team(&cut, threads))
+        found[0] += cut.left * cut.c
+        return found
+    return loads
+
+
+stats_loads, apply_loads = _loads(True), _loads(False)
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    "batch_norm_stats": (<uintptr_t> &batch_norm_stats, _stats_extents),
-    "batch_norm_apply": (<uintptr_t> &batch_norm_apply, _apply_extents),
-    "batch_norm_apply_relu": (<uintptr_t> &batch_norm_apply_relu, _apply_extents),
-    "batch_norm_apply_add_relu": (<uintptr_t> &batch_norm_apply_add_relu, _apply_add_extents),
-    "batch_norm_apply_both_relu": (<uintptr_t> &batch_norm_apply_both_relu, _apply_both_extents),
+    "batch_norm_stats": (<uintptr_t> &batch_norm_stats, _stats_extents, stats_loads),
+    "batch_norm_apply": (<uintptr_t> &batch_norm_apply, _apply_extents, apply_loads),
+    "batch_norm_apply_relu": (<uintptr_t> &batch_norm_apply_relu, _apply_extents, apply_loads),
+    "batch_norm_apply_add_relu": (
+        <uintptr_t> &batch_norm_apply_add_relu, _apply_add_extents, apply_loads),
+    "batch_norm_apply_both_relu": (
+        <uintptr_t> &batch_norm_apply_both_relu, _apply_both_extents, apply_loads),
     "batch_norm_update": (<uintptr_t> &batch_norm_update, _update_extents),
 }

@@ -5,9 +5,11 @@ from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.norm.batch_norm cimport (
-    MERGE, SERIAL, WIDTH, blocks, chunk_length, divide, partial_count, partition, scale_columns,
+    MERGE, WIDTH, blocks, by_team, chunk_length, divide, partial_count, partition, scale_columns,
     spread)
 from fastnn._kernels.norm.table cimport norm_columns, simd
+
+from fastnn._kernels.norm.batch_norm import apply_loads, stats_loads
 
 
 # The pointers of one gradient, and what it is of.
@@ -101,7 +103,7 @@ cdef void spread_gradient(const partition *cut, const gradient *g, int threads) 
     """dx of all rows, from the merged sums."""
     cdef int64_t chunk
     for chunk in prange(cut.chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and cut.m * cut.c > SERIAL):
+                        use_threads_if=by_team(cut, threads)):
         gradient_block(cut, g, chunk_length(cut, chunk), cut.width,
                        chunk * cut.chunk_rows * cut.width)
     if cut.left:
@@ -115,7 +117,7 @@ cdef void backward(char **p, const int64_t *d, const double *s, int threads, int
     cdef int64_t task, tasks = (cut.c + MERGE - 1) // MERGE, end = cut.rows * cut.width
     cdef float *dweight = <float *> p[6 + relu]
     cdef float *dbias = <float *> p[7 + relu]
-    cdef bint team = threads > 1 and cut.m * cut.c > SERIAL
+    cdef bint team = by_team(&cut, threads)
     g.dy, g.x, g.mean = <const float *> p[0], <const float *> p[1], <const float *> p[2]
     g.var, g.weight = <const float *> p[3], <const float *> p[4]
     g.bias = <const float *> p[5] if relu else NULL
@@ -236,13 +238,23 @@ def _grad_input_extents(vectors):
     return extents
 
 
+def _backward_loads(d, threads):
+    """Elements that each thread is dealt in both passes."""
+    return [sums + gradients for sums, gradients in zip(
+        stats_loads(d, threads), apply_loads(d, threads), strict=True)]
+
+
 KERNELS = {
-    "batch_norm_grad_input": (<uintptr_t> &batch_norm_grad_input, _grad_input_extents(5)),
+    "batch_norm_grad_input": (
+        <uintptr_t> &batch_norm_grad_input, _grad_input_extents(5), apply_loads),
     "batch_norm_relu_grad_input": (
-        <uintptr_t> &batch_norm_relu_grad_input, _grad_input_extents(6)),
-    "batch_norm_backward": (<uintptr_t> &batch_norm_backward, _backward_extents(3)),
-    "batch_norm_relu_backward": (<uintptr_t> &batch_norm_relu_backward, _backward_extents(4)),
-    "batch_norm_eval_backward": (<uintptr_t> &batch_norm_eval_backward, _backward_extents(3)),
+        <uintptr_t> &batch_norm_relu_grad_input, _grad_input_extents(6), apply_loads),
+    "batch_norm_backward": (
+        <uintptr_t> &batch_norm_backward, _backward_extents(3), _backward_loads),
+    "batch_norm_relu_backward": (
+        <uintptr_t> &batch_norm_relu_backward, _backward_extents(4), _backward_loads),
+    "batch_norm_eval_backward": (
+        <uintptr_t> &batch_norm_eval_backward, _backward_extents(3), _backward_loads),
     "batch_norm_eval_relu_backward": (
-        <uintptr_t> &batch_norm_eval_relu_backward, _backward_extents(4)),
+        <uintptr_t> &batch_norm_eval_relu_backward, _backward_extents(4), _backward_loads),
 }

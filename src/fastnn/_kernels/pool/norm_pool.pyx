@@ -12,7 +12,13 @@ from fastnn._kernels.norm.rows cimport norm_of_rows, vectors_bytes
 from fastnn._kernels.norm.table cimport norm_rows
 from fastnn._kernels.pool.table cimport max_pool_shape, simd
 
+from fastnn._kernels.chunks import dealt
 from fastnn._kernels.pool import pool
+
+
+cdef bint is_large(const max_pool_shape *g) noexcept nogil:
+    """Whether a team is worth it."""
+    return g.n * g.h * g.w * g.c > SERIAL
 
 
 cdef void norm_max_pool2d_forward(char **p, const int64_t *d, const double *s,
@@ -26,7 +32,7 @@ cdef void norm_max_pool2d_forward(char **p, const int64_t *d, const double *s,
     cdef norm_rows norm = norm_of_rows(g.c, p, s[0], p[7])
     cdef int64_t row, image = g.h * g.w * g.c, line = g.ow * g.c
     for row in prange(g.n * g.oh, num_threads=threads, schedule="static",
-                      use_threads_if=threads > 1 and g.n * image > SERIAL):
+                      use_threads_if=threads > 1 and is_large(g)):
         simd.max_forward(g, <const float *> p[0] + row // g.oh * image, &norm, row % g.oh,
                          <float *> p[5] + row * line, <uint8_t *> p[6] + row * line)
 
@@ -37,4 +43,12 @@ def _extents(d, threads):
     return (x, *(4 * c,) * 4, y, offsets, vectors_bytes(c))
 
 
-KERNELS = {"norm_max_pool2d_forward": (<uintptr_t> &norm_max_pool2d_forward, _extents)}
+def _loads(d, threads):
+    """Elements of y that each thread is dealt."""
+    cdef int64_t sizes[14]
+    cdef const max_pool_shape *g = <const max_pool_shape *> sizes
+    sizes = d
+    return dealt([g.ow * g.c] * (g.n * g.oh), threads, alone=not is_large(g))
+
+
+KERNELS = {"norm_max_pool2d_forward": (<uintptr_t> &norm_max_pool2d_forward, _extents, _loads)}

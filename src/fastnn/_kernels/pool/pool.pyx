@@ -6,6 +6,8 @@ from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.pool.table cimport average_shape, max_pool_shape, pool_axis, simd
 from fastnn._kernels.sizes cimport larger, smaller
 
+from fastnn._kernels.chunks import run_loads
+
 cdef enum:
     SERIAL = 32768      # floats that are not worth a team of threads
     BANDS = 64          # of rows of the gradient, about, of all images
@@ -15,6 +17,16 @@ cdef enum:
 cdef int64_t bands(int64_t n, int64_t h) noexcept nogil:
     """Into how many bands the rows of one image's gradient are cut."""
     return larger(1, smaller(h // BAND_ROWS, BANDS // n))
+
+
+cdef int64_t band_start(int64_t h, int64_t count, int64_t band) noexcept nogil:
+    """The first row of a band, of `count` in an image of h rows."""
+    return band * h // count
+
+
+cdef int64_t serial_chunks(int64_t chunks, int64_t values) noexcept nogil:
+    """Chunks that are not worth a team, where an image of so many values has `chunks` of them."""
+    return SERIAL * chunks // values
 
 
 # ---- max ----
@@ -28,7 +40,7 @@ cdef void max_pool2d_forward(char **p, const int64_t *d, const double *s,
     d: n, h, w, c, kh, kw, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, oh, ow.
     """
     cdef const max_pool_shape *g = <const max_pool_shape *> d
-    run_chunks(_max_row, p, d, s, g.n * g.oh, SERIAL * g.oh // (g.h * g.w * g.c), threads)
+    run_chunks(_max_row, p, d, s, g.n * g.oh, serial_chunks(g.oh, g.h * g.w * g.c), threads)
 
 
 cdef void max_pool2d_infer(char **p, const int64_t *d, const double *s,
@@ -56,7 +68,7 @@ cdef void max_pool2d_backward(char **p, const int64_t *d, const double *s,
     """
     cdef const max_pool_shape *g = <const max_pool_shape *> d
     cdef int64_t count = bands(g.n, g.h)
-    run_chunks(_max_band, p, d, s, g.n * count, SERIAL * count // (g.h * g.w * g.c), threads)
+    run_chunks(_max_band, p, d, s, g.n * count, serial_chunks(count, g.h * g.w * g.c), threads)
 
 
 cdef void _max_band(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
@@ -64,7 +76,7 @@ cdef void _max_band(char **p, const int64_t *d, const double *s, int64_t chunk) 
     cdef int64_t count = bands(g.n, g.h), image = chunk // count, band = chunk % count
     cdef int64_t at = image * g.oh * g.ow * g.c
     simd.max_backward(g, <const float *> p[0] + at, <const uint8_t *> p[1] + at,
-                      band * g.h // count, (band + 1) * g.h // count,
+                      band_start(g.h, count, band), band_start(g.h, count, band + 1),
                       <float *> p[2] + image * g.h * g.w * g.c)
 
 
@@ -73,7 +85,7 @@ cdef void _max_band(char **p, const int64_t *d, const double *s, int64_t chunk) 
 cdef void average_forward(char **p, const average_shape *g, const double *s,
                           int threads) noexcept nogil:
     run_chunks(_average_row, p, <const int64_t *> g, s, g.n * g.rows.out,
-               SERIAL * g.rows.out // (g.rows.size * g.columns.size * g.c), threads)
+               serial_chunks(g.rows.out, g.rows.size * g.columns.size * g.c), threads)
 
 
 cdef void _average_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
@@ -88,7 +100,7 @@ cdef void average_backward(char **p, const average_shape *g, const double *s,
                            int threads) noexcept nogil:
     cdef int64_t count = bands(g.n, g.rows.size)
     run_chunks(_average_band, p, <const int64_t *> g, s, g.n * count,
-               SERIAL * count // (g.rows.size * g.columns.size * g.c), threads)
+               serial_chunks(count, g.rows.size * g.columns.size * g.c), threads)
 
 
 cdef void _average_band(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
@@ -96,7 +108,7 @@ cdef void _average_band(char **p, const int64_t *d, const double *s, int64_t chu
     cdef int64_t count = bands(g.n, g.rows.size), image = chunk // count, band = chunk % count
     simd.average_backward(
         g, <const float *> p[0] + image * g.rows.out * g.columns.out * g.c,
-        band * g.rows.size // count, (band + 1) * g.rows.size // count,
+        band_start(g.rows.size, count, band), band_start(g.rows.size, count, band + 1),
         <float *> p[1] + image * g.rows.size * g.columns.size * g.c)
 
 
@@ -232,15 +244,40 @@ def _adaptive_backward_extents(d, threads):
     return _adaptive_forward_extents(d, threads)[::-1]
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
+# ---- what threads are dealt: elements of the result ----
+
+def _forward_loads(oh, ow):
+    """Where in d the sizes of y are."""
+    def loads(d, threads):
+        n, h, w, c = d[:4]
+        rows, columns = d[oh], d[ow]
+        return run_loads([columns * c] * (n * rows), serial_chunks(rows, h * w * c), threads)
+    return loads
+
+
+def _backward_loads(d, threads):
+    n, h, w, c = d[:4]
+    count = bands(n, h)
+    image = [(band_start(h, count, band + 1) - band_start(h, count, band)) * w * c
+             for band in range(count)]
+    return run_loads(image * n, serial_chunks(count, h * w * c), threads)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    "max_pool2d_forward": (<uintptr_t> &max_pool2d_forward, _max_forward_extents),
-    "max_pool2d_infer": (<uintptr_t> &max_pool2d_infer, _max_infer_extents),
-    "max_pool2d_backward": (<uintptr_t> &max_pool2d_backward, _max_backward_extents),
-    "avg_pool2d_forward": (<uintptr_t> &avg_pool2d_forward, _avg_forward_extents),
-    "avg_pool2d_backward": (<uintptr_t> &avg_pool2d_backward, _avg_backward_extents),
+    "max_pool2d_forward": (
+        <uintptr_t> &max_pool2d_forward, _max_forward_extents, _forward_loads(12, 13)),
+    "max_pool2d_infer": (
+        <uintptr_t> &max_pool2d_infer, _max_infer_extents, _forward_loads(12, 13)),
+    "max_pool2d_backward": (
+        <uintptr_t> &max_pool2d_backward, _max_backward_extents, _backward_loads),
+    "avg_pool2d_forward": (
+        <uintptr_t> &avg_pool2d_forward, _avg_forward_extents, _forward_loads(10, 11)),
+    "avg_pool2d_backward": (
+        <uintptr_t> &avg_pool2d_backward, _avg_backward_extents, _backward_loads),
     "adaptive_avg_pool2d_forward": (
-        <uintptr_t> &adaptive_avg_pool2d_forward, _adaptive_forward_extents),
+        <uintptr_t> &adaptive_avg_pool2d_forward, _adaptive_forward_extents,
+        _forward_loads(4, 5)),
     "adaptive_avg_pool2d_backward": (
-        <uintptr_t> &adaptive_avg_pool2d_backward, _adaptive_backward_extents),
+        <uintptr_t> &adaptive_avg_pool2d_backward, _adaptive_backward_extents, _backward_loads),
 }
