@@ -8,6 +8,10 @@ from libc.stdint cimport int64_t
 
 from fastnn._kernels.chunks cimport chunk_fn, run_chunks
 
+cdef enum:
+    MOST_SIZES = 27  # of up to 8 dimensions
+    SERIAL_WALK = 4  # chunks that are not worth a team of threads
+
 cdef struct Walk:
     int64_t tag               # the kernel's own
     int64_t ndim              # 2 to 9
@@ -124,14 +128,41 @@ cdef inline Block block_of(const Walk *walk, int64_t chunk, int64_t number) noex
     return block
 
 
-cdef inline void run_broadcast(chunk_fn run, char **p, const int64_t *d, const double *s,
-                               int64_t size, int threads) noexcept nogil:
-    """Run chunks of about `size` elements; d of a chunk is the walk.
-
-    d: tag, ndim, shape, strides of a, strides of b [ndim each].
-    """
+cdef inline Walk walk_of(const int64_t *d) noexcept nogil:
+    """d: tag, ndim, shape, strides of a, strides of b [ndim each]."""
     cdef Walk walk
     cdef int64_t ndim = d[1]
     simplify(&walk, ndim, d + 2, d + 2 + ndim, d + 2 + 2 * ndim)
     walk.tag = d[0]
-    run_chunks(run, p, <const int64_t *> &walk, s, cut(&walk, size, 1), 4, threads)
+    return walk
+
+
+cdef inline list chunk_sizes(const Walk *walk, int64_t chunks):
+    """Elements of each chunk."""
+    cdef int64_t chunk, number, elements
+    cdef Block block
+    sizes = []
+    for chunk in range(chunks):
+        elements = 0
+        for number in range(blocks_of(walk, chunk)):
+            block = block_of(walk, chunk, number)
+            elements += block.rows * block.columns
+        sizes.append(elements)
+    return sizes
+
+
+cdef inline void run_broadcast(chunk_fn run, char **p, const int64_t *d, const double *s,
+                               int64_t size, int threads) noexcept nogil:
+    """Run chunks of about `size` elements; d of a chunk is the walk. d: as walk_of."""
+    cdef Walk walk = walk_of(d)
+    run_chunks(run, p, <const int64_t *> &walk, s, cut(&walk, size, 1), SERIAL_WALK, threads)
+
+
+cdef inline list broadcast_sizes(d, int64_t size):
+    """Elements of each chunk that run_broadcast runs."""
+    cdef int64_t sizes[MOST_SIZES]
+    cdef Walk walk
+    for i, number in enumerate(d):
+        sizes[i] = number
+    walk = walk_of(sizes)
+    return chunk_sizes(&walk, cut(&walk, size, 1))

@@ -4,8 +4,11 @@ from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.arrays.table cimport simd
 from fastnn._kernels.chunks cimport run_chunks
-from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, cut, rows_along, simplify
+from fastnn._kernels.walk cimport (
+    MOST_SIZES, SERIAL_WALK, Block, Walk, block_of, blocks_of, chunk_sizes, cut, rows_along,
+    simplify)
 
+from fastnn._kernels.chunks import run_loads
 from fastnn._kernels.strided import shape_and_strides, span
 
 cdef enum:
@@ -21,15 +24,19 @@ cdef void copy(char **p, const int64_t *d, const double *s, int threads) noexcep
     """
     cdef Walk walk
     cdef char *buffers[2]
-    cdef int64_t chunks
+    cdef int64_t chunks = _plan(&walk, d)
     buffers[0] = p[0] + 4 * d[1]
     buffers[1] = p[1] + 4 * d[2]
-    _plan(&walk, d)
-    chunks = cut(&walk, CHUNK, 16 if walk.tag else 1)
-    run_chunks(_copy_chunk, buffers, <const int64_t *> &walk, s, chunks, 4, threads)
+    run_chunks(_copy_chunk, buffers, <const int64_t *> &walk, s, chunks, SERIAL_WALK, threads)
 
 
-cdef void _plan(Walk *walk, const int64_t *d) noexcept nogil:
+cdef int64_t _plan(Walk *walk, const int64_t *d) noexcept nogil:
+    """Into how many chunks a copy is cut."""
+    _order(walk, d)
+    return cut(walk, CHUNK, 16 if walk.tag else 1)
+
+
+cdef void _order(Walk *walk, const int64_t *d) noexcept nogil:
     """Order the dimensions as y lies in memory; tag 1: a transpose, x's unit stride in the rows."""
     cdef int64_t shape[8]
     cdef int64_t x[8]
@@ -78,5 +85,14 @@ def _copy_extents(d, threads):
     return 4 * span(shape, x, x_offset), 4 * span(shape, y, y_offset)
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
-KERNELS = {"copy": (<uintptr_t> &copy, _copy_extents)}
+def _loads(d, threads):
+    """Elements that each thread is dealt."""
+    cdef int64_t sizes[MOST_SIZES]
+    cdef Walk walk
+    for i, size in enumerate(d):
+        sizes[i] = size
+    return run_loads(chunk_sizes(&walk, _plan(&walk, sizes)), SERIAL_WALK, threads)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
+KERNELS = {"copy": (<uintptr_t> &copy, _copy_extents, _loads)}

@@ -3,12 +3,17 @@
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.arrays.table cimport simd
-from fastnn._kernels.chunks cimport run_chunks
+from fastnn._kernels.chunks cimport chunk_size, count_chunks, run_chunks, run_flat
+
+from fastnn._kernels.chunks import flat_loads, run_loads
 
 cdef enum:
     CHUNK = 32768
     PARTIALS = 64   # about the most pieces that all sums together are cut into
     WIDE = 1024     # most columns that are summed at once
+    SERIAL_SUMS = 2     # chunks that are not worth a team of threads: of sums over an axis,
+    SERIAL_SQUARES = 4
+    SERIAL_FINITE = 8
 
 cdef struct Sum:
     int64_t outer
@@ -40,17 +45,34 @@ cdef Sum _plan(int64_t outer, int64_t reduce, int64_t inner) noexcept nogil:
     return plan
 
 
+# What a chunk is of: rows and columns of some outer ones.
+cdef struct Piece:
+    int64_t row, rows, column, columns, first, end
+
+
+cdef int64_t chunk_count(const Sum *plan) noexcept nogil:
+    return (count_chunks(plan.outer, plan.outer_per_chunk) * plan.column_blocks * plan.pieces
+            if plan.outer * plan.inner else 0)
+
+
+cdef Piece piece_of(const Sum *plan, int64_t chunk) noexcept nogil:
+    cdef Piece piece
+    piece.row = chunk % plan.pieces * plan.rows
+    piece.rows = min(plan.rows, plan.reduce - piece.row)
+    piece.column = chunk // plan.pieces % plan.column_blocks * plan.columns
+    piece.columns = min(plan.columns, plan.inner - piece.column)
+    piece.first = chunk // (plan.pieces * plan.column_blocks) * plan.outer_per_chunk
+    piece.end = min(piece.first + plan.outer_per_chunk, plan.outer)
+    return piece
+
+
 cdef void reduce_sum(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[outer, inner] = scale * sum over reduce of x[outer, reduce, inner], overwritten.
 
     p: x, y, workspace.  d: outer, reduce, inner.  s: scale.  Sums are in double.
     """
     cdef Sum plan = _plan(d[0], d[1], d[2])
-    if plan.outer * plan.inner == 0:
-        return
-    run_chunks(_sum_chunk, p, <const int64_t *> &plan, s,
-               (plan.outer + plan.outer_per_chunk - 1) // plan.outer_per_chunk
-               * plan.column_blocks * plan.pieces, 2, threads)
+    run_chunks(_sum_chunk, p, <const int64_t *> &plan, s, chunk_count(&plan), SERIAL_SUMS, threads)
     if plan.pieces > 1:
         _combine(&plan, <const double *> p[2], <float *> p[1], s[0])
 
@@ -58,23 +80,19 @@ cdef void reduce_sum(char **p, const int64_t *d, const double *s, int threads) n
 cdef void _sum_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     cdef const Sum *plan = <const Sum *> d
     cdef double block[WIDE]
-    cdef int64_t row = chunk % plan.pieces * plan.rows
-    cdef int64_t rows = min(plan.rows, plan.reduce - row)
-    cdef int64_t column = chunk // plan.pieces % plan.column_blocks * plan.columns
-    cdef int64_t columns = min(plan.columns, plan.inner - column)
-    cdef int64_t first = chunk // (plan.pieces * plan.column_blocks) * plan.outer_per_chunk
+    cdef Piece piece = piece_of(plan, chunk)
     cdef int64_t outer, j
     cdef const float *x
     cdef float *y
-    for outer in range(first, min(first + plan.outer_per_chunk, plan.outer)):
-        x = <const float *> p[0] + (outer * plan.reduce + row) * plan.inner + column
+    for outer in range(piece.first, piece.end):
+        x = <const float *> p[0] + (outer * plan.reduce + piece.row) * plan.inner + piece.column
         if plan.pieces > 1:
-            _sum_rows(rows, columns, x, plan.inner, <double *> p[2] + column
+            _sum_rows(piece.rows, piece.columns, x, plan.inner, <double *> p[2] + piece.column
                       + (outer * plan.pieces + chunk % plan.pieces) * plan.inner)
             continue
-        _sum_rows(rows, columns, x, plan.inner, block)
-        y = <float *> p[1] + outer * plan.inner + column
-        for j in range(columns):
+        _sum_rows(piece.rows, piece.columns, x, plan.inner, block)
+        y = <float *> p[1] + outer * plan.inner + piece.column
+        for j in range(piece.columns):
             y[j] = <float> (s[0] * block[j])
 
 
@@ -120,14 +138,13 @@ cdef void sum_of_squares(char **p, const int64_t *d, const double *s, int thread
     So y is finite if and only if all x and all products are.
     p: the tensors, y, workspace.  d: count, sizes.  s: a factor per tensor.
     """
-    cdef int64_t i, chunks, total = 0
+    cdef int64_t i, total = 0
     cdef const double *partial = <const double *> p[d[0] + 1]
     cdef double y = 0.0
     for i in range(d[0]):
         total += d[1 + i]
-    chunks = (total + CHUNK - 1) // CHUNK
-    run_chunks(_square_chunk, p, d, s, chunks, 4, threads)
-    for i in range(chunks):
+    run_flat(_square_chunk, p, d, s, total, CHUNK, SERIAL_SQUARES, threads)
+    for i in range(count_chunks(total, CHUNK)):
         y += partial[i]
     (<double *> p[d[0]])[0] = y
 
@@ -151,12 +168,12 @@ cdef void _square_chunk(char **p, const int64_t *d, const double *s, int64_t chu
 cdef void all_finite(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """flag = 1 if no x[n] is an infinity or a NaN, else 0.  p: x, flag (int64[1]).  d: n."""
     (<int64_t *> p[1])[0] = 1
-    run_chunks(_finite_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
+    run_flat(_finite_chunk, p, d, s, d[0], CHUNK, SERIAL_FINITE, threads)
 
 
 cdef void _finite_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     # Threads only ever write the same 0.
-    if not simd.all_finite(min(CHUNK, d[0] - chunk * CHUNK), <const float *> p[0] + chunk * CHUNK):
+    if not simd.all_finite(chunk_size(d[0], CHUNK, chunk), <const float *> p[0] + chunk * CHUNK):
         (<int64_t *> p[1])[0] = 0
 
 
@@ -172,12 +189,33 @@ def _reduce_extents(d, threads):
 def _square_extents(d, threads):
     if d[0] != len(d) - 1 or min(d) < 0:
         raise ValueError(f"a sum of squares takes the count of tensors and their sizes, not {d}")
-    return (*(4 * n for n in d[1:]), 8, 8 * ((sum(d[1:]) + CHUNK - 1) // CHUNK))
+    return (*(4 * n for n in d[1:]), 8, 8 * count_chunks(sum(d[1:]), CHUNK))
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
+# ---- what threads are dealt: elements ----
+
+def _reduce_loads(d, threads):
+    outer, reduce, inner = d
+    cdef Sum plan = _plan(outer, reduce, inner)
+    cdef Piece piece
+    sizes = []
+    for chunk in range(chunk_count(&plan)):
+        piece = piece_of(&plan, chunk)
+        sizes.append((piece.end - piece.first) * piece.rows * piece.columns)
+    return run_loads(sizes, SERIAL_SUMS, threads)
+
+
+def _square_loads(d, threads):
+    return flat_loads(sum(d[1:]), CHUNK, SERIAL_SQUARES, threads)
+
+
+def _finite_loads(d, threads):
+    return flat_loads(d[0], CHUNK, SERIAL_FINITE, threads)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    "reduce_sum": (<uintptr_t> &reduce_sum, _reduce_extents),
-    "sum_of_squares": (<uintptr_t> &sum_of_squares, _square_extents),
-    "all_finite": (<uintptr_t> &all_finite, lambda d, threads: (4 * d[0], 8)),
+    "reduce_sum": (<uintptr_t> &reduce_sum, _reduce_extents, _reduce_loads),
+    "sum_of_squares": (<uintptr_t> &sum_of_squares, _square_extents, _square_loads),
+    "all_finite": (<uintptr_t> &all_finite, lambda d, threads: (4 * d[0], 8), _finite_loads),
 }

@@ -6,8 +6,10 @@ tensor counts its own steps, from which Adam's bias corrections and SGD's first 
 
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.chunks cimport run_chunks
+from fastnn._kernels.chunks cimport run_flat
 from fastnn._kernels.dispatch cimport LEVEL
+
+from fastnn._kernels.chunks import flat_loads
 
 cdef extern from "optimizer/simd/optimizer.h":
     ctypedef struct optimizer_row:
@@ -25,6 +27,7 @@ cdef const optimizer_table *simd = optimizer_at(LEVEL)
 
 cdef enum:
     CHUNK = 16384
+    SERIAL = 2      # chunks that are not worth a team of threads
 
 
 cdef void sgd(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -68,8 +71,7 @@ cdef void _update(int row, char **p, const int64_t *d, int threads) noexcept nog
     for i in range(d[0]):
         total += d[1 + i]
     # A chunk finds its row in the place of s.
-    run_chunks(_update_chunk, p, d, <const double *> &simd.rows[row],
-               (total + CHUNK - 1) // CHUNK, 2, threads)
+    run_flat(_update_chunk, p, d, <const double *> &simd.rows[row], total, CHUNK, SERIAL, threads)
     for i in range(d[0]):
         (<int64_t *> p[1])[d[1 + d[0] + i]] += 1
 
@@ -111,14 +113,19 @@ def _extents(hyper, buffers):
     return extents
 
 
+def _loads(d, threads):
+    """Elements that each thread is dealt."""
+    return flat_loads(sum(d[1:1 + d[0]]), CHUNK, SERIAL, threads)
+
+
 cdef _addresses():
     # In the order of the table's rows.
     return [<uintptr_t> &sgd, <uintptr_t> &sgd_momentum, <uintptr_t> &sgd_nesterov,
             <uintptr_t> &adam, <uintptr_t> &adamw]
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    name: (address, _extents(hyper, buffers))
+    name: (address, _extents(hyper, buffers), _loads)
     for address, (name, hyper, buffers) in zip(_addresses(), optimizer_rows(), strict=True)
 }

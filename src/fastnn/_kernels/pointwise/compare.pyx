@@ -7,13 +7,16 @@ from math import prod
 
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.chunks cimport run_chunks
-from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, run_broadcast
+from fastnn._kernels.chunks cimport chunk_size, run_flat
+from fastnn._kernels.walk cimport (
+    SERIAL_WALK, Block, Walk, block_of, blocks_of, broadcast_sizes, run_broadcast)
 
+from fastnn._kernels.chunks import flat_loads, run_loads
 from fastnn._kernels.strided import shape_and_strides, span
 
 cdef enum:
     CHUNK = 16384
+    SERIAL = 4  # chunks that are not worth a team of threads
     EQUAL = 0
     UNEQUAL = 1
     ABOVE = 2
@@ -63,12 +66,12 @@ cdef void _compare_block(int64_t relation, const Block *block, const int64_t *a,
 cdef void float_of_index(char **p, const int64_t *d, const double *s,
                          int threads) noexcept nogil:
     """y[n] = x[n] as float32, to the nearest; overwritten.  p: x (int64), y (float32).  d: n."""
-    run_chunks(_float_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
+    run_flat(_float_chunk, p, d, s, d[0], CHUNK, SERIAL, threads)
 
 
 cdef void _float_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
-    cdef int64_t i
-    for i in range(chunk * CHUNK, min(d[0], (chunk + 1) * CHUNK)):
+    cdef int64_t at = chunk * CHUNK, i
+    for i in range(at, at + chunk_size(d[0], CHUNK, chunk)):
         (<float *> p[1])[i] = <float> (<const int64_t *> p[0])[i]
 
 
@@ -80,8 +83,19 @@ def _compare_extents(d, threads):
     return 8 * span(shape, a, 0), 8 * span(shape, b, 0), 4 * prod(shape)
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
+def _compare_loads(d, threads):
+    """Elements that each thread is dealt."""
+    return run_loads(broadcast_sizes(d, CHUNK), SERIAL_WALK, threads)
+
+
+def _float_loads(d, threads):
+    """Elements that each thread is dealt."""
+    return flat_loads(d[0], CHUNK, SERIAL, threads)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    "compare_index": (<uintptr_t> &compare_index, _compare_extents),
-    "float_of_index": (<uintptr_t> &float_of_index, lambda d, threads: (8 * d[0], 4 * d[0])),
+    "compare_index": (<uintptr_t> &compare_index, _compare_extents, _compare_loads),
+    "float_of_index": (
+        <uintptr_t> &float_of_index, lambda d, threads: (8 * d[0], 4 * d[0]), _float_loads),
 }

@@ -2,8 +2,10 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
-from fastnn._kernels.chunks cimport run_chunks
+from fastnn._kernels.chunks cimport chunk_size, run_flat
 from fastnn._kernels.dispatch cimport LEVEL
+
+from fastnn._kernels.chunks import flat_loads
 
 cdef extern from "pointwise/simd/dropout.h":
     ctypedef struct dropout_table:
@@ -15,6 +17,7 @@ cdef const dropout_table *simd = dropout_at(LEVEL)
 
 cdef enum:
     CHUNK = 16384
+    SERIAL = 2  # chunks that are not worth a team of threads
 
 
 cdef void dropout(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -23,14 +26,14 @@ cdef void dropout(char **p, const int64_t *d, const double *s, int threads) noex
     p: x, y, key (uint64[2]: seed, step).  d: n, node.  s: p, the probability to drop.
     Element i is kept or not by a random number of (seed, step, node, i) alone.  x may be y.
     """
-    run_chunks(_dropout_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_flat(_dropout_chunk, p, d, s, d[0], CHUNK, SERIAL, threads)
 
 
 cdef void _dropout_chunk(char **p, const int64_t *d, const double *s,
                          int64_t chunk) noexcept nogil:
     cdef int64_t at = chunk * CHUNK
-    simd.dropout(at, min(CHUNK, d[0] - at), <const uint64_t *> p[2], <uint32_t> d[1], s[0],
-                 <const float *> p[0] + at, <float *> p[1] + at)
+    simd.dropout(at, chunk_size(d[0], CHUNK, chunk), <const uint64_t *> p[2], <uint32_t> d[1],
+                 s[0], <const float *> p[0] + at, <float *> p[1] + at)
 
 
 def _dropout_extents(d, threads):
@@ -40,5 +43,10 @@ def _dropout_extents(d, threads):
     return 4 * n, 4 * n, 16
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
-KERNELS = {"dropout": (<uintptr_t> &dropout, _dropout_extents)}
+def _loads(d, threads):
+    """Elements that each thread is dealt."""
+    return flat_loads(d[0], CHUNK, SERIAL, threads)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
+KERNELS = {"dropout": (<uintptr_t> &dropout, _dropout_extents, _loads)}

@@ -8,25 +8,30 @@ from math import prod
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
-from fastnn._kernels.chunks cimport run_chunks
+from fastnn._kernels.chunks cimport chunk_size, run_flat
 from fastnn._kernels.pointwise.table cimport simd
-from fastnn._kernels.walk cimport Block, Walk, block_of, blocks_of, run_broadcast
+from fastnn._kernels.walk cimport (
+    SERIAL_WALK, Block, Walk, block_of, blocks_of, broadcast_sizes, run_broadcast)
 
+from fastnn._kernels.chunks import flat_loads, run_loads
 from fastnn._kernels.strided import shape_and_strides, span
 
 cdef enum:
     CHUNK = 16384
+    SERIAL = 2      # chunks that are not worth a team of threads: of functions,
+    SERIAL_SUM = 4  # of sums,
+    SERIAL_FILL = 8
 
 
 cdef void unary_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = f(x[n]).  p: x, y.  d: n, row.  s: the row's arguments.  x may be y."""
-    run_chunks(_forward_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_flat(_forward_chunk, p, d, s, d[0], CHUNK, SERIAL, threads)
 
 
 cdef void _forward_chunk(char **p, const int64_t *d, const double *s,
                          int64_t chunk) noexcept nogil:
     cdef int64_t at = chunk * CHUNK
-    simd.unary[d[1]].forward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
+    simd.unary[d[1]].forward(chunk_size(d[0], CHUNK, chunk), <const float *> p[0] + at,
                              <float *> p[1] + at, s)
 
 
@@ -35,13 +40,13 @@ cdef void unary_backward(char **p, const int64_t *d, const double *s, int thread
 
     s: the row's arguments.  dx may be dy or saved.
     """
-    run_chunks(_backward_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_flat(_backward_chunk, p, d, s, d[0], CHUNK, SERIAL, threads)
 
 
 cdef void _backward_chunk(char **p, const int64_t *d, const double *s,
                           int64_t chunk) noexcept nogil:
     cdef int64_t at = chunk * CHUNK
-    simd.unary[d[1]].backward(min(CHUNK, d[0] - at), <const float *> p[0] + at,
+    simd.unary[d[1]].backward(chunk_size(d[0], CHUNK, chunk), <const float *> p[0] + at,
                               <const float *> p[1] + at, <float *> p[2] + at, s)
 
 
@@ -82,13 +87,14 @@ cdef void _binary_block(int64_t row, const Block *block, const float *a, const f
 
 cdef void add_n(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = ((x1 + x2) + x3) + ...  p: x1 .. xk, y.  d: n, k.  y may be any of the x."""
-    run_chunks(_add_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 4, threads)
+    run_flat(_add_chunk, p, d, s, d[0], CHUNK, SERIAL_SUM, threads)
 
 
 cdef void _add_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
     # Three and more in blocks on the stack: y is written only after every x was read there.
     cdef float block[1024]
-    cdef int64_t k = d[1], i, count, at = chunk * CHUNK, end = min(d[0], at + CHUNK)
+    cdef int64_t k = d[1], i, count, at = chunk * CHUNK
+    cdef int64_t end = at + chunk_size(d[0], CHUNK, chunk)
     if k == 2:
         simd.add(end - at, <const float *> p[0] + at, <const float *> p[1] + at,
                  <float *> p[2] + at)
@@ -108,13 +114,14 @@ cdef void add_n_unary_backward(char **p, const int64_t *d, const double *s,
 
     d: n, k, row.  s: the row's arguments.  k is 2 or more.  dx may be saved or any of the x.
     """
-    run_chunks(_sum_backward_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 2, threads)
+    run_flat(_sum_backward_chunk, p, d, s, d[0], CHUNK, SERIAL, threads)
 
 
 cdef void _sum_backward_chunk(char **p, const int64_t *d, const double *s,
                               int64_t chunk) noexcept nogil:
     cdef float total[1024]
-    cdef int64_t k = d[1], i, count, at = chunk * CHUNK, end = min(d[0], at + CHUNK)
+    cdef int64_t k = d[1], i, count, at = chunk * CHUNK
+    cdef int64_t end = at + chunk_size(d[0], CHUNK, chunk)
     while at < end:
         count = min(1024, end - at)
         simd.add(count, <const float *> p[1] + at, <const float *> p[2] + at, total)
@@ -127,11 +134,11 @@ cdef void _sum_backward_chunk(char **p, const int64_t *d, const double *s,
 
 cdef void fill(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y[n] = value.  p: y.  d: n.  s: value."""
-    run_chunks(_fill_chunk, p, d, s, (d[0] + CHUNK - 1) // CHUNK, 8, threads)
+    run_flat(_fill_chunk, p, d, s, d[0], CHUNK, SERIAL_FILL, threads)
 
 
 cdef void _fill_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
-    simd.fill(min(CHUNK, d[0] - chunk * CHUNK), <float> s[0], <float *> p[0] + chunk * CHUNK)
+    simd.fill(chunk_size(d[0], CHUNK, chunk), <float> s[0], <float *> p[0] + chunk * CHUNK)
 
 
 def unary_rows():
@@ -181,12 +188,23 @@ def _sum_backward_extents(d, threads):
     return (4 * n,) * (k + 2)
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
+def _loads(serial_chunks):
+    """Elements that each thread is dealt."""
+    return lambda d, threads: flat_loads(d[0], CHUNK, serial_chunks, threads)
+
+
+def _binary_loads(d, threads):
+    """Elements that each thread is dealt."""
+    return run_loads(broadcast_sizes(d, CHUNK), SERIAL_WALK, threads)
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    "unary_forward": (<uintptr_t> &unary_forward, _unary_extents(2)),
-    "unary_backward": (<uintptr_t> &unary_backward, _unary_extents(3)),
-    "binary": (<uintptr_t> &binary, _binary_extents),
-    "add_n": (<uintptr_t> &add_n, _add_extents),
-    "add_n_unary_backward": (<uintptr_t> &add_n_unary_backward, _sum_backward_extents),
-    "fill": (<uintptr_t> &fill, lambda d, threads: (4 * d[0],)),
+    "unary_forward": (<uintptr_t> &unary_forward, _unary_extents(2), _loads(SERIAL)),
+    "unary_backward": (<uintptr_t> &unary_backward, _unary_extents(3), _loads(SERIAL)),
+    "binary": (<uintptr_t> &binary, _binary_extents, _binary_loads),
+    "add_n": (<uintptr_t> &add_n, _add_extents, _loads(SERIAL_SUM)),
+    "add_n_unary_backward": (
+        <uintptr_t> &add_n_unary_backward, _sum_backward_extents, _loads(SERIAL)),
+    "fill": (<uintptr_t> &fill, lambda d, threads: (4 * d[0],), _loads(SERIAL_FILL)),
 }

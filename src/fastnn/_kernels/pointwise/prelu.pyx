@@ -11,6 +11,8 @@ from fastnn._kernels.chunks cimport run_chunks
 from fastnn._kernels.dispatch cimport LEVEL
 from fastnn._kernels.sizes cimport larger, smaller
 
+from fastnn._kernels.chunks import run_loads
+
 cdef extern from "pointwise/simd/prelu.h":
     ctypedef struct prelu_table:
         void (*rows)(int64_t rows, int64_t n, const float *x, const float *w,
@@ -26,6 +28,7 @@ cdef const prelu_table *simd = prelu_at(LEVEL)
 
 cdef enum:
     CHUNK = 16384  # values in one chunk, about
+    SERIAL = 2     # chunks that are not worth a team of threads
 
 
 # Rows of channels: `count` chunks of `size` rows. Runs: outer x channels, each in `pieces` chunks.
@@ -49,12 +52,26 @@ cdef Cut cut_of(const int64_t *d) noexcept nogil:
     return cut
 
 
+# A chunk: `count` rows or values from element `at` on, in one run.
+cdef struct Piece:
+    int64_t run, at, count
+
+
+cdef Piece piece_of(const int64_t *d, const Cut *cut, int64_t chunk) noexcept nogil:
+    cdef Piece piece
+    cdef int64_t first = chunk % cut.pieces * cut.size
+    piece.run = chunk // cut.pieces
+    piece.at = first * d[1] if cut.by_rows else piece.run * d[2] + first
+    piece.count = smaller(cut.size, (d[0] if cut.by_rows else d[2]) - first)
+    return piece
+
+
 cdef void prelu_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """y = x where x > 0, else w[channel] * x, overwritten.
 
     p: x[outer, channels, inner], w[channels], y.  d: outer, channels, inner.  y may be x.
     """
-    run_chunks(_forward_chunk, p, d, s, cut_of(d).count, 2, threads)
+    run_chunks(_forward_chunk, p, d, s, cut_of(d).count, SERIAL, threads)
 
 
 cdef void _forward_chunk(char **p, const int64_t *d, const double *s,
@@ -63,13 +80,11 @@ cdef void _forward_chunk(char **p, const int64_t *d, const double *s,
     cdef const float *x = <const float *> p[0]
     cdef const float *w = <const float *> p[1]
     cdef float *y = <float *> p[2]
-    cdef int64_t run = chunk // cut.pieces, first = chunk % cut.pieces * cut.size, at
+    cdef Piece piece = piece_of(d, &cut, chunk)
     if cut.by_rows:
-        at = first * d[1]
-        simd.rows(smaller(cut.size, d[0] - first), d[1], x + at, w, y + at)
+        simd.rows(piece.count, d[1], x + piece.at, w, y + piece.at)
     else:
-        at = run * d[2] + first
-        simd.run(smaller(cut.size, d[2] - first), x + at, w[run % d[1]], y + at)
+        simd.run(piece.count, x + piece.at, w[piece.run % d[1]], y + piece.at)
 
 
 cdef void prelu_backward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -82,7 +97,7 @@ cdef void prelu_backward(char **p, const int64_t *d, const double *s, int thread
     cdef float *dw = <float *> p[4]
     cdef int64_t channel, chunk, outer
     cdef double total
-    run_chunks(_backward_chunk, p, d, s, cut.count, 2, threads)
+    run_chunks(_backward_chunk, p, d, s, cut.count, SERIAL, threads)
     for channel in range(d[1]):
         total = 0.0
         if cut.by_rows:
@@ -103,23 +118,20 @@ cdef void _backward_chunk(char **p, const int64_t *d, const double *s,
     cdef const float *w = <const float *> p[2]
     cdef float *dx = <float *> p[3]
     cdef double *sums = <double *> p[5]
-    cdef int64_t run = chunk // cut.pieces, first = chunk % cut.pieces * cut.size, at
+    cdef Piece piece = piece_of(d, &cut, chunk)
     if cut.by_rows:
-        at = first * d[1]
-        simd.rows_grad(smaller(cut.size, d[0] - first), d[1], x + at, dy + at, w, dx + at,
+        simd.rows_grad(piece.count, d[1], x + piece.at, dy + piece.at, w, dx + piece.at,
                        sums + chunk * d[1])
     else:
-        at = run * d[2] + first
-        sums[chunk] = simd.run_grad(smaller(cut.size, d[2] - first), x + at, dy + at,
-                                    w[run % d[1]], dx + at)
+        sums[chunk] = simd.run_grad(piece.count, x + piece.at, dy + piece.at,
+                                    w[piece.run % d[1]], dx + piece.at)
 
 
 cdef Cut _checked(d) except *:
     cdef int64_t sizes[3]
     if len(d) != 3 or min(d) < 0 or d[1] < 1:
         raise ValueError(f"prelu takes outer, channels and inner sizes, not {tuple(d)}")
-    for i in range(3):
-        sizes[i] = d[i]
+    sizes = d
     return cut_of(sizes)
 
 
@@ -137,7 +149,17 @@ def _backward_extents(d, threads):
             8 * cut.count * (channels if cut.by_rows else 1))
 
 
+def _loads(d, threads):
+    """Elements that each thread is dealt."""
+    cdef Cut cut = _checked(d)
+    cdef int64_t sizes[3]
+    sizes = d
+    each = d[1] if cut.by_rows else 1
+    return run_loads([each * piece_of(sizes, &cut, chunk).count for chunk in range(cut.count)],
+                     SERIAL, threads)
+
+
 KERNELS = {
-    "prelu_forward": (<uintptr_t> &prelu_forward, _forward_extents),
-    "prelu_backward": (<uintptr_t> &prelu_backward, _backward_extents),
+    "prelu_forward": (<uintptr_t> &prelu_forward, _forward_extents, _loads),
+    "prelu_backward": (<uintptr_t> &prelu_backward, _backward_extents, _loads),
 }

@@ -4,8 +4,10 @@ from cython.parallel cimport prange
 from libc.math cimport NAN
 from libc.stdint cimport int64_t, uintptr_t
 
-from fastnn._kernels.chunks cimport run_chunks
+from fastnn._kernels.chunks cimport chunk_size, count_chunks, run_chunks
 from fastnn._kernels.dispatch cimport LEVEL
+
+from fastnn._kernels.chunks import dealt, run_loads
 
 cdef extern from "softmax/simd/softmax.h":
     ctypedef struct softmax_table:
@@ -34,6 +36,10 @@ cdef enum:
     SERIAL = 8192       # values that are not worth a team of threads
 
 
+cdef int64_t serial_rows(int64_t classes) noexcept nogil:
+    return SERIAL // classes
+
+
 cdef void softmax_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
     cdef int64_t at = row * d[1]
     simd.softmax(d[1], <const float *> p[0] + at, <float *> p[1] + at)
@@ -44,7 +50,7 @@ cdef void softmax_forward(char **p, const int64_t *d, const double *s, int threa
 
     p: x[rows, classes], y.  d: rows, classes.  y may be x.
     """
-    run_chunks(softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(softmax_row, p, d, s, d[0], serial_rows(d[1]), threads)
 
 
 cdef void log_softmax_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
@@ -58,7 +64,7 @@ cdef void log_softmax_forward(char **p, const int64_t *d, const double *s,
 
     p: x[rows, classes], y.  d: rows, classes.  y may be x.
     """
-    run_chunks(log_softmax_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(log_softmax_row, p, d, s, d[0], serial_rows(d[1]), threads)
 
 
 cdef void softmax_grad_row(char **p, const int64_t *d, const double *s, int64_t row) noexcept nogil:
@@ -72,7 +78,7 @@ cdef void softmax_backward(char **p, const int64_t *d, const double *s, int thre
 
     p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
     """
-    run_chunks(softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(softmax_grad_row, p, d, s, d[0], serial_rows(d[1]), threads)
 
 
 cdef void log_softmax_grad_row(char **p, const int64_t *d, const double *s,
@@ -88,14 +94,18 @@ cdef void log_softmax_backward(char **p, const int64_t *d, const double *s,
 
     p: y[rows, classes], dy, dx.  d: rows, classes.  dx may be dy or y.
     """
-    run_chunks(log_softmax_grad_row, p, d, s, d[0], SERIAL // d[1], threads)
+    run_chunks(log_softmax_grad_row, p, d, s, d[0], serial_rows(d[1]), threads)
 
 
 # ---- cross-entropy ----
 
-cdef int64_t chunk_rows(int64_t classes) noexcept nogil:
-    """Rows in one chunk of losses."""
-    return max(min(LOSSES // classes, CHUNK), 1)
+cdef int64_t chunk_rows(int64_t classes, int64_t values) noexcept nogil:
+    """Rows in one chunk of about so many values."""
+    return max(min(values // classes, CHUNK), 1)
+
+
+cdef bint by_team(int64_t rows, int64_t classes, int threads) noexcept nogil:
+    return threads > 1 and rows * classes > SERIAL
 
 
 # What both passes read of p, d and s.
@@ -128,8 +138,8 @@ cdef problem describe(char **p, const int64_t *d, const double *s) noexcept nogi
 cdef void loss_chunk(const problem *q, int64_t chunk, float *row_loss, float *largest,
                      float *log_sums, double *partial) noexcept nogil:
     """Losses of one chunk of rows; partial[0] = their sum, partial[1] = the sum of weights."""
-    cdef int64_t row, target, first = chunk * chunk_rows(q.classes)
-    cdef int64_t rows = min(q.rows - first, chunk_rows(q.classes))
+    cdef int64_t each = chunk_rows(q.classes, LOSSES), row, target, first = chunk * each
+    cdef int64_t rows = chunk_size(q.rows, each, chunk)
     cdef const float *x
     cdef float log_sum, weight, loss
     cdef double total = 0, weights = 0
@@ -175,10 +185,10 @@ cdef void cross_entropy_forward(char **p, const int64_t *d, const double *s,
     cdef float *total = <float *> p[6]
     cdef float *divisor = <float *> p[7]
     cdef double *partials = <double *> p[8]
-    cdef int64_t each = chunk_rows(q.classes), chunk, chunks = (q.rows + each - 1) // each
+    cdef int64_t chunk, chunks = count_chunks(q.rows, chunk_rows(q.classes, LOSSES))
     cdef double loss = 0, weights = 0
     for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
+                        use_threads_if=by_team(q.rows, q.classes, threads)):
         loss_chunk(&q, chunk, row_loss, <float *> p[4], <float *> p[5], partials + 2 * chunk)
     for chunk in range(chunks):
         loss += partials[2 * chunk]
@@ -229,11 +239,10 @@ cdef void cross_entropy_backward(char **p, const int64_t *d, const double *s,
     """
     cdef problem q = describe(p, d, s)
     cdef float scale = 1 / (<const float *> p[5])[0] if q.reduction == 1 else 1
-    cdef int64_t each = max(min(GRADIENTS // q.classes, CHUNK), 1)
-    cdef int64_t chunk, chunks = (q.rows + each - 1) // each
-    for chunk in prange(chunks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1 and q.rows * q.classes > SERIAL):
-        gradient_chunk(&q, chunk * each, min(each, q.rows - chunk * each),
+    cdef int64_t each = chunk_rows(q.classes, GRADIENTS), chunk
+    for chunk in prange(count_chunks(q.rows, each), num_threads=threads, schedule="static",
+                        use_threads_if=by_team(q.rows, q.classes, threads)):
+        gradient_chunk(&q, chunk * each, chunk_size(q.rows, each, chunk),
                        <const float *> p[3], <const float *> p[4], <const float *> p[6], scale,
                        <float *> p[7])
 
@@ -261,7 +270,7 @@ def _check_reduction(d):
 def _loss_extents(d, threads):
     rows, classes = _shape(d)
     _check_reduction(d)
-    chunks = -(-rows // chunk_rows(classes))
+    chunks = count_chunks(rows, chunk_rows(classes, LOSSES))
     return (4 * rows * classes, 8 * rows, 4 * classes if d[4] else 0, 4 * rows, 4 * rows, 4 * rows,
             4, 4, 16 * chunks)
 
@@ -273,12 +282,31 @@ def _loss_backward_extents(d, threads):
             4 if d[2] else 4 * rows, 4 * rows * classes)
 
 
-# name -> (address, bytes that each pointer must span, from d and the thread count)
+def _rows_loads(d, threads):
+    """Values that each thread is dealt."""
+    rows, classes = d
+    return run_loads([classes] * rows, serial_rows(classes), threads)
+
+
+def _loss_loads(values):
+    """Values that each thread is dealt, in chunks of about so many."""
+    def loads(d, threads):
+        rows, classes = d[:2]
+        each = chunk_rows(classes, values)
+        return dealt([classes * chunk_size(rows, each, chunk)
+                      for chunk in range(count_chunks(rows, each))], threads,
+                     alone=not by_team(rows, classes, threads))
+    return loads
+
+
+# name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    "softmax_forward": (<uintptr_t> &softmax_forward, _rows_extents(2)),
-    "log_softmax_forward": (<uintptr_t> &log_softmax_forward, _rows_extents(2)),
-    "softmax_backward": (<uintptr_t> &softmax_backward, _rows_extents(3)),
-    "log_softmax_backward": (<uintptr_t> &log_softmax_backward, _rows_extents(3)),
-    "cross_entropy_forward": (<uintptr_t> &cross_entropy_forward, _loss_extents),
-    "cross_entropy_backward": (<uintptr_t> &cross_entropy_backward, _loss_backward_extents),
+    "softmax_forward": (<uintptr_t> &softmax_forward, _rows_extents(2), _rows_loads),
+    "log_softmax_forward": (<uintptr_t> &log_softmax_forward, _rows_extents(2), _rows_loads),
+    "softmax_backward": (<uintptr_t> &softmax_backward, _rows_extents(3), _rows_loads),
+    "log_softmax_backward": (<uintptr_t> &log_softmax_backward, _rows_extents(3), _rows_loads),
+    "cross_entropy_forward": (
+        <uintptr_t> &cross_entropy_forward, _loss_extents, _loss_loads(LOSSES)),
+    "cross_entropy_backward": (
+        <uintptr_t> &cross_entropy_backward, _loss_backward_extents, _loss_loads(GRADIENTS)),
 }
