@@ -8,36 +8,40 @@ from fastnn._kernels.chunks import dealt, run_loads
 import fastnn as fn
 from fastnn._kernels import registry
 from fastnn.bench.nets import NETS, make
-from fastnn.runtime.executor import PlacedCall
+from fastnn.plan.cost.predict import fixed_rates
+from fastnn.plan.plan import Call, Plan
 
-SHARE = 0.02  # of a step's multiply-adds: less may be uneven
+SHARE = 0.02  # of a step: less may be uneven
 UNEVEN = 1.3  # times the mean of all threads
 
 
-def step_calls(net: str, threads: int) -> list[PlacedCall]:
+def step_plan(net: str, threads: int) -> Plan:
     model = make(net)
     step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), fn.optim.SGD(model.parameters(), lr=0.1))
     before = fn.get_num_threads()
     fn.set_num_threads(threads)
     try:
-        return step.plan((128, *NETS[net].example)).calls()[0]
+        return step.plan((128, *NETS[net].example))
     finally:
         fn.set_num_threads(before)
 
 
-def told(calls: list[PlacedCall], threads: int) -> Iterator[tuple[PlacedCall, list[int]]]:
-    """Calls of kernels that tell what each thread is dealt, and that."""
-    for call in calls:
-        loads = registry.kernel(call.kernel).loads
-        if loads is not None:
-            yield call, loads(call.d, min(threads, call.threads))
+def large_calls(plan: Plan) -> Iterator[tuple[Call, list[int]]]:
+    """Calls of operations with a share of what one thread would take, as the planner predicts.
+
+    And what each thread is dealt: so kernels that multiply and ones that wait for memory compare.
+    """
+    seconds = [fixed_rates(1).single_thread_seconds(step.node) for step in plan.steps]
+    for step, time in zip(plan.steps, seconds, strict=True):
+        for call in step.calls if time > SHARE * sum(seconds) else ():
+            loads = registry.kernel(call.kernel).loads
+            assert loads is not None, f"{call.kernel} does not tell what threads are dealt"
+            yield call, loads(call.d, step.threads)
 
 
 @pytest.mark.parametrize("net", NETS)
 def test_sixteen_threads_have_about_as_much_to_do_in_every_net(net: str) -> None:
-    calls = list(told(step_calls(net, 16), 16))
-    whole = sum(sum(loads) for _, loads in calls)
-    large = [(call, loads) for call, loads in calls if sum(loads) > SHARE * whole]
+    large = list(large_calls(step_plan(net, 16)))
     assert large
     for call, loads in large:
         assert max(loads) * len(loads) <= UNEVEN * sum(loads), f"{call.kernel} {call.d}: {loads}"
@@ -46,9 +50,11 @@ def test_sixteen_threads_have_about_as_much_to_do_in_every_net(net: str) -> None
 @pytest.mark.parametrize("net", ["vgg11", "resnet18"])
 def test_any_number_of_threads_shares_a_weight_gradient(net: str) -> None:
     """With 20 threads, 16 ranges may leave four of them idle: pieces of a range cost transforms."""
-    calls = [call for call in step_calls(net, 64) if call.kernel.startswith("winograd_grad_weight")]
+    calls = [call for call in step_plan(net, 64).calls()[0]
+             if call.kernel.startswith("winograd_grad_weight")]
     for threads in range(1, 65):
-        for call, loads in told(calls, threads):
+        for call in calls:
+            loads = registry.kernel(call.kernel).loads(call.d, threads)
             assert len(loads) == threads
             assert max(loads) * threads <= 1.55 * sum(loads), f"{threads} threads: {call.d}"
 

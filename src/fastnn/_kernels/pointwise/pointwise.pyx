@@ -17,10 +17,11 @@ from fastnn._kernels.chunks import flat_loads, run_loads
 from fastnn._kernels.strided import shape_and_strides, span
 
 cdef enum:
-    CHUNK = 16384
-    SERIAL = 2      # chunks that are not worth a team of threads: of functions,
-    SERIAL_SUM = 4  # of sums,
-    SERIAL_FILL = 8
+    CHUNK = 4096      # few, so that many threads have about as many
+    SERIAL = 8        # chunks that are not worth a team of threads: of functions,
+    SERIAL_SUM = 16   # of sums,
+    SERIAL_FILL = 32
+    BLOCK = 16384     # about the elements of a chunk of two tensors that are broadcast
 
 
 cdef void unary_forward(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -55,7 +56,7 @@ cdef void binary(char **p, const int64_t *d, const double *s, int threads) noexc
 
     Strides in elements, 0 repeats; y is contiguous. y may be a or b where that one is contiguous.
     """
-    run_broadcast(_binary_chunk, p, d, s, CHUNK, threads)
+    run_broadcast(_binary_chunk, p, d, s, BLOCK, threads)
 
 
 cdef void _binary_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
@@ -195,7 +196,7 @@ def _loads(serial_chunks):
 
 def _binary_loads(d, threads):
     """Elements that each thread is dealt."""
-    return run_loads(broadcast_sizes(d, CHUNK), SERIAL_WALK, threads)
+    return run_loads(broadcast_sizes(d, BLOCK), SERIAL_WALK, threads)
 
 
 # name -> (address, bytes that each pointer must span, from d and the thread count, loads)
