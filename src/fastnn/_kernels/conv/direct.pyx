@@ -268,7 +268,7 @@ cdef int64_t most_vectors(const Cut *cut, int64_t parts) noexcept nogil:
 cdef Order order_chunks(const Conv *v, const Cut *cut, int64_t *starts,
                         int threads) noexcept nogil:
     cdef Order order
-    cdef int64_t region, blocks, most = 0
+    cdef int64_t region, blocks, most = 0, wanted = larger(CHUNKS, threads)
     starts[0] = 0
     for region in range(cut.regions.count):
         blocks = block_count(cut, region_pixels(v, &cut.regions, region))
@@ -280,8 +280,8 @@ cdef Order order_chunks(const Conv *v, const Cut *cut, int64_t *starts,
     order.parts = 1
     # borders read less than the middle of a map, but their neighbours are alike
     order.parts_outside = order.by_turns = cut.regions.apart
-    if cut.way == GENERAL and threads > 1 and 0 < order.blocks * v.groups < CHUNKS:
-        order.parts = smaller(cut.panels, CHUNKS // (order.blocks * v.groups))
+    if cut.way == GENERAL and threads > 1 and 0 < order.blocks * v.groups < wanted:
+        order.parts = smaller(cut.panels, wanted // (order.blocks * v.groups))
         if 10 * threads * most_vectors(cut, threads) <= 11 * cut.vectors:  # an even split
             order.parts = threads
             order.parts_outside, order.by_turns = True, False
