@@ -49,14 +49,17 @@ def test_sixteen_threads_have_about_as_much_to_do_in_every_net(net: str) -> None
 
 @pytest.mark.parametrize("net", ["vgg11", "resnet18"])
 def test_any_number_of_threads_shares_a_weight_gradient(net: str) -> None:
-    """With 20 threads, 16 ranges may leave four of them idle: pieces of a range cost transforms."""
+    """With 20 threads, 16 ranges may leave four of them idle: pieces of a range cost transforms.
+
+    With AVX-512's wide tiles 47 threads, of which 15 are idle, are the worst.
+    """
     calls = [call for call in step_plan(net, 64).calls()[0]
              if call.kernel.startswith("winograd_grad_weight")]
     for threads in range(1, 65):
         for call in calls:
             loads = registry.kernel(call.kernel).loads(call.d, threads)
             assert len(loads) == threads
-            assert max(loads) * threads <= 1.55 * sum(loads), f"{threads} threads: {call.d}"
+            assert max(loads) * threads <= 1.75 * sum(loads), f"{threads} threads: {call.d}"
 
 
 def test_a_static_schedule_deals_neighbours_and_the_first_threads_one_more() -> None:
