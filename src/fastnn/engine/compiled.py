@@ -37,6 +37,11 @@ def _nothing(compiled: Compiled) -> None:
     """Read no outputs."""
 
 
+def _refuse(values: tuple[Any, ...]) -> bool:
+    """Bind no arrays."""
+    return False
+
+
 class Compiled:
     """A plan with its program and memory.
 
@@ -91,6 +96,7 @@ class Compiled:
         if self.kept is None or self.is_running:
             return
         self._freed, self.may_run_beside = True, False
+        self.lane.take = _refuse
         for executor in (self.executor, self._values.executor):
             executor.release("kept")
         self.kept.free()

@@ -63,7 +63,7 @@ class PlanCache:
         """
         last = self._last
         if (last is not None and last[0] == settings_of(allowance)
-                and last[1].fits(allowance) and last[1].take(values)):
+                and (allowance is None or last[1].fits(allowance)) and last[1].take(values)):
             if last[1].watch.noted:
                 last[1].watch.used()
             return last[1]
