@@ -129,6 +129,26 @@ def test_an_array_that_a_user_holds_may_be_written_to_at_any_time(view):
     np.testing.assert_array_equal(model(X), fresh(model))
 
 
+@pytest.mark.parametrize("fold", [False, True])
+def test_plans_for_other_batches_share_the_memory(fold):
+    model, other = block().eval(fold), block().eval(fold)
+    x = np.concatenate([X] * 70)[:, :, :5]
+    outputs = [model(X), model(X[:, :, :5]), model(x)]
+    first, *others = inference_of(model)._cache._kept.values()
+    for plan in others:
+        for a, b in zip(first.kept._kept, plan.kept._kept, strict=True):
+            assert (a.memory is b.memory) == (a.key == b.key)
+        assert any(a.memory is b.memory for a, b in zip(first.kept._kept, plan.kept._kept,
+                                                        strict=True))
+    for value in (model.conv.weight, model.norm.running_var):
+        value.data *= 2
+    other.load_state_dict(model.state_dict())
+    for batch, before in zip((X, X[:, :, :5], x), outputs, strict=True):
+        after = model(batch)
+        assert (after != before).any()
+        np.testing.assert_array_equal(after, other(batch))
+
+
 def test_values_that_may_differ_from_run_to_run_are_not_kept():
     beta = fn.Variable(1.0)
 

@@ -47,8 +47,8 @@ class Compiled:
 
     specs: of the inputs, nested like the arrays, for `take`. nesting: of the outputs. arena: memory
     shared with other plans, or None for its own. may_keep: whether values that depend on parameters
-    alone may be kept between calls, in so many bytes. The caller holds `process_lock` from taking
-    the inputs until reading the outputs.
+    alone may be kept between calls, in so many bytes more. The caller holds `process_lock` from
+    taking the inputs until reading the outputs.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Compiled:
         self.graph, self.nesting, self.watch = graph, nesting, Watch()
         fused, self._freed = fuse(graph), False
         self.kept, parts = None, split(fused) if may_keep is not None else None
-        if parts is not None and may_keep is not None and may_keep(parts.bytes):
+        if parts is not None and may_keep is not None and may_keep(parts.new_bytes):
             fused, self.kept = parts.graph, self._keep(parts, arena)
         if allowance is not None and arena is not None:
             free_memory(keep_values=may_keep is not None)  # planning takes memory too

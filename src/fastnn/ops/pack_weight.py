@@ -67,6 +67,13 @@ def packed_spec(node: Node) -> Spec | None:
     return Spec((size // FLOAT.itemsize,)) if size else None
 
 
+def packing_key(node: Node) -> tuple[str, tuple[int, ...]]:
+    """How a weight is packed: equal for the same layer on images of any number and size."""
+    op = node.op
+    assert isinstance(op, Forward)
+    return PACKINGS[op.kernel(node)].kernel, op.dims(node)[3:14]
+
+
 def pack(node: Node, memory: Tensor) -> Tensor:
     """The weight of a convolution that has a `packed_spec`, packed into memory."""
     op = node.op

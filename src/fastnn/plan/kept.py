@@ -6,7 +6,9 @@ that is left reads kept values as leaves; a second graph computes them.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -15,24 +17,39 @@ from fastnn.nn.parameter import Stored
 from fastnn.ops.convolution import Forward
 from fastnn.ops.function import PythonOp
 from fastnn.ops.keep import keep
-from fastnn.ops.pack_weight import pack, packed_spec, with_packed
+from fastnn.ops.pack_weight import pack, packed_spec, packing_key, with_packed
 from fastnn.runtime.arena import aligned_array
 from fastnn.spec import FLOAT, Spec, storage_shape
 
 GROWTH = 4  # a value is kept if it is at most so many times as large as what it is computed from
 
 
-class Kept:
-    """The memory of a kept value, which exists between `allocate` and `free`."""
+_memories: WeakValueDictionary[Hashable, np.ndarray] = WeakValueDictionary()
 
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
+
+class Kept:
+    """The memory of a kept value, which exists between `allocate` and `free`.
+
+    key: what is computed from what. Plans that keep the same, for other batches, share its memory;
+    each of them computes it when it has to, to the same bits.
+    """
+
+    def __init__(self, spec: Spec, key: Hashable) -> None:
+        self.spec, self.key = spec, key
         self.memory: np.ndarray | None = None
+
+    @property
+    def new_bytes(self) -> int:
+        """Bytes that `allocate` would take."""
+        return 0 if self.key in _memories else self.spec.bytes
 
     def allocate(self) -> None:
         """Take the memory, resident from now on."""
-        self.memory = aligned_array(storage_shape(self.spec.shape), self.spec.dtype)
-        self.memory[...] = 0
+        self.memory = _memories.get(self.key)
+        if self.memory is None:
+            self.memory = aligned_array(storage_shape(self.spec.shape), self.spec.dtype)
+            self.memory[...] = 0
+            _memories[self.key] = self.memory
 
     def free(self) -> None:
         """Free the memory, once no program has it."""
@@ -49,9 +66,9 @@ class Split:
     sources: tuple[Stored, ...]
 
     @property
-    def bytes(self) -> int:
-        """Of all kept values."""
-        return sum(kept.spec.bytes for kept in self.kept)
+    def new_bytes(self) -> int:
+        """Bytes of kept values that no other plan keeps."""
+        return sum(kept.new_bytes for kept in self.kept)
 
 
 class _Splitter:
@@ -72,7 +89,8 @@ class _Splitter:
             return None
         spec = packed_spec(node)
         if isinstance(op, Forward) and spec and self._is_steady(node.inputs[op.weight_at]):
-            packed = self._memory(spec)
+            weight = _key(node.inputs[op.weight_at])
+            packed = self._memory(spec, (packing_key(node), weight))
             self.values.append(pack(node, packed))
             return with_packed(node, tuple(map(self._read, inputs)), packed).outputs
         changed = tuple(map(self._read, inputs))
@@ -97,7 +115,7 @@ class _Splitter:
         node = tensor.node
         is_large = tensor.bytes > GROWTH * sum(value.bytes for value in node.inputs)
         if node.op.view_of(node) is None and not is_large and tensor.dtype == FLOAT:
-            memory = self._memory(tensor.spec)
+            memory = self._memory(tensor.spec, _key(tensor))
             self.values.append(keep(tensor, memory))
             return memory
         changed = tuple(map(self._read, node.inputs))
@@ -105,9 +123,17 @@ class _Splitter:
             return tensor
         return _with_inputs(node, changed).outputs[tensor.index]
 
-    def _memory(self, spec: Spec) -> Tensor:
-        self.kept.append(Kept(spec))
+    def _memory(self, spec: Spec, key: Hashable) -> Tensor:
+        self.kept.append(Kept(spec, key))
         return leaf("kept", self.kept[-1], spec)
+
+
+def _key(tensor: Tensor) -> Hashable:
+    """Equal for values that are computed from the same parameters by the same operations."""
+    op = tensor.node.op
+    if isinstance(op, Leaf):
+        return id(op.source)  # which lives as long as a plan with this key
+    return op, tuple(map(_key, tensor.node.inputs)), tensor.index
 
 
 def _with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
