@@ -257,11 +257,11 @@ def apply(op: Op, *inputs: Any) -> Tensor:
     return apply_all(op, *inputs)[0]
 
 
-def _add_new(node: Node, nodes: dict[Node, None]) -> None:
+def add_new(node: Node, nodes: dict[Node, None]) -> None:
     """Add a node, after the nodes that it needs and that are not there yet."""
     if node not in nodes and not isinstance(node.op, Leaf):
         for tensor in node.inputs:
-            _add_new(tensor.node, nodes)
+            add_new(tensor.node, nodes)
         nodes[node] = None
 
 
@@ -325,7 +325,7 @@ class Graph:
                 nodes[node] = None
             else:
                 for tensor in outputs:
-                    _add_new(tensor.node, nodes)
+                    add_new(tensor.node, nodes)
             new.update(zip(self.nodes[position].outputs, outputs, strict=True))
             first_update = len(nodes) if position < self.first_update else first_update
             forward_nodes = len(nodes) if position < self.forward_nodes else forward_nodes

@@ -149,6 +149,33 @@ def test_plans_for_other_batches_share_the_memory(fold):
         np.testing.assert_array_equal(after, other(batch))
 
 
+def test_a_long_computation_of_a_weight():
+    class Powers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(np.full((4, 3), 0.999, np.float32))
+
+        def forward(self, x):
+            weight = self.weight
+            for _ in range(60):
+                weight = weight * weight / weight
+            return fn.linear(x, weight)
+
+    model = Powers().eval()
+    np.testing.assert_allclose(model(np.ones((1, 3), np.float32)), np.full((1, 4), 2.997), 1e-4)
+    assert kept_by(model) is not None
+
+
+def test_values_are_computed_one_after_the_other():
+    """So folding needs memory for one weight, not for all."""
+    layers = [layer for _ in range(6) for layer in (nn.Conv2d(64, 64, 3, padding=1),
+                                                    nn.BatchNorm2d(64))]
+    model = nn.Sequential(*layers).eval(fold=True)
+    model(np.ones((1, 64, 8, 8), np.float32))
+    arena = inference_of(model)._cache._last[1]._values.plan.layout.arena_bytes
+    assert arena < 3 * 64 * 64 * 9 * 4
+
+
 def test_values_that_may_differ_from_run_to_run_are_not_kept():
     beta = fn.Variable(1.0)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from hashlib import sha256
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from fastnn.graph import Graph, Leaf, Node, Tensor, leaf, same
+from fastnn.graph import Graph, Leaf, Node, Tensor, add_new, leaf, same
 from fastnn.nn.parameter import Stored
 from fastnn.ops.convolution import Forward
 from fastnn.ops.function import PythonOp
@@ -22,7 +23,6 @@ from fastnn.runtime.arena import aligned_array
 from fastnn.spec import FLOAT, Spec, storage_shape
 
 GROWTH = 4  # a value is kept if it is at most so many times as large as what it is computed from
-
 
 _memories: WeakValueDictionary[Hashable, np.ndarray] = WeakValueDictionary()
 
@@ -79,6 +79,7 @@ class _Splitter:
         self.kept: list[Kept] = []
         self.values: list[Tensor] = []
         self._reads: dict[Tensor, Tensor] = {}
+        self._keys: dict[Tensor, str] = {}
 
     def rule(self, node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         """What a node becomes in the graph that reads kept values; see `Graph.rewrite`."""
@@ -89,7 +90,7 @@ class _Splitter:
             return None
         spec = packed_spec(node)
         if isinstance(op, Forward) and spec and self._is_steady(node.inputs[op.weight_at]):
-            weight = _key(node.inputs[op.weight_at])
+            weight = self._key(node.inputs[op.weight_at])
             packed = self._memory(spec, (packing_key(node), weight))
             self.values.append(pack(node, packed))
             return with_packed(node, tuple(map(self._read, inputs)), packed).outputs
@@ -115,7 +116,7 @@ class _Splitter:
         node = tensor.node
         is_large = tensor.bytes > GROWTH * sum(value.bytes for value in node.inputs)
         if node.op.view_of(node) is None and not is_large and tensor.dtype == FLOAT:
-            memory = self._memory(tensor.spec, _key(tensor))
+            memory = self._memory(tensor.spec, self._key(tensor))
             self.values.append(keep(tensor, memory))
             return memory
         changed = tuple(map(self._read, node.inputs))
@@ -123,17 +124,19 @@ class _Splitter:
             return tensor
         return _with_inputs(node, changed).outputs[tensor.index]
 
+    def _key(self, tensor: Tensor) -> str:
+        """Equal for values that are computed from the same parameters by the same operations."""
+        if tensor not in self._keys:
+            node, op = tensor.node, tensor.node.op
+            # A source lives as long as any plan with this key.
+            what = id(op.source) if isinstance(op, Leaf) else (
+                type(op), op, tensor.index, *map(self._key, node.inputs))
+            self._keys[tensor] = sha256(repr(what).encode()).hexdigest()
+        return self._keys[tensor]
+
     def _memory(self, spec: Spec, key: Hashable) -> Tensor:
         self.kept.append(Kept(spec, key))
         return leaf("kept", self.kept[-1], spec)
-
-
-def _key(tensor: Tensor) -> Hashable:
-    """Equal for values that are computed from the same parameters by the same operations."""
-    op = tensor.node.op
-    if isinstance(op, Leaf):
-        return id(op.source)  # which lives as long as a plan with this key
-    return op, tuple(map(_key, tensor.node.inputs)), tensor.index
 
 
 def _with_inputs(node: Node, inputs: tuple[Tensor, ...]) -> Node:
@@ -148,7 +151,10 @@ def split(graph: Graph) -> Split | None:
     left = graph.rewrite(splitter.rule)
     if not splitter.kept:
         return None
-    values = Graph.trace((), splitter.values)
+    nodes: dict[Node, None] = {}  # those of one value after another, so that little is in memory
+    for tensor in splitter.values:
+        add_new(tensor.node, nodes)
+    values = Graph(tuple(nodes), (), tuple(splitter.values), len(nodes))
     sources = [op.source for tensor in values.leaves() if isinstance(op := tensor.node.op, Leaf)
                and isinstance(op.source, Stored)]
     return Split(left, values, tuple(splitter.kept), tuple(sources))
