@@ -11,6 +11,8 @@ import pytest
 from fastnn._kernels.call import call_kernel
 
 from fastnn._kernels import registry
+from fastnn._kernels.conv import direct
+from fastnn._kernels.winograd import passes
 from tests._kernels.test_pointwise import PAIRS
 from tests.memory import blank
 from tests.reference import copy as copy_twin
@@ -22,6 +24,8 @@ F = 4                                   # bytes of a float
 CONV = (N, H, W, C, K, 3, 3, 2, 2, 1, 1, 1, 1, 1, 150, 101, 1, 0)
 ROWS = (N, H, W, C, K, 1, 1, 1, 1, 0, 0, 1, 1, 1, H, W, 1, 0)
 WINOGRAD = (N, H, W, C, K, 3, 3, 1, 1, 1, 1, 1, 1, 1, H, W, 1, 0)
+DEEP, WIDE = 70_001, 4800               # channels; whole vectors of outputs
+FILTERS = (1, 4, 4, DEEP, WIDE, 3, 3, 1, 1, 1, 1, 1, 1, 1, 4, 4, 1, 0)
 MAX_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 1, 1, 150, 101)
 AVG_POOL = (N, H, W, C, 2, 2, 2, 2, 0, 1, 150, 101, 1, 0, 0, 0)
 BACK_AND_FORTH = (2, 2**33, 7, 3, 5, -(2**32), 2, 5, 2**31)  # offsets, shape, strides of x, of y
@@ -49,6 +53,17 @@ CASES = {
         ROWS, (F * PLACES * C, *[F * C] * 4, F * K * C, F * K, F * PLACES * K)),
     "conv2d_grad_weight_normed": (
         ROWS, (F * PLACES * C, *[F * C] * 4, F * PLACES * K, F * K * C)),
+    "conv2d_pack": (FILTERS, (F * DEEP * 9 * WIDE, F * DEEP * 9 * WIDE)),
+    "conv2d_forward_packed": (
+        CONV, (F * PLACES * C, direct.packed_size(CONV), F * K, F * HALF * K)),
+    "conv2d_forward_normed_packed": (
+        ROWS, (F * PLACES * C, *[F * C] * 4, direct.packed_size(ROWS), F * K, F * PLACES * K)),
+    "winograd_pack": (FILTERS, (F * DEEP * 9 * WIDE, F * 36 * (DEEP * WIDE + 16))),
+    "winograd_forward_packed": (
+        WINOGRAD, (F * PLACES * C, passes.packed_size(WINOGRAD), F * K, F * PLACES * K)),
+    "winograd_forward_normed_packed": (
+        WINOGRAD, (F * PLACES * C, *[F * C] * 4, passes.packed_size(WINOGRAD), F * K,
+                   F * PLACES * K)),
     "winograd_forward": (WINOGRAD, (F * PLACES * C, F * K * 9 * C, F * K, F * PLACES * K)),
     "winograd_grad_input": (WINOGRAD, (F * PLACES * K, F * K * 9 * C, F * PLACES * C)),
     **{f"winograd_forward_normed{stats}": (

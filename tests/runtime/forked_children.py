@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import numpy as np
+from fastnn._kernels.turns import runs
 
 import fastnn as fn
 from fastnn import nn
-from fastnn.engine import lane_turns
 from fastnn.runtime.locks import process_lock
 
 context = multiprocessing.get_context("fork")
@@ -128,7 +128,7 @@ def children_of_inferences():
             assert infer(number)
 
     def infer_in_threads():
-        assert not lane_turns._waiting  # the parent's threads
+        assert not runs.queue and not runs.called  # the parent's threads
         with ThreadPoolExecutor(4) as pool:
             return all(pool.map(infer, range(8)))
 
