@@ -24,7 +24,8 @@ cdef class Runs:
     """The runs in progress side by side. All that is here needs Python's lock, but for kernels.
 
     count: how many there are. waiting: functions to call once, at the end of a run. queue: who
-    waits for a turn, as (thread, lock to release). called: threads whose turn it is, until they run.
+    waits for a turn, as (thread, lock to release). called: threads whose turn it is, until they
+    run.
     """
 
     cdef readonly int64_t count

@@ -26,9 +26,9 @@ from fastnn._kernels.winograd.tiles cimport (
 cdef enum:
     PART_PANELS = 8  # of packed weights that are used for all planes before the next ones
 
-# A pass with all of its packed weights at hand. packed_bytes: of those packed here; own: each thread
-# packs them for itself. An item is one of `cuts` runs of panels of a block; a block's items follow
-# each other.
+# A pass with all of its packed weights at hand. packed_bytes: of those packed here; own: each
+# thread packs them for itself. An item is one of `cuts` runs of panels of a block; a block's items
+# follow each other.
 cdef struct Whole:
     Pass g
     int64_t panels, cuts, items, plane, packed_bytes
