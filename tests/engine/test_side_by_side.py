@@ -4,7 +4,7 @@ import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from time import perf_counter, sleep
+from time import sleep
 from weakref import ref
 
 import numpy as np
@@ -15,7 +15,6 @@ import fastnn as fn
 from fastnn import nn, optim
 from fastnn.engine import side_by_side
 from fastnn.engine.inference import inference_of
-from fastnn.engine.lane_turns import SPELL
 from fastnn.engine.memory_limit import within
 from fastnn.runtime import shared
 from fastnn.runtime.locks import process_lock
@@ -432,43 +431,3 @@ def test_the_budget_of_a_step_holds_while_others_infer():
     in_threads(act, 4)
     assert shared.spares
     assert resident_bytes() > limit
-
-
-@contextmanager
-def busy(monkeypatch, count):
-    """Threads that infer without a pause, in two lanes, and how many calls each has made."""
-    monkeypatch.setattr(side_by_side, "most_at_once", lambda: 2)
-    fn.set_num_threads(1)
-    net, x = slow(), batch(2)[0]
-    done, counts = threading.Event(), [0] * count
-
-    def infer(number):
-        while not done.is_set():
-            net(x)
-            counts[number] += 1
-
-    with ThreadPoolExecutor(count) as pool:
-        calls = [pool.submit(infer, number) for number in range(count)]
-        try:
-            yield net, x, counts
-        finally:
-            done.set()
-            for call in calls:
-                call.result(60)
-
-
-def test_threads_that_infer_without_a_pause_get_like_shares(monkeypatch):
-    with busy(monkeypatch, 6) as (_, _, counts):
-        sleep(2)
-    assert min(counts) > sum(counts) / len(counts) / 3, counts
-
-
-def test_a_thread_that_calls_now_and_then_gets_its_turn(monkeypatch):
-    waits = []
-    with busy(monkeypatch, 3) as (net, x, _):
-        for _ in range(10):
-            sleep(0.02)
-            start = perf_counter()
-            net(x)
-            waits.append(perf_counter() - start)
-    assert sorted(waits)[5] < 6 * SPELL, waits

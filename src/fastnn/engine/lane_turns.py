@@ -16,7 +16,7 @@ from fastnn.engine.lane import Lane
 
 SPELL = 0.05  # seconds that a thread which comes back at once may keep a lane from others
 AT_ONCE = 2e-4  # seconds from the end of a run to the next call
-FIRST, OTHERS = 0.005, 0.1  # seconds until one who waits looks for himself, in case nobody woke him
+FIRST, OTHERS = 0.005, 0.1  # seconds until a thread looks for itself, if nobody woke it
 
 
 class AllInUseError(Exception):
@@ -27,7 +27,7 @@ class AllInUseError(Exception):
         self._ended = allocate_lock()
         self._ended.acquire()
         self._place = (get_ident(), self._ended)
-        if get_ident() in runs.called:  # it was his turn
+        if get_ident() in runs.called:  # it was its turn
             runs.called.discard(get_ident())
             runs.queue.insert(0, self._place)
         else:
