@@ -63,12 +63,13 @@ class Size(int):
         return int, (int(self),)
 
 
-def _method(name: str) -> Callable[..., Any]:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+def method(name: str) -> Callable[..., Any]:
+    """A method that calls the operation of that name with the tensor in front."""
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return OPERATORS[name](self, *args, **kwargs)
 
-    method.__name__ = name
-    return method
+    call.__name__ = name
+    return call
 
 
 def _reflected(name: str) -> Callable[..., Any]:
@@ -107,24 +108,24 @@ class Operators:
     __slots__ = ()  # so that a symbolic tensor cannot get new attributes
     __hash__ = object.__hash__  # by identity, for the graph's own dicts and sets
 
-    __add__, __sub__, __mul__, __truediv__ = map(_method, ("add", "sub", "mul", "div"))
+    __add__, __sub__, __mul__, __truediv__ = map(method, ("add", "sub", "mul", "div"))
     __radd__, __rsub__, __rmul__, __rtruediv__ = map(_reflected, ("add", "sub", "mul", "div"))
-    __neg__, __pow__, __matmul__, __abs__ = map(_method, ("neg", "pow", "matmul", "abs"))
+    __neg__, __pow__, __matmul__, __abs__ = map(method, ("neg", "pow", "matmul", "abs"))
     __rmatmul__, __rpow__ = map(_reflected, ("matmul", "pow"))
     __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = map(
         _comparison, ("eq", "ne", "lt", "le", "gt", "ge"))
-    __and__, __or__, __xor__ = map(_method, ("and_", "or_", "xor"))
+    __and__, __or__, __xor__ = map(method, ("and_", "or_", "xor"))
     __rand__, __ror__, __rxor__ = map(_reflected, ("and_", "or_", "xor"))
-    __invert__ = _method("not_")
+    __invert__ = method("not_")
     add, sub, mul, div, pow, matmul, eq, ne, lt, le, gt, ge = map(
-        _method, ("add", "sub", "mul", "div", "pow", "matmul", "eq", "ne", "lt", "le", "gt", "ge"))
+        method, ("add", "sub", "mul", "div", "pow", "matmul", "eq", "ne", "lt", "le", "gt", "ge"))
     __getitem__, reshape, view, flatten, sum, mean = map(
-        _method, ("getitem", "reshape", "reshape", "flatten", "sum", "mean")
+        method, ("getitem", "reshape", "reshape", "flatten", "sum", "mean")
     )
     permute, transpose, expand, detach, float = map(
-        _method, ("permute", "transpose", "expand", "detach", "float"))
+        method, ("permute", "transpose", "expand", "detach", "float"))
     relu, sigmoid, tanh, exp, log, sqrt, abs, square = map(
-        _method, ("relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "square")
+        method, ("relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "square")
     )
 
     shape: tuple[int, ...]

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from fastnn import ops
 from fastnn.autodiff import gradients
 from fastnn.bench.rows import Row
 from fastnn.bench.serve import bind, sizes
 from fastnn.context import updates
 from fastnn.graph import Graph, Leaf, Node, Tensor, leaf
+from fastnn.ops.public import OPERATIONS
 from fastnn.runtime.random import streams
 from fastnn.spec import FLOAT, INDEX, Spec
 
 
-@cache
-def functions() -> dict[str, Callable[..., Any]]:
-    """The public functions of every operation, by name."""
-    found = dict(ops.FUNCTIONS)
-    for entry in pkgutil.iter_modules(ops.__path__):
-        module = import_module(f"{ops.__name__}.{entry.name}")
-        found |= {name: value for name, value in vars(module).items()
-                  if getattr(value, "__module__", "") == module.__name__ and callable(value)
-                  and not isinstance(value, type) and not name.startswith("_")}
-    return found
-
-
 def find(name: str) -> Callable[..., Any]:
-    """A function of fastnn by its name; ".name" is a method of a tensor.
+    """An operation by its name, also one that only gradients use; ".name" is a tensor's method.
 
     >>> find("conv2d").__module__
     'fastnn.ops.conv2d'
     """
     if name.startswith("."):
         return lambda x, *rest, **arguments: getattr(x, name[1:])(*rest, **arguments)
-    return functions()[name]
+    if name in OPERATIONS:
+        return OPERATIONS[name].function
+    return getattr(import_module(f"fastnn.ops.{name}"), name)  # type: ignore[no-any-return]
 
 
 def graph_of(run: Callable[[], Tensor], inputs: list[Tensor], wanted: list[Tensor]) -> Graph:

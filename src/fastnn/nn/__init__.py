@@ -1,4 +1,4 @@
-"""Modules and layers, as torch.nn."""
+"""Modules and layers, as torch.nn. Written by `python -m tools.names`."""
 
 from fastnn.nn import init
 from fastnn.nn.activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.public import operation
 from fastnn.ops.windows import Pair, check_images, pair
 from fastnn.spec import Spec
 
@@ -67,6 +68,7 @@ class AdaptiveAvgPool2dGrad(Op):
         return [Call("adaptive_avg_pool2d_backward", (node.inputs[0], node.outputs[0]), d)]
 
 
+@operation()
 def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     """The mean over bins that divide the image into `output_size` parts; None keeps an axis.
 

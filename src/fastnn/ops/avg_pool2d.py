@@ -8,6 +8,7 @@ from typing import Any
 
 from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.public import operation
 from fastnn.ops.windows import Pair, check_images, output_sizes, pair, whole_number
 from fastnn.spec import ShapeError, Spec
 
@@ -81,6 +82,7 @@ class AvgPool2dGrad(Op):
         return [Call("avg_pool2d_backward", (dy, dx), self.pooling.dims(self.shape, dy.shape))]
 
 
+@operation()
 def avg_pool2d(
     x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,

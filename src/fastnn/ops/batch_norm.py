@@ -25,6 +25,7 @@ from fastnn.graph import (
     moved_bytes,
     record_update,
 )
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import reshape
 from fastnn.spec import ShapeError, Spec, check_float
 
@@ -276,6 +277,7 @@ def normalize(
     return apply(BatchNorm(eps, training), x, mean, var, weight, bias)
 
 
+@operation()
 def batch_norm(
     x: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
     training: bool = False, momentum: float | None = 0.1, eps: float = 1e-5,

@@ -16,6 +16,7 @@ from fastnn._kernels.pointwise.pointwise import binary_rows
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, constant
 from fastnn.ops.expand import side_by_side
 from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum_to
 from fastnn.spec import (
     FLOAT,
@@ -109,6 +110,8 @@ _add, _sub, _mul, _div = map(_apply, ("add", "sub", "mul", "div"))
 maximum, minimum, _ge, _gt = map(_apply, ("maximum", "minimum", "ge", "gt"))
 maximum.__doc__ = "max(a, b), element by element; at a tie the gradient goes to a alone."
 minimum.__doc__ = "min(a, b), element by element; at a tie the gradient goes to a alone."
+operation("maximum")(maximum)
+operation("minimum")(minimum)
 
 
 def affine(x: Any, scale: float, shift: float = 0.0) -> Tensor:
@@ -120,6 +123,7 @@ def _number(value: Any) -> bool:
     return isinstance(value, (int, float, np.floating, np.integer))
 
 
+@operation("add")
 def add(a: Any, b: Any) -> Tensor:
     """a + b; both operands get dy."""
     if _number(b):
@@ -127,6 +131,7 @@ def add(a: Any, b: Any) -> Tensor:
     return add(b, a) if _number(a) else _add(a, b)
 
 
+@operation("sub")
 def sub(a: Any, b: Any) -> Tensor:
     """a - b."""
     if _number(b):
@@ -134,6 +139,7 @@ def sub(a: Any, b: Any) -> Tensor:
     return affine(b, -1.0, float(a)) if _number(a) else _sub(a, b)
 
 
+@operation("mul")
 def mul(a: Any, b: Any) -> Tensor:
     """a * b; each operand's gradient is dy times the other."""
     if _number(b):
@@ -141,6 +147,7 @@ def mul(a: Any, b: Any) -> Tensor:
     return mul(b, a) if _number(a) else _mul(a, b)
 
 
+@operation("div")
 def div(a: Any, b: Any) -> Tensor:
     """a / b."""
     if _number(b):
@@ -148,6 +155,7 @@ def div(a: Any, b: Any) -> Tensor:
     return affine(FUNCTIONS["reciprocal"](b), float(a)) if _number(a) else _div(a, b)
 
 
+@operation("pow")
 def pow(a: Any, exponent: float) -> Tensor:
     """a ** exponent, for a number as exponent."""
     if not _number(exponent):

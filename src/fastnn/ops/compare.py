@@ -15,6 +15,7 @@ from fastnn._kernels.pointwise.compare import RELATIONS
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, leaf
 from fastnn.ops.binary import Binary, alike, broadcast_shape, broadcast_strides, mul
 from fastnn.ops.expand import side_by_side
+from fastnn.ops.public import operation
 from fastnn.spec import INDEX, Spec, storage_shape
 
 _SWAPPED = {"lt": "gt", "le": "ge"}  # a < b is b > a
@@ -79,7 +80,8 @@ def _relation(name: str) -> Callable[[Any, Any], Tensor]:
     return function
 
 
-eq, ne, lt, le, gt, ge = map(_relation, ("eq", "ne", "lt", "le", "gt", "ge"))
+eq, ne, lt, le, gt, ge = (operation(name)(_relation(name))
+                          for name in ("eq", "ne", "lt", "le", "gt", "ge"))
 
 
 def _mask(name: str, value: Any) -> Tensor:
@@ -90,21 +92,25 @@ def _mask(name: str, value: Any) -> Tensor:
     return ne(value, 0.0)
 
 
+@operation("logical_and")
 def logical_and(a: Any, b: Any) -> Tensor:
     """a & b: 1 where both are not 0, else 0; no gradient."""
     return mul(_mask("&", a), _mask("&", b))
 
 
+@operation("logical_or")
 def logical_or(a: Any, b: Any) -> Tensor:
     """a | b: 1 where at least one is not 0, else 0; no gradient."""
     return ne(_mask("|", a) + _mask("|", b), 0.0)
 
 
+@operation("logical_xor")
 def logical_xor(a: Any, b: Any) -> Tensor:
     """a ^ b: 1 where exactly one is not 0, else 0; no gradient."""
     return ne(_mask("^", a), _mask("^", b))
 
 
+@operation("logical_not")
 def logical_not(x: Any) -> Tensor:
     """~x: 1 where x is 0, else 0; no gradient."""
     return eq(_mask("~", x), 0.0)

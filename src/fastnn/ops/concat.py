@@ -9,6 +9,7 @@ from typing import Any
 from fastnn.arguments import instance
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.expand import side_by_side
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import check_axes, copy_call
 from fastnn.ops.slice import Slice
 from fastnn.spec import ShapeError, Spec, element_strides
@@ -62,6 +63,7 @@ class Concat(Op):
         return calls
 
 
+@operation()
 def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     """The tensors one after the other along axis `dim`.
 

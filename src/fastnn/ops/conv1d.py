@@ -9,10 +9,12 @@ from typing import Any
 
 from fastnn.graph import Tensor, as_tensor
 from fastnn.ops.conv2d import conv2d
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import reshape
 from fastnn.ops.windows import check_channels, check_sequences, numbers, whole_number
 
 
+@operation()
 def conv1d(
     x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,

@@ -9,6 +9,7 @@ from typing import Any
 from fastnn.graph import Call, Node, Tensor, apply, as_tensor
 from fastnn.ops.conv_algorithm import get_conv_algorithm
 from fastnn.ops.convolution import ConvArguments, Forward, GradInput, GradWeight
+from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
 from fastnn.ops.windows import (
     Pair,
@@ -133,6 +134,7 @@ def paddings(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[
     return ((top, top), (left, left))
 
 
+@operation()
 def conv2d(
     x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,

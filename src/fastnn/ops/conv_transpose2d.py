@@ -12,6 +12,7 @@ from fastnn.ops.conv2d import Conv2dGradInput
 from fastnn.ops.conv_algorithm import get_conv_algorithm
 from fastnn.ops.conv_kernels import BIAS, X
 from fastnn.ops.convolution import ConvArguments
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import reshape
 from fastnn.ops.windows import Pair, check_channels, check_images, pair, whole_number
 from fastnn.spec import ShapeError, Spec
@@ -73,6 +74,7 @@ def _check_output_padding(extra: Pair, stride: Pair, dilation: Pair) -> None:
                          f"{stride} or dilation {dilation}")
 
 
+@operation()
 def conv_transpose2d(
     x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,

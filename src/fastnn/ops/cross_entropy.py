@@ -10,6 +10,7 @@ import numpy as np
 
 from fastnn.arguments import choice, integer, real
 from fastnn.graph import Call, ClassNumbers, Node, Op, Tensor, apply, apply_all, as_tensor, constant
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import reshape
 from fastnn.spec import INDEX, ShapeError, Spec, check_float
 
@@ -108,6 +109,7 @@ def counted(target: np.ndarray, ignore_index: int, weight: np.ndarray | None) ->
                  else weight.take(counting, mode="clip").sum(dtype=np.float64))
 
 
+@operation()
 def cross_entropy(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100,
     reduction: str = "mean", label_smoothing: float = 0.0,

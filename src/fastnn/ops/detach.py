@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.public import operation
 from fastnn.spec import Spec
 
 
@@ -39,6 +40,7 @@ class Detach(Op):
         return 0.0
 
 
+@operation("detach")
 def detach(x: Any) -> Tensor:
     """x, through which no gradient passes, as torch.Tensor.detach.
 

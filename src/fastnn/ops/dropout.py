@@ -12,6 +12,7 @@ from typing import Any
 
 from fastnn.arguments import flag, real
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.public import operation
 from fastnn.runtime.random import new_stream, random_key
 from fastnn.spec import Spec
 
@@ -44,6 +45,7 @@ class Dropout(Op):
         return (0,)
 
 
+@operation()
 def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:
     """x with a share p of its values zeroed at random and the others divided by 1 - p.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum_to
 from fastnn.ops.reshape import copy_call, sizes_of
 from fastnn.spec import ShapeError, Spec, element_strides
@@ -67,6 +68,7 @@ class Expand(Op):
         return [copy_call(x, y, y.shape, x_strides, element_strides(y.shape))]
 
 
+@operation("expand")
 def expand(x: Any, *shape: Any) -> Tensor:
     """x repeated along axes of size 1 until it has `shape`; -1 keeps a size."""
     x = as_tensor(x)

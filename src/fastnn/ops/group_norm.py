@@ -8,12 +8,14 @@ from fastnn.arguments import real
 from fastnn.graph import Tensor, as_tensor
 from fastnn.ops.binary import add, div, mul, sub
 from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.public import operation
 from fastnn.ops.reduce import mean
 from fastnn.ops.reshape import reshape
 from fastnn.ops.windows import whole_number
 from fastnn.spec import ShapeError, check_float
 
 
+@operation()
 def group_norm(
     x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, moved_bytes
 from fastnn.ops.micro_batch import whole_batch_rows
 from fastnn.ops.permute import transpose
+from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import reshape
 from fastnn.spec import ShapeError, Spec, check_float
@@ -132,6 +133,7 @@ class LinearGradWeight(Op):
         return 2.0 * node.inputs[0].size * node.inputs[1].shape[1]
 
 
+@operation()
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     """y = x Wᵀ + b over the last axis of x.
 
@@ -148,6 +150,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     return y if x.ndim == 2 else reshape(y, (*x.shape[:-1], weight.shape[0]))
 
 
+@operation("matmul")
 def matmul(a: Any, b: Any) -> Tensor:
     """The product of two matrices, a[m, k] b[k, n]."""
     a, b = as_tensor(a), as_tensor(b)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor, moved_bytes
+from fastnn.ops.public import operation
 from fastnn.ops.windows import Pair, check_images, output_sizes, pair
 from fastnn.spec import BYTE, ShapeError, Spec
 
@@ -133,6 +134,7 @@ class MaxPool2dGrad(Op):
         return [Call("max_pool2d_backward", (*node.inputs, node.outputs[0]), d)]
 
 
+@operation()
 def max_pool2d(
     x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False,

@@ -9,10 +9,12 @@ from fastnn.graph import Tensor, as_tensor
 from fastnn.ops.binary import sub
 from fastnn.ops.cross_entropy import REDUCTIONS
 from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.public import operation
 from fastnn.ops.reduce import mean, sum
 from fastnn.spec import INDEX, ShapeError, check_float
 
 
+@operation()
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """(input - target)², as torch.nn.functional.mse_loss; both of one shape."""
     input, target = as_tensor(input), as_tensor(target)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import check_axes, copy_call, sizes_of
 from fastnn.spec import ShapeError, Spec, element_strides
 
@@ -44,12 +45,14 @@ class Permute(Op):
         return [copy_call(x, y, y.shape, x_strides, element_strides(y.shape))]
 
 
+@operation("permute")
 def permute(x: Any, *axes: Any) -> Tensor:
     """x with its axes in the order given."""
     x = as_tensor(x)
     return apply(Permute(check_axes(x, sizes_of(axes))), x)
 
 
+@operation("transpose")
 def transpose(x: Any, dim0: int, dim1: int) -> Tensor:
     """x with two axes exchanged."""
     x = as_tensor(x)

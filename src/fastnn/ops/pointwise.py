@@ -14,6 +14,7 @@ from typing import Any
 from fastnn._kernels.pointwise.pointwise import unary_rows
 from fastnn.arguments import real
 from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.public import operation
 from fastnn.spec import Spec, check_float
 
 ROWS = {name: (index, formula, arguments, saved)
@@ -128,7 +129,10 @@ def _public(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
     return function
 
 
+# Rows that PyTorch has as methods of tensors, too.
+METHODS = {"relu", "sigmoid", "tanh", "exp", "log", "sqrt", "square", "abs", "reciprocal", "erf"}
+
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
-    row: _public(row, formula, arguments)
+    row: operation(*METHODS & {row})(_public(row, formula, arguments))
     for row, (_, formula, arguments, _) in ROWS.items()
 }

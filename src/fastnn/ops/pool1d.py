@@ -9,9 +9,11 @@ from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from fastnn.ops.avg_pool2d import avg_pool2d
 from fastnn.ops.conv1d import as_image, as_sequence
 from fastnn.ops.max_pool2d import max_pool2d
+from fastnn.ops.public import operation
 from fastnn.ops.windows import check_sequences, numbers
 
 
+@operation()
 def max_pool1d(
     x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False,
@@ -31,6 +33,7 @@ def max_pool1d(
     return as_sequence(max_pool2d(image, (1, kernel), (1, step), (0, pad), (1, spread), ceil_mode))
 
 
+@operation()
 def avg_pool1d(
     x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True,
@@ -48,6 +51,7 @@ def avg_pool1d(
                                   count_include_pad))
 
 
+@operation()
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     """The mean over bins that divide the sequence into `output_size` parts.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, Tensor, apply_all, as_tensor
+from fastnn.ops.public import operation
 from fastnn.spec import ShapeError, Spec, check_float
 
 
@@ -73,6 +74,7 @@ def _dims(x: Tensor, weight: Tensor) -> tuple[int, int, int]:
     return (x.shape[0], x.shape[1], math.prod(x.shape[2:]))
 
 
+@operation("prelu")
 def prelu(x: Any, weight: Any) -> Tensor:
     """y = x where x > 0, else weight * x, as torch.nn.functional.prelu.
 

@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex
 from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import check_axes, reshape
 from fastnn.spec import ShapeError, Spec, check_float, storage_axes
 
@@ -90,6 +91,7 @@ def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
     return reshape(y, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
 
 
+@operation("sum")
 def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
     """Sum over the axes `dim`; over all axes if it is None or empty, as in PyTorch.
 
@@ -101,6 +103,7 @@ def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -
     return _reduce(x, dim, keepdim, average=False)
 
 
+@operation("mean")
 def mean(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
     """Mean over the axes `dim`; over all axes if it is None or empty, as in PyTorch.
 

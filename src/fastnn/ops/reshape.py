@@ -9,6 +9,7 @@ from operator import index
 from typing import Any, SupportsIndex
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.public import operation
 from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
 
 
@@ -102,6 +103,7 @@ class Reshape(Op):
         return [copy_call(x, y, x.shape, element_strides(x.shape), row_major(x.shape))]
 
 
+@operation("reshape")
 def reshape(x: Any, *shape: Any) -> Tensor:
     """x with another shape; one size may be -1.
 
@@ -125,6 +127,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     return apply(Reshape(tuple(sizes)), x)
 
 
+@operation("flatten")
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """x with the axes start_dim .. end_dim merged into one.
 

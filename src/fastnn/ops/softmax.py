@@ -8,6 +8,7 @@ from typing import Any
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.permute import transpose
+from fastnn.ops.public import operation
 from fastnn.ops.reshape import check_axes
 from fastnn.spec import Spec, check_float, storage_axes
 
@@ -72,6 +73,7 @@ def _over(x: Any, dim: int, log: bool) -> Tensor:
     return transpose(apply(Softmax(log), transpose(x, axis, last)), axis, last)
 
 
+@operation("softmax")
 def softmax(x: Any, dim: int) -> Tensor:
     """exp(x) / Σ exp(x) over the axis `dim`; sums to 1 along it.
 
@@ -80,6 +82,7 @@ def softmax(x: Any, dim: int) -> Tensor:
     return _over(x, dim, log=False)
 
 
+@operation("log_softmax")
 def log_softmax(x: Any, dim: int) -> Tensor:
     """x - log Σ exp(x) over the axis `dim`, as accurate as x, however large its values are."""
     return _over(x, dim, log=True)

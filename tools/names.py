@@ -1,0 +1,104 @@
+"""Write the lists of public names: `ops/names.py` of operations, `nn/__init__.py` of layers.
+
+python -m tools.names           write both
+python -m tools.names --check   fail if they are not up to date
+
+The names are found in the registry of operations and in the modules of `nn/`. They are written out,
+so that editors and type checkers see them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import fastnn.nn
+import fastnn.ops
+from fastnn.nn.module import Module
+from fastnn.nn.parameter import Buffer, Parameter
+from fastnn.ops.pointwise import FUNCTIONS
+from fastnn.ops.public import OPERATIONS
+
+ROOT = Path(fastnn.nn.__file__).parents[1]
+WIDTH = 100
+
+
+def operations() -> str:
+    """The text of `ops/names.py`."""
+    homes = defaultdict(list)
+    for name, operation in OPERATIONS.items():
+        if operation.function is not FUNCTIONS.get(name):
+            own = operation.function.__name__
+            homes[operation.function.__module__].append(name if own == name else f"{own} as {name}")
+    rows = [f'{name} = FUNCTIONS["{name}"]' for name in sorted(FUNCTIONS)]
+    return "\n".join([
+        '"""Every operation by name. Written by `python -m tools.names`."""', "",
+        _imports({**homes, "fastnn.ops.pointwise": ["FUNCTIONS"]}), "", "# The pointwise table.",
+        *rows, "", _all(OPERATIONS), ""])
+
+
+def layers() -> str:
+    """The text of `nn/__init__.py`."""
+    homes = defaultdict(list)
+    packages = [f"fastnn.nn.{name}" for name in ("functional", "init", "utils")
+                if (ROOT / "nn" / f"{name}.py").exists() or (ROOT / "nn" / name).is_dir()]
+    for module in iter_modules(fastnn.nn.__path__, "fastnn.nn."):
+        if module.name in packages:
+            continue
+        for name, value in vars(import_module(module.name)).items():
+            if (isinstance(value, type) and issubclass(value, Module | Parameter | Buffer)
+                    and value.__module__ == module.name and not name.startswith("_")):
+                homes[module.name].append(name)
+    names = [name for own in homes.values() for name in own]
+    inner = [package.rpartition(".")[2] for package in packages]
+    return "\n".join([
+        '"""Modules and layers, as torch.nn. Written by `python -m tools.names`."""', "",
+        f"from fastnn.nn import {', '.join(inner)}", _imports(homes), "",
+        _all([*names, *inner]), ""])
+
+
+def _imports(homes: dict[str, list[str]]) -> str:
+    lines = []
+    for module, names in sorted(homes.items()):
+        line = f"from {module} import {', '.join(_members(names))}"
+        if len(line) > WIDTH:
+            line = "\n".join([f"from {module} import (",
+                              *(f"    {name}," for name in _members(names)), ")"])
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _members(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (*_kind(name), name.casefold()))
+
+
+def _all(names: Iterable[str]) -> str:
+    lines, line = ["__all__ = ["], "   "
+    for name in sorted(names, key=lambda name: (*_kind(name), name)):
+        if len(line) + len(name) + 4 > WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f' "{name}",'
+    return "\n".join([*lines, line, "]"])
+
+
+def _kind(name: str) -> tuple[bool, bool]:
+    """Constants come first, then classes, then functions, as ruff orders them."""
+    return not name.isupper(), not name[0].isupper()
+
+
+def main() -> None:
+    """Write the files, or check them."""
+    for path, text in ((ROOT / "ops/names.py", operations()), (ROOT / "nn/__init__.py", layers())):
+        if "--check" in sys.argv:
+            assert path.read_text() == text, f"{path.name} is old: run python -m tools.names"
+        else:
+            path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
