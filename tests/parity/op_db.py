@@ -187,8 +187,9 @@ def reference(entry, sample, dtype):
              for part, cotangent in zip(results, cotangents, strict=True) if cotangent is not None]
     if terms and leaves:
         sum(terms).backward()
-    grads = [np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy(force=True) for leaf in leaves]
-    return [part.detach().numpy() for part in results], cotangents, grads if terms else []
+    grads = [np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy(force=True)
+             for leaf in leaves] if terms else []
+    return [part.detach().numpy() for part in results], cotangents, grads
 
 
 def difference(got, expected):
@@ -225,7 +226,7 @@ def check(entry, sample):
     expected = reference(entry, sample, torch.float64)
     try:
         values, grads = compute(ours(entry.name), sample, expected[1])
-    except Exception as error:  # noqa: BLE001 (reported, by its class)
+    except Exception as error:
         return f"{type(error).__name__}: {error}"
     for wide in (True, False):  # PyTorch in float32, where rounding decides (floor, ties)
         if not wide:
