@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -58,6 +59,11 @@ softplus softshrink softsign tanhshrink threshold triplet_margin_loss unfold
 upsample_bilinear upsample_nearest
 """
 DTYPES = {torch.float32: np.float32, torch.int64: np.int64}
+LABELS = tuple(NAMES.split()) + tuple(f"nn.functional.{name}" for name in FUNCTIONAL.split())
+# Operations some of whose samples are refused, and why; none may be wrong.
+REFUSED = {
+    "norm/nuc": "the nuclear norm needs singular values",
+}
 METHODS = {"T", "mT", "clone", "contiguous", "expand", "expand_as", "repeat", "view", "view_as",
            "reshape_as", "unflatten", "masked_fill", "narrow", "select", "new"}
 
@@ -75,12 +81,17 @@ class Outcome:
         return self.passed + len(self.failed)
 
 
-def wanted(entry: object) -> bool:
-    """Whether an entry of op_db is one of the operations above."""
-    variant = f"/{entry.variant_test_name}" if entry.variant_test_name else ""
-    name = entry.name.removeprefix("nn.functional.")
-    names = FUNCTIONAL if entry.name.startswith("nn.functional.") else NAMES
-    return f"{name}{variant}" in names.split() and torch.float32 in entry.dtypes
+def label_of(entry) -> str:
+    """An entry's name, with its variant."""
+    return f"{entry.name}/{entry.variant_test_name}" if entry.variant_test_name else entry.name
+
+
+@cache
+def entries():
+    """The entries of op_db that are compared, by label; batch norm has one for each backend."""
+    from torch.testing._internal.common_methods_invocations import op_db
+    return {label_of(entry): entry for entry in op_db
+            if label_of(entry) in LABELS and torch.float32 in entry.dtypes}
 
 
 def ours(name: str):
@@ -238,12 +249,6 @@ def check(entry, sample):
     return said if said.startswith("WRONG") else f"WRONG gradient {said}"
 
 
-def entries():
-    """The entries of op_db that are compared."""
-    from torch.testing._internal.common_methods_invocations import op_db
-    return [entry for entry in op_db if wanted(entry)]
-
-
 def samples(entry):
     """The samples of an entry, always the same."""
     torch.manual_seed(0)
@@ -261,26 +266,20 @@ def describe(sample) -> str:
     return repr((converted([sample.input, *sample.args], short), converted(sample.kwargs, short)))
 
 
-def measure(only=(), share=1, verbose=False) -> dict[str, Outcome]:
-    """The outcome of every operation."""
-    found = {}
-    for entry in entries():
-        variant = f"/{entry.variant_test_name}" if entry.variant_test_name else ""
-        label = f"{entry.name.removeprefix('nn.functional.')}{variant}"
-        if only and not any(word in label for word in only):
+def measure(label: str, share: int = 1) -> Outcome:
+    """What became of an operation's samples, of each share-th."""
+    outcome, entry = Outcome(), entries()[label]
+    for number, sample in enumerate(samples(entry)):
+        if number % share:
             continue
-        outcome = found.setdefault(label, Outcome())
-        for number, sample in enumerate(samples(entry)):
-            if number % share:
-                continue
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                said = check(entry, sample)
-            if said:
-                outcome.failed.append(f"{said} <- {describe(sample)}"[:500])
-            else:
-                outcome.passed += 1
-    return found
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            said = check(entry, sample)
+        if said:
+            outcome.failed.append(f"{said} <- {describe(sample)}"[:500])
+        else:
+            outcome.passed += 1
+    return outcome
 
 
 def main() -> None:
@@ -290,8 +289,11 @@ def main() -> None:
     parser.add_argument("--share", type=int, default=1)
     parser.add_argument("--show", type=int, default=3, help="failures to show of each operation")
     arguments = parser.parse_args()
-    found = measure(arguments.only, arguments.share)
-    for label, outcome in found.items():
+    found = {}
+    for label in LABELS:
+        if arguments.only and not any(word in label for word in arguments.only):
+            continue
+        outcome = found[label] = measure(label, arguments.share)
         if outcome.failed:
             print(f"{label}: {outcome.passed} of {outcome.total}")
             for said, count in Counter(outcome.failed).most_common(arguments.show):

@@ -11,7 +11,7 @@ SHARE = 8  # each 8th sample
 
 @pytest.mark.parametrize("label", op_db.LABELS)
 def test_samples(label):
-    outcome = op_db.measure_one(label, SHARE)
+    outcome = op_db.measure(label, SHARE)
     wrong = [said for said in outcome.failed if said.startswith("WRONG")]
     assert not wrong, "\n".join(wrong)
     if label not in op_db.REFUSED:
