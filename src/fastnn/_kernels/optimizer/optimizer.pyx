@@ -1,4 +1,4 @@
-"""Optimizers: each row of simd/optimizer.c over all tensors at once, in one pass.
+"""Optimizers: each row of simd/table.c over all tensors at once, in one pass.
 
 The elements of all tensors, one tensor after the other, are cut into chunks of fixed size. Each
 tensor counts its own steps, from which Adam's bias corrections and SGD's first buffer follow.
@@ -7,23 +7,9 @@ tensor counts its own steps, from which Adam's bias corrections and SGD's first 
 from libc.stdint cimport int64_t, uintptr_t
 
 from fastnn._kernels.chunks cimport run_flat
-from fastnn._kernels.dispatch cimport LEVEL
+from fastnn._kernels.optimizer.table cimport optimizer_row, simd
 
 from fastnn._kernels.chunks import flat_loads
-
-cdef extern from "optimizer/simd/optimizer.h":
-    ctypedef struct optimizer_row:
-        const char *name
-        const char *hyper
-        int buffers
-        void (*update)(int64_t n, int64_t step, const double *hyper,
-                       float **buffers) noexcept nogil
-    ctypedef struct optimizer_table:
-        int count
-        optimizer_row *rows
-    const optimizer_table *optimizer_at(int level) noexcept nogil
-
-cdef const optimizer_table *simd = optimizer_at(LEVEL)
 
 cdef enum:
     CHUNK = 16384

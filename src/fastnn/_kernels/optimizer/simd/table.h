@@ -1,4 +1,4 @@
-/* Optimizers (optimizer.c): a row each. */
+/* Optimizers (table.c): a row each. */
 #ifndef FASTNN_OPTIMIZER_TABLE_H
 #define FASTNN_OPTIMIZER_TABLE_H
 

@@ -8,7 +8,7 @@
  */
 #include <math.h>
 
-#include "optimizer/simd/optimizer.h"
+#include "optimizer/simd/table.h"
 #include "simd/vector.h"
 
 #define OPTIMIZERS(ROW)                                                                           \
