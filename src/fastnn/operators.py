@@ -120,7 +120,7 @@ class Operators:
     add, sub, mul, div, pow, matmul, eq, ne, lt, le, gt, ge = map(
         method, ("add", "sub", "mul", "div", "pow", "matmul", "eq", "ne", "lt", "le", "gt", "ge"))
     __getitem__, reshape, view, flatten, sum, mean = map(
-        method, ("getitem", "reshape", "reshape", "flatten", "sum", "mean")
+        method, ("getitem", "reshape", "view", "flatten", "sum", "mean")
     )
     permute, transpose, expand, detach, float = map(
         method, ("permute", "transpose", "expand", "detach", "float"))
@@ -139,9 +139,23 @@ class Operators:
         """The number of elements."""
         return math.prod(self.shape)
 
+    nelement = numel
+
     def dim(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+    ndimension = dim
+
+    @property
+    def T(self) -> Any:
+        """The transpose of a matrix."""
+        return OPERATORS["t"](self)
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return OPERATORS["adjoint"](self)
 
     def __pos__(self) -> Any:
         return self

@@ -8,9 +8,10 @@ from typing import Any
 
 from fastnn.arguments import instance
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.as_float import as_float
 from fastnn.ops.expand import side_by_side
 from fastnn.ops.public import operation
-from fastnn.ops.reshape import check_axes, copy_call
+from fastnn.ops.reshape import copy_call, one_axis
 from fastnn.ops.slice import Slice
 from fastnn.spec import ShapeError, Spec, element_strides
 
@@ -67,13 +68,38 @@ class Concat(Op):
 def cat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     """The tensors one after the other along axis `dim`.
 
+    They have one shape but for that axis. As in PyTorch, one of shape (0,) is left out, and
+    integers beside floats become floats.
+
     >>> from fastnn.graph import constant
     >>> import numpy as np
     >>> cat([constant(np.zeros((2, 3))), constant(np.zeros((2, 5)))], dim=1).shape
     (2, 8)
     """
-    values = [as_tensor(tensor) for tensor in instance(tensors, "what cat takes", (list, tuple))]
-    if not values:
-        raise ShapeError("cat needs at least one tensor")
-    (axis,) = check_axes(values[0], (dim,))
+    every = tensors_of("cat", tensors)
+    values = [x for x in every if x.shape != (0,)] or every[:1]
+    if values[0].ndim == 0:
+        raise ShapeError("cat: scalars cannot be concatenated; write fn.stack")
+    axis = one_axis(values[0], dim)
     return values[0] if len(values) == 1 else apply(Concat(axis), *values)
+
+
+@operation()
+def concat(tensors: Sequence[Any], dim: int = 0) -> Tensor:
+    """`cat` by another name."""
+    return cat(tensors, dim)
+
+
+@operation()
+def concatenate(tensors: Sequence[Any], dim: int = 0) -> Tensor:
+    """`cat` by another name."""
+    return cat(tensors, dim)
+
+
+def tensors_of(name: str, tensors: Any) -> list[Tensor]:
+    """The tensors of a list; as floats, if some are."""
+    values = [as_tensor(x) for x in instance(tensors, f"what {name} takes", (list, tuple))]
+    if not values:
+        raise ShapeError(f"{name} needs at least one tensor")
+    mixed = len({x.dtype for x in values}) > 1
+    return [as_float(x) for x in values] if mixed else values

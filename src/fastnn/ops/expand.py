@@ -69,11 +69,44 @@ class Expand(Op):
 
 
 @operation("expand")
-def expand(x: Any, *shape: Any) -> Tensor:
-    """x repeated along axes of size 1 until it has `shape`; -1 keeps a size."""
-    x = as_tensor(x)
-    sizes = sizes_of(shape)
-    for back in range(1, min(x.ndim, len(sizes)) + 1):
-        if sizes[-back] == -1:
-            sizes[-back] = x.shape[-back]
-    return x if tuple(sizes) == x.shape else apply(Expand(tuple(sizes)), x)
+def expand(input: Any, *sizes: Any, size: Any = None) -> Tensor:
+    """`input` repeated along axes of size 1 until it has the sizes given; -1 keeps a size.
+
+    >>> from fastnn.graph import constant
+    >>> expand(constant(np.zeros((3, 1))), 2, -1, 4).shape
+    (2, 3, 4)
+    """
+    x, new = as_tensor(input), sizes_of(sizes if size is None else (*sizes, size))
+    for back in range(1, min(x.ndim, len(new)) + 1):
+        if new[-back] == -1:
+            new[-back] = x.shape[-back]
+    return x if tuple(new) == x.shape else apply(Expand(tuple(new)), x)
+
+
+@operation("broadcast_to")
+def broadcast_to(input: Any, size: Sequence[int]) -> Tensor:
+    """`expand` with its sizes as one tuple."""
+    return expand(input, size)
+
+
+@operation("expand_as")
+def expand_as(input: Any, other: Any) -> Tensor:
+    """`input` expanded to the shape of `other`."""
+    return expand(input, as_tensor(other).shape)
+
+
+@operation()
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors expanded to the shape that they have together.
+
+    >>> from fastnn.graph import constant
+    >>> [x.shape for x in broadcast_tensors(constant(np.zeros(3)), constant(np.zeros((2, 1))))]
+    [(2, 3), (2, 3)]
+    """
+    values = [as_tensor(x) for x in tensors]
+    shapes = [x.shape for x in values]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(f"broadcast_tensors: shapes {shapes} do not fit") from None
+    return tuple(expand(x, shape) for x in values)

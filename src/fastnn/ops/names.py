@@ -2,6 +2,17 @@
 
 from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from fastnn.ops.avg_pool2d import avg_pool2d
+from fastnn.ops.axes import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    ravel,
+    reshape_as,
+    squeeze,
+    unflatten,
+    unsqueeze,
+    view_as,
+)
 from fastnn.ops.batch_norm import batch_norm
 from fastnn.ops.binary import add, div, maximum, minimum, mul, pow, sub
 from fastnn.ops.compare import (
@@ -16,25 +27,28 @@ from fastnn.ops.compare import (
     lt,
     ne,
 )
-from fastnn.ops.concat import cat
+from fastnn.ops.concat import cat, concat, concatenate
 from fastnn.ops.conv1d import conv1d
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.conv_transpose2d import conv_transpose2d
 from fastnn.ops.cross_entropy import cross_entropy
 from fastnn.ops.detach import detach
 from fastnn.ops.dropout import dropout
-from fastnn.ops.expand import expand
+from fastnn.ops.expand import broadcast_tensors, broadcast_to, expand, expand_as
 from fastnn.ops.group_norm import group_norm
 from fastnn.ops.linear import linear, matmul
 from fastnn.ops.max_pool2d import max_pool2d
 from fastnn.ops.mse_loss import mse_loss
-from fastnn.ops.permute import permute, transpose
+from fastnn.ops.permute import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
 from fastnn.ops.prelu import prelu
 from fastnn.ops.reduce import mean, sum
 from fastnn.ops.reshape import flatten, reshape
 from fastnn.ops.softmax import log_softmax, softmax
+from fastnn.ops.split import chunk, narrow, select, split, split_with_sizes, tensor_split, unbind
+from fastnn.ops.stack import column_stack, dstack, hstack, row_stack, stack, vstack
+from fastnn.ops.tile import repeat, repeat_interleave, tile
 
 # The pointwise table.
 abs = FUNCTIONS["abs"]
@@ -57,12 +71,16 @@ square = FUNCTIONS["square"]
 tanh = FUNCTIONS["tanh"]
 
 __all__ = [
-    "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "add", "affine", "avg_pool1d",
-    "avg_pool2d", "batch_norm", "cat", "conv1d", "conv2d", "conv_transpose2d", "cross_entropy",
-    "detach", "div", "dropout", "elu", "eq", "erf", "exp", "expand", "flatten", "ge", "gelu",
-    "gelu_tanh", "group_norm", "gt", "le", "leaky_relu", "linear", "log", "log_softmax",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "matmul", "max_pool1d",
-    "max_pool2d", "maximum", "mean", "minimum", "mse_loss", "mul", "ne", "permute", "pow", "power",
-    "prelu", "reciprocal", "relu", "reshape", "sigmoid", "silu", "softmax", "softplus", "sqrt",
-    "square", "sub", "sum", "tanh", "transpose",
+    "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "add", "adjoint", "affine", "atleast_1d",
+    "atleast_2d", "atleast_3d", "avg_pool1d", "avg_pool2d", "batch_norm", "broadcast_tensors",
+    "broadcast_to", "cat", "chunk", "column_stack", "concat", "concatenate", "conv1d", "conv2d",
+    "conv_transpose2d", "cross_entropy", "detach", "div", "dropout", "dstack", "elu", "eq", "erf",
+    "exp", "expand", "expand_as", "flatten", "ge", "gelu", "gelu_tanh", "group_norm", "gt",
+    "hstack", "le", "leaky_relu", "linear", "log", "log_softmax", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "lt", "matmul", "max_pool1d", "max_pool2d", "maximum", "mean",
+    "minimum", "moveaxis", "movedim", "mse_loss", "mul", "narrow", "ne", "permute", "pow", "power",
+    "prelu", "ravel", "reciprocal", "relu", "repeat", "repeat_interleave", "reshape", "reshape_as",
+    "row_stack", "select", "sigmoid", "silu", "softmax", "softplus", "split", "split_with_sizes",
+    "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes", "swapdims", "t", "tanh",
+    "tensor_split", "tile", "transpose", "unbind", "unflatten", "unsqueeze", "view_as", "vstack",
 ]

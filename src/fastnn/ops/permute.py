@@ -1,17 +1,17 @@
-"""Permute and transpose: the same elements with their axes in another order."""
+"""Permute, transpose and their kin: the same elements with their axes in another order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.public import operation
-from fastnn.ops.reshape import check_axes, copy_call, sizes_of
-from fastnn.spec import ShapeError, Spec, element_strides
+from fastnn.ops.reshape import check_axes, copy_call, one_axis, sizes_of
+from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,118 @@ class Permute(Op):
     ) -> Sequence[Tensor | None]:
         return (apply(Permute(tuple(int(i) for i in np.argsort(self.axes))), grads[0]),)
 
+    def view_of(self, node: Node) -> int | None:
+        """Whether axes longer than 1 lie in memory as they did."""
+        shape, rank = node.inputs[0].shape, len(self.axes)
+        before = [axis for axis in storage_axes(rank) if shape[axis] != 1]
+        after = [self.axes[axis] for axis in storage_axes(rank)
+                 if shape[self.axes[axis]] != 1]
+        return 0 if before == after else None
+
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
-        return self.axes[0] == 0
+        return self.axes[:1] == (0,)
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]
+        if self.view_of(node) is not None:
+            return []
         strides = element_strides(x.shape)
         x_strides = [strides[axis] for axis in self.axes]
         return [copy_call(x, y, y.shape, x_strides, element_strides(y.shape))]
 
 
 @operation("permute")
-def permute(x: Any, *axes: Any) -> Tensor:
-    """x with its axes in the order given."""
-    x = as_tensor(x)
-    return apply(Permute(check_axes(x, sizes_of(axes))), x)
+def permute(input: Any, *axes: Any, dims: Any = None) -> Tensor:
+    """`input` with its axes in the order given, as numbers or as one tuple.
+
+    >>> from fastnn.graph import constant
+    >>> permute(constant(np.zeros((2, 3, 4))), (2, 0, -2)).shape
+    (4, 2, 3)
+    """
+    x = as_tensor(input)
+    order = check_axes(x, sizes_of(axes if dims is None else (*axes, dims)))
+    return x if order == tuple(range(x.ndim)) else apply(Permute(order), x)
 
 
 @operation("transpose")
-def transpose(x: Any, dim0: int, dim1: int) -> Tensor:
-    """x with two axes exchanged."""
-    x = as_tensor(x)
-    first, second = check_axes(x, (dim0,)) + check_axes(x, (dim1,))
+def transpose(input: Any, dim0: int, dim1: int) -> Tensor:
+    """`input` with two axes exchanged.
+
+    >>> from fastnn.graph import constant
+    >>> transpose(constant(np.zeros((2, 3, 4))), 0, -1).shape
+    (4, 3, 2)
+    """
+    x = as_tensor(input)
+    first, second = one_axis(x, dim0), one_axis(x, dim1)
     axes = list(range(x.ndim))
-    axes[first], axes[second] = second, first
+    if first != second:
+        axes[first], axes[second] = second, first
     return permute(x, axes)
+
+
+@operation("swapaxes")
+def swapaxes(input: Any, axis0: int, axis1: int) -> Tensor:
+    """`transpose` by another name."""
+    return transpose(input, axis0, axis1)
+
+
+@operation("swapdims")
+def swapdims(input: Any, dim0: int, dim1: int) -> Tensor:
+    """`transpose` by another name."""
+    return transpose(input, dim0, dim1)
+
+
+@operation("movedim")
+def movedim(input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """`input` with the axes `source` at the places `destination`, the others in order around them.
+
+    Raises ShapeError if the two differ in number, or one names an axis twice.
+
+    >>> from fastnn.graph import constant
+    >>> movedim(constant(np.zeros((2, 3, 4))), 0, -1).shape
+    (3, 4, 2)
+    """
+    x = as_tensor(input)
+    moved = check_axes(x, (source,) if isinstance(source, SupportsIndex) else source)
+    places = check_axes(x, (destination,) if isinstance(destination, SupportsIndex)
+                        else destination)
+    if len(moved) != len(places):
+        raise ShapeError(f"movedim: {len(moved)} axes cannot go to {len(places)} places")
+    order = dict(zip(places, moved, strict=True))
+    rest = (axis for axis in range(x.ndim) if axis not in moved)
+    return permute(x, [order[place] if place in order else next(rest) for place in range(x.ndim)])
+
+
+@operation("moveaxis")
+def moveaxis(input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """`movedim` by another name."""
+    return movedim(input, source, destination)
+
+
+@operation("t")
+def t(input: Any) -> Tensor:
+    """The transpose of a matrix; vectors and scalars stay as they are. Also `x.T`.
+
+    >>> from fastnn.graph import constant
+    >>> t(constant(np.zeros((2, 3)))).shape
+    (3, 2)
+    """
+    x = as_tensor(input)
+    if x.ndim > 2:
+        raise ShapeError(f"t and T take a matrix, got shape {x.shape}: write x.mT for matrices "
+                         "along the last two axes, or x.permute with all axes")
+    return transpose(x, 0, 1) if x.ndim == 2 else x
+
+
+@operation("adjoint")
+def adjoint(input: Any) -> Tensor:
+    """The last two axes exchanged (numbers here are real). Also `x.mT`.
+
+    >>> from fastnn.graph import constant
+    >>> adjoint(constant(np.zeros((5, 2, 3)))).shape
+    (5, 3, 2)
+    """
+    x = as_tensor(input)
+    if x.ndim < 2:
+        raise ShapeError(f"mT takes a matrix or several, got shape {x.shape}")
+    return transpose(x, -2, -1)

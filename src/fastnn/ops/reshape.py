@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any, SupportsIndex
 
+from fastnn.arguments import integer
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.public import operation
 from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
@@ -59,6 +60,17 @@ def check_axes(x: Tensor, axes: Sequence[SupportsIndex]) -> tuple[int, ...]:
     return result
 
 
+def one_axis(x: Tensor, dim: Any, more: int = 0) -> int:
+    """An axis of x, counted from 0, where x may have `more` axes; a scalar has the axes 0 and -1.
+
+    Raises ShapeError for one out of range.
+    """
+    number, axes = integer(dim, "an axis"), max(x.ndim + more, 1)
+    if not -axes <= number < axes:
+        raise ShapeError(f"axis {number} is outside of shape {x.shape}")
+    return number % axes
+
+
 def row_major(shape: Sequence[int]) -> list[int]:
     """Strides in elements of a row-major array."""
     return [math.prod(shape[axis + 1:]) for axis in range(len(shape))]
@@ -103,43 +115,45 @@ class Reshape(Op):
         return [copy_call(x, y, x.shape, element_strides(x.shape), row_major(x.shape))]
 
 
-@operation("reshape")
-def reshape(x: Any, *shape: Any) -> Tensor:
-    """x with another shape; one size may be -1.
+@operation("reshape", "view")
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Tensor:
+    """`input` with another shape, given as numbers or as one tuple; one size may be -1.
+
+    Raises ShapeError if the sizes do not multiply to the number of elements.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np
     >>> reshape(constant(np.zeros((2, 6))), 3, -1).shape
     (3, 4)
     """
-    x, sizes = as_tensor(x), sizes_of(shape)
-    if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
-        raise ShapeError(f"only one size of {tuple(sizes)} may be -1, and none less")
-    if -1 in sizes:
-        others = -math.prod(sizes)  # the product of all sizes but -1
+    x, new = as_tensor(input), sizes_of(sizes if shape is None else (*sizes, shape))
+    if new.count(-1) > 1 or min(new, default=0) < -1:
+        raise ShapeError(f"only one size of {tuple(new)} may be -1, and none less")
+    if -1 in new:
+        others = -math.prod(new)  # the product of all sizes but -1
         if others <= 0 or x.size % others:
-            raise ShapeError(f"cannot reshape {x.shape} ({x.size} elements) into {tuple(sizes)}")
-        sizes[sizes.index(-1)] = x.size // others
-    if tuple(sizes) == x.shape:
-        return x  # type: ignore[no-any-return]
-    if len(sizes) == 4 and not same_memory(x.shape) and not same_memory(tuple(sizes)):
+            raise ShapeError(f"cannot reshape {x.shape} ({x.size} elements) into {tuple(new)}")
+        new[new.index(-1)] = x.size // others
+    if tuple(new) == x.shape:
+        return x
+    if len(new) == 4 and not same_memory(x.shape) and not same_memory(tuple(new)):
         x = apply(Reshape((x.size,)), x)
-    return apply(Reshape(tuple(sizes)), x)
+    return apply(Reshape(tuple(new)), x)
 
 
 @operation("flatten")
-def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """x with the axes start_dim .. end_dim merged into one.
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """`input` with the axes start_dim .. end_dim merged into one; a scalar becomes (1,).
 
     >>> from fastnn.graph import constant
     >>> import numpy as np
     >>> flatten(constant(np.zeros((2, 3, 4))), 1).shape
     (2, 12)
     """
-    x = as_tensor(x)
+    x = as_tensor(input)
+    start, end = one_axis(x, start_dim), one_axis(x, end_dim)
     if x.ndim == 0:
         return reshape(x, 1)
-    (start,), (end,) = check_axes(x, (start_dim,)), check_axes(x, (end_dim,))
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} is after end_dim {end_dim}")
     return reshape(x, *x.shape[:start], math.prod(x.shape[start:end + 1]), *x.shape[end + 1:])
