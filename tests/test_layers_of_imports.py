@@ -14,7 +14,7 @@ ENGINE = (  # its modules have floors of their own
     {"engine"},
     {"engine.memory_frontier"},
     {"engine.train_step", "engine.value_and_grad"},
-    {"engine.gradient_accumulation", "engine.inference"},
+    {"engine.at_once", "engine.gradient_accumulation", "engine.inference"},
     {"engine.finite", "engine.loss_graph", "engine.micro_batches", "engine.weighing"},
     {"engine.lane_turns", "engine.plan_cache", "engine.side_by_side"},
     {"engine.compiled", "engine.inputs", "engine.memory_limit", "engine.trace"},

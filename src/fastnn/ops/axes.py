@@ -1,4 +1,4 @@
-"""Axes of size 1 that come and go, an axis cut into several, and shapes taken from other tensors."""
+"""Axes of size 1 that come and go, an axis cut into several, shapes taken from other tensors."""
 
 from __future__ import annotations
 
