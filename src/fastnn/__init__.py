@@ -8,7 +8,7 @@
 """
 
 from fastnn import data, models, nn, optim, plan, training
-from fastnn.engine import inference as _inference  # runs modules that are called with arrays
+from fastnn.engine import hooks as _hooks  # runs modules that are called with arrays
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.memory_frontier import memory_frontier
 from fastnn.engine.train_step import TrainStep
