@@ -9,7 +9,7 @@
 
 from fastnn import data, models, nn, optim, plan, training
 from fastnn.engine import at_once as _at_once  # runs functions that are called with arrays
-from fastnn.engine import inference as _inference  # and modules
+from fastnn.engine import hooks as _hooks  # and modules
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.memory_frontier import memory_frontier
 from fastnn.engine.train_step import TrainStep

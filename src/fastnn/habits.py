@@ -45,6 +45,16 @@ HABITS: dict[str, str] = {
     "masked_fill": "write x * (1 - mask) + value * mask",
 }
 
+_HOOK = ("register_forward_hook and register_forward_pre_hook read values, as arrays; "
+         "value_and_grad(model, loss)(x, y) returns gradients, fn.grad(f)(x) those of an input")
+OF_MODULES: dict[str, str] = {
+    **HABITS,
+    **dict.fromkeys(("register_backward_hook", "register_full_backward_hook",
+                     "register_full_backward_pre_hook", "register_state_dict_pre_hook",
+                     "register_load_state_dict_post_hook"), _HOOK),
+    **dict.fromkeys(("share_memory", "compile"), "a model needs none of it; leave the call out"),
+}
+
 
 def habit(owner: str, name: str, known: Any = HABITS) -> str:
     """The message of an AttributeError for `name`, with what to write instead if that is known.

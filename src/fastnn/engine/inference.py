@@ -6,7 +6,7 @@ example independently, and convolutions use the algorithm of the whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -26,7 +26,7 @@ from fastnn.engine.plan_cache import PlanCache, modes, settings_of
 from fastnn.engine.side_by_side import run_beside
 from fastnn.engine.trace import Traced, trace
 from fastnn.graph import Graph
-from fastnn.nn.module import Module, set_runner
+from fastnn.nn.module import Module
 from fastnn.nn.parameter import versions
 from fastnn.ops.micro_batch import as_micro_batch_of
 from fastnn.plan.budget import Allowance, MemoryBudgetError
@@ -75,7 +75,7 @@ class Inference:
             results = None if compiled is None else run_beside(compiled, arrays, budget)
         if compiled is None or results is None:
             return None
-        return like(compiled.nesting, [as_result(result) for result in results])
+        return self._nested(compiled, [as_result(result) for result in results])
 
     def __call__(self, inputs: tuple[Any, ...], budget: Allowance | None) -> Any:
         names = _names(inputs)
@@ -118,10 +118,12 @@ class Inference:
         return trace(self._model(), specs)
 
     def _graph(self, traced: Traced) -> Graph:
-        results = (*flat(traced.output), *checks({}, traced.updates))
-        graph = Graph.trace(traced.inputs, results, traced.updates, results)
-        model = self._model()
+        graph, model = self._unfolded(traced), self._model()
         return fold_norms(graph) if model is not None and model.folding else graph
+
+    def _unfolded(self, traced: Traced) -> Graph:
+        results = (*flat(traced.output), *checks({}, traced.updates))
+        return Graph.trace(traced.inputs, results, traced.updates, results)
 
     def _whole(
         self, inputs: tuple[Any, ...], names: list[str], budget: Allowance | None,
@@ -130,7 +132,11 @@ class Inference:
         compiled = self._cache.bind(inputs, names, self._make, budget, given)
         results = compiled.run(self._checked_outputs)
         compiled.executor.release_inputs()  # after that: an output may be an input's memory
-        return like(compiled.nesting, [as_result(result) for result in results])
+        return self._nested(compiled, [as_result(result) for result in results])
+
+    def _nested(self, compiled: Compiled, arrays: Sequence[np.ndarray]) -> Any:
+        """What a call returns, from the arrays of the plan's outputs."""
+        return like(compiled.nesting, arrays)
 
     def _checked_outputs(self, compiled: Compiled) -> list[np.ndarray]:
         model = self._model()
@@ -180,7 +186,7 @@ class Inference:
                 result[done:done + examples] = output
             compiled.executor.release_inputs()
             done += examples
-        return like(compiled.nesting, results)
+        return self._nested(compiled, results)
 
     def _make_micro_batch(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         traced = self._trace(specs)
@@ -198,39 +204,40 @@ def inference_of(model: Module) -> Inference:
     return _known[model]
 
 
-def run_module(model: Module, inputs: Sequence[Any]) -> Any:
+Find = Callable[[Module], Inference]
+
+
+def run_module(model: Module, inputs: Sequence[Any], find: Find = inference_of) -> Any:
     """The output of a module for arrays; in training mode, running statistics are updated.
 
-    Any Python thread may call it. Threads take turns, but for inferences on one thread each.
+    find: gives the module's `Inference`. Any Python thread may call it. Threads take turns, but for
+    inferences on one thread each.
     """
     values, budget = tuple(inputs), memory_limit()
     if get_num_threads() != 1 or process_lock.is_mine():  # inside a step or another call
         with process_lock:
-            return inference_of(model)(values, budget)
+            return find(model)(values, budget)
     try:
-        return _run_beside(model, values, budget)
+        return _run_beside(find, model, values, budget)
     except AllInUseError as error:
         in_use = error.with_traceback(None)  # which would keep the arrays
     try:
         while True:
             in_use.wait()
             try:
-                return _run_beside(model, values, budget)
+                return _run_beside(find, model, values, budget)
             except AllInUseError as error:
                 in_use = error.with_traceback(None)
     finally:
         give_up()
 
 
-def _run_beside(model: Module, values: tuple[Any, ...], budget: Allowance | None) -> Any:
+def _run_beside(find: Find, model: Module, values: tuple[Any, ...], budget: Allowance | None) -> Any:
     """The output of a module, computed beside other inferences or alone; or AllInUseError."""
     with beside:
-        inference = inference_of(model)
+        inference = find(model)
         found = inference.beside(values, budget)
         if found is None:
             beside.be_alone()
             found = inference(values, budget)
     return found
-
-
-set_runner(run_module)

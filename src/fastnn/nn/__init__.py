@@ -2,10 +2,10 @@
 
 from fastnn.nn import init
 from fastnn.nn.activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
-from fastnn.nn.containers import ModuleList, Sequential
+from fastnn.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from fastnn.nn.conv import Conv1d, Conv2d, ConvTranspose2d
 from fastnn.nn.dropout import DropConnect, Dropout
-from fastnn.nn.linear import Flatten, Identity, Linear
+from fastnn.nn.linear import Flatten, Identity, Linear, Unflatten
 from fastnn.nn.losses import CrossEntropyLoss, MSELoss
 from fastnn.nn.module import Module
 from fastnn.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm
@@ -23,6 +23,7 @@ __all__ = [
     "ELU", "GELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d",
     "BatchNorm1d", "BatchNorm2d", "Buffer", "Conv1d", "Conv2d", "ConvTranspose2d",
     "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten", "GroupNorm", "Identity", "LeakyReLU",
-    "Linear", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleList", "PReLU", "Parameter",
-    "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh", "init",
+    "Linear", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "PReLU",
+    "Parameter", "ParameterDict", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh",
+    "Unflatten", "init",
 ]

@@ -1,20 +1,22 @@
-"""Linear layers, Flatten and Identity."""
+"""Linear layers, Flatten, Unflatten and Identity."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastnn.arguments import flag, integer
+from fastnn.arguments import flag, instance, integer
 from fastnn.graph import as_tensor
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.linear import linear
-from fastnn.ops.reshape import flatten
+from fastnn.ops.reshape import check_axes, flatten, reshape
 from fastnn.ops.windows import whole_number
+from fastnn.spec import ShapeError
 
 
 class Linear(Module):
@@ -38,8 +40,8 @@ class Linear(Module):
             bound = 1.0 / math.sqrt(in_features)
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, x: Any) -> Any:
-        return linear(x, self.weight, self.bias)
+    def forward(self, input: Any) -> Any:
+        return linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (f"in_features={self.in_features}, out_features={self.out_features}, "
@@ -53,12 +55,53 @@ class Flatten(Module):
         super().__init__()
         self.start_dim, self.end_dim = integer(start_dim, "start_dim"), integer(end_dim, "end_dim")
 
-    def forward(self, x: Any) -> Any:
-        return flatten(x, self.start_dim, self.end_dim)
+    def forward(self, input: Any) -> Any:
+        return flatten(input, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Split the axis `dim` into axes of the sizes `unflattened_size`, of which one may be -1.
+
+    >>> Unflatten(1, (2, -1))(np.ones((4, 6), np.float32)).shape
+    (4, 2, 3)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        self.dim = integer(dim, "dim")
+        sizes = instance(unflattened_size, "unflattened_size", (tuple, list))
+        self.unflattened_size = tuple(integer(size, "a size of unflattened_size",
+                                              "a size, or -1", -1) for size in sizes)
+        if not sizes:
+            raise ValueError("unflattened_size must have one size at least")
+
+    def forward(self, input: Any) -> Any:
+        x = as_tensor(input)
+        (axis,) = check_axes(x, (self.dim,))
+        return reshape(x, *x.shape[:axis], *self._sizes(x.shape[axis]), *x.shape[axis + 1:])
+
+    def _sizes(self, size: int) -> tuple[int, ...]:
+        """The sizes for an axis of this size, with the one that is -1."""
+        wanted = self.unflattened_size
+        known = math.prod(part for part in wanted if part != -1)
+        filled = tuple(size // known if part == -1 and known else part for part in wanted)
+        if wanted.count(-1) > 1 or math.prod(filled) != size:
+            raise ShapeError(f"Unflatten: axis {self.dim} of size {size} has no parts of sizes "
+                             f"{wanted}")
+        return filled
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Identity(Module):
-    """y = x."""
+    """y = x; arguments are taken and have no effect, as in PyTorch."""
 
-    def forward(self, x: Any) -> Any:
-        return as_tensor(x)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return as_tensor(input)

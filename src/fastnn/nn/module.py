@@ -1,7 +1,7 @@
 """Module: a part of a net that owns parameters and says how its output is computed.
 
 Called with arrays it runs; called inside another module's forward it adds to the graph. The engine
-registers how it runs by `set_runner` (`engine/inference.py`).
+registers how it runs by `set_runner` (`engine/hooks.py`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import numpy as np
 from fastnn.arguments import flag, instance
 from fastnn.context import current_scope, region, scope, tracing
 from fastnn.graph import Tensor, as_tensor
-from fastnn.habits import habit
+from fastnn.habits import OF_MODULES, habit
+from fastnn.nn.calls import Handle, left, observed
 from fastnn.nn.parameter import Buffer, Parameter, Stored, mode_changed, structure_changed
-from fastnn.runtime.locks import process_lock
-from fastnn.spec import ShapeError
+from fastnn.nn.state import LoadedKeys, load
 
 Self = TypeVar("Self", bound="Module")
+_TABLES = ("_parameters", "_buffers", "_modules")
 _runner: Callable[..., Any] | None = None
 _paths: ContextVar[Mapping[int, str]] = ContextVar("paths", default=MappingProxyType({}))
 
@@ -60,6 +61,8 @@ class Module:
     training: bool
     folding: bool = False  # see `eval`
     checkpointed: bool = False  # see `checkpoint`
+    hooks: Mapping[int, tuple[Callable[..., Any], bool]] = MappingProxyType({})
+    _passing: frozenset[str] = frozenset()  # names of buffers that are not saved
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", OrderedDict())
@@ -77,7 +80,8 @@ class Module:
                            for value in inputs)
             with (scope(_paths.get().get(id(self), current_scope())),
                   region() if self.checkpointed else nullcontext()):
-                return self.forward(*inputs, **options)
+                observed(self, inputs)
+                return left(self, inputs, self.forward(*inputs, **options))
         if options:
             raise TypeError(f"{type(self).__name__}: called with arrays it takes no keywords, "
                             f"got {', '.join(options)}; inside a forward it does")
@@ -104,13 +108,17 @@ class Module:
             structure_changed()
 
     def __getattr__(self, name: str) -> Any:
-        for table in ("_parameters", "_buffers", "_modules"):
+        for table in _TABLES:
             if name in self.__dict__.get(table, ()):
                 return self.__dict__[table][name]
-        raise AttributeError(habit(type(self).__name__, name))
+        raise AttributeError(habit(type(self).__name__, name, OF_MODULES))
+
+    def __dir__(self) -> list[str]:
+        owned = [name for table in _TABLES for name in self.__dict__.get(table, ())]
+        return sorted({*super().__dir__(), *(name for name in owned if name.isidentifier())})
 
     def __delattr__(self, name: str) -> None:
-        for table in ("_parameters", "_buffers", "_modules"):
+        for table in _TABLES:
             if name in self.__dict__[table]:
                 del self.__dict__[table][name]
                 break
@@ -121,24 +129,84 @@ class Module:
     def register_parameter(self, name: str, value: Parameter | None) -> None:
         """Own a parameter under a name; None means that the layer has none.
 
-        Raises TypeError for anything else, which would not be trained.
+        Raises TypeError for anything else, which would not be trained, KeyError for a name that is
+        empty, has a dot in it or is taken.
         """
-        _check_name(name)
+        self._check_new(name, "_parameters")
         if not isinstance(value, Parameter | None):
             raise TypeError(f"{name} must be an nn.Parameter or None, got {type(value).__name__}: "
                             "write nn.Parameter(array)")
         setattr(self, name, value)
 
-    def register_buffer(self, name: str, value: Any) -> None:
-        """Own an array that is saved but not trained."""
-        _check_name(name)
-        setattr(self, name, value if isinstance(value, Buffer) or value is None else Buffer(value))
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Own an array that is not trained; it is saved unless `persistent` is False.
 
-    def add_module(self, name: str, module: Module) -> None:
-        """Own a module under a name."""
-        _check_name(name)
-        instance(module, name, Module)
+        Raises KeyError as `register_parameter`.
+        """
+        self._check_new(name, "_buffers")
+        saved = flag(persistent, "persistent")
+        value = tensor if isinstance(tensor, Buffer) or tensor is None else Buffer(tensor)
+        setattr(self, name, value)
+        if saved != (name not in self._passing):
+            object.__setattr__(self, "_passing", self._passing ^ {name})
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Own a module under a name; None for a part that this net does not have.
+
+        Raises KeyError as `register_parameter`.
+        """
+        self._check_new(name, "_modules")
+        if module is not None:
+            instance(module, name, Module)
         setattr(self, name, module)
+
+    register_module = add_module
+
+    def _check_new(self, name: str, table: str) -> None:
+        """Raise unless a parameter, buffer or module may get this name."""
+        _check_name(name)
+        if not name or "." in name:
+            raise KeyError(f"a name must have letters and no dot, got {name!r}")
+        if name not in self.__dict__[table] and getattr(self, name, None) is not None:
+            raise KeyError(f"{type(self).__name__} has an attribute {name!r} already")
+
+    # Hooks. `engine/hooks.py` calls them.
+
+    def register_forward_hook(
+        self, hook: Callable[..., None], *, prepend: bool = False
+    ) -> Handle:
+        """Have hook(module, args, output) called with arrays, after each call on arrays.
+
+        args: a tuple. It is called once the whole model has been computed; it sees values, and
+        cannot change them: one that returns anything but None is refused. Training steps call
+        no hooks. prepend: call it before this module's other hooks.
+        Returns a handle, whose `remove()` ends it.
+
+        >>> import fastnn as fn
+        >>> net = fn.nn.Sequential(fn.nn.Linear(2, 3), fn.nn.ReLU())
+        >>> shapes = []
+        >>> handle = net[0].register_forward_hook(
+        ...     lambda module, args, output: shapes.append(output.shape))
+        >>> _ = net(np.ones((4, 2), np.float32))
+        >>> shapes
+        [(4, 3)]
+        >>> handle.remove()
+        """
+        return self._hook(hook, True, prepend)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., None], *, prepend: bool = False
+    ) -> Handle:
+        """Have hook(module, args) called with arrays; all else as `register_forward_hook`."""
+        return self._hook(hook, False, prepend)
+
+    def _hook(self, hook: Callable[..., None], after: bool, prepend: bool) -> Handle:
+        if not callable(hook):
+            raise TypeError(f"a hook is a function, got {hook!r:.60}")
+        handle = Handle(self)
+        own, new = dict(self.hooks), {handle.id: (hook, after)}
+        handle.set({**new, **own} if flag(prepend, "prepend") else {**own, **new})
+        return handle
 
     # Walking the tree.
 
@@ -151,90 +219,113 @@ class Module:
         yield from self.__dict__["_modules"].values()
 
     def named_modules(
-        self, prefix: str = "", _seen: set[int] | None = None
+        self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """(path, module) of this module and all inside, each once."""
-        seen = set() if _seen is None else _seen
-        if id(self) in seen:
+        """(path, module) of this module and all inside, each once or under each of its paths."""
+        seen = set() if memo is None else memo
+        if id(self) in seen and remove_duplicate:
             return
         seen.add(id(self))
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+            yield from child.named_modules(seen, _joined(prefix, name), remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all inside, each once."""
         for _, module in self.named_modules():
             yield module
 
-    def _named_stored(self, table: str, every: bool = False) -> Iterator[tuple[str, Stored]]:
+    def _named_stored(
+        self, table: str, prefix: str = "", recurse: bool = True, once: bool = True
+    ) -> Iterator[tuple[str, Stored]]:
         seen: set[int] = set()
-        modules = _all_paths(self) if every else self.named_modules()
+        modules = (self.named_modules(prefix=prefix, remove_duplicate=once)
+                   if flag(recurse, "recurse") else [(prefix, self)])
         for path, module in modules:
             for name, value in module.__dict__[table].items():
-                if every or id(value) not in seen:
+                if not once or id(value) not in seen:
                     seen.add(id(value))
-                    yield (f"{path}.{name}" if path else name), value
+                    yield _joined(path, name), value
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """(path, parameter) of all parameters, each once."""
-        for name, value in self._named_stored("_parameters"):
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """(path, parameter) of all parameters, each once; without recurse, of this module's own."""
+        once = flag(remove_duplicate, "remove_duplicate")
+        for name, value in self._named_stored("_parameters", prefix, recurse, once):
             assert isinstance(value, Parameter)
             yield name, value
 
-    def parameters(self) -> Iterator[Parameter]:
-        """All parameters, each once."""
-        for _, parameter in self.named_parameters():
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters, each once; without recurse, this module's own."""
+        for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(self) -> Iterator[tuple[str, Stored]]:
-        """(path, buffer) of all buffers, each once."""
-        yield from self._named_stored("_buffers")
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Stored]]:
+        """(path, buffer) of all buffers, each once; without recurse, of this module's own."""
+        once = flag(remove_duplicate, "remove_duplicate")
+        yield from self._named_stored("_buffers", prefix, recurse, once)
 
-    def get_submodule(self, path: str) -> Module:
-        """The module at a path such as "layer1.0.conv1"."""
-        _check_name(path)
+    def buffers(self, recurse: bool = True) -> Iterator[Stored]:
+        """All buffers, each once; without recurse, this module's own."""
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as "layer1.0.conv1"; KeyError if there is none."""
+        _check_name(target)
         module = self
-        for name in path.split(".") if path else ():
+        for name in target.split(".") if target else ():
             if name not in module.__dict__["_modules"]:
-                raise KeyError(f"no module {path!r}: {name!r} is missing")
+                raise KeyError(f"no module {target!r}: {name!r} is missing")
             module = module.__dict__["_modules"][name]
         return module
 
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as "layer1.0.weight"; KeyError if there is none."""
+        return self._get(target, "_parameters", "parameter")  # type: ignore[no-any-return]
+
+    def get_buffer(self, target: str) -> Stored:
+        """The buffer at a path such as "bn.running_mean"; KeyError if there is none."""
+        return self._get(target, "_buffers", "buffer")  # type: ignore[no-any-return]
+
+    def _get(self, target: str, table: str, what: str) -> Any:
+        _check_name(target)
+        path, _, name = target.rpartition(".")
+        found = self.get_submodule(path).__dict__[table]
+        if name not in found:
+            raise KeyError(f"no {what} {target!r}; there are {sorted(found) or 'none'}")
+        return found[name]
+
     # State.
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Parameters and buffers by path, with PyTorch's names and shapes; views, not copies."""
-        values = {**dict(self._named_stored("_parameters", every=True)),
-                  **dict(self._named_stored("_buffers", every=True))}
-        order = [f"{path}.{name}" if path else name for path, module in _all_paths(self)
-                 for table in ("_parameters", "_buffers") for name in module.__dict__[table]]
-        return {name: values[name].data for name in order}
+    def _saved(self) -> dict[str, Stored]:
+        """Parameters and buffers by path, as they are saved."""
+        return {_joined(path, name): value
+                for path, module in self.named_modules(remove_duplicate=False)
+                for table in ("_parameters", "_buffers")
+                for name, value in module.__dict__[table].items()
+                if table == "_parameters" or name not in module._passing}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+    def state_dict(self, *, prefix: str = "") -> dict[str, np.ndarray]:
+        """Parameters and buffers by path, with PyTorch's names and shapes; views, not copies.
+
+        prefix: goes before each name, as in "model.".
+        """
+        _check_name(prefix)
+        return {prefix + name: value.data for name, value in self._saved().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadedKeys:
         """Copy values in by name. Nothing is changed unless all of them fit.
+
+        Returns the names that were missing and those that nothing here has.
 
         Other threads compute with the values of before or of after, never with some of each.
         Raises KeyError for missing or unexpected names when strict, ShapeError for a shape.
         """
-        instance(state, "the state", Mapping)
-        own = {**dict(self._named_stored("_parameters", every=True)),
-               **dict(self._named_stored("_buffers", every=True))}
-        optional = {name for name in own if name.endswith("num_batches_tracked")}
-        missing = [name for name in own if name not in state and name not in optional]
-        unexpected = [name for name in state if name not in own]
-        if flag(strict, "strict") and (missing or unexpected):
-            raise KeyError(f"state_dict does not fit {type(self).__name__}: "
-                           f"missing {missing or 'none'}, unexpected {unexpected or 'none'}")
-        fitting = {name: np.asarray(state[name]) for name in own if name in state}
-        for name, array in fitting.items():
-            if array.shape != own[name].shape:
-                raise ShapeError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
-            if array.dtype.kind not in "fiub":
-                raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
-        with process_lock:
-            for name, array in fitting.items():
-                own[name].data = array
+        return load(self._saved(), state_dict, strict, type(self).__name__)
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode for this module and all inside (dropout, batch statistics)."""
@@ -280,12 +371,21 @@ class Module:
         """The arguments, for printing."""
         return ""
 
+    def _get_name(self) -> str:
+        """The name of the class, for printing."""
+        return type(self).__name__
+
     def __repr__(self) -> str:
-        inside = [f"  ({name}): " + repr(child).replace("\n", "\n  ")
-                  for name, child in self.named_children()]
-        if not inside:
-            return f"{type(self).__name__}({self.extra_repr()})"
-        return "\n".join([f"{type(self).__name__}(", *inside, ")"])
+        extra = self.extra_repr().splitlines()
+        inside = [f"({name}): {child!r}" for name, child in self.named_children()]
+        return self._printed(extra, inside)
+
+    def _printed(self, extra: list[str], inside: list[str]) -> str:
+        """The name with its arguments on one line, or each part on lines of its own."""
+        if len(extra) < 2 and not inside:
+            return f"{self._get_name()}({''.join(extra)})"
+        lines = ["  " + line.replace("\n", "\n  ") for line in (*extra, *inside)]
+        return "\n".join([f"{self._get_name()}(", *lines, ")"])
 
 
 def _check_name(name: str) -> None:
@@ -293,11 +393,8 @@ def _check_name(name: str) -> None:
         raise TypeError(f"a name must be text, got {name!r:.60}")
 
 
-def _all_paths(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:
-    """Every path, with shared modules under each of their paths, as state_dict lists them."""
-    yield prefix, module
-    for name, child in module.named_children():
-        yield from _all_paths(child, f"{prefix}.{name}" if prefix else name)
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _flat(values: Any) -> Iterator[Any]:

@@ -1,0 +1,51 @@
+"""Loading of a state_dict: all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnn.arguments import flag, instance
+from fastnn.nn.parameter import Stored
+from fastnn.runtime.locks import process_lock
+from fastnn.spec import ShapeError
+
+
+class LoadedKeys(NamedTuple):
+    """The names that were missing in a state, and those that the module does not have."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (f"LoadedKeys(missing_keys={self.missing_keys}, "
+                f"unexpected_keys={self.unexpected_keys})")
+
+
+def load(own: Mapping[str, Stored], state: Mapping[str, Any], strict: bool, to: str) -> LoadedKeys:
+    """Copy the values of a state into `own`, by name; `to` names the module in errors.
+
+    Raises KeyError for missing or unexpected names when strict, ShapeError for a shape, TypeError
+    for values that are no numbers; then nothing is changed.
+    """
+    instance(state, "the state", Mapping)
+    optional = {name for name in own if name.endswith("num_batches_tracked")}
+    missing = [name for name in own if name not in state and name not in optional]
+    unexpected = [name for name in state if name not in own]
+    if flag(strict, "strict") and (missing or unexpected):
+        raise KeyError(f"state_dict does not fit {to}: "
+                       f"missing {missing or 'none'}, unexpected {unexpected or 'none'}")
+    fitting = {name: np.asarray(state[name]) for name in own if name in state}
+    for name, array in fitting.items():
+        if array.shape != own[name].shape:
+            raise ShapeError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
+    with process_lock:
+        for name, array in fitting.items():
+            own[name].data = array
+    return LoadedKeys(missing, unexpected)
