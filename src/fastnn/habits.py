@@ -13,8 +13,8 @@ TRAINING = ("TrainStep(model, loss, optimizer)(x, y) makes the forward pass, the
             "gradients")
 _VALUES = f"{FORWARD}; return the tensor from forward, and read the array that the call gives"
 _PLACE = "fastnn computes on the CPU, in float32; leave the call out"
-_WRITE = ("tensors are never written to; compute a new one: x * (1 - mask) + value * mask, or "
-          "fn.cat of its parts")
+_WRITE = ("tensors are never written to; compute a new one: fn.where(mask, value, x), or fn.cat of "
+          "its parts")
 
 HABITS: dict[str, str] = {
     **dict.fromkeys(("item", "tolist", "numpy"), _VALUES),
@@ -32,17 +32,15 @@ HABITS: dict[str, str] = {
     "int": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
     "float": _PLACE,
     "argmax": "it is no step of a graph; take it of the array that the model returns",
-    **dict.fromkeys(("max", "min", "amax", "amin", "sort", "topk", "cumsum", "prod", "floor"),
+    **dict.fromkeys(("max", "min", "amax", "amin", "sort", "topk", "cumsum", "prod"),
                     "it is no step of a graph; fn.maximum and fn.minimum take two tensors, "
                     "fn.max_pool2d windows; anything else can be an fn.Function"),
     **dict.fromkeys(("all", "any", "nonzero"), "(x > 0).sum() counts what is above 0"),
-    **dict.fromkeys(("softmax", "log_softmax", "silu", "gelu", "softplus", "leaky_relu", "elu"),
-                    "it is a function here, fn.softmax(x, dim) and the like"),
-    "clamp": "write fn.minimum(fn.maximum(x, low), high)",
+    **dict.fromkeys(("silu", "gelu", "softplus", "leaky_relu", "elu"),
+                    "it is a function here, fn.silu(x) and the like"),
     "norm": "write x.square().sum().sqrt()",
     "std": "write (x - x.mean()).square().mean().sqrt()",
     "var": "write (x - x.mean()).square().mean()",
-    "masked_fill": "write x * (1 - mask) + value * mask",
 }
 
 _HOOK = ("register_forward_hook and register_forward_pre_hook read values, as arrays; "

@@ -21,13 +21,13 @@ OPERATORS: dict[str, Callable[..., Any]] = {}
 UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div",
            "matmul": "matmul", "power": "pow", "equal": "eq", "not_equal": "ne", "less": "lt",
            "less_equal": "le", "greater": "gt", "greater_equal": "ge", "bitwise_and": "and_",
-           "bitwise_or": "or_", "bitwise_xor": "xor"}
+           "bitwise_or": "or_", "bitwise_xor": "xor", "maximum": "maximum",
+           "minimum": "minimum"}
 # Functions of NumPy that have another name here.
 _NAMES = {
     "concatenate": "fn.cat", "stack": "fn.cat of x[None]", "absolute": "fn.abs",
     "subtract": "fn.sub", "multiply": "fn.mul", "divide": "fn.div", "negative": "-x",
-    "clip": "fn.minimum(fn.maximum(x, low), high)", "where": "mask * x + (1 - mask) * y",
-    "logical_and": "a & b", "logical_or": "a | b", "logical_not": "~a", "isnan": "x != x",
+    "clip": "fn.clamp(x, low, high)", "where": "fn.where(mask, x, y)",
     "squeeze": "x.reshape", "expand_dims": "x[:, None]", "transpose": "x.permute",
     "broadcast_to": "x.expand",
 }
@@ -111,7 +111,7 @@ class Operators:
     __add__, __sub__, __mul__, __truediv__ = map(method, ("add", "sub", "mul", "div"))
     __radd__, __rsub__, __rmul__, __rtruediv__ = map(_reflected, ("add", "sub", "mul", "div"))
     __neg__, __pow__, __matmul__, __abs__ = map(method, ("neg", "pow", "matmul", "abs"))
-    __rmatmul__, __rpow__ = map(_reflected, ("matmul", "pow"))
+    __rmatmul__, __rpow__, __rdiv__ = map(_reflected, ("matmul", "pow", "div"))
     __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = map(
         _comparison, ("eq", "ne", "lt", "le", "gt", "ge"))
     __and__, __or__, __xor__ = map(method, ("and_", "or_", "xor"))
@@ -122,8 +122,8 @@ class Operators:
     __getitem__, reshape, view, flatten, sum, mean = map(
         method, ("getitem", "reshape", "view", "flatten", "sum", "mean")
     )
-    permute, transpose, expand, detach, float = map(
-        method, ("permute", "transpose", "expand", "detach", "float"))
+    permute, transpose, expand, detach, float, where = map(
+        method, ("permute", "transpose", "expand", "detach", "float", "where"))
     relu, sigmoid, tanh, exp, log, sqrt, abs, square = map(
         method, ("relu", "sigmoid", "tanh", "exp", "log", "sqrt", "abs", "square")
     )
@@ -178,8 +178,8 @@ class Operators:
         "<< and >> are no steps of a graph: multiply or divide by a power of two")
     __bool__ = _refusal(
         f"a symbolic tensor has no truth value: {FORWARD}, so `if`, `while`, `and`, `or`, `not` "
-        "and `assert` cannot ask for one; branch on shapes, or compute both sides with a mask: "
-        "mask = x > 0; mask * a + (1 - mask) * b")
+        "and `assert` cannot ask for one; branch on shapes, or compute both sides and choose: "
+        "fn.where(x > 0, a, b)")
     __contains__ = _refusal(
         f"`in` cannot look into a symbolic tensor: {FORWARD}; (x == value).sum() counts")
     __float__ = __int__ = __index__ = __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = (

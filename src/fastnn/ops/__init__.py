@@ -4,8 +4,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from fastnn.operators import OPERATORS
-from fastnn.ops import binary, compare
+from fastnn.ops import compare
 from fastnn.ops.as_float import as_float
+from fastnn.ops.where import where_method
 from fastnn.ops.slice import getitem
 
 for _module in sorted(module.name for module in iter_modules(__path__, f"{__name__}.")):
@@ -13,11 +14,11 @@ for _module in sorted(module.name for module in iter_modules(__path__, f"{__name
         import_module(_module)
 
 OPERATORS.update(
-    and_=compare.logical_and,
-    or_=compare.logical_or,
-    xor=compare.logical_xor,
-    not_=compare.logical_not,
-    neg=lambda a: binary.affine(a, -1.0),
+    and_=compare.and_,
+    or_=compare.or_,
+    xor=compare.xor,
+    not_=compare.not_,
     getitem=getitem,
+    where=where_method,
     float=as_float,
 )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._kernels.pointwise.pointwise import binary_rows
+from fastnn.arguments import choice, real
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, constant
 from fastnn.ops.expand import side_by_side
 from fastnn.ops.pointwise import FUNCTIONS
@@ -28,6 +29,7 @@ from fastnn.spec import (
     storage_shape,
 )
 
+MOST = 1e30  # in size, of numbers that are folded into `affine`
 ROWS = {name: index for index, (name, _) in enumerate(binary_rows())}
 
 
@@ -99,17 +101,20 @@ def alike(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 
 def _apply(row: str) -> Callable[[Any, Any], Tensor]:
-    def function(a: Any, b: Any) -> Tensor:
-        return apply(Binary(row), *alike(a, b))
+    def function(input: Any, other: Any) -> Tensor:
+        return apply(Binary(row), *alike(input, other))
 
     function.__name__ = function.__qualname__ = row
     return function
 
 
-_add, _sub, _mul, _div = map(_apply, ("add", "sub", "mul", "div"))
-maximum, minimum, _ge, _gt = map(_apply, ("maximum", "minimum", "ge", "gt"))
-maximum.__doc__ = "max(a, b), element by element; at a tie the gradient goes to a alone."
-minimum.__doc__ = "min(a, b), element by element; at a tie the gradient goes to a alone."
+_add, _sub, _mul, _div, _pow = map(_apply, ("add", "sub", "mul", "div", "pow"))
+maximum, minimum, share, keep, drop = map(
+    _apply, ("maximum", "minimum", "share", "keep", "drop"))
+maximum.__doc__ = ("max(a, b), element by element, NaN if one is; equal values share the gradient "
+                   "half and half, as in PyTorch.")
+minimum.__doc__ = ("min(a, b), element by element, NaN if one is; equal values share the gradient "
+                   "half and half, as in PyTorch.")
 operation("maximum")(maximum)
 operation("minimum")(minimum)
 
@@ -119,51 +124,98 @@ def affine(x: Any, scale: float, shift: float = 0.0) -> Tensor:
     return FUNCTIONS["affine"](x, scale, shift)
 
 
-def _number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is one number of Python or NumPy."""
     return isinstance(value, (int, float, np.floating, np.integer))
 
 
+def _finite(value: Any) -> bool:
+    """Whether a value is a number that `affine` takes; infinities go through a tensor."""
+    return is_number(value) and abs(value) < MOST
+
+
+def _scaled(name: str, other: Any, alpha: float) -> Any:
+    """alpha * other, for the argument `alpha` of add and sub."""
+    gain = real(alpha, f"{name}: alpha")
+    if gain == 1:
+        return other
+    return gain * float(other) if is_number(other) else affine(as_tensor(other), gain)
+
+
 @operation("add")
-def add(a: Any, b: Any) -> Tensor:
-    """a + b; both operands get dy."""
-    if _number(b):
-        return affine(a, 1.0, float(b))
-    return add(b, a) if _number(a) else _add(a, b)
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input + alpha * other; both get dy, other times alpha."""
+    other = _scaled("add", other, alpha)
+    if _finite(other):
+        return affine(input, 1.0, float(other))
+    return affine(other, 1.0, float(input)) if _finite(input) else _add(input, other)
 
 
-@operation("sub")
-def sub(a: Any, b: Any) -> Tensor:
-    """a - b."""
-    if _number(b):
-        return affine(a, 1.0, -float(b))
-    return affine(b, -1.0, float(a)) if _number(a) else _sub(a, b)
+@operation("sub", "subtract")
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input - alpha * other."""
+    other = _scaled("sub", other, alpha)
+    if _finite(other):
+        return affine(input, 1.0, -float(other))
+    return affine(other, -1.0, float(input)) if _finite(input) else _sub(input, other)
 
 
-@operation("mul")
-def mul(a: Any, b: Any) -> Tensor:
-    """a * b; each operand's gradient is dy times the other."""
-    if _number(b):
-        return affine(a, float(b))
-    return mul(b, a) if _number(a) else _mul(a, b)
+@operation("mul", "multiply")
+def mul(input: Any, other: Any) -> Tensor:
+    """input * other; each operand's gradient is dy times the other."""
+    if _finite(other):
+        return affine(input, float(other))
+    return affine(other, float(input)) if _finite(input) else _mul(input, other)
 
 
-@operation("div")
-def div(a: Any, b: Any) -> Tensor:
-    """a / b."""
-    if _number(b):
-        return affine(a, 1.0 / float(b))
-    return affine(FUNCTIONS["reciprocal"](b), float(a)) if _number(a) else _div(a, b)
+@operation("div", "divide")
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """input / other, rounded to whole numbers if asked; through those no gradient passes.
+
+    rounding_mode: None, "trunc" (the quotient without its fraction) or "floor" (the largest whole
+    number up to the quotient as it is before rounding to float32, so that 1 / 0.1 gives 9).
+    """
+    if rounding_mode is not None:
+        mode = choice(rounding_mode, "div: rounding_mode", ("trunc", "floor"))
+        if mode == "floor":
+            return apply(Binary("floor_div"), *alike(input, other))
+        return FUNCTIONS["trunc"](_div(input, other))
+    if _finite(other) and 1 / MOST < abs(other):
+        return affine(input, 1.0 / float(other))
+    if _finite(input):
+        return affine(FUNCTIONS["reciprocal"](other), float(input))
+    return _div(input, other)
 
 
 @operation("pow")
-def pow(a: Any, exponent: float) -> Tensor:
-    """a ** exponent, for a number as exponent."""
-    if not _number(exponent):
-        raise TypeError("** takes a number as exponent; with a tensor there write "
-                        "fn.exp(exponent * fn.log(base)), for a number as base math.log(base)")
+def pow(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent; one of them may be a number.
+
+    Gradients are PyTorch's: that of the base is 0 where the exponent is 0, that of the exponent is
+    0 where the base is 0 and the exponent is not below.
+    """
+    if not _finite(exponent):
+        return _pow(input, exponent)
     if exponent == 2:
-        return FUNCTIONS["square"](as_tensor(a))
-    return FUNCTIONS["power"](as_tensor(a), float(exponent))
+        return FUNCTIONS["square"](as_tensor(input))
+    return FUNCTIONS["power"](as_tensor(input), float(exponent))
+
+
+def _base_gradient(dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return _mul(dy, keep(_mul(b, _pow(a, affine(b, 1.0, -1.0))), b))
+
+
+def _exponent_gradient(dy: Tensor, a: Tensor, b: Tensor, y: Tensor) -> Tensor:
+    from_zero = _mul(apply(Binary("eq"), a, 0.0), apply(Binary("ge"), b, 0.0))
+    return _mul(dy, drop(_mul(y, FUNCTIONS["log"](a)), from_zero))
+
+
+def _mask_of(row: str, swap: bool = False) -> _Rule:
+    """The rule of a gradient that passes where a relation of a and b holds."""
+    def rule(dy: Tensor, a: Tensor, b: Tensor, y: Tensor) -> Tensor:
+        return _mul(dy, apply(Binary(row), *((b, a) if swap else (a, b))))
+
+    return rule
 
 
 _Rule = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -173,7 +225,12 @@ GRADIENTS: dict[str, tuple[_Rule | None, _Rule | None]] = {
     "sub": (lambda dy, a, b, y: dy, lambda dy, a, b, y: affine(dy, -1.0)),
     "mul": (lambda dy, a, b, y: _mul(dy, b), lambda dy, a, b, y: _mul(dy, a)),
     "div": (lambda dy, a, b, y: _div(dy, b), lambda dy, a, b, y: affine(_div(_mul(dy, y), b), -1)),
-    "maximum": (lambda dy, a, b, y: _mul(dy, _ge(a, b)), lambda dy, a, b, y: _mul(dy, _gt(b, a))),
-    "minimum": (lambda dy, a, b, y: _mul(dy, _ge(b, a)), lambda dy, a, b, y: _mul(dy, _gt(a, b))),
-    **dict.fromkeys(("ge", "gt", "eq", "ne"), (None, None)),
+    "pow": (lambda dy, a, b, y: _base_gradient(dy, a, b), _exponent_gradient),
+    "maximum": (_mask_of("share"), _mask_of("share", swap=True)),
+    "minimum": (_mask_of("share", swap=True), _mask_of("share")),
+    "clamp_min": (_mask_of("ge"), _mask_of("gt", swap=True)),
+    "clamp_max": (_mask_of("ge", swap=True), _mask_of("gt")),
+    "keep": (lambda dy, a, b, y: keep(dy, b), None),
+    "drop": (lambda dy, a, b, y: drop(dy, b), None),
+    **dict.fromkeys(("ge", "gt", "eq", "ne", "share", "floor_div"), (None, None)),
 }

@@ -15,6 +15,7 @@ from fastnn._kernels.pointwise.compare import RELATIONS
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, leaf
 from fastnn.ops.binary import Binary, alike, broadcast_shape, broadcast_strides, mul
 from fastnn.ops.expand import side_by_side
+from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
 from fastnn.spec import INDEX, Spec, storage_shape
 
@@ -63,8 +64,8 @@ def _integer(value: Any) -> Tensor | None:
 def _relation(name: str) -> Callable[[Any, Any], Tensor]:
     row = _SWAPPED.get(name, name)
 
-    def function(a: Any, b: Any) -> Tensor:
-        operands = (b, a) if name in _SWAPPED else (a, b)
+    def function(input: Any, other: Any) -> Tensor:
+        operands = (other, input) if name in _SWAPPED else (input, other)
         tensors = alike(*operands)
         if all(tensor.dtype != INDEX for tensor in tensors):
             return apply(Binary(row), *tensors)
@@ -75,7 +76,7 @@ def _relation(name: str) -> Callable[[Any, Any], Tensor]:
         return apply(CompareIndex(row), *integers)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = (f"1 where a {_SIGNS[name]} b, else 0, in float32; no gradient. "
+    function.__doc__ = (f"1 where input {_SIGNS[name]} other, else 0, in float32; no gradient. "
                         "NaN is unequal to all, itself too.")
     return function
 
@@ -84,33 +85,65 @@ eq, ne, lt, le, gt, ge = (operation(name)(_relation(name))
                           for name in ("eq", "ne", "lt", "le", "gt", "ge"))
 
 
-def _mask(name: str, value: Any) -> Tensor:
-    """1 where a value is not 0; TypeError for integers, which could be meant as bits."""
-    number = isinstance(value, (int, float, np.generic))
-    if (number and value not in (0, 1)) or (not number and as_tensor(value).dtype == INDEX):
-        raise TypeError(f"{name} takes masks, such as x > 0, not integers: got {value!r}")
-    return ne(value, 0.0)
+def _mask(value: Any) -> Tensor:
+    """1 where a value is not 0; NaN is not."""
+    return ne(value, 0)
+
+
+def _joined(sign: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """An operator of masks; TypeError for integers, which could be meant as bits."""
+    def operator(*values: Any) -> Tensor:
+        for value in values:
+            number = isinstance(value, (int, float, np.generic))
+            if (number and value not in (0, 1)) or (
+                    not number and as_tensor(value).dtype == INDEX):
+                raise TypeError(f"{sign} takes masks, such as x > 0, not integers: got {value!r}")
+        return function(*values)
+
+    return operator
 
 
 @operation("logical_and")
-def logical_and(a: Any, b: Any) -> Tensor:
-    """a & b: 1 where both are not 0, else 0; no gradient."""
-    return mul(_mask("&", a), _mask("&", b))
+def logical_and(input: Any, other: Any) -> Tensor:
+    """1 where both are not 0, else 0; no gradient. `a & b` for masks."""
+    return mul(_mask(input), _mask(other))
 
 
 @operation("logical_or")
-def logical_or(a: Any, b: Any) -> Tensor:
-    """a | b: 1 where at least one is not 0, else 0; no gradient."""
-    return ne(_mask("|", a) + _mask("|", b), 0.0)
+def logical_or(input: Any, other: Any) -> Tensor:
+    """1 where at least one is not 0, else 0; no gradient. `a | b` for masks."""
+    return ne(_mask(input) + _mask(other), 0.0)
 
 
 @operation("logical_xor")
-def logical_xor(a: Any, b: Any) -> Tensor:
-    """a ^ b: 1 where exactly one is not 0, else 0; no gradient."""
-    return ne(_mask("^", a), _mask("^", b))
+def logical_xor(input: Any, other: Any) -> Tensor:
+    """1 where exactly one is not 0, else 0; no gradient. `a ^ b` for masks."""
+    return ne(_mask(input), _mask(other))
 
 
 @operation("logical_not")
-def logical_not(x: Any) -> Tensor:
-    """~x: 1 where x is 0, else 0; no gradient."""
-    return eq(_mask("~", x), 0.0)
+def logical_not(input: Any) -> Tensor:
+    """1 where x is 0, else 0; no gradient. `~x` for masks."""
+    return eq(input, 0)
+
+
+and_, or_, xor, not_ = (_joined(sign, function) for sign, function in (
+    ("&", logical_and), ("|", logical_or), ("^", logical_xor), ("~", logical_not)))
+
+
+@operation("isnan")
+def isnan(input: Any) -> Tensor:
+    """1 where x is NaN, else 0; no gradient."""
+    return ne(input, input)
+
+
+@operation("isinf")
+def isinf(input: Any) -> Tensor:
+    """1 where x is infinite, of either sign, else 0; no gradient."""
+    return eq(FUNCTIONS["abs"](input), np.inf)
+
+
+@operation("isfinite")
+def isfinite(input: Any) -> Tensor:
+    """1 where x is neither infinite nor NaN, else 0; no gradient."""
+    return lt(FUNCTIONS["abs"](input), np.inf)

@@ -19,6 +19,7 @@ from fastnn.spec import Spec, check_float
 
 ROWS = {name: (index, formula, arguments, saved)
         for index, (name, formula, arguments, saved) in enumerate(unary_rows())}
+STEPS = {"sign", "floor", "ceil", "round", "trunc"}  # flat almost everywhere: no gradient
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Unary(Op):
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
+        if self.row in STEPS:
+            return (None,)
         saved = node.inputs[0] if ROWS[self.row][3] == "x" else node.outputs[0]
         return (apply(UnaryGrad(self.row, self.arguments), saved, grads[0]),)
 
@@ -101,38 +104,83 @@ class UnaryGradOfSum(Op):
 # Notes on numbers below 2^-126, for functions that do not treat them as 0.
 SUBNORMAL = {
     "log": "Right for every x above 0. A logarithm of what was rounded to 0 is -inf: write\n"
-           "log_softmax(x, dim) for log(softmax(x, dim)), -softplus(-x) for log(sigmoid(x)).",
+           "log_softmax(x, dim) for log(softmax(x, dim)), logsigmoid(x) for log(sigmoid(x)).",
+    "log2": "Right for every x above 0.",
+    "log10": "Right for every x above 0.",
     "sqrt": "Right for every x; NaN below 0.",
+    "rsqrt": "Right for every x above 0; infinite at 0, NaN below.",
 }
+SOURCES = {
+    "relu": "Nair and Hinton, 2010", "leaky_relu": "Maas et al., 2013",
+    "elu": "Clevert et al., 2015", "silu": "Elfwing et al., 2017",
+    "gelu_tanh": "Hendrycks and Gimpel, 2016", "selu": "Klambauer et al., 2017; scale is "
+    "1.0507, alpha 1.6733", "celu": "Barron, 2017", "mish": "Misra, 2019",
+    "hardswish": "Howard et al., 2019", "softplus": "Dugas et al., 2001",
+}
+# Rows that PyTorch's functions may compute in place; `inplace` is accepted, and changes nothing.
+INPLACE = {"relu", "leaky_relu", "elu", "silu", "hardtanh", "selu", "celu", "mish", "hardsigmoid",
+           "hardswish", "threshold"}
+# Rows that PyTorch has as methods of tensors, too.
+METHODS = {"relu", "sigmoid", "tanh", "exp", "log", "sqrt", "square", "abs", "reciprocal", "erf",
+           "sign", "log1p", "expm1", "exp2", "log2", "log10", "rsqrt", "sin", "cos", "floor",
+           "ceil", "trunc", "hardshrink"}
+# Rows whose public function is more than the row: modules of `ops` have it.
+WITHIN = {"gelu", "clamp", "round"}
+
+
+def _checked(row: str, numbers: tuple[float, ...]) -> tuple[float, ...]:
+    """The arguments of a row, or ValueError."""
+    if row == "hardtanh" and numbers[0] > numbers[1]:
+        raise ValueError(f"hardtanh: min_val {numbers[0]} is above max_val {numbers[1]}")
+    if row == "softshrink" and numbers[0] < 0:
+        raise ValueError(f"softshrink: lambd must be 0 or more, got {numbers[0]}")
+    if row in ("celu", "softplus") and not numbers[0]:
+        raise ValueError(f"{row}: {'alpha' if row == 'celu' else 'beta'} must not be 0")
+    return numbers
 
 
 def _public(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
-    pairs = [pair.split("=") for pair in arguments.split(",") if pair.strip()]
-    defaults = {name.strip(): float(value) for name, value in pairs}
-    parameters = [inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    parameters += [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=value)
-                   for name, value in defaults.items()]
+    names = [pair.partition("=")[0].strip() for pair in arguments.split(",") if pair.strip()]
+    defaults = [float(pair.partition("=")[2]) if "=" in pair else inspect.Parameter.empty
+                for pair in arguments.split(",") if pair.strip()]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter("input", kind)]
+    parameters += [inspect.Parameter(name, kind, default=value)
+                   for name, value in zip(names, defaults, strict=True)]
+    if row in INPLACE:
+        parameters.append(inspect.Parameter("inplace", kind, default=False))
     signature = inspect.Signature(parameters)
 
     def function(*args: Any, **kwargs: Any) -> Tensor:
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{row}: {error}; its arguments are {signature}") from None
         bound.apply_defaults()
-        x = bound.arguments["x"]
-        numbers = [real(bound.arguments[name], f"{row}: {name}") for name in defaults]
-        return apply(Unary(row, tuple(numbers)), x)
+        numbers = tuple(real(bound.arguments[name], f"{row}: {name}") for name in names)
+        return apply(Unary(row, _checked(row, numbers)), bound.arguments["input"])
 
     function.__name__ = function.__qualname__ = row
-    function.__doc__ = (f"y = {formula}, element by element; y has the shape of x.\n\n"
-                        + SUBNORMAL.get(row, "Numbers below 2^-126 in size count as 0, in x and y "
-                                             "(docs/numerics.md)."))
+    said = [f"y = {formula}, element by element; x is the input, y has its shape."]
+    said.append(SUBNORMAL.get(row, "Numbers below 2^-126 in size count as 0, in x and y "
+                                   "(docs/numerics.md)."))
+    if row in STEPS:
+        said.append("No gradient passes; NaN stays NaN.")
+    if row in INPLACE:
+        said.append("inplace: accepted as PyTorch's, without effect.")
+    if row in SOURCES:
+        said.append(f"Source: {SOURCES[row]}.")
+    function.__doc__ = "\n\n".join(said)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
 
 
-# Rows that PyTorch has as methods of tensors, too.
-METHODS = {"relu", "sigmoid", "tanh", "exp", "log", "sqrt", "square", "abs", "reciprocal", "erf"}
+def _registered(row: str, formula: str, arguments: str) -> Callable[..., Tensor]:
+    function = _public(row, formula, arguments)
+    return function if row in WITHIN else operation(*METHODS & {row})(function)
+
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
-    row: operation(*METHODS & {row})(_public(row, formula, arguments))
+    row: _registered(row, formula, arguments)
     for row, (_, formula, arguments, _) in ROWS.items()
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastnn.graph import Call, Node, Op, Tensor, apply_all, as_tensor
 from fastnn.ops.public import operation
+from fastnn.ops.reshape import reshape
 from fastnn.spec import ShapeError, Spec, check_float
 
 
@@ -75,11 +76,11 @@ def _dims(x: Tensor, weight: Tensor) -> tuple[int, int, int]:
 
 
 @operation("prelu")
-def prelu(x: Any, weight: Any) -> Tensor:
+def prelu(input: Any, weight: Any) -> Tensor:
     """y = x where x > 0, else weight * x, as torch.nn.functional.prelu.
 
-    x: any shape; channels are axis 1. weight: (1) or (channels), learned slopes. y has the shape
-    of x. Raises ShapeError for a weight of another shape.
+    input: x, any shape; channels are axis 1. weight: learned slopes, (channels), or one, () or (1).
+    y has the shape of x. Raises ShapeError for a weight of another shape.
 
     Source: He et al., "Delving deep into rectifiers", 2015.
 
@@ -88,4 +89,5 @@ def prelu(x: Any, weight: Any) -> Tensor:
     >>> prelu(constant(np.ones((2, 3, 8, 8))), np.full(3, 0.25)).shape
     (2, 3, 8, 8)
     """
-    return apply_all(PReLU(), as_tensor(x), weight)[0]
+    slopes = as_tensor(weight)
+    return apply_all(PReLU(), input, slopes if slopes.ndim else reshape(slopes, (1,)))[0]

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from warnings import warn
+
+import numpy as np
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.as_float import as_float
 from fastnn.ops.permute import transpose
+from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
-from fastnn.ops.reshape import check_axes
-from fastnn.spec import Spec, check_float, storage_axes
+from fastnn.ops.reshape import check_axes, reshape
+from fastnn.spec import FLOAT, Spec, check_float, storage_axes
 
 
 @dataclass(frozen=True)
@@ -64,25 +69,58 @@ def _rows(x: Tensor) -> tuple[int, int]:
     return x.size // classes, classes
 
 
-def _over(x: Any, dim: int, log: bool) -> Tensor:
-    x = as_tensor(x)
+def _over(name: str, input: Any, dim: int | None, dtype: Any) -> Tensor:
+    x = as_tensor(input)
+    if dtype is not None:
+        if np.dtype(dtype) != FLOAT:
+            raise TypeError(f"{name}: dtype must be None or float32, got {dtype!r}")
+        x = as_float(x)
+    if dim is None:  # PyTorch's rule for functions of images, lists and matrices
+        dim = 0 if x.ndim in (0, 1, 3) else 1
+        warn(f"{name}: without dim it is axis {dim} for an input of shape {x.shape}; name it",
+             stacklevel=3)
+    op = Softmax(name == "log_softmax")
+    if not x.ndim:
+        check_axes(reshape(x, (1,)), (dim,))
+        return reshape(apply(op, reshape(x, (1,))), ())
     (axis,) = check_axes(x, (dim,))
     last = storage_axes(x.ndim)[-1]
     if axis == last:
-        return apply(Softmax(log), x)
-    return transpose(apply(Softmax(log), transpose(x, axis, last)), axis, last)
+        return apply(op, x)
+    return transpose(apply(op, transpose(x, axis, last)), axis, last)
 
 
 @operation("softmax")
-def softmax(x: Any, dim: int) -> Tensor:
+def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """exp(x) / Σ exp(x) over the axis `dim`; sums to 1 along it.
 
     Results below 2^-126 are 0, and their logarithm is -inf; `log_softmax` is accurate for all x.
+    Without dim it is axis 0 for ranks 0, 1 and 3, else 1, as in PyTorch, with a warning. dtype: None
+    or float32, which integers become before.
+
+    >>> import numpy as np
+    >>> from fastnn.graph import constant
+    >>> softmax(constant(np.zeros((2, 3))), dim=1).shape
+    (2, 3)
     """
-    return _over(x, dim, log=False)
+    return _over("softmax", input, dim, dtype)
 
 
 @operation("log_softmax")
-def log_softmax(x: Any, dim: int) -> Tensor:
-    """x - log Σ exp(x) over the axis `dim`, as accurate as x, however large its values are."""
-    return _over(x, dim, log=True)
+def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3,
+                dtype: Any = None) -> Tensor:
+    """x - log Σ exp(x) over the axis `dim`, as accurate as x, however large its values are.
+
+    dim, dtype: as for `softmax`.
+    """
+    return _over("log_softmax", input, dim, dtype)
+
+
+@operation()
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """exp(-x) / Σ exp(-x) over the axis `dim`: softmax of -x.
+
+    dim, dtype: as for `softmax`.
+    """
+    x = as_tensor(input) if dtype is None else as_float(input)
+    return _over("softmax", FUNCTIONS["affine"](x, -1.0), dim, dtype)

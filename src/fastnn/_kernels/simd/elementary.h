@@ -63,6 +63,23 @@ INLINE vf expm1_negative(vf x) {
     return where(x > -1e-30f, x, vfma(scale, p, scale - 1.0f));
 }
 
+/* exp(x) - 1, in two steps as exp. */
+INLINE vf vexpm1(vf x) {
+    vf r;
+    vi n = whole_powers(clamp(-20.0f, 89.0f, x), &r), half = n >> 1;
+    vf first = power_of_two(half), second = power_of_two(n - half);
+    vf p = POLYNOMIAL(r, 0.0013838859f, 0.008365576f, 0.04166806f, 0.16666554f, 0.49999994f);
+    p = vfma(r * r, p, r);
+    return where(vabs(x) < 1e-30f, x, first * vfma(second, p, second - power_of_two(-half)));
+}
+
+/* 2^x. */
+INLINE vf vexp2(vf x) {
+    const vf round = splat(12582912.0f); /* as in whole_powers */
+    vf bounded = clamp(-151.0f, 129.0f, x), shifted = bounded + round;
+    return exp_parts((vi)shifted - (vi)round, (bounded - (shifted - round)) * 0.693147181f);
+}
+
 /* log(1 + f) + n log 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]. */
 INLINE vf log_sum(vf f, vf n) {
     vf square = f * f;
@@ -87,11 +104,32 @@ INLINE vf log_parts(vf x, vf *n) {
     return (vf)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
 }
 
-INLINE vf vlog(vf x) {
+/* y where a logarithm of x is finite, else its limit, or NaN below 0. */
+INLINE vf log_limits(vf x, vf y) {
     const vf infinity = splat(INFINITY);
-    vf n, f = log_parts(x, &n), y = log_sum(f, n);
     vf limit = where(((vi)x & 0x7fffffff) == 0, -infinity, where(below_zero(x), splat(NAN), x));
     return where(((vi)x > 0) & ((vi)x < (vi)infinity), y, limit);
+}
+INLINE vf vlog(vf x) {
+    vf n, f = log_parts(x, &n);
+    return log_limits(x, log_sum(f, n));
+}
+INLINE vf vlog2(vf x) {
+    vf n, f = log_parts(x, &n);
+    return log_limits(x, vfma(log_sum(f, (vf){0}), splat(1.44269504f), n));
+}
+INLINE vf vlog10(vf x) { return vlog(x) * 0.434294482f; }
+
+/* log(1 + x): of 1 + x as it was rounded, and what the rounding lost. */
+INLINE vf vlog1p(vf x) {
+    const vf one = splat(1.0f);
+    vf u = 1.0f + x, n, f = log_parts(u, &n);
+    vf lost = where(x > one, 1.0f - (u - x), x - (u - 1.0f)) / u;
+    vi near = (x > -0.29f) & (x < 0.41f), finite = (x > -1.0f) & (x < INFINITY);
+    vf y = log_sum(where(near, x, f), where(near, (vf){0}, n));
+    y = where(near, y, y + lost);
+    vf limit = where(x == -1.0f, splat(-INFINITY), where(x < -1.0f, splat(NAN), x));
+    return where(finite & (x != 0.0f), y, limit);
 }
 
 /* sqrt(m 2^-149) = sqrt(2 m) 2^-75 */

@@ -6,7 +6,22 @@
 #ifndef FASTNN_POINTWISE_BINARY_H
 #define FASTNN_POINTWISE_BINARY_H
 
+#include <math.h>
 #include "simd/vector.h"
+
+/* The largest whole number up to a / b as it is before rounding: 1 / 0.1 is below 10. */
+INLINE float floor_of_quotient(float a, float b) {
+    if (b == 0.0f || isinf(a)) return a / b;
+    const double rest = fmod(a, b), whole = (a - rest) / b;
+    return (float)rint(rest != 0 && (rest < 0) != (b < 0) ? whole - 1.0 : whole);
+}
+
+/* For functions that no training step spends its time in. */
+INLINE vf by_lane(float (*function)(float, float), vf a, vf b) {
+    vf y;
+    for (int i = 0; i < LANES; i++) y[i] = function(a[i], b[i]);
+    return y;
+}
 
 #define BINARY(ROW)                                                                               \
     ROW(add, "a + b", a + b)                                                                      \
@@ -18,7 +33,15 @@
     ROW(ge, "1 where a >= b, else 0", where(a >= b, one, zero))                                   \
     ROW(gt, "1 where a > b, else 0", where(a > b, one, zero))                                        \
     ROW(eq, "1 where a == b, else 0", where(a == b, one, zero))                                   \
-    ROW(ne, "1 where a != b, else 0", where(a != b, one, zero))
+    ROW(ne, "1 where a != b, else 0", where(a != b, one, zero))                                   \
+    ROW(clamp_min, "max(a, b)", where(a != a, a, vmax(a, b)))                                     \
+    ROW(clamp_max, "min(a, b)", where(a != a, a, vmin(a, b)))                                     \
+    ROW(share, "1 where a > b, 1/2 where equal, else 0",                                          \
+        where(a == b, splat(0.5f), where(a < b, zero, one)))                                      \
+    ROW(keep, "a where b is not 0, else 0", where(b != zero, a, zero))                            \
+    ROW(drop, "a where b is 0, else 0", where(b == zero, a, zero))                                \
+    ROW(pow, "a ** b", by_lane(powf, a, b))                                                       \
+    ROW(floor_div, "floor(a / b)", by_lane(floor_of_quotient, a, b))
 
 /* x[0], x[step], ..., n of them; a step of 0 repeats one. */
 INLINE vf load_steps(const float *x, int64_t step, int64_t n) {

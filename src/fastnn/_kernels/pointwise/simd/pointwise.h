@@ -4,7 +4,10 @@
  * the value of x, and the gradient from dy and x or y. s[0], s[1] are the arguments, in order.
  * A new operation is one row here and one case in tests/cases/pointwise.py.
  */
+#include "pointwise/simd/activations.h"
 #include "pointwise/simd/power.h"
+#include "pointwise/simd/rounding.h"
+#include "pointwise/simd/trigonometric.h"
 #include "simd/elementary.h"
 
 #define POINTWISE(ROW)                                                                            \
@@ -29,8 +32,51 @@
     ROW(reciprocal, "1 / x", "", Y, one / x, -dy * y * y)                                         \
     ROW(power, "x ** exponent", "exponent=1.0", X, vpower(x, s[0]),                               \
         dy * vpower_slope(x, s[0]))                                                               \
-    ROW(softplus, "log(1 + exp(x))", "", X, vsoftplus(x), dy * vsigmoid(x))                       \
-    ROW(erf, "erf(x)", "", X, verf(x), dy * 1.12837917f * gaussian(clamp(-14.5f, 14.5f, x), 1.0f))
+    ROW(softplus, "log(1 + exp(beta * x)) / beta, and x where beta * x > threshold",              \
+        "beta=1.0, threshold=20.0", X, where(x * S(0) > S(1), x, vsoftplus(x * S(0)) / S(0)),     \
+        where(x * S(0) > S(1), dy, dy * vsigmoid(x * S(0))))                                      \
+    ROW(erf, "erf(x)", "", X, verf(x),                                                            \
+        dy * 1.12837917f * gaussian(clamp(-14.5f, 14.5f, x), 1.0f))                               \
+    ROW(logsigmoid, "log(1 / (1 + exp(-x)))", "", X, -vsoftplus(-x), dy * vsigmoid(-x))           \
+    ROW(hardtanh, "min(max(x, min_val), max_val)", "min_val=-1.0, max_val=1.0", Y,                \
+        vmin(S(1), vmax(S(0), x)), where((y > S(0)) & (y < S(1)), dy, zero))                      \
+    ROW(clamp, "min(max(x, min), max)", "min, max", X, vmin(S(1), vmax(S(0), x)),                 \
+        where((x >= S(0)) & (x <= S(1)), dy, zero))                                               \
+    ROW(selu, "scale * (x if x > 0 else alpha * (exp(x) - 1))", "", X,                            \
+        where(x > zero, x * SELU_SCALE, expm1_negative(x) * SELU_BELOW),                          \
+        where(x > zero, dy * SELU_SCALE, dy * vexp(x) * SELU_BELOW))                              \
+    ROW(celu, "x if x > 0 else alpha * (exp(x / alpha) - 1)", "alpha=1.0", X,                     \
+        where(x > zero, x, S(0) * vexpm1(x / S(0))), where(x > zero, dy, dy * vexp(x / S(0))))    \
+    ROW(mish, "x * tanh(log(1 + exp(x)))", "", X, vmish(x), dy * vmish_slope(x))                  \
+    ROW(softsign, "x / (1 + abs(x))", "", X, vsoftsign(x),                                        \
+        dy / (one + vabs(x)) / (one + vabs(x)))                                                   \
+    ROW(hardsigmoid, "min(max(x + 3, 0), 6) / 6", "", X, relu6_of(x + 3.0f) / 6.0f,               \
+        where((x > -3.0f) & (x < 3.0f), dy / 6.0f, zero))                                         \
+    ROW(hardswish, "x * min(max(x + 3, 0), 6) / 6", "", X,                                        \
+        vmax(splat(-3.0f), x) * (relu6_of(x + 3.0f) / 6.0f),                                      \
+        where(x > -3.0f, where(x < 3.0f, dy * (x / 3.0f + 0.5f), dy), zero))                      \
+    ROW(hardshrink, "0 if -lambd <= x <= lambd else x", "lambd=0.5", X,                           \
+        where((x >= -S(0)) & (x <= S(0)), zero, x), where((x >= -S(0)) & (x <= S(0)), zero, dy))  \
+    ROW(softshrink, "x - lambd if x > lambd else x + lambd if x < -lambd else 0", "lambd=0.5",    \
+        X, where(x > S(0), x - S(0), where(x < -S(0), x + S(0), where(x == x, zero, x))),         \
+        where((x >= -S(0)) & (x <= S(0)), zero, dy))                                              \
+    ROW(tanhshrink, "x - tanh(x)", "", X, vtanhshrink(x), dy * vtanh(x) * vtanh(x))               \
+    ROW(threshold, "x if x > threshold else value", "threshold, value", X,                        \
+        where(x <= S(0), S(1), x), where(x <= S(0), zero, dy))                                    \
+    ROW(sign, "1 if x > 0, -1 if x < 0, 0 if x = 0", "", X,                                       \
+        where(x > zero, one, where(x < zero, -one, where(x == x, zero, x))), zero)                \
+    ROW(log1p, "log(1 + x)", "", X, vlog1p(x), dy / (one + x))                                    \
+    ROW(expm1, "exp(x) - 1", "", Y, vexpm1(x), dy * (y + one))                                    \
+    ROW(exp2, "2**x", "", Y, vexp2(x), dy * y * 0.693147181f)                                     \
+    ROW(log2, "log(x) / log(2)", "", X, vlog2(x), dy / (x * 0.693147181f))                        \
+    ROW(log10, "log(x) / log(10)", "", X, vlog10(x), dy / (x * 2.30258509f))                      \
+    ROW(rsqrt, "1 / sqrt(x)", "", Y, one / vroot(x), dy * (-0.5f * y) * y * y)                    \
+    ROW(sin, "sin(x)", "", X, vsin(x), dy * vcos(x))                                              \
+    ROW(cos, "cos(x)", "", X, vcos(x), -dy * vsin(x))                                             \
+    ROW(floor, "the largest whole number up to x", "", X, vfloor(x), zero)                        \
+    ROW(ceil, "the smallest whole number from x on", "", X, vceil(x), zero)                       \
+    ROW(round, "the whole number nearest to x, the even one of two", "", X, vround(x), zero)      \
+    ROW(trunc, "x without its fraction", "", X, vtrunc(x), zero)
 
 #define S(i) splat((float)s[i])
 #define X x

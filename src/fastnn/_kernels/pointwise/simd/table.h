@@ -14,12 +14,12 @@ typedef void (*unary_grad_fn)(int64_t n, const float *saved, const float *dy, fl
 /* y[rows, n] = f(a, b): a[i*a_row + j*a_step], b likewise, y[i*n + j]. y may be a or b. */
 typedef void (*binary_fn)(int64_t rows, int64_t n, const float *a, int64_t a_row, int64_t a_step,
                           const float *b, int64_t b_row, int64_t b_step, float *y);
-enum { UNARY_MAX = 32, BINARY_MAX = 16 };
+enum { UNARY_MAX = 64, BINARY_MAX = 24 };
 
 typedef struct {
     const char *name;
     const char *formula;    /* for people, as shown in the docstring */
-    const char *arguments;  /* "negative_slope=0.01", comma separated, or "" */
+    const char *arguments;  /* "beta=1.0, threshold=20.0", at most two, or "" */
     char saved;             /* what the gradient reads: 'x' or 'y' */
     unary_fn forward;
     unary_grad_fn backward;
