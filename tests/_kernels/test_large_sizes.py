@@ -93,6 +93,9 @@ CASES = {
     "linear_forward": ((M, C, K, 1, 0, M), (MATRIX, F * K * C, F * K, F * M * K)),
     "linear_grad_input": ((M, C, K), (F * M * K, F * K * C, MATRIX)),
     "linear_grad_weight": ((M, C, K), (F * M * K, MATRIX, F * K * C)),
+    "matmul": ((2, M, C, K, 0, 1, M), (2 * MATRIX, F * C * K, 2 * F * M * K)),
+    "matmul_bt": ((2, M, C, K, 0, 0, M), (2 * MATRIX, 2 * F * C * K, 2 * F * M * K)),
+    "matmul_at": ((2, C, M, K, 1, 0, C), (MATRIX, 2 * F * M * K, 2 * F * C * K)),
     **{name: ((*TENSORS, 0, 5), (
         8 * numbers, 8 * 6, *[F * n for n in TENSORS[1:] for _ in range(buffers)]))
        for name, numbers, buffers in (("sgd", 2, 2), ("sgd_momentum", 4, 3), ("sgd_nesterov", 4, 3),

@@ -19,3 +19,8 @@ def linear_grad_input(dy, w):
 def linear_grad_weight(dy, x):
     """dw[n,k] from dy[m,n], x[m,k]."""
     return dy.astype(np.float64).T @ x.astype(np.float64)
+
+
+def matmul(a, b):
+    """y[batch,m,n] from a[batch,m,k], b[batch,k,n]; either may have a batch of 1."""
+    return a.astype(np.float64) @ b.astype(np.float64)

@@ -11,18 +11,19 @@ from fastnn.graph import Tensor, as_tensor
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.public import operation
 from fastnn.ops.reshape import reshape
-from fastnn.ops.windows import check_channels, check_sequences, numbers, whole_number
+from fastnn.ops.unbatched import as_batch, as_it_came
+from fastnn.ops.windows import check_sequences, numbers, whole_number
 
 
 @operation()
 def conv1d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
 ) -> Tensor:
     """1-D convolution, arguments as torch.nn.functional.conv1d.
 
-    x: (batch, channels, length); weight: (out, channels / groups, kernel length); bias: (out).
-    stride, padding, dilation: a number, or a tuple of one; padding may also be "valid" (none) or
+    input: (batch, channels, length), or one sequence without the axis of the batch, as is then the
+    result; weight: (out, channels / groups, kernel length); bias: (out). stride, padding, dilation: a number, or a tuple of one; padding may also be "valid" (none) or
     "same" (output as long as the input; stride 1). Returns (batch, out, length'), with
     length' = (length + 2 padding - dilation (kernel length - 1) - 1) // stride + 1.
 
@@ -33,16 +34,15 @@ def conv1d(
     >>> conv1d(constant(np.zeros((1, 3, 8))), np.zeros((16, 3, 3)), padding=1).shape
     (1, 16, 8)
     """
-    x, weight = as_tensor(x), as_tensor(weight)
-    check_sequences("conv1d", x.spec)
+    x, weight = as_tensor(input), as_tensor(weight)
     check_sequences("conv1d weight", weight.spec)
     number = whole_number(groups, "groups")
-    check_channels("conv1d", x.shape, weight.shape[1] * number,
-                   f"weight {weight.shape} in {number} group(s)")
+    x, single = as_batch("conv1d", x, 3, weight.shape[1] * number,
+                         f"weight {weight.shape} in {number} group(s)")
     (step,), (spread,) = numbers(stride, "stride", 1, 1), numbers(dilation, "dilation", 1, 1)
     pads = padding if isinstance(padding, str) else (0, *numbers(padding, "padding", 0, 1))
     y = conv2d(as_image(x), as_image(weight), bias, (1, step), pads, (1, spread), number)
-    return as_sequence(y)
+    return as_it_came(as_sequence(y), single)
 
 
 def as_image(x: Tensor) -> Tensor:

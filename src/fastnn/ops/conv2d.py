@@ -11,6 +11,7 @@ from fastnn.ops.conv_algorithm import get_conv_algorithm
 from fastnn.ops.convolution import ConvArguments, Forward, GradInput, GradWeight
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
+from fastnn.ops.unbatched import as_batch, as_it_came
 from fastnn.ops.windows import (
     Pair,
     check_channels,
@@ -136,13 +137,13 @@ def paddings(padding: Any, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[
 
 @operation()
 def conv2d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
     dilation: Any = 1, groups: int = 1,
 ) -> Tensor:
     """2-D convolution, arguments as torch.nn.functional.conv2d.
 
-    x: (batch, channels, height, width); weight: (out, channels / groups, kernel height, width);
-    bias: (out); stride, padding, dilation: a number or (height, width). padding may also be
+    input: (batch, channels, height, width), or one image without the axis of the batch, as is then
+    the result; weight: (out, channels / groups, kernel height, width); bias: (out); stride, padding, dilation: a number or (height, width). padding may also be
     ((top, bottom), (left, right)), "valid" (none), or "same" (output as large as the input;
     stride 1). groups: into how many separate convolutions the channels are split.
     Returns (batch, out, height', width'), with
@@ -158,10 +159,13 @@ def conv2d(
     ...        padding=((1, 0), (0, 0))).shape
     (1, 16, 8, 7)
     """
-    x, weight = as_tensor(x), as_tensor(weight)
+    x, weight = as_tensor(input), as_tensor(weight)
     check_images("conv2d weight", weight.spec)
+    number = whole_number(groups, "groups")
+    x, single = as_batch("conv2d", x, 4, weight.shape[1] * number,
+                         f"weight {weight.shape} in {number} group(s)")
     strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     pads = paddings(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
-    arguments = ConvArguments(strides, pads, dilations, whole_number(groups, "groups"),
-                    get_conv_algorithm())
-    return apply(Conv2d(arguments), x, weight, *(() if bias is None else (bias,)))
+    arguments = ConvArguments(strides, pads, dilations, number, get_conv_algorithm())
+    y = apply(Conv2d(arguments), x, weight, *(() if bias is None else (bias,)))
+    return as_it_came(y, single)

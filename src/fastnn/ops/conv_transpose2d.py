@@ -14,6 +14,7 @@ from fastnn.ops.conv_kernels import BIAS, X
 from fastnn.ops.convolution import ConvArguments
 from fastnn.ops.public import operation
 from fastnn.ops.reshape import reshape
+from fastnn.ops.unbatched import as_batch, as_it_came
 from fastnn.ops.windows import Pair, check_channels, check_images, pair, whole_number
 from fastnn.spec import ShapeError, Spec
 
@@ -76,15 +77,16 @@ def _check_output_padding(extra: Pair, stride: Pair, dilation: Pair) -> None:
 
 @operation()
 def conv_transpose2d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:
     """2-D transposed convolution, arguments as torch.nn.functional.conv_transpose2d.
 
     y[n,c,i·s+u·d-p,j·s+v·d-p] = Σ x[n,k,i,j] w[k,c,u,v] (+ bias[c])
 
-    x: (batch, in, height, width); weight: (in, out / groups, kernel height, width); bias: (out);
-    stride, padding, output_padding, dilation: a number or (height, width). Returns
+    input: (batch, in, height, width), or one image without the axis of the batch, as is then the
+    result; weight: (in, out / groups, kernel height, width); bias: (out); stride, padding,
+    output_padding, dilation: a number or (height, width). Returns
     (batch, out, height', width'), with height' =
     (height - 1) stride - 2 padding + dilation (kernel height - 1) + output_padding + 1.
 
@@ -97,9 +99,9 @@ def conv_transpose2d(
     >>> conv_transpose2d(x, np.zeros((16, 3, 3, 3)), stride=2, padding=1, output_padding=1).shape
     (1, 3, 8, 8)
     """
-    x, weight = as_tensor(x), as_tensor(weight)
-    check_images("conv_transpose2d", x.spec)
+    x, weight = as_tensor(input), as_tensor(weight)
     check_images("conv_transpose2d weight", weight.spec)
+    x, single = as_batch("conv_transpose2d", x, 4, weight.shape[0], f"weight {weight.shape}")
     kernel = weight.shape[2:]
     strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     pads, extra = pair(padding, "padding", 0), pair(output_padding, "output_padding", 0)
@@ -117,9 +119,9 @@ def conv_transpose2d(
                               get_conv_algorithm())
     y = apply(ConvTranspose2d(arguments, (x.shape[0], out, height, width)), x, weight)
     if bias is None:
-        return y
+        return as_it_came(y, single)
     bias = as_tensor(bias)
     if bias.shape != (out,):
         raise ShapeError(f"conv_transpose2d: bias {bias.shape} does not fit weight "
                          f"{weight.shape} in {groups} group(s), expected ({out},)")
-    return add(y, reshape(bias, 1, out, 1, 1))
+    return as_it_came(add(y, reshape(bias, 1, out, 1, 1)), single)

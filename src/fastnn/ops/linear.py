@@ -1,4 +1,4 @@
-"""Linear layers, y = x Wᵀ + b, and the matrix product."""
+"""Linear layers, y = x Wᵀ + b."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, moved_bytes
+import numpy as np
+
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, constant, moved_bytes
+from fastnn.ops.matmul import matmul
 from fastnn.ops.micro_batch import whole_batch_rows
 from fastnn.ops.permute import transpose
 from fastnn.ops.public import operation
@@ -50,7 +53,7 @@ class Linear(Op):
         x, weight = node.inputs[:2]
         dy = grads[0]
         dw = apply(LinearGradWeight(), dy, x) if wanted[1] else None
-        db = [sum(dy, 0) if want else None for want in wanted[2:]]
+        db = [column_sums(dy) if want else None for want in wanted[2:]]
         dx = apply(LinearGradInput(), dy, weight) if wanted[0] else None
         return (dx, dw, *db)
 
@@ -133,27 +136,46 @@ class LinearGradWeight(Op):
         return 2.0 * node.inputs[0].size * node.inputs[1].shape[1]
 
 
-@operation()
-def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
-    """y = x Wᵀ + b over the last axis of x.
+def column_sums(dy: Tensor) -> Tensor:
+    """The sum of each column; 0 for a batch without rows."""
+    return sum(dy, 0) if dy.shape[0] else constant(np.zeros(dy.shape[1:]))
 
-    x: (..., in_features); weight: (out_features, in_features); bias: (out_features).
+
+@operation()
+def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
+    """y = x Wᵀ + b over the last axis of the input.
+
+    input: (..., in_features); weight: (out_features, in_features), or (in_features) for a result
+    without a last axis; bias: (out_features), or of one number. Returns (..., out_features).
+
+    Raises ShapeError for shapes that do not fit.
+
+    >>> from fastnn.graph import constant
+    >>> import numpy as np
+    >>> linear(constant(np.zeros((2, 7, 3))), np.zeros((5, 3))).shape
+    (2, 7, 5)
     """
-    x = as_tensor(x)
-    weight = as_tensor(weight)
-    if x.ndim < 1 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+    x, weight = as_tensor(input), as_tensor(weight)
+    if x.ndim < 1 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
         raise ShapeError(
             f"linear: input {x.shape} does not fit weight {weight.shape}; expected "
             "(..., in_features) and (out_features, in_features)")
-    rows = x if x.ndim == 2 else reshape(x, -1, x.shape[-1])
-    y = apply(Linear(), rows, weight, *(() if bias is None else (bias,)))
-    return y if x.ndim == 2 else reshape(y, (*x.shape[:-1], weight.shape[0]))
+    if weight.ndim == 1:
+        y = matmul(x, weight)
+        return y if bias is None else _plus(y, bias, weight)
+    if not weight.size:
+        y = matmul(x, transpose(weight, 0, 1))
+        return y if bias is None else _plus(y, bias, weight)
+    rows = x if x.ndim == 2 else reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
+    bias = None if bias is None else as_tensor(bias)
+    inside = bias is not None and bias.shape == weight.shape[:1]  # else it may be one number
+    y = apply(Linear(), rows, weight, *((bias,) if inside else ()))
+    y = y if x.ndim == 2 else reshape(y, (*x.shape[:-1], weight.shape[0]))
+    return y if inside or bias is None else _plus(y, bias, weight)
 
 
-@operation("matmul")
-def matmul(a: Any, b: Any) -> Tensor:
-    """The product of two matrices, a[m, k] b[k, n]."""
-    a, b = as_tensor(a), as_tensor(b)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
-        raise ShapeError(f"matmul needs matrices that fit, got {a.shape} and {b.shape}")
-    return linear(a, transpose(b, 0, 1))
+def _plus(y: Tensor, bias: Any, weight: Tensor) -> Tensor:
+    bias = as_tensor(bias)
+    if bias.ndim > min(1, y.ndim) or bias.size not in (1, *y.shape[-1:]):
+        raise ShapeError(f"linear: bias {bias.shape} does not fit weight {weight.shape}")
+    return bias + y  # type: ignore[no-any-return]

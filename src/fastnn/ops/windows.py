@@ -12,12 +12,14 @@ MOST = 2**31 - 1  # the product of two such arguments fits the 64 bits of a kern
 
 
 def numbers(value: Any, name: str, least: int, axes: int) -> tuple[int, ...]:
-    """A number for each of one or two axes, or one for all; each at least `least`."""
+    """A number for each of one or two axes, or one for all, also as (one,); each >= `least`."""
     given = (value,) * axes if isinstance(value, SupportsIndex) else value
     try:
         found = tuple(index(number) for number in given)
     except (TypeError, ValueError):
         found = ()
+    if len(found) == 1:
+        found *= axes
     if len(found) != axes or min(found) < least or max(found) > MOST:
         words = "one or two integers" if axes == 2 else "an integer"
         raise ShapeError(f"{name} must be {words} of at least {least} and at most {MOST}, "

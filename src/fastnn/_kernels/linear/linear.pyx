@@ -114,8 +114,9 @@ cdef void run_product(const linear_product *g, const norm_rows *norm, int64_t ro
     if not g.transposed and few_rows(of_whole, g.depth, g.columns):
         run_few_rows(g, rows, workspace, threads)
         return
-    if chunks == 1:  # even a team of one costs more than a tiny product
-        product_chunk(g, norm, &cut, 0, rows, workspace)
+    if chunks == 1 or threads == 1:  # a team of one costs time, and may not begin within another's
+        for chunk in range(chunks):
+            product_chunk(g, norm, &cut, chunk, rows, workspace)
         return
     for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and rows * g.depth * g.columns >= SERIAL):

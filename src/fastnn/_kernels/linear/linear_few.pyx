@@ -115,8 +115,9 @@ cdef void run_few(const linear_product *g, const norm_rows *norm, const Cut *cut
     inner.y = g.y
     simd.inner.pack(few, 1, g.depth, cut.few, g.transposed, <float *> workspace)
     workspace += cut.packed_bytes
-    if cut.blocks == 1:
-        few_chunk(g, norm, &inner, cut, 0, workspace)
+    if cut.blocks == 1 or threads == 1:
+        for chunk in range(cut.blocks):
+            few_chunk(g, norm, &inner, cut, chunk, workspace)
         return
     for chunk in prange(cut.blocks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and cut.many * cut.few * g.depth >= SERIAL):

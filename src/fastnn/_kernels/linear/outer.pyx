@@ -143,9 +143,11 @@ cdef void run_outer(const outer_product *g, const norm_rows *norm, const outer_p
     """
     cdef int64_t chunk, chunks = plan.sums * groups * plan.across * plan.parts
     cdef int64_t floats = groups * rows * g.taps * g.depth
-    if chunks == 1:  # even a team of one costs more than a tiny product
-        outer_chunk(g, norm, plan, 0, pixels, rows, groups, dw, NULL,
-                    workspace + plan.partial_bytes)
+    if chunks == 1 or threads == 1:  # a team of one costs time, and may not begin within another's
+        for chunk in range(chunks):
+            outer_chunk(g, norm, plan, chunk, pixels, rows, groups, dw, <float *> workspace,
+                        workspace + plan.partial_bytes)
+        add_sums(dw, <float *> workspace, floats, plan.sums - 1, threads)
         return
     for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and pixels * floats >= SERIAL):
@@ -173,6 +175,10 @@ cdef void add_sums(float *dw, const float *sums, int64_t floats, int64_t count,
     """dw[floats] += each of sums[count][floats], in order."""
     cdef int64_t chunk, chunks = (floats + CHUNK - 1) // CHUNK
     if count < 1:
+        return
+    if threads == 1:
+        for chunk in range(chunks):
+            add_chunk(dw, sums, floats, count, chunk * CHUNK, smaller(floats, (chunk + 1) * CHUNK))
         return
     for chunk in prange(chunks, num_threads=threads, schedule="static",
                         use_threads_if=threads > 1 and floats * count > 40000):
