@@ -320,15 +320,13 @@ class ParameterDict(Module):
         return iter(self.__dict__["_parameters"])
 
     def __reversed__(self) -> Iterator[str]:
-        return reversed(self.__dict__["_parameters"])
+        yield from reversed(list(self))
 
     def __contains__(self, key: str) -> bool:
         return key in self.__dict__["_parameters"]
 
     def __or__(self, other: ParameterDict) -> ParameterDict:
-        both = ParameterDict(self)
-        both.update(other)
-        return both
+        return ParameterDict({**dict(self.items()), **dict(other.items())})
 
     def copy(self) -> ParameterDict:
         """Another dict of the same parameters."""

@@ -172,9 +172,7 @@ class Module:
 
     # Hooks. `engine/hooks.py` calls them.
 
-    def register_forward_hook(
-        self, hook: Callable[..., None], *, prepend: bool = False
-    ) -> Handle:
+    def register_forward_hook(self, hook: Callable[..., None], *, prepend: bool = False) -> Handle:
         """Have hook(module, args, output) called with arrays, after each call on arrays.
 
         args: a tuple. It is called once the whole model has been computed; it sees values, and
@@ -204,8 +202,8 @@ class Module:
         if not callable(hook):
             raise TypeError(f"a hook is a function, got {hook!r:.60}")
         handle = Handle(self)
-        own, new = dict(self.hooks), {handle.id: (hook, after)}
-        handle.set({**new, **own} if flag(prepend, "prepend") else {**own, **new})
+        new = {handle.id: (hook, after)}
+        handle.set({**new, **self.hooks} if flag(prepend, "prepend") else {**self.hooks, **new})
         return handle
 
     # Walking the tree.
@@ -381,7 +379,6 @@ class Module:
         return self._printed(extra, inside)
 
     def _printed(self, extra: list[str], inside: list[str]) -> str:
-        """The name with its arguments on one line, or each part on lines of its own."""
         if len(extra) < 2 and not inside:
             return f"{self._get_name()}({''.join(extra)})"
         lines = ["  " + line.replace("\n", "\n  ") for line in (*extra, *inside)]
