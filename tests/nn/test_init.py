@@ -45,7 +45,7 @@ def test_normal_ones(fill, std):
     (lambda x: init.uniform_(x, -3, 3), 3),
 ])
 def test_uniform_ones(fill, bound):
-    parameter = nn.Parameter(np.empty(SHAPE))
+    parameter = nn.Parameter(np.zeros(SHAPE))
     assert fill(parameter) is parameter
     assert np.abs(parameter.data).max() <= np.float32(bound)
     assert is_uniform(parameter.data, -bound, bound)
@@ -62,7 +62,7 @@ def test_truncated_ones(mean, std, a, b):
 
 def test_orthogonal_ones():
     for shape in ((5, 12), (12, 5), (6, 6), (4, 3, 2, 2), (20, 3, 2, 2)):
-        matrix = init.orthogonal_(nn.Parameter(np.empty(shape)), 2).data.reshape(shape[0], -1)
+        matrix = init.orthogonal_(nn.Parameter(np.zeros(shape)), 2).data.reshape(shape[0], -1)
         product = matrix @ matrix.T if shape[0] <= matrix.shape[1] else matrix.T @ matrix
         np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
     firsts = np.array([init.orthogonal_(np.empty((3, 3)))[0, 0] for _ in range(4000)])
@@ -110,7 +110,7 @@ def test_gains_are_pytorchs():
 def test_the_same_seed_draws_the_same_for_parameters_and_arrays():
     for name in ("uniform_", "normal_", "trunc_normal_", "orthogonal_", "xavier_normal_"):
         fn.manual_seed(1)
-        parameter = getattr(init, name)(nn.Parameter(np.empty(SHAPE)))
+        parameter = getattr(init, name)(nn.Parameter(np.zeros(SHAPE)))
         fn.manual_seed(1)
         array = getattr(init, name)(np.empty(SHAPE, np.float32))
         np.testing.assert_array_equal(parameter.data, array, err_msg=name)

@@ -96,6 +96,8 @@ class Module:
             raise AttributeError(f"{type(self).__name__}: call super().__init__() first")
         kinds = {"_parameters": Parameter, "_buffers": Buffer, "_modules": Module}
         home = next((table for table, kind in kinds.items() if isinstance(value, kind)), None)
+        if home is not None and isinstance(getattr(type(self), name, None), property):
+            raise AttributeError(f"{type(self).__name__} computes {name!r}; it cannot be set")
         for table in kinds:
             if table != home:  # in its own table a new value keeps the place of the old one
                 self.__dict__[table].pop(name, None)
