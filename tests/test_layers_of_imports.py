@@ -14,7 +14,7 @@ ENGINE = (  # its modules have floors of their own
     {"engine"},
     {"engine.memory_frontier"},
     {"engine.gradcheck"},
-    {"engine.grad", "engine.train_step", "engine.value_and_grad"},
+    {"engine.grad", "engine.summary", "engine.train_step", "engine.value_and_grad"},
     {"engine.at_once", "engine.gradient_accumulation", "engine.hooks"},
     {"engine.inference"},
     {"engine.finite", "engine.loss_graph", "engine.micro_batches", "engine.weighing"},

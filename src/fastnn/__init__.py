@@ -15,6 +15,7 @@ from fastnn.engine.grad import grad
 from fastnn.engine.gradcheck import GradcheckError, gradcheck
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.memory_frontier import memory_frontier
+from fastnn.engine.summary import summary
 from fastnn.engine.train_step import TrainStep
 from fastnn.engine.value_and_grad import value_and_grad
 from fastnn.graph import Tensor

@@ -61,6 +61,7 @@ def test_a_normed_layer_computes_what_it_did_and_saves_pytorchs_names():
 
 @pytest.mark.parametrize("dim", [0, 1, 2, 3, -2, None])
 @pytest.mark.parametrize("old", [True, False])
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
 def test_normed_as_pytorchs(dim, old):
     torch = pytest.importorskip("torch")
     ours, theirs = nn.Conv2d(3, 4, (2, 3)), torch.nn.Conv2d(3, 4, (2, 3))

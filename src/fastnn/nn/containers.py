@@ -228,9 +228,11 @@ def _as_parameter(value: Any) -> Parameter:
     return value if isinstance(value, Parameter) else Parameter(value)
 
 
-def _described(name: str, parameter: Parameter) -> str:
-    size = "x".join(map(str, parameter.shape))
-    return f"({name}): Parameter containing: [{parameter.dtype} of size {size}]"
+def _described(owner: Module) -> str:
+    """A line for each parameter, as PyTorch prints them."""
+    return "\n".join(f"  ({name}): Parameter containing: [{parameter.dtype} of size "
+                     f"{'x'.join(map(str, parameter.shape))}]"
+                     for name, parameter in owner.named_parameters())
 
 
 class ParameterList(Module):
@@ -284,9 +286,8 @@ class ParameterList(Module):
 
     __iadd__ = extend
 
-    def __repr__(self) -> str:
-        return self._printed([], [f"  {_described(name, parameter)}"
-                                  for name, parameter in self.named_parameters()])
+    def extra_repr(self) -> str:
+        return _described(self)
 
 
 class ParameterDict(Module):
@@ -375,6 +376,5 @@ class ParameterDict(Module):
         for name, value in _pairs(parameters, "ParameterDict"):
             self[name] = value
 
-    def __repr__(self) -> str:
-        return self._printed([], [f"  {_described(name, parameter)}"
-                                  for name, parameter in self.named_parameters()])
+    def extra_repr(self) -> str:
+        return _described(self)
