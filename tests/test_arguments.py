@@ -55,7 +55,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: net().requires_grad_(LIST), "requires_grad must be True or False"),
     (lambda: net().load_state_dict(LIST), "the state must be of class Mapping"),
     (lambda: net().get_submodule(3), "a name must be text"),
-    (lambda: nn.init.normal_(X), "parameter must be of class Parameter"),
+    (lambda: nn.init.normal_([1.0]), "tensor must be an nn.Parameter, or an array"),
     (lambda: nn.init.xavier_uniform_(nn.Parameter(X), "2"), "gain must be a number"),
     (lambda: fn.checkpoint(X), "what checkpoint marks must be of class Module"),
     (lambda: call(lambda x: fn.softmax(x, None), X), "axes must be integers"),

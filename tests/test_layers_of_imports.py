@@ -13,7 +13,8 @@ ROOT = Path(fastnn.__file__).parent
 ENGINE = (  # its modules have floors of their own
     {"engine"},
     {"engine.memory_frontier"},
-    {"engine.train_step", "engine.value_and_grad"},
+    {"engine.gradcheck"},
+    {"engine.grad", "engine.summary", "engine.train_step", "engine.value_and_grad"},
     {"engine.at_once", "engine.gradient_accumulation", "engine.hooks"},
     {"engine.inference"},
     {"engine.finite", "engine.loss_graph", "engine.micro_batches", "engine.weighing"},

@@ -55,10 +55,11 @@ def layers() -> str:
                 homes[module.name].append(name)
     names = [name for own in homes.values() for name in own]
     inner = [package.rpartition(".")[2] for package in packages]
+    homes["fastnn.nn.later"] = ["refusal"]
     return "\n".join([
         '"""Modules and layers, as torch.nn. Written by `python -m tools.names`."""', "",
         f"from fastnn.nn import {', '.join(inner)}", _imports(homes), "",
-        _all([*names, *inner]), ""])
+        _all([*names, *inner]), "", "__getattr__ = refusal(__name__)", ""])
 
 
 def _imports(homes: dict[str, list[str]]) -> str:

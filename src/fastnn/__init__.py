@@ -8,10 +8,14 @@
 """
 
 from fastnn import data, models, nn, optim, plan, training
+from fastnn.context import enable_grad, no_grad, set_grad_enabled
 from fastnn.engine import at_once as _at_once  # runs functions that are called with arrays
 from fastnn.engine import hooks as _hooks  # and modules
+from fastnn.engine.grad import grad
+from fastnn.engine.gradcheck import GradcheckError, gradcheck
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.memory_frontier import memory_frontier
+from fastnn.engine.summary import summary
 from fastnn.engine.train_step import TrainStep
 from fastnn.engine.value_and_grad import value_and_grad
 from fastnn.graph import Tensor

@@ -29,7 +29,7 @@ def _reaching(loss: Tensor, wanted: set[Tensor]) -> tuple[list[Node], set[Tensor
     active = set(wanted)
     path = []
     for node in ordered:
-        if any(tensor in active for tensor in node.inputs):
+        if not node.origin.constant and any(tensor in active for tensor in node.inputs):
             active.update(node.outputs)
             path.append(node)
     return path, active

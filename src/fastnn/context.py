@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from fastnn.arguments import flag
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,13 @@ class Origin:
     """Where a node comes from, and what the user chose for the memory of its values.
 
     path: of its layer. region: the call of a checkpointed module that it belongs to. pin: "keep"
-    or "drop", for this node only.
+    or "drop", for this node only. constant: no gradient passes it; see `no_grad`.
     """
 
     path: str = ""
     region: int | None = None
     pin: Literal["keep", "drop"] | None = None
+    constant: bool = False
 
 
 _regions = itertools.count()
@@ -80,3 +83,59 @@ def collected() -> list[Any] | None:
 def tracing() -> bool:
     """Whether a forward is being traced, so that values are symbolic."""
     return collected() is not None
+
+
+class set_grad_enabled(ContextDecorator):
+    """Inside, gradients pass what is computed, or they do not, as torch.set_grad_enabled.
+
+    As a context or around a function, inside of a forward or a loss.
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self._constant = not flag(mode, "mode")
+        self._open: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> None:
+        context = _from(replace(origin(), constant=self._constant))
+        self._open.append(context)
+        context.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.pop().__exit__(*error)
+
+    def _recreate_cm(self) -> set_grad_enabled:
+        return set_grad_enabled(not self._constant)
+
+
+class no_grad(set_grad_enabled):
+    """Inside, what a forward or a loss computes is a constant: no gradient passes it.
+
+    As torch.no_grad: a context, or around a function. It does to what is computed inside what
+    `detach` does to one tensor. Outside of a forward it changes nothing: calls on arrays record no
+    gradients, so code from PyTorch may keep it.
+
+    >>> import numpy as np, fastnn as fn
+    >>> teacher, student = fn.nn.Linear(2, 1), fn.nn.Linear(2, 1)
+    >>> def loss(output, x):
+    ...     with no_grad():
+    ...         target = teacher(x)
+    ...     return fn.mse_loss(output, target)
+    >>> x = np.ones((3, 2), np.float32)
+    >>> value, grads = fn.value_and_grad(student, loss)(x, x)
+    >>> sorted(grads)
+    ['bias', 'weight']
+    """
+
+    def __new__(cls, function: Any = None) -> Any:
+        """A context; or, as a decorator without brackets, the function inside of one."""
+        return super().__new__(cls) if function is None else cls()(function)
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(set_grad_enabled):
+    """Inside of `no_grad`, gradients pass again, as torch.enable_grad."""
+
+    def __init__(self) -> None:
+        super().__init__(True)

@@ -127,7 +127,7 @@ def test_a_hook_that_returns_a_value_is_refused():
 
     model = net()
     model[0].register_forward_hook(double)
-    with pytest.raises(TypeError, match="the hook .*double of a Conv2d returned ndarray"):
+    with pytest.raises(TypeError, match=r"the hook .*double of a Conv2d returned ndarray"):
         model(X)
     with pytest.raises(TypeError, match="a hook is a function"):
         model[0].register_forward_hook(3)

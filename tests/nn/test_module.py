@@ -263,3 +263,97 @@ def test_keywords_reach_forward_inside_a_forward_alone():
     assert Outer()(x).shape == (1, 1, 5, 4)
     with pytest.raises(TypeError, match="takes no keywords, got output_size"):
         Outer().up(x, output_size=(5, 4))
+
+
+def test_walks_with_a_prefix_and_without_what_is_inside():
+    net = Net()
+    assert [name for name, _ in net.named_parameters("model")][:2] == [
+        "model.scale", "model.conv.weight"]
+    assert [name for name, _ in net.named_parameters(recurse=False)] == ["scale"]
+    assert list(net.parameters(recurse=False)) == [net.scale] and not list(net.buffers(False))
+    assert list(net.buffers()) == [value for _, value in net.named_buffers()]
+    assert [name for name, _ in net.bn.named_buffers("bn", recurse=False)] == [
+        "bn.running_mean", "bn.running_var", "bn.num_batches_tracked"]
+    assert [name for name, _ in net.named_modules(prefix="m")][:2] == ["m", "m.conv"]
+    net.again = net.conv
+    net.twice = net.bn
+    assert [name for name, _ in net.named_parameters(remove_duplicate=False)][-3:] == [
+        "again.weight", "twice.weight", "twice.bias"]
+    assert [name for name, _ in net.named_buffers(remove_duplicate=False)][-1] == (
+        "twice.num_batches_tracked")
+    assert [name for name, _ in net.named_modules(remove_duplicate=False)][-2:] == [
+        "again", "twice"]
+    assert next(iter(net.state_dict(prefix="net."))) == "net.scale"
+
+
+def test_parts_by_path():
+    net = Net()
+    assert net.get_parameter("body.0.weight") is net.body[0].weight
+    assert net.get_buffer("bn.running_mean") is net.bn.running_mean
+    assert net.get_parameter("scale") is net.scale and net.get_submodule("") is net
+    for wrong, said in ((lambda: net.get_parameter("bn.running_mean"), "bias"),
+                        (lambda: net.get_buffer("bn.weight"), "running_mean"),
+                        (lambda: net.get_parameter("no.weight"), "'no' is missing")):
+        with pytest.raises(KeyError, match=said):
+            wrong()
+    assert {"scale", "conv", "forward", "training"} <= set(dir(net))
+    assert "running_var" in dir(net.bn) and "0" not in dir(net.body)
+
+
+def test_a_buffer_that_is_not_persistent_is_not_saved():
+    class Shift(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("table", np.arange(3.0), persistent=False)
+            self.register_buffer("kept", np.ones(3))
+
+        def forward(self, x):
+            return x + self.table * self.kept
+
+    net = nn.Sequential(Shift())
+    assert list(net.state_dict()) == ["0.kept"]
+    assert [name for name, _ in net.named_buffers()] == ["0.table", "0.kept"]
+    twin = copy.deepcopy(net)
+    assert list(twin.state_dict()) == ["0.kept"]
+    np.testing.assert_array_equal(twin(np.zeros(3)), [0, 1, 2])
+    net[0].register_buffer("table", np.ones(3))
+    assert "0.table" in net.state_dict() and "0.table" not in twin.state_dict()
+    net[0].register_buffer("none", None)
+    assert net[0].none is None
+
+
+def test_loading_says_what_it_left_out():
+    net = Net()
+    state = dict(net.state_dict())
+    loaded = net.load_state_dict(state)
+    assert loaded == ([], []) and repr(loaded) == "<All keys matched successfully>"
+    state["other"] = state.pop("scale")
+    missing, unexpected = net.load_state_dict(state, strict=False)
+    assert (missing, unexpected) == (["scale"], ["other"])
+    assert "missing_keys=['scale']" in repr(net.load_state_dict(state, strict=False))
+
+
+def test_names_of_parts():
+    net = nn.Module()
+    net.register_module("part", nn.ReLU())
+    net.add_module("nothing", None)
+    net.size = 3
+    assert net.nothing is None and isinstance(net.part, nn.ReLU)
+    for register, value in ((net.add_module, nn.ReLU()), (net.register_buffer, np.ones(1)),
+                            (net.register_parameter, nn.Parameter(np.ones(1)))):
+        for name, said in (("size", "already"), ("forward", "already"), ("", "no dot"),
+                           ("a.b", "no dot")):
+            with pytest.raises(KeyError, match=said):
+                register(name, value)
+    net.register_parameter("part2", None)
+    net.register_parameter("part2", nn.Parameter(np.ones(1)))
+    assert net.part2.shape == (1,)
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("zero_grad", "TrainStep"), ("cuda", "computes on the CPU"), ("half", "in float32"),
+    ("float", "leave the call out"), ("register_full_backward_hook", "register_forward_hook"),
+    ("compile", "leave the call out")])
+def test_habits_of_modules(name, said):
+    with pytest.raises(AttributeError, match=said):
+        getattr(nn.Linear(1, 1), name)

@@ -10,6 +10,7 @@ from fastnn.cli.bench import bench
 from fastnn.cli.doctor import doctor
 from fastnn.cli.plan import plan
 from fastnn.cli.stopped import Stopped
+from fastnn.cli.summary import summary
 from fastnn.cli.train import train
 from fastnn.version import VERSION
 
@@ -47,5 +48,5 @@ def main() -> None:
     """Train convolutional nets on CPUs: fast, in a memory budget, exactly repeatable."""
 
 
-for command in (train, plan, bench, doctor):
+for command in (train, summary, plan, bench, doctor):
     main.add_command(command)

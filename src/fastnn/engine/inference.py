@@ -232,7 +232,9 @@ def run_module(model: Module, inputs: Sequence[Any], find: Find = inference_of) 
         give_up()
 
 
-def _run_beside(find: Find, model: Module, values: tuple[Any, ...], budget: Allowance | None) -> Any:
+def _run_beside(
+    find: Find, model: Module, values: tuple[Any, ...], budget: Allowance | None
+) -> Any:
     """The output of a module, computed beside other inferences or alone; or AllInUseError."""
     with beside:
         inference = find(model)

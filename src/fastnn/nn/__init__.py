@@ -1,10 +1,11 @@
 """Modules and layers, as torch.nn. Written by `python -m tools.names`."""
 
-from fastnn.nn import init
+from fastnn.nn import functional, init, utils
 from fastnn.nn.activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
 from fastnn.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from fastnn.nn.conv import Conv1d, Conv2d, ConvTranspose2d
 from fastnn.nn.dropout import DropConnect, Dropout
+from fastnn.nn.later import refusal
 from fastnn.nn.linear import Flatten, Identity, Linear, Unflatten
 from fastnn.nn.losses import CrossEntropyLoss, MSELoss
 from fastnn.nn.module import Module
@@ -25,5 +26,7 @@ __all__ = [
     "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten", "GroupNorm", "Identity", "LeakyReLU",
     "Linear", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "PReLU",
     "Parameter", "ParameterDict", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh",
-    "Unflatten", "init",
+    "Unflatten", "functional", "init", "utils",
 ]
+
+__getattr__ = refusal(__name__)

@@ -228,9 +228,11 @@ def _as_parameter(value: Any) -> Parameter:
     return value if isinstance(value, Parameter) else Parameter(value)
 
 
-def _described(name: str, parameter: Parameter) -> str:
-    size = "x".join(map(str, parameter.shape))
-    return f"({name}): Parameter containing: [{parameter.dtype} of size {size}]"
+def _described(owner: Module) -> str:
+    """A line for each parameter, as PyTorch prints them."""
+    return "\n".join(f"  ({name}): Parameter containing: [{parameter.dtype} of size "
+                     f"{'x'.join(map(str, parameter.shape))}]"
+                     for name, parameter in owner.named_parameters())
 
 
 class ParameterList(Module):
@@ -284,9 +286,8 @@ class ParameterList(Module):
 
     __iadd__ = extend
 
-    def __repr__(self) -> str:
-        return self._printed([], [f"  {_described(name, parameter)}"
-                                  for name, parameter in self.named_parameters()])
+    def extra_repr(self) -> str:
+        return _described(self)
 
 
 class ParameterDict(Module):
@@ -320,15 +321,13 @@ class ParameterDict(Module):
         return iter(self.__dict__["_parameters"])
 
     def __reversed__(self) -> Iterator[str]:
-        return reversed(self.__dict__["_parameters"])
+        yield from reversed(list(self))
 
     def __contains__(self, key: str) -> bool:
         return key in self.__dict__["_parameters"]
 
     def __or__(self, other: ParameterDict) -> ParameterDict:
-        both = ParameterDict(self)
-        both.update(other)
-        return both
+        return ParameterDict({**dict(self.items()), **dict(other.items())})
 
     def copy(self) -> ParameterDict:
         """Another dict of the same parameters."""
@@ -377,6 +376,5 @@ class ParameterDict(Module):
         for name, value in _pairs(parameters, "ParameterDict"):
             self[name] = value
 
-    def __repr__(self) -> str:
-        return self._printed([], [f"  {_described(name, parameter)}"
-                                  for name, parameter in self.named_parameters()])
+    def extra_repr(self) -> str:
+        return _described(self)

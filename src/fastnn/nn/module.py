@@ -96,6 +96,8 @@ class Module:
             raise AttributeError(f"{type(self).__name__}: call super().__init__() first")
         kinds = {"_parameters": Parameter, "_buffers": Buffer, "_modules": Module}
         home = next((table for table, kind in kinds.items() if isinstance(value, kind)), None)
+        if home is not None and isinstance(getattr(type(self), name, None), property):
+            raise AttributeError(f"{type(self).__name__} computes {name!r}; it cannot be set")
         for table in kinds:
             if table != home:  # in its own table a new value keeps the place of the old one
                 self.__dict__[table].pop(name, None)
@@ -172,9 +174,7 @@ class Module:
 
     # Hooks. `engine/hooks.py` calls them.
 
-    def register_forward_hook(
-        self, hook: Callable[..., None], *, prepend: bool = False
-    ) -> Handle:
+    def register_forward_hook(self, hook: Callable[..., None], *, prepend: bool = False) -> Handle:
         """Have hook(module, args, output) called with arrays, after each call on arrays.
 
         args: a tuple. It is called once the whole model has been computed; it sees values, and
@@ -204,8 +204,8 @@ class Module:
         if not callable(hook):
             raise TypeError(f"a hook is a function, got {hook!r:.60}")
         handle = Handle(self)
-        own, new = dict(self.hooks), {handle.id: (hook, after)}
-        handle.set({**new, **own} if flag(prepend, "prepend") else {**own, **new})
+        new = {handle.id: (hook, after)}
+        handle.set({**new, **self.hooks} if flag(prepend, "prepend") else {**self.hooks, **new})
         return handle
 
     # Walking the tree.
@@ -381,7 +381,6 @@ class Module:
         return self._printed(extra, inside)
 
     def _printed(self, extra: list[str], inside: list[str]) -> str:
-        """The name with its arguments on one line, or each part on lines of its own."""
         if len(extra) < 2 and not inside:
             return f"{self._get_name()}({''.join(extra)})"
         lines = ["  " + line.replace("\n", "\n  ") for line in (*extra, *inside)]

@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules, as torch.optim."""
 
+from fastnn.optim import lr_scheduler
 from fastnn.optim.adam import Adam, AdamW
 from fastnn.optim.optimizer import Optimizer
 from fastnn.optim.scheduler import FactorLR, LRScheduler
@@ -18,4 +19,5 @@ from fastnn.optim.sgd import SGD
 __all__ = [
     "SGD", "Adam", "AdamW", "CosineAnnealingLR", "ExponentialLR", "FactorLR", "LRScheduler",
     "LambdaLR", "LinearLR", "MultiStepLR", "OneCycleLR", "Optimizer", "SequentialLR", "StepLR",
+    "lr_scheduler",
 ]
