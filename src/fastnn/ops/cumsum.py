@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
-from fastnn.ops.reduced_axes import around, check_dtype
 from fastnn.ops.public import operation
+from fastnn.ops.reduced_axes import around, check_dtype
 from fastnn.ops.reshape import check_axes, reshape
 from fastnn.spec import Spec, check_float
 

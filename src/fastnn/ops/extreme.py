@@ -9,11 +9,11 @@ from typing import Any, SupportsIndex
 from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor
 from fastnn.operators import Operators
-from fastnn.ops.reduced_axes import Chosen, around, axes_of, check_some, dropped, kept, together
 from fastnn.ops.binary import div, maximum, minimum, mul
 from fastnn.ops.compare import eq
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
+from fastnn.ops.reduced_axes import Chosen, around, axes_of, check_some, dropped, kept, together
 from fastnn.ops.reshape import check_axes, reshape
 from fastnn.ops.scatter_places import ScatterPlaces
 from fastnn.spec import INDEX, Spec, check_float
@@ -119,6 +119,7 @@ def _places(x: Any, dim: Any, keepdim: bool, largest: bool) -> Tensor:
     x = as_tensor(x)
     if dim is not None:
         return _along(x, dim, keepdim, largest).indices
+    check_some(f"arg{_name(largest)}", x.spec, range(x.ndim))
     places = apply_all(ExtremeAndPlace(0, largest), reshape(x, x.spec.size))[1]
     return reshape(places, (1,) * x.ndim if flag(keepdim, "keepdim") else ())
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from fastnn.arguments import flag
 from fastnn.graph import Tensor, as_tensor
-from fastnn.ops.reduced_axes import axes_of, dropped
 from fastnn.ops.binary import add, maximum, minimum, sub
 from fastnn.ops.detach import detach
 from fastnn.ops.extreme import amax
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
+from fastnn.ops.reduced_axes import axes_of, dropped
 from fastnn.ops.reshape import reshape
 
 LARGEST = 3e38  # what an infinite maximum is replaced by, so that no infinities are subtracted

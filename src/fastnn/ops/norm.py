@@ -9,7 +9,6 @@ from typing import Any
 
 from fastnn.arguments import flag, real
 from fastnn.graph import Tensor, as_tensor
-from fastnn.ops.reduced_axes import axes_of, check_dtype, dropped
 from fastnn.ops.binary import add, affine, div, maximum, mul, sub
 from fastnn.ops.compare import eq, ne
 from fastnn.ops.detach import detach
@@ -17,6 +16,7 @@ from fastnn.ops.extreme import amax, amin
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
+from fastnn.ops.reduced_axes import axes_of, check_dtype, dropped
 from fastnn.ops.reshape import check_axes, reshape
 from fastnn.ops.variance import root
 from fastnn.spec import check_float

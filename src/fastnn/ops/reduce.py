@@ -9,9 +9,9 @@ from typing import Any
 
 from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
-from fastnn.ops.reduced_axes import around, axes_of, check_dtype, dropped, kept, runs
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
+from fastnn.ops.reduced_axes import around, axes_of, check_dtype, dropped, kept, runs
 from fastnn.ops.reshape import reshape
 from fastnn.spec import Spec, check_float
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from fastnn.arguments import flag, integer
 from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor
-from fastnn.ops.reduced_axes import Chosen
 from fastnn.ops.permute import transpose
 from fastnn.ops.public import operation
+from fastnn.ops.reduced_axes import Chosen
 from fastnn.ops.reshape import check_axes, reshape
 from fastnn.ops.scatter_places import ScatterPlaces
 from fastnn.spec import INDEX, ShapeError, Spec, check_float, storage_axes

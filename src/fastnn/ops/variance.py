@@ -10,12 +10,12 @@ import numpy as np
 
 from fastnn.arguments import flag, real
 from fastnn.graph import Tensor, as_tensor, constant
-from fastnn.ops.reduced_axes import axes_of, dropped
 from fastnn.ops.binary import add, mul, sub
 from fastnn.ops.compare import eq, ne
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import mean, sum
+from fastnn.ops.reduced_axes import axes_of, dropped
 from fastnn.ops.reshape import reshape
 
 Dim = int | Sequence[int] | bool | None
