@@ -80,7 +80,6 @@ abs = FUNCTIONS["abs"]
 affine = FUNCTIONS["affine"]
 ceil = FUNCTIONS["ceil"]
 celu = FUNCTIONS["celu"]
-clamp = FUNCTIONS["clamp"]
 cos = FUNCTIONS["cos"]
 elu = FUNCTIONS["elu"]
 erf = FUNCTIONS["erf"]
@@ -88,7 +87,6 @@ exp = FUNCTIONS["exp"]
 exp2 = FUNCTIONS["exp2"]
 expm1 = FUNCTIONS["expm1"]
 floor = FUNCTIONS["floor"]
-gelu = FUNCTIONS["gelu"]
 gelu_tanh = FUNCTIONS["gelu_tanh"]
 hardshrink = FUNCTIONS["hardshrink"]
 hardsigmoid = FUNCTIONS["hardsigmoid"]
@@ -104,7 +102,6 @@ mish = FUNCTIONS["mish"]
 power = FUNCTIONS["power"]
 reciprocal = FUNCTIONS["reciprocal"]
 relu = FUNCTIONS["relu"]
-round = FUNCTIONS["round"]
 rsqrt = FUNCTIONS["rsqrt"]
 selu = FUNCTIONS["selu"]
 sigmoid = FUNCTIONS["sigmoid"]
@@ -131,7 +128,7 @@ __all__ = [
     "dstack", "elu", "eq", "erf", "exp", "exp2", "expand", "expand_as", "expm1", "flatten", "floor",
     "ge", "gelu", "gelu_tanh", "glu", "group_norm", "gt", "hardshrink", "hardsigmoid", "hardswish",
     "hardtanh", "hstack", "isfinite", "isinf", "isnan", "le", "leaky_relu", "lerp", "linear", "log",
-    "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "log1p", "log2", "log10", "log_softmax", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logsigmoid", "logsumexp", "lt", "masked_fill", "matmul", "max", "max_pool1d",
     "max_pool2d", "maximum", "maxout", "mean", "min", "minimum", "mish", "moveaxis", "movedim",
     "mse_loss", "mul", "narrow", "ne", "neg", "norm", "normalize", "pairwise_distance", "permute",
