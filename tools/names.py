@@ -9,6 +9,7 @@ so that editors and type checkers see them.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -34,7 +35,8 @@ def operations() -> str:
         if operation.function is not FUNCTIONS.get(name):
             own = operation.function.__name__
             homes[operation.function.__module__].append(name if own == name else f"{own} as {name}")
-    rows = [f'{name} = FUNCTIONS["{name}"]' for name in sorted(FUNCTIONS)]
+    rows = [f'{name} = FUNCTIONS["{name}"]' for name in sorted(FUNCTIONS)
+            if name in OPERATIONS and OPERATIONS[name].function is FUNCTIONS[name]]
     return "\n".join([
         '"""Every operation by name. Written by `python -m tools.names`."""', "",
         _imports({**homes, "fastnn.ops.pointwise": ["FUNCTIONS"]}), "", "# The pointwise table.",
@@ -79,12 +81,18 @@ def _members(names: Iterable[str]) -> list[str]:
 
 def _all(names: Iterable[str]) -> str:
     lines, line = ["__all__ = ["], "   "
-    for name in sorted(names, key=lambda name: (*_kind(name), name)):
+    for name in sorted(names, key=lambda name: (*_kind(name), _by_number(name))):
         if len(line) + len(name) + 4 > WIDTH:
             lines.append(line)
             line = "   "
         line += f' "{name}",'
     return "\n".join([*lines, line, "]"])
+
+
+def _by_number(name: str) -> list[tuple[bool, int, str]]:
+    """A name's order, in which log2 comes before log10."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part)
+            for part in re.findall(r"\d+|\D+", name)]
 
 
 def _kind(name: str) -> tuple[bool, bool]:

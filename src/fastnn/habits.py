@@ -31,16 +31,9 @@ HABITS: dict[str, str] = {
     "long": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
     "int": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
     "float": _PLACE,
-    "argmax": "it is no step of a graph; take it of the array that the model returns",
-    **dict.fromkeys(("max", "min", "amax", "amin", "sort", "topk", "cumsum", "prod"),
-                    "it is no step of a graph; fn.maximum and fn.minimum take two tensors, "
-                    "fn.max_pool2d windows; anything else can be an fn.Function"),
-    **dict.fromkeys(("all", "any", "nonzero"), "(x > 0).sum() counts what is above 0"),
+    "nonzero": "(x > 0).sum() counts what is above 0",
     **dict.fromkeys(("silu", "gelu", "softplus", "leaky_relu", "elu"),
                     "it is a function here, fn.silu(x) and the like"),
-    "norm": "write x.square().sum().sqrt()",
-    "std": "write (x - x.mean()).square().mean().sqrt()",
-    "var": "write (x - x.mean()).square().mean()",
 }
 
 _HOOK = ("register_forward_hook and register_forward_pre_hook read values, as arrays; "

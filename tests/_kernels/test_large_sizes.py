@@ -122,6 +122,12 @@ CASES = {
     "adaptive_avg_pool2d_forward": ((N, H, W, C, 7, 5), (F * PLACES * C, F * N * 35 * C)),
     "adaptive_avg_pool2d_backward": ((N, H, W, C, 7, 5), (F * N * 35 * C, F * PLACES * C)),
     "reduce_sum": ((3, M, C), (3 * MATRIX, 3 * ROW)),
+    "extreme": ((3, M, C, 1), (3 * MATRIX, 3 * ROW, 6 * ROW)),
+    "scatter_places": ((3, M, C, 2), (6 * ROW, 12 * ROW, 3 * MATRIX)),
+    "cumsum": ((3, M, C, 0), (3 * MATRIX, 3 * MATRIX)),
+    "prod": ((3, M, C), (3 * MATRIX, 3 * ROW)),
+    "prod_backward": ((3, M, C), (3 * MATRIX, 3 * ROW, 3 * MATRIX)),
+    "sort_rows": ((M, C, 2, 1), (MATRIX, F * M * 2, 2 * F * M * 2)),
     "sum_of_squares": (TENSORS, (*(F * n for n in TENSORS[1:]), 8)),
     "all_finite": ((M,), (F * M, 8)),
     **{f"{log}softmax_{way}": ((M, C), (MATRIX,) * buffers)

@@ -58,7 +58,7 @@ def bind(
     row: dict[str, Any], find: Callable[[str], Callable[..., Any]],
     make: Callable[[dict[str, Any]], Any],
 ) -> Callable[[], Any]:
-    """The function that does a row's work, without arguments.
+    """The function that does a row's work, without arguments; of several results, the first.
 
     find: from a name to the engine's function. make: from {"kind", "shape", "gradient", ..} to a
     tensor.
@@ -77,7 +77,7 @@ def bind(
         value = first(*positional, **row["arguments"])
         for function in rest:
             value = function(value)
-        return value
+        return value[0] if isinstance(value, tuple) else value
 
     return run
 

@@ -115,8 +115,7 @@ maximum.__doc__ = ("max(a, b), element by element, NaN if one is; equal values s
                    "half and half, as in PyTorch.")
 minimum.__doc__ = ("min(a, b), element by element, NaN if one is; equal values share the gradient "
                    "half and half, as in PyTorch.")
-operation("maximum")(maximum)
-operation("minimum")(minimum)
+maximum, minimum = operation("maximum")(maximum), operation("minimum")(minimum)
 
 
 def affine(x: Any, scale: float, shift: float = 0.0) -> Tensor:

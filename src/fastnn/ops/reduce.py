@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import Any
 
 from fastnn.arguments import flag
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
-from fastnn.ops.reshape import check_axes, reshape
-from fastnn.spec import ShapeError, Spec, check_float, storage_axes
+from fastnn.ops.reduced_axes import around, axes_of, check_dtype, dropped, kept, runs
+from fastnn.ops.reshape import reshape
+from fastnn.spec import Spec, check_float
 
 
 @dataclass(frozen=True)
@@ -29,90 +30,73 @@ class Sum(Op):
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         (x,) = inputs
         check_float("sum", x)
-        return (Spec(tuple(1 if axis in self.axes else size for axis, size in enumerate(x.shape))),)
+        return (Spec(kept(x.shape, self.axes)),)
 
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
-        dy = grads[0]
-        if self.scale != 1.0:
+        x, dy = node.inputs[0], grads[0]
+        if self.scale != 1.0 and x.spec.size:  # the mean of nothing has no scale
             dy = FUNCTIONS["affine"](dy, self.scale)
-        return (dy.expand(node.inputs[0].shape),)
+        return (dy.expand(x.shape),)
 
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
         return 0 not in self.axes
 
     def lower(self, node: Node) -> list[Call]:
         x, y = node.inputs[0], node.outputs[0]
-        order = [axis for axis in storage_axes(x.ndim)]
-        places = [order.index(axis) for axis in self.axes]
-        first, last = min(places), max(places)
-        sizes = [x.shape[axis] for axis in order]
-        d = (math.prod(sizes[:first]), math.prod(sizes[first:last + 1]),
-             math.prod(sizes[last + 1:]))
-        return [Call("reduce_sum", (x, y), d, (self.scale,))]
+        return [Call("reduce_sum", (x, y), around(x.shape, self.axes), (self.scale,))]
 
     def flops(self, node: Node) -> float:
         return float(node.inputs[0].size)
 
 
-def _runs(shape: tuple[int, ...], axes: Sequence[int]) -> list[tuple[int, ...]]:
-    """Group the axes by runs that are contiguous in memory; axes of size 1 fit any run."""
-    groups: list[list[int]] = []
-    open_group = False
-    for axis in storage_axes(len(shape)):
-        if axis in axes:
-            if not open_group:
-                groups.append([])
-            groups[-1].append(axis)
-            open_group = True
-        elif shape[axis] != 1:
-            open_group = False
-    return [tuple(group) for group in groups]
-
-
-def _axes(x: Tensor, dim: int | Sequence[int] | None) -> tuple[int, ...]:
-    axes = () if dim is None else check_axes(x, (dim,) if isinstance(dim, SupportsIndex) else dim)
-    return axes or tuple(range(x.ndim))
-
-
-def _reduce(x: Any, dim: Any, keepdim: bool, average: bool) -> Tensor:
-    x = as_tensor(x)
-    axes = _axes(x, dim)
+def _reduce(x: Tensor, dim: Any, keepdim: bool, average: bool) -> Tensor:
+    axes = axes_of(x, dim)
     count = math.prod(x.shape[axis] for axis in axes)
-    if not count:
-        raise ShapeError(f"a sum or mean needs one element at least, got shape {x.shape}")
-    shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    groups = runs(x.shape, axes)
+    # Nothing at all is scaled last: 0 * NaN, where a sum of no NaN would be 0.
+    scaled = groups[:1] if x.spec.size == 0 else groups[-1:]
+    check_float("sum", x.spec)
     y = x
-    for last, group in enumerate(reversed(_runs(x.shape, axes))):
-        y = apply(Sum(group, 1.0 / count if average and last == 0 else 1.0), y)
-    if flag(keepdim, "keepdim"):
-        return reshape(y, shape)
-    return reshape(y, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
+    for group in reversed(groups):
+        scale = (1.0 / count if count else math.nan) if average and group in scaled else 1.0
+        y = apply(Sum(group, scale), y)
+    return reshape(y, dropped(x.shape, axes, flag(keepdim, "keepdim")))
 
 
 @operation("sum")
-def sum(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+def sum(
+    input: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """Sum over the axes `dim`; over all axes if it is None or empty, as in PyTorch.
+
+    A sum of nothing is 0.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np
     >>> sum(constant(np.zeros((2, 3, 4))), dim=1).shape
     (2, 4)
     """
-    return _reduce(x, dim, keepdim, average=False)
+    check_dtype("sum", dtype)
+    return _reduce(as_tensor(input), dim, keepdim, average=False)
 
 
 @operation("mean")
-def mean(x: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+def mean(
+    input: Any, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """Mean over the axes `dim`; over all axes if it is None or empty, as in PyTorch.
+
+    A mean of nothing is NaN.
 
     >>> from fastnn.graph import constant
     >>> import numpy as np
     >>> mean(constant(np.zeros((2, 3, 4))), dim=(0, 2), keepdim=True).shape
     (1, 3, 1)
     """
-    return _reduce(x, dim, keepdim, average=True)
+    check_dtype("mean", dtype)
+    return _reduce(as_tensor(input), dim, keepdim, average=True)
 
 
 def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -44,9 +44,14 @@ def _scratch(call: Call, threads: int) -> int | None:
     return extents[-1] if missing else None
 
 
+def _makes_nothing(node: Node) -> bool:
+    """Whether a node's outputs have no elements."""
+    return bool(node.outputs) and all(tensor.spec.size == 0 for tensor in node.outputs)
+
+
 def step_of(node: Node, threads: int) -> Step:
     """The step that computes a node."""
-    calls = tuple(node.op.lower(node))
+    calls = () if _makes_nothing(node) else tuple(node.op.lower(node))
     return Step(node, calls, tuple(_scratch(call, threads) for call in calls), threads)
 
 

@@ -2,68 +2,20 @@
 
 from libc.stdint cimport int64_t, uintptr_t
 
+from fastnn._kernels.arrays.axis cimport (
+    CHUNK, PARTIALS, WIDE, Cut, Piece, chunks_of, cut_axis, piece_of, piece_sizes)
 from fastnn._kernels.arrays.table cimport simd
 from fastnn._kernels.chunks cimport chunk_size, count_chunks, run_chunks, run_flat
 
 from fastnn._kernels.chunks import flat_loads, run_loads
 
 cdef enum:
-    CHUNK = 32768
-    PARTIALS = 64   # about the most pieces that all sums together are cut into
-    WIDE = 1024     # most columns that are summed at once
     SERIAL_SUMS = 2     # chunks that are not worth a team of threads: of sums over an axis,
     SERIAL_SQUARES = 4
     SERIAL_FINITE = 8
 
-cdef struct Sum:
-    int64_t outer
-    int64_t reduce
-    int64_t inner
-    int64_t columns          # of the inner axis per chunk
-    int64_t column_blocks
-    int64_t rows             # of the reduced axis per piece
-    int64_t pieces
-    int64_t outer_per_chunk  # 1 unless a chunk holds whole sums
-
-
-cdef Sum _plan(int64_t outer, int64_t reduce, int64_t inner) noexcept nogil:
-    """Cut outer and inner, by the shape only; if that gives few chunks, the reduced axis too."""
-    cdef Sum plan
-    cdef int64_t pieces, results
-    plan.outer = outer
-    plan.reduce = reduce
-    plan.inner = inner
-    plan.columns = max(min(inner, WIDE), 1)
-    plan.column_blocks = (inner + plan.columns - 1) // plan.columns
-    results = max(outer * plan.column_blocks, 1)
-    pieces = max(min(reduce * plan.columns // CHUNK, PARTIALS // results), 1)
-    plan.rows = max(((reduce + pieces - 1) // pieces + 3) // 4 * 4, 4)
-    plan.pieces = max((reduce + plan.rows - 1) // plan.rows, 1)
-    plan.outer_per_chunk = 1
-    if plan.pieces == 1 and plan.column_blocks == 1:
-        plan.outer_per_chunk = max(CHUNK // max(reduce * inner, 1), 1)
-    return plan
-
-
-# What a chunk is of: rows and columns of some outer ones.
-cdef struct Piece:
-    int64_t row, rows, column, columns, first, end
-
-
-cdef int64_t chunk_count(const Sum *plan) noexcept nogil:
-    return (count_chunks(plan.outer, plan.outer_per_chunk) * plan.column_blocks * plan.pieces
-            if plan.outer * plan.inner else 0)
-
-
-cdef Piece piece_of(const Sum *plan, int64_t chunk) noexcept nogil:
-    cdef Piece piece
-    piece.row = chunk % plan.pieces * plan.rows
-    piece.rows = min(plan.rows, plan.reduce - piece.row)
-    piece.column = chunk // plan.pieces % plan.column_blocks * plan.columns
-    piece.columns = min(plan.columns, plan.inner - piece.column)
-    piece.first = chunk // (plan.pieces * plan.column_blocks) * plan.outer_per_chunk
-    piece.end = min(piece.first + plan.outer_per_chunk, plan.outer)
-    return piece
+cdef inline Cut _plan(int64_t outer, int64_t reduce, int64_t inner) noexcept nogil:
+    return cut_axis(outer, reduce, inner, PARTIALS, 1 << 62)
 
 
 cdef void reduce_sum(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
@@ -71,21 +23,21 @@ cdef void reduce_sum(char **p, const int64_t *d, const double *s, int threads) n
 
     p: x, y, workspace.  d: outer, reduce, inner.  s: scale.  Sums are in double.
     """
-    cdef Sum plan = _plan(d[0], d[1], d[2])
-    run_chunks(_sum_chunk, p, <const int64_t *> &plan, s, chunk_count(&plan), SERIAL_SUMS, threads)
+    cdef Cut plan = _plan(d[0], d[1], d[2])
+    run_chunks(_sum_chunk, p, <const int64_t *> &plan, s, chunks_of(&plan), SERIAL_SUMS, threads)
     if plan.pieces > 1:
         _combine(&plan, <const double *> p[2], <float *> p[1], s[0])
 
 
 cdef void _sum_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
-    cdef const Sum *plan = <const Sum *> d
+    cdef const Cut *plan = <const Cut *> d
     cdef double block[WIDE]
     cdef Piece piece = piece_of(plan, chunk)
     cdef int64_t outer, j
     cdef const float *x
     cdef float *y
     for outer in range(piece.first, piece.end):
-        x = <const float *> p[0] + (outer * plan.reduce + piece.row) * plan.inner + piece.column
+        x = <const float *> p[0] + (outer * plan.size + piece.row) * plan.inner + piece.column
         if plan.pieces > 1:
             _sum_rows(piece.rows, piece.columns, x, plan.inner, <double *> p[2] + piece.column
                       + (outer * plan.pieces + chunk % plan.pieces) * plan.inner)
@@ -117,7 +69,7 @@ cdef void _sum_rows(int64_t rows, int64_t columns, const float *x, int64_t x_row
             sums[j] += wide[k * columns + j]
 
 
-cdef void _combine(const Sum *plan, const double *partial, float *y, double scale) noexcept nogil:
+cdef void _combine(const Cut *plan, const double *partial, float *y, double scale) noexcept nogil:
     """Add the pieces' sums in order, in double."""
     cdef int64_t _outer, piece, j
     cdef double total
@@ -181,7 +133,7 @@ def _reduce_extents(d, threads):
     outer, reduce, inner = d
     if min(d) < 0:
         raise ValueError(f"reduce_sum of a negative size: {tuple(d)}")
-    cdef Sum plan = _plan(outer, reduce, inner)
+    cdef Cut plan = _plan(outer, reduce, inner)
     workspace = 8 * outer * inner * plan.pieces if plan.pieces > 1 else 0
     return 4 * outer * reduce * inner, 4 * outer * inner, workspace
 
@@ -196,13 +148,8 @@ def _square_extents(d, threads):
 
 def _reduce_loads(d, threads):
     outer, reduce, inner = d
-    cdef Sum plan = _plan(outer, reduce, inner)
-    cdef Piece piece
-    sizes = []
-    for chunk in range(chunk_count(&plan)):
-        piece = piece_of(&plan, chunk)
-        sizes.append((piece.end - piece.first) * piece.rows * piece.columns)
-    return run_loads(sizes, SERIAL_SUMS, threads)
+    cdef Cut plan = _plan(outer, reduce, inner)
+    return run_loads(piece_sizes(&plan), SERIAL_SUMS, threads)
 
 
 def _square_loads(d, threads):

@@ -1,6 +1,9 @@
 #include "arrays/simd/table.h"
 #include "arrays/simd/copy.h"
+#include "arrays/simd/extreme.h"
 #include "arrays/simd/reduce.h"
+#include "arrays/simd/scan.h"
+#include "arrays/simd/sort.h"
 
 const arrays_table TABLE(arrays) = {
     .copy_plane = copy_plane,
@@ -11,4 +14,11 @@ const arrays_table TABLE(arrays) = {
     .sum_run = sum_run,
     .square_sum_run = square_sum_run,
     .all_finite = all_finite_run,
+    .extreme_rows = extreme_rows,
+    .extreme_run = extreme_run,
+    .cumsum_rows = cumsum_rows,
+    .prod_rows = prod_rows,
+    .prod_grad_rows = prod_grad_rows,
+    .sort_row = sort_row,
+    .select_row = select_row,
 };

@@ -1,4 +1,4 @@
-/* Copies (copy.h) and sums (reduce.h). */
+/* Copies (copy.h), sums (reduce.h), extremes (extreme.h), scans (scan.h), sorting (sort.h). */
 #ifndef FASTNN_ARRAYS_TABLE_H
 #define FASTNN_ARRAYS_TABLE_H
 
@@ -22,6 +22,23 @@ typedef struct {
     double (*sum_run)(int64_t n, const float *x);
     double (*square_sum_run)(int64_t n, const float *x, float factor);
     int (*all_finite)(int64_t n, const float *x);
+    /* values[j] = the largest (or least) of x[i*x_row + j] over 1 <= rows <= 2^30, places[j] = first
+     * + the first such i; extreme_run: that of x[n], 1 <= n <= 2^30. NaN is beyond all others. */
+    void (*extreme_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row, int largest,
+                         float *values, int64_t *places, int64_t first);
+    float (*extreme_run)(int64_t n, const float *x, int largest, int64_t *place);
+    /* y[i*row + j] = the sum of x[k*row + j] for k <= i; row may be negative, y may be x */
+    void (*cumsum_rows)(int64_t rows, int64_t columns, const float *x, int64_t row, float *y);
+    /* y[j] = the product of x[i*x_row + j] over rows; dx = dy[j] * the product of the others */
+    void (*prod_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row, float *y);
+    void (*prod_grad_rows)(int64_t rows, int64_t columns, const float *x, int64_t x_row,
+                           const float *dy, float *dx);
+    /* values[k], places[k]: the first of x[n] in order, n < 2^32, 1 <= k <= n; equal ones keep
+     * their order, NaN is above all. sort_row: scratch[2n]; select_row, for few: scratch[k]. */
+    void (*sort_row)(int64_t n, int64_t k, const float *x, int descending, float *values,
+                     int64_t *places, uint64_t *scratch);
+    void (*select_row)(int64_t n, int64_t k, const float *x, int descending, float *values,
+                       int64_t *places, uint64_t *scratch);
 } arrays_table;
 
 DECLARE_TABLES(arrays_table, arrays)
