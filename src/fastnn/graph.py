@@ -62,8 +62,8 @@ class ClassNumbers:
         node = self.tensor.node
         while node.op.keeps_elements and node.inputs:
             node = node.inputs[0].node
-        is_input = isinstance(node.op, Leaf) and node.op.kind == "input"
-        return node.op.source if is_input else None
+        op = node.op
+        return int(op.source) if isinstance(op, Leaf) and op.kind == "input" else None
 
 
 class Op:

@@ -64,7 +64,8 @@ class Embedding(Module):
         rows = array_of(embeddings, "embeddings")
         if rows.ndim != 2:
             raise ShapeError(f"from_pretrained: embeddings must be (rows, size), got {rows.shape}")
-        layer = cls(*rows.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        layer = cls(rows.shape[0], rows.shape[1], padding_idx, max_norm, norm_type,
+                    scale_grad_by_freq, sparse)
         layer.weight.data = rows.astype(np.float32)
         layer.weight.requires_grad = not flag(freeze, "freeze")
         return layer

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from fastnn.graph import Call, ClassNumbers, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.binary import add
 from fastnn.ops.expand import expand
+from fastnn.ops.getitem import getitem
 from fastnn.ops.pad import constant_pad
 from fastnn.ops.places import checked_index, wrapped_index
 from fastnn.ops.public import operation
 from fastnn.ops.reshape import check_axes, reshape
-from fastnn.ops.getitem import getitem
 from fastnn.ops.take import around
 from fastnn.spec import ShapeError, Spec, check_float
 
@@ -181,4 +182,4 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Tensor:
     missing = [(0, x.shape[number] - summed.shape[number]) for number in range(x.ndim)]
     if any(after for _, after in missing):
         summed = constant_pad(summed, missing, 0.0)
-    return x + summed
+    return add(x, summed)

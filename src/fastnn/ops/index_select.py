@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnn.arguments import flag, integer, real
 from fastnn.graph import Tensor, apply, as_tensor, constant
+from fastnn.ops.binary import add
 from fastnn.ops.places import Places, as_index, checked_index
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
@@ -28,7 +29,7 @@ def index_select(input: Any, dim: int, index: Any) -> Tensor:
     >>> index_select(constant(np.zeros((2, 5))), 1, [0, 3, 3]).shape
     (2, 3)
     """
-    x = as_tensor(input)
+    x: Tensor = as_tensor(input)
     if x.ndim == 0:
         checked_index("index_select", index, 1, "a scalar")
         return x
@@ -61,7 +62,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
         raise ShapeError(f"index_add: source {added.shape} does not fit {places.shape[0]} places "
                          f"of axis {axis} of {x.shape}; expected {expected}")
     added = added if alpha == 1 else added * real(alpha, "alpha")
-    return x + apply(TakeGrad(axis, x.shape[axis]), added, places)
+    return add(x, apply(TakeGrad(axis, x.shape[axis]), added, places))
 
 
 @operation()
@@ -105,7 +106,7 @@ def _by_frequency(weight: Tensor, index: Tensor) -> Tensor:
     ones = constant(np.ones((index.shape[0], 1), np.float32))
     counts = FUNCTIONS["relu"](apply(TakeGrad(0, weight.shape[0]), ones, index) - 1.0) + 1.0
     scaled = weight / counts
-    return scaled + (weight - scaled).detach()
+    return add(scaled, (weight - scaled).detach())
 
 
 @operation()

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastnn.arguments import choice, real
 from fastnn.graph import Tensor, as_tensor
+from fastnn.ops.getitem import getitem
 from fastnn.ops.public import operation
 from fastnn.ops.reshape import check_axes, reshape, sizes_of
-from fastnn.ops.getitem import getitem
 from fastnn.ops.tables import Table
 from fastnn.ops.take import take_all
 from fastnn.spec import INDEX, ShapeError
@@ -29,7 +29,7 @@ def _places(mode: str, size: int, before: int, after: int) -> np.ndarray:
         return (places - start) % max(left, 1) + start
     if mode == "reflect":
         turned = np.abs(places)
-        return size - 1 - np.abs(size - 1 - turned)
+        return np.asarray(size - 1 - np.abs(size - 1 - turned))
     return places
 
 

@@ -55,12 +55,10 @@ class Places(Op):
 
 def whole_numbers(array: Any, name: str) -> np.ndarray:
     """An array of int64; TypeError for other numbers, floats and masks too."""
-    array = np.asarray(array)
-    if array.size == 0:
-        return array.astype(INDEX)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got an array of {array.dtype}")
-    return array.astype(INDEX)
+    given = np.asarray(array)
+    if given.size and given.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got an array of {given.dtype}")
+    return np.asarray(given, INDEX)
 
 
 def check_range(index: np.ndarray, size: int, axis: str, least: int = 0) -> None:

@@ -164,8 +164,8 @@ class TakeGrad(Op):
         dy, index, *weight = node.inputs
         outer, inner = around(dy.shape, (self.axis,))
         d = (outer, self.size, index.shape[0], _taps(index), inner, self.skip, len(weight))
-        weights = weight or [None]
-        return [Call("take_backward", (dy, index, *weights, *node.outputs), d)]
+        given = weight[0] if weight else None
+        return [Call("take_backward", (dy, index, given, *node.outputs), d)]
 
 
 def _table(index: Tensor, weight: Tensor | None) -> Table | None:
@@ -186,10 +186,10 @@ def take_all(x: Any, axes: Sequence[int], tables: Sequence[Table], fill: float =
     >>> take_all(x, (2, 3), [Table(np.array([[0], [-1], [3]])), Table(np.array([[4]]))]).shape
     (2, 3, 3, 1)
     """
-    x = as_tensor(x)
-    order = storage_axes(x.ndim)
+    y: Tensor = as_tensor(x)
+    order = storage_axes(y.ndim)
     left = sorted(((axis, table) for axis, table in zip(axes, tables, strict=True)
-                   if not table.is_identity(x.shape[axis])),
+                   if not table.is_identity(y.shape[axis])),
                   key=lambda pair: order.index(pair[0]))
     while left:
         count = 1
@@ -198,8 +198,8 @@ def take_all(x: Any, axes: Sequence[int], tables: Sequence[Table], fill: float =
         left, group = left[:-count], left[-count:]
         op = Take(tuple(axis for axis, _ in group),
                   tuple(table.weight is not None for _, table in group), fill)
-        x = apply(op, x, *(tensor for _, table in group for tensor in table.tensors()))
-    return x
+        y = apply(op, y, *(tensor for _, table in group for tensor in table.tensors()))
+    return y
 
 
 def take(x: Any, axis: int, index: Any, fill: float = 0.0, skip: int = -1) -> Tensor:

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.string cimport memset
 
-from fastnn._kernels.chunks cimport chunk_size, count_chunks, run_chunks, run_flat
+from fastnn._kernels.chunks cimport chunk_size, run_flat
 from fastnn._kernels.sizes cimport larger, smaller
 
 from fastnn._kernels.chunks import flat_loads
@@ -62,7 +62,7 @@ cdef void gather_backward(char **p, const int64_t *d, const double *s,
     """dx[o, r, i] = sum of dy[o, k, i] over all k in order with index[o, k, i] = r; overwritten.
 
     Places outside of dx are left out.
-    p: dy[outer, places, inner], index int64 like dy, dx[outer, rows, inner].  d: as gather; words 1.
+    p: dy[outer, places, inner], index int64 like dy, dx[outer, rows, inner].  d: as gather.
     """
     cdef const problem *g = <const problem *> d
     run_flat(_zero_chunk, p, d, s, g.outer * g.rows * g.inner, CHUNK, SERIAL, threads)

@@ -162,7 +162,7 @@ def _take_loads(d, threads):
 
 
 def _backward_extents(d, threads):
-    outer, rows, places, taps, inner, skip, weighted = d
+    outer, rows, places, taps, inner, _, weighted = d
     return (4 * outer * places * inner, 8 * places * taps, 4 * places * taps * weighted,
             4 * outer * rows * inner)
 
