@@ -37,11 +37,33 @@ class Call:
 
 @dataclass(frozen=True)
 class ClassNumbers:
-    """An input of class numbers from 0 to `classes` - 1, or `ignored`."""
+    """An input of integers from `least` to `classes` - 1, or `ignored`; by default class numbers.
+
+    axis: what the integers are places of, for the error, where they are no class numbers.
+    """
 
     tensor: Tensor
     classes: int
     ignored: int
+    least: int = 0
+    axis: str = ""
+
+    def fault(self, least: int, largest: int) -> str:
+        """"" if all integers are in their range, or what is wrong."""
+        if self.least <= least and largest < self.classes:
+            return ""
+        expected = f"from {least} to {largest}, expected {self.least} to {self.classes - 1}: "
+        if self.axis:
+            return f"indices are {expected}{self.axis} has {self.classes} places"
+        return f"target has class numbers {expected}the output has {self.classes}"
+
+    def input_number(self) -> int | None:
+        """The number of the input that holds the integers; None if they are computed."""
+        node = self.tensor.node
+        while node.op.keeps_elements and node.inputs:
+            node = node.inputs[0].node
+        op = node.op
+        return int(op.source) if isinstance(op, Leaf) and op.kind == "input" else None
 
 
 class Op:
@@ -49,11 +71,13 @@ class Op:
 
     `flops` is for people to read; the planner predicts time from `work`. An operation that changes
     state (running statistics, an optimizer's update) has no outputs and sets `effect`. An operation
-    whose result may differ from run to run clears `replayable`.
+    whose result may differ from run to run clears `replayable`. One that only moves the elements of
+    its one input, all of them, sets `keeps_elements`.
     """
 
     effect: ClassVar[bool] = False
     replayable: ClassVar[bool] = True
+    keeps_elements: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -91,7 +115,7 @@ class Op:
         return False
 
     def class_numbers(self, node: Node) -> ClassNumbers | None:
-        """The input that holds class numbers, and their range; None if there is none."""
+        """The input that holds class numbers or places, and their range; None if there is none."""
         return None
 
     def recompute_op(self) -> Op:

@@ -13,7 +13,7 @@ def _program():
     slots = program.add_slot(24), program.add_slot(24), program.add_slot(16)
     program.freeze()
     x, y, pair = (Input(slot, shape, np.dtype(kind), limits) for slot, shape, kind, limits in (
-        (slots[0], (2, 3), "f4", ()), (slots[1], (3,), "i8", [(4, -100), (9, 7)]),
+        (slots[0], (2, 3), "f4", ()), (slots[1], (3,), "i8", [(0, 4, -100), (0, 9, 7)]),
         (slots[2], (2, 2), "f4", ())))
     return program, Inputs(program, (x, (y, pair)))
 

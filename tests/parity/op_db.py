@@ -103,6 +103,8 @@ def ours(name: str):
         return lambda x: getattr(x, name)
     if name.startswith("__"):
         return lambda x, *rest: getattr(x, name)(*rest)
+    if name == "embedding":  # whose samples name the weight first
+        return lambda weight, index, **options: fn.embedding(index, weight, **options)
     if hasattr(fn, name):
         return getattr(fn, name)
     if name in METHODS or hasattr(Tensor, name):

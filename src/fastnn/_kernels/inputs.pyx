@@ -20,7 +20,10 @@ cdef enum:
 
 
 cdef class Input:
-    """One array: its slot, shape and dtype (float32 or int64); limits are (classes, ignored)."""
+    """One array: its slot, shape and dtype (float32 or int64); limits are of integers.
+
+    limits: (least, one past the largest, a number that is ignored), as of `ClassNumbers`.
+    """
 
     cdef int slot, rank, kind
     cdef numpy.npy_intp shape[MAX_RANK]
@@ -56,19 +59,19 @@ cdef class Input:
         return True
 
     cdef bint _is_valid(self, numpy.ndarray array) except -1:
-        """Whether all values are finite, all class numbers in their range."""
+        """Whether all values are finite, all integers in their range."""
         cdef const void *data = numpy.PyArray_DATA(array)
         cdef int64_t found[2]
-        cdef int64_t classes, ignored, n = numpy.PyArray_SIZE(array)
+        cdef int64_t least, classes, ignored, n = numpy.PyArray_SIZE(array)
         cdef bint finite
         if self.kind == numpy.NPY_FLOAT32:
             with nogil:
                 finite = simd.all_finite(n, <const float *> data)
             return finite
-        for classes, ignored in self.limits:
+        for least, classes, ignored in self.limits:
             with nogil:
                 range_of(<const int64_t *> data, n, ignored, found)
-            if found[0] <= found[1] and (found[0] < 0 or found[1] >= classes):
+            if found[0] <= found[1] and (found[0] < least or found[1] >= classes):
                 return False
         return True
 

@@ -15,7 +15,7 @@ from fastnn.engine.lane import Lane
 from fastnn.engine.loss_value import LossValue
 from fastnn.engine.nesting import flat
 from fastnn.frozen.watch import Watch
-from fastnn.graph import Graph, Leaf, Node, Tensor
+from fastnn.graph import Graph, Node, Tensor
 from fastnn.nn.parameter import values_change
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.budget import SPARE, Allowance
@@ -71,9 +71,9 @@ class Compiled:
         if self._draws:
             self._key = self.executor.own_copy(random_key())
         self.class_checks = [
-            (op.source, found.classes, found.ignored) for node in graph.nodes
+            (number, found) for node in graph.nodes
             if (found := node.op.class_numbers(node)) is not None
-            and isinstance(op := found.tensor.node.op, Leaf) and op.kind == "input"]
+            and (number := found.input_number()) is not None]
         self._first = (0, 0)
         if graph.outputs:
             self._first = self.executor.locate(self.plan.graph.outputs[0])
@@ -120,8 +120,8 @@ class Compiled:
         if isinstance(spec, tuple):
             return tuple(self._expected(inner, numbers) for inner in spec)
         number = next(numbers)
-        limits = [(classes, ignored) for source, classes, ignored in self.class_checks
-                  if source == number]
+        limits = [(found.least, found.classes, found.ignored)
+                  for source, found in self.class_checks if source == number]
         return Input(self.executor.input_slots[number], spec.shape, spec.dtype, limits)
 
     def compute(self, read: Callable[[Compiled], Found]) -> Found:
@@ -230,9 +230,8 @@ class Compiled:
 
     def bind(self, arrays: Sequence[np.ndarray]) -> None:
         """Bind converted arrays; ValueError for class numbers out of range."""
-        for number, classes, ignored in self.class_checks:
-            least, largest = index_range(arrays[number], ignored)
-            if least <= largest and (least < 0 or largest >= classes):
-                raise ValueError(f"target has class numbers from {least} to {largest}, expected "
-                                 f"0 to {classes - 1}: the output has {classes}")
+        for number, found in self.class_checks:
+            least, largest = index_range(arrays[number], found.ignored)
+            if least <= largest and (fault := found.fault(least, largest)):
+                raise ValueError(fault)
         self.executor.bind(arrays)

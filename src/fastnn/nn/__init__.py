@@ -10,6 +10,18 @@ from fastnn.nn.linear import Flatten, Identity, Linear, Unflatten
 from fastnn.nn.losses import CrossEntropyLoss, MSELoss
 from fastnn.nn.module import Module
 from fastnn.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm
+from fastnn.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+)
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.nn.pooling import (
     AdaptiveAvgPool1d,
@@ -18,6 +30,16 @@ from fastnn.nn.pooling import (
     AvgPool2d,
     MaxPool1d,
     MaxPool2d,
+)
+from fastnn.nn.resize import (
+    ChannelShuffle,
+    Fold,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
 )
 
 __all__ = [

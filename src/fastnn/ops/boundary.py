@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, leaf
 from fastnn.ops.reshape import copy_call, row_major, same_memory
@@ -13,6 +14,8 @@ from fastnn.spec import Spec, element_strides
 @dataclass(frozen=True)
 class FromRowMajor(Op):
     """A rank-4 tensor from a row-major array of the same elements."""
+
+    keeps_elements: ClassVar[bool] = True
 
     shape: tuple[int, ...]
 

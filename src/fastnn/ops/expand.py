@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,8 @@ def _same_for_all(x: Tensor, rank: int) -> bool:
 @dataclass(frozen=True)
 class Expand(Op):
     """y = x broadcast to shape."""
+
+    keeps_elements: ClassVar[bool] = True
 
     shape: tuple[int, ...]
 

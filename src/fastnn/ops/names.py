@@ -55,6 +55,8 @@ from fastnn.ops.dropout import dropout
 from fastnn.ops.expand import broadcast_tensors, broadcast_to, expand, expand_as
 from fastnn.ops.extreme import amax, amin, argmax, argmin, max, min
 from fastnn.ops.group_norm import group_norm
+from fastnn.ops.index_select import embedding, index_add, index_select, one_hot
+from fastnn.ops.interpolate import interpolate, upsample, upsample_bilinear, upsample_nearest
 from fastnn.ops.linear import linear, matmul
 from fastnn.ops.logsumexp import logsumexp
 from fastnn.ops.max_pool2d import max_pool2d

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
 @dataclass(frozen=True)
 class Permute(Op):
     """y's axis i is x's axis axes[i]."""
+
+    keeps_elements: ClassVar[bool] = True
 
     axes: tuple[int, ...]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 from fastnn.arguments import integer
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
@@ -79,6 +79,8 @@ def row_major(shape: Sequence[int]) -> list[int]:
 @dataclass(frozen=True)
 class Reshape(Op):
     """y = x with another shape, elements in logical (row-major) order."""
+
+    keeps_elements: ClassVar[bool] = True
 
     shape: tuple[int, ...]
 

@@ -1,18 +1,13 @@
-"""Slicing with numbers, slices, None and Ellipsis, as NumPy's basic indexing; and its gradient."""
+"""Slicing: a range of every axis, and its gradient."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
 
-import numpy as np
-
-from fastnn.arguments import integer
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
-from fastnn.operators import Operators
-from fastnn.ops.reshape import copy_call, reshape
-from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.reshape import copy_call
+from fastnn.spec import Spec, element_strides, storage_axes
 
 
 @dataclass(frozen=True)
@@ -86,62 +81,10 @@ class SliceGrad(Op):
         return [Call("fill", (dx,), (dx.size,), (0.0,)), copy]
 
 
-def _is_index(item: Any) -> bool:
-    return (isinstance(item, SupportsIndex) and not isinstance(item, (bool, Operators))
-            and not np.ndim(item))  # type: ignore[arg-type]
-
-
-def _span(item: slice, size: int) -> range:
-    """The range of places that a slice takes of an axis."""
-    try:
-        return range(*item.indices(size))
-    except TypeError:
-        raise TypeError(f"a slice's ends and step must be integers, got {item!r:.80}") from None
-    except ValueError:  # Python's own, for a step of 0
-        raise ValueError(f"a slice's step must not be 0, got {item!r:.80}") from None
-
-
-def getitem(x: Any, key: Any) -> Tensor:
-    """x[key] for numbers, slices, None and Ellipsis.
-
-    >>> from fastnn.graph import constant
-    >>> import numpy as np
-    >>> getitem(constant(np.zeros((4, 5, 6))), (0, slice(1, None, 2), None)).shape
-    (2, 1, 6)
-    """
-    x = as_tensor(x)
-    keys = list(key) if isinstance(key, tuple) else [key]
-    used = [item for item in keys if item is not None and item is not Ellipsis]
-    if len(used) > x.ndim or sum(item is Ellipsis for item in keys) > 1:
-        raise ShapeError(f"too many indices for shape {x.shape}: {key}")
-    if not any(item is Ellipsis for item in keys):
-        keys.append(Ellipsis)
-    place = next(i for i, item in enumerate(keys) if item is Ellipsis)
-    keys[place:place + 1] = [slice(None)] * (x.ndim - len(used))
-    starts, steps, sizes, shape = [], [], [], []
-    axes = iter(x.shape)
-    for item in keys:
-        if item is None:
-            shape.append(1)
-            continue
-        size = next(axes)
-        if isinstance(item, slice):
-            span = _span(item, size)
-            if not span:
-                raise ShapeError(f"slice {item} of an axis of size {size} is empty")
-            shape.append(len(span))
-        elif _is_index(item):
-            index = integer(item, "an index")
-            if not -size <= index < size:
-                raise ShapeError(f"index {index} is outside of an axis of size {size}")
-            span = range(index % size, index % size + 1)
-        else:
-            raise TypeError(f"a tensor is indexed by numbers, slices and None, not by "
-                            f"{type(item).__name__}: write x * mask for x[mask], and fn.cat of "
-                            "x[i:i + 1] for a list of places")
-        starts.append(span.start)
-        steps.append(span.step)
-        sizes.append(len(span))
-    if tuple(sizes) != x.shape or any(step != 1 for step in steps):
-        x = apply(Slice(tuple(starts), tuple(steps), tuple(sizes)), x)
-    return reshape(x, tuple(shape))
+def ranges(x: Tensor, spans: Sequence[range]) -> Tensor:
+    """x at a range of places of each axis."""
+    sizes = tuple(len(span) for span in spans)
+    if sizes == x.shape and all(span.step == 1 for span in spans):
+        return x
+    return apply(Slice(tuple(span.start for span in spans), tuple(span.step for span in spans),
+                       sizes), x)

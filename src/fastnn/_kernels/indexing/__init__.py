@@ -1,0 +1,1 @@
+"""Taking elements by their places: rows, weighted neighbours, elements of columns; places."""
