@@ -107,7 +107,7 @@ def _apply(row: str) -> Callable[[Any, Any], Tensor]:
 
 
 _add, _sub, _mul, _div = map(_apply, ("add", "sub", "mul", "div"))
-maximum, minimum, _ge, _gt = map(_apply, ("maximum", "minimum", "ge", "gt"))
+maximum, minimum, _ge, _gt, _bce = map(_apply, ("maximum", "minimum", "ge", "gt", "bce"))
 maximum.__doc__ = "max(a, b), element by element; at a tie the gradient goes to a alone."
 minimum.__doc__ = "min(a, b), element by element; at a tie the gradient goes to a alone."
 operation("maximum")(maximum)
@@ -175,5 +175,10 @@ GRADIENTS: dict[str, tuple[_Rule | None, _Rule | None]] = {
     "div": (lambda dy, a, b, y: _div(dy, b), lambda dy, a, b, y: affine(_div(_mul(dy, y), b), -1)),
     "maximum": (lambda dy, a, b, y: _mul(dy, _ge(a, b)), lambda dy, a, b, y: _mul(dy, _gt(b, a))),
     "minimum": (lambda dy, a, b, y: _mul(dy, _ge(b, a)), lambda dy, a, b, y: _mul(dy, _gt(a, b))),
+    "bce": (lambda dy, a, b, y: _mul(dy, _div(_sub(a, b), maximum(_mul(a, affine(a, -1, 1)),
+                                                                  1e-12))),
+            lambda dy, a, b, y: _mul(dy, _sub(_bce(a, 1.0), _bce(a, 0.0)))),
+    "bce_logits": (lambda dy, a, b, y: _mul(dy, _sub(FUNCTIONS["sigmoid"](a), b)),
+                   lambda dy, a, b, y: affine(_mul(dy, a), -1)),
     **dict.fromkeys(("ge", "gt", "eq", "ne"), (None, None)),
 }

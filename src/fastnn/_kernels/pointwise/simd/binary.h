@@ -6,7 +6,14 @@
 #ifndef FASTNN_POINTWISE_BINARY_H
 #define FASTNN_POINTWISE_BINARY_H
 
-#include "simd/vector.h"
+#include "simd/elementary.h"
+
+/* Logarithms of probabilities, at least -100: log(x) and log(1 - x). */
+INLINE vf log_chance(vf x) { return vmax(splat(-100.0f), vlog(x)); }
+INLINE vf log_other(vf x) {
+    vf near = log_sum(-x, (vf){0});
+    return vmax(splat(-100.0f), where(vabs(x) < 0.25f, near, vlog(1.0f - x)));
+}
 
 #define BINARY(ROW)                                                                               \
     ROW(add, "a + b", a + b)                                                                      \
@@ -18,7 +25,11 @@
     ROW(ge, "1 where a >= b, else 0", where(a >= b, one, zero))                                   \
     ROW(gt, "1 where a > b, else 0", where(a > b, one, zero))                                        \
     ROW(eq, "1 where a == b, else 0", where(a == b, one, zero))                                   \
-    ROW(ne, "1 where a != b, else 0", where(a != b, one, zero))
+    ROW(ne, "1 where a != b, else 0", where(a != b, one, zero))                                   \
+    ROW(bce, "-b log(a) - (1 - b) log(1 - a)",                                                    \
+        (b - one) * log_other(a) - b * log_chance(a))                                             \
+    ROW(bce_logits, "log(1 + exp(a)) - a b",                                                      \
+        vsoftplus(-vabs(a)) + where(a > zero, (one - b) * a, -b * a))
 
 /* x[0], x[step], ..., n of them; a step of 0 repeats one. */
 INLINE vf load_steps(const float *x, int64_t step, int64_t n) {
