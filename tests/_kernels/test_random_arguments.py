@@ -15,8 +15,10 @@ from fastnn._kernels import registry
 from tests._kernels import (
     test_batch_norm,
     test_copy,
+    test_nll,
     test_optimizer,
     test_pointwise,
+    test_random,
     test_reduce,
     test_softmax,
 )
