@@ -34,7 +34,7 @@ def test_nll(rows, classes, reduction, weighted):
 
 def test_impossible_target_is_nan_and_reads_nothing():
     target, weight = np.array([0, 3, -1, 1 << 60]), np.ones(3, np.float32)
-    losses, total, count, dx = blank(4), blank(1), blank(1), blank(4, 3)
+    losses, total, count, dx = blank(4), blank(1), blank(1), blank((4, 3))
     d = [4, 3, 2, -100, 1]
     call("nll_forward", [np.zeros((4, 3), np.float32), target, weight, losses, total, count], d)
     np.testing.assert_array_equal(np.isnan(losses), [False, True, True, True])

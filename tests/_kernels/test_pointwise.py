@@ -199,7 +199,7 @@ def test_binary_values(name):
 def test_losses_of_two_classes(name, a):
     """Accurate for the right class too, whose loss is next to nothing."""
     a, b = np.broadcast_arrays(a.astype(np.float32)[:, None], np.float32([0, 0.3, 1]))
-    a, b, y = a.copy(), b.copy(), blank(*a.shape)
+    a, b, y = a.copy(), b.copy(), blank(a.shape)
     call_all_threads("binary", [a, b, y], [PAIRS[name], 1, a.size, 1, 1])
     with np.errstate(divide="ignore"):
         expected = BINARY[name](a.astype(np.float64), b)

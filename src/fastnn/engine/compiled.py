@@ -17,6 +17,7 @@ from fastnn.engine.nesting import flat
 from fastnn.frozen.watch import Watch
 from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.nn.parameter import values_change
+from fastnn.ops.boundary import unshaped
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.plan.budget import SPARE, Allowance
 from fastnn.plan.build import build
@@ -73,7 +74,7 @@ class Compiled:
         self.class_checks = [
             (op.source, found.classes, found.ignored) for node in graph.nodes
             if (found := node.op.class_numbers(node)) is not None
-            and isinstance(op := found.tensor.node.op, Leaf) and op.kind == "input"]
+            and isinstance(op := unshaped(found.tensor).node.op, Leaf) and op.kind == "input"]
         self._first = (0, 0)
         if graph.outputs:
             self._first = self.executor.locate(self.plan.graph.outputs[0])

@@ -11,6 +11,7 @@ import numpy as np
 from fastnn.data.checks import IGNORED
 from fastnn.engine.nesting import flat
 from fastnn.graph import Graph, Leaf, Node, Tensor
+from fastnn.ops.boundary import unshaped
 from fastnn.ops.class_loss import ClassLoss, counted
 
 
@@ -71,10 +72,11 @@ def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
     with several different losses of class numbers, or with computed targets or class weights.
     """
     found: dict[Any, Node] = {}
+    places = {unshaped(target): place for place, target in enumerate(targets)}
     for node in Graph.trace((), (value,)).nodes:
         if isinstance(node.op, ClassLoss):
-            _, target, weight = node.inputs
-            if target not in targets or not isinstance(weight.node.op, Leaf) or (
+            target, weight = unshaped(node.inputs[1]), node.inputs[2]
+            if target not in places or not isinstance(weight.node.op, Leaf) or (
                     weight.node.op.kind == "input"):
                 return Weighing(loss)
             source = id(weight.node.op.source) if node.op.weighted else None
@@ -82,7 +84,7 @@ def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
     if len(found) != 1:
         return Weighing(loss)
     node = found.popitem()[1]
-    return Weighing(loss, node, list(targets).index(node.inputs[1]), value.node is node)
+    return Weighing(loss, node, places[unshaped(node.inputs[1])], value.node is node)
 
 
 def shares(weights: Sequence[float | None]) -> list[float]:

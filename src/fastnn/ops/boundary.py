@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, leaf
-from fastnn.ops.reshape import copy_call, row_major, same_memory
+from fastnn.ops.reshape import Reshape, copy_call, row_major, same_memory
 from fastnn.spec import Spec, element_strides
 
 
@@ -50,3 +50,10 @@ def array_input(number: int, spec: Spec, layout: str) -> tuple[Tensor, Tensor]:
         return raw, raw
     raw = leaf("input", number, Spec((spec.size,), spec.dtype))
     return raw, apply(FromRowMajor(spec.shape), raw)
+
+
+def unshaped(tensor: Tensor) -> Tensor:
+    """The value whose elements a tensor has in another shape or order; itself, if there is none."""
+    while isinstance(tensor.node.op, (FromRowMajor, Reshape)):
+        (tensor,) = tensor.node.inputs
+    return tensor
