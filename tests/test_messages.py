@@ -49,11 +49,11 @@ class Foreign:
 
 
 MISTAKES = {
-    "one-hot targets": (CROSS, X, ONE_HOT, [
+    "one-hot integers": (CROSS, X, ONE_HOT.astype(np.int64), [
         "target (8, 10) does not fit logits (8, 10)", "expected (8,), class numbers", "one-hot",
-        "y.argmax(1)"]),
-    "one-hot integers": (CROSS, X, ONE_HOT.astype(np.int64), ["y.argmax(1)"]),
-    "probabilities": (CROSS, X, ONE_HOT * 0.9 + 0.01, ["probabilities", "y.argmax(1)"]),
+        "y.argmax(1)", "probabilities", "y.astype(np.float32)"]),
+    "one-hot targets of NLL": (nn.NLLLoss(), X, ONE_HOT, ["expected (8,)", "y.argmax(1)"]),
+    "probabilities of other classes": (CROSS, X, ONE_HOT[:, :9], ["(8, 9)", "expected (8,)"]),
     "a column of classes": (CROSS, X, Y[:, None], ["(8, 1)", "expected (8,)", "write y[:, 0]"]),
     "too few targets": (CROSS, X, Y[:5], ["(5,)", "expected (8,)"]),
     "float class numbers": (CROSS, X, Y.astype(np.float32), ["integers", "got float32",

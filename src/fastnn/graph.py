@@ -59,10 +59,7 @@ class ClassNumbers:
 
     def input_number(self) -> int | None:
         """The number of the input that holds the integers; None if they are computed."""
-        node = self.tensor.node
-        while node.op.keeps_elements and node.inputs:
-            node = node.inputs[0].node
-        op = node.op
+        op = unshaped(self.tensor).node.op
         return int(op.source) if isinstance(op, Leaf) and op.kind == "input" else None
 
 
@@ -232,6 +229,13 @@ class Leaf(Op):
 
     def flops(self, node: Node) -> float:
         return 0.0
+
+
+def unshaped(tensor: Tensor) -> Tensor:
+    """The value whose elements a tensor has in another shape or order; itself, if there is none."""
+    while tensor.node.op.keeps_elements:
+        (tensor,) = tensor.node.inputs
+    return tensor
 
 
 def same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:

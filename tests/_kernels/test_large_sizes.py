@@ -90,6 +90,8 @@ CASES = {
     "planar_grad_weight": (WINOGRAD, (F * PLACES * C, F * PLACES * K, F * K * 9 * C)),
     "copy": (BACK_AND_FORTH, (F * (2**33 + 4 * 2 + 1), F * (7 + 2 * 5 + 4 * 2**31 + 1))),
     "dropout": ((M, 3), (F * M, F * M, 16)),
+    "random_uniform": ((M, 3), (16, F * M)),
+    "random_normal": ((M, 3), (16, F * M)),
     "linear_forward": ((M, C, K, 1, 0, M), (MATRIX, F * K * C, F * K, F * M * K)),
     "linear_grad_input": ((M, C, K), (F * M * K, F * K * C, MATRIX)),
     "linear_grad_weight": ((M, C, K), (F * M * K, MATRIX, F * K * C)),
@@ -135,6 +137,8 @@ CASES = {
     "cross_entropy_forward": ((M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F * M, F * M, F, F)),
     "cross_entropy_backward": (
         (M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F * M, F, F, MATRIX)),
+    "nll_forward": ((M, C, 1, -100, 1), (MATRIX, 8 * M, ROW, F * M, F, F)),
+    "nll_backward": ((M, C, 1, -100, 1), (8 * M, ROW, F, F, MATRIX)),
 }
 
 

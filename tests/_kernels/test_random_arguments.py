@@ -15,8 +15,10 @@ from fastnn._kernels import registry
 from tests._kernels import (
     test_batch_norm,
     test_copy,
+    test_nll,
     test_optimizer,
     test_pointwise,
+    test_random,
     test_reduce,
     test_softmax,
 )
@@ -259,6 +261,21 @@ def test_dropout_of_any_key(n, per_mille, seed, step, node):
     scale = np.float32(1 / (1 - p) if p < 1 else 0)
     expected = np.where(dropout_twin.kept(n, p, seed, step, node), x * scale, np.float32(0))
     np.testing.assert_array_equal(y, expected)
+
+
+@covers("random_uniform", "random_normal")
+@some
+@given(st.sampled_from(test_random.KINDS), st.integers(0, 300), st.integers(0, 2**64 - 1),
+       st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1))
+def test_random_numbers_of_any_key(kind, n, seed, step, node):
+    test_random.check(kind, n, seed, step, node)
+
+
+@covers("nll_forward", "nll_backward")
+@some
+@given(st.integers(1, 5000), st.integers(1, 60), st.sampled_from([0, 1, 2]), st.integers(0, 1))
+def test_nll_of_any_shape(rows, classes, reduction, weighted):
+    test_nll.test_nll(rows, classes, reduction, weighted)
 
 
 def test_every_kernel_is_drawn_at_random():

@@ -152,7 +152,8 @@ def _subclasses(cls: type) -> set[type]:
 
 
 # Their examples depend on each other, or nobody knows: such a batch is never split.
-MIXED = {"BatchNormStats", "BatchNormUpdate", "CrossEntropy", "Dropout", "PythonOp"}
+MIXED = {"BatchNormStats", "BatchNormUpdate", "CrossEntropy", "Dropout", "NLL", "PythonOp",
+         "Random"}
 
 
 def test_every_operation_says_whether_a_batch_may_be_split():

@@ -42,6 +42,8 @@ BINARY = {
     "maximum": np.maximum, "minimum": np.minimum,
     "ge": lambda a, b: np.where(a >= b, 1.0, 0.0), "gt": lambda a, b: np.where(a > b, 1.0, 0.0),
     "eq": lambda a, b: np.where(a == b, 1.0, 0.0), "ne": lambda a, b: np.where(a != b, 1.0, 0.0),
+    "bce": lambda a, b: -b * np.maximum(np.log(a), -100) - (1 - b) * np.maximum(np.log1p(-a), -100),
+    "bce_logits": lambda a, b: b * np.logaddexp(0, -a) + (1 - b) * np.logaddexp(0, a),
 }
 
 

@@ -44,3 +44,17 @@ def cross_entropy_grad(logits, target, weight, reduction, ignore_index, smoothin
     gain = dloss / (weights.sum() if reduction == 1 else 1.0)
     probability = np.exp(log_softmax(logits))
     return (probability * wanted.sum(1, keepdims=True) - wanted) * np.reshape(gain, (-1, 1))
+
+
+def nll(x, target, weight, reduction, ignore_index):
+    """Row losses, reduced loss (0 for none), divisor; reduction: 0 none, 1 mean, 2 sum."""
+    wanted, weights = _wanted(x.shape, target, weight, 0.0, ignore_index)
+    rows = -(wanted * x.astype(np.float64)).sum(1)
+    divisor = weights.sum() if reduction == 1 else 1.0
+    return rows, rows.sum() / divisor if reduction else 0.0, divisor
+
+
+def nll_grad(shape, target, weight, reduction, ignore_index, dloss):
+    wanted, weights = _wanted(shape, target, weight, 0.0, ignore_index)
+    gain = dloss / (weights.sum() if reduction == 1 else 1.0)
+    return -wanted * np.reshape(gain, (-1, 1))

@@ -73,10 +73,11 @@ def mean(*arguments: Any, **options: Any) -> float:
 Twin = Callable[[np.ndarray, np.ndarray], float]
 LOSSES: dict[str, tuple[Any, Twin]] = {
     "ignore_index": (nn.CrossEntropyLoss(ignore_index=255), lambda z, y: mean(z, y, 255)),
-    "class weights": (nn.CrossEntropyLoss(WEIGHT, 255), lambda z, y: mean(z, y, 255, WEIGHT)),
-    "weights, smoothing": (nn.CrossEntropyLoss(WEIGHT, 255, label_smoothing=0.3),
+    "class weights": (nn.CrossEntropyLoss(WEIGHT, ignore_index=255),
+                      lambda z, y: mean(z, y, 255, WEIGHT)),
+    "weights, smoothing": (nn.CrossEntropyLoss(WEIGHT, ignore_index=255, label_smoothing=0.3),
                            lambda z, y: mean(z, y, 255, WEIGHT, 0.3)),
-    "sum": (nn.CrossEntropyLoss(WEIGHT, 255, reduction="sum"),
+    "sum": (nn.CrossEntropyLoss(WEIGHT, ignore_index=255, reduction="sum"),
             lambda z, y: cross_entropy(z, y, 255, WEIGHT)[0]),
     "function": (lambda output, y: fn.cross_entropy(output, y, WEIGHT, ignore_index=255),
                  lambda z, y: mean(z, y, 255, WEIGHT)),
@@ -87,7 +88,7 @@ LOSSES: dict[str, tuple[Any, Twin]] = {
 }
 REAL: dict[str, tuple[Any, Twin]] = {
     "squares": (nn.MSELoss(), lambda z, y: ((z - y) ** 2).mean()),
-    "squares, sum": (nn.MSELoss("sum"), lambda z, y: ((z - y) ** 2).sum()),
+    "squares, sum": (nn.MSELoss(reduction="sum"), lambda z, y: ((z - y) ** 2).sum()),
     "function that says it is a sum": (summed, lambda z, y: ((z - y) ** 2).sum()),
 }
 

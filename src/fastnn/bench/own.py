@@ -16,7 +16,7 @@ from fastnn.engine.compiled import Compiled
 from fastnn.engine.loss_graph import optimizer_nodes
 from fastnn.engine.train_step import TrainStep
 from fastnn.graph import Graph, Tensor, leaf
-from fastnn.nn.losses import CrossEntropyLoss
+from fastnn.nn.classification_losses import CrossEntropyLoss
 from fastnn.nn.parameter import Parameter
 from fastnn.runtime.arena import aligned_array
 from fastnn.runtime.random import manual_seed

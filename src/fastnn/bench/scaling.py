@@ -19,7 +19,7 @@ from fastnn.bench.nets import NETS, make
 from fastnn.bench.rows import Row
 from fastnn.bench.turns import Worker
 from fastnn.engine.train_step import TrainStep
-from fastnn.nn.losses import CrossEntropyLoss
+from fastnn.nn.classification_losses import CrossEntropyLoss
 from fastnn.optim import SGD
 
 

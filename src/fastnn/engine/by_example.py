@@ -10,6 +10,7 @@ from dataclasses import fields
 import numpy as np
 
 from fastnn.graph import Graph, Leaf, Op, Tensor
+from fastnn.runtime.random import random_key
 
 
 def by_example(graph: Graph, examples: int) -> bool:
@@ -17,6 +18,8 @@ def by_example(graph: Graph, examples: int) -> bool:
     of_batch = set(graph.inputs)
     for node in graph.nodes:
         flags = [tensor in of_batch for tensor in node.inputs]
+        if random_key() in node.inputs:  # each micro-batch would draw anew
+            return False
         if not any(flags):
             continue
         if not node.op.by_example(node, flags):

@@ -78,10 +78,16 @@ def scalar(loss: Any) -> Tensor:
 
 
 def target_spec(loss: Any, output: Any, layout: str) -> Any:
-    """Specs of a loss's target: as the loss says, or else those of the output."""
+    """Specs of a loss's target: as the loss says, or else those of the output.
+
+    A loss that `joins_outputs` has one target for all of them.
+    """
     if isinstance(output, (tuple, list)):
-        return tuple(target_spec(loss, inner, layout) for inner in output)
-    spec = loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
+        if not getattr(loss, "joins_outputs", False):
+            return tuple(target_spec(loss, inner, layout) for inner in output)
+        spec = loss.target_spec(tuple(inner.spec for inner in output))
+    else:
+        spec = loss.target_spec(output.spec) if hasattr(loss, "target_spec") else output.spec
     return Spec(storage_shape(spec.shape), spec.dtype) if layout == "NHWC" else spec
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn.data.checks import IGNORED
 from fastnn.engine.nesting import flat
 from fastnn.graph import Graph, Leaf, Node, Tensor
-from fastnn.ops.cross_entropy import CrossEntropy, counted
+from fastnn.ops.class_loss import ClassLoss, counted
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Weighing:
 
     loss: a module or function. It may define its divisor by a method `count(target)`, say that it
     is a sum by `reduction = "sum"`, and name targets that do not count by `ignore_index`. node: the
-    cross-entropy in its graph, if there is one, for what the loss does not define. target: the
-    position of its target among flat targets. whole: whether this node is the whole loss.
+    loss of class numbers in its graph, if there is one, for what the loss does not define.
+    target: the position of its target among flat targets. whole: whether this node is the whole
+    loss.
     """
 
     loss: Any
@@ -40,10 +41,10 @@ class Weighing:
             return float(self.loss.count(target))
         array = flat(target)[self.target]
         op = None if self.node is None else self.node.op
-        if isinstance(op, CrossEntropy) and op.reduction == "mean":
+        if isinstance(op, ClassLoss) and op.reduction == "mean":
             assert self.node is not None
             return counted(np.asarray(array), op.ignore_index, _class_weights(self.node))
-        if isinstance(op, CrossEntropy) and op.reduction == "sum" and self.whole:
+        if isinstance(op, ClassLoss) and op.reduction == "sum" and self.whole:
             return None
         return float(len(array))
 
@@ -54,12 +55,12 @@ class Weighing:
         if isinstance(said, (int, np.integer)):
             return int(said)
         op = None if self.node is None else self.node.op
-        return op.ignore_index if isinstance(op, CrossEntropy) else IGNORED
+        return op.ignore_index if isinstance(op, ClassLoss) else IGNORED
 
 
 def _class_weights(node: Node) -> np.ndarray | None:
     weight = node.inputs[2].node.op
-    assert isinstance(node.op, CrossEntropy) and isinstance(weight, Leaf)
+    assert isinstance(node.op, ClassLoss) and isinstance(weight, Leaf)
     return getattr(weight.source, "memory", weight.source) if node.op.weighted else None
 
 
@@ -67,13 +68,14 @@ def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
     """How a loss weighs targets, as far as its graph shows.
 
     value: the traced loss. targets: the traced arrays of targets. Nothing is known from a graph
-    with several different cross-entropies, or with computed targets or class weights.
+    with several different losses of class numbers, or with computed targets or class weights.
     """
     found: dict[Any, Node] = {}
+    places = {unshaped(target): place for place, target in enumerate(targets)}
     for node in Graph.trace((), (value,)).nodes:
-        if isinstance(node.op, CrossEntropy):
-            _, target, weight = node.inputs
-            if target not in targets or not isinstance(weight.node.op, Leaf) or (
+        if isinstance(node.op, ClassLoss):
+            target, weight = unshaped(node.inputs[1]), node.inputs[2]
+            if target not in places or not isinstance(weight.node.op, Leaf) or (
                     weight.node.op.kind == "input"):
                 return Weighing(loss)
             source = id(weight.node.op.source) if node.op.weighted else None
@@ -81,7 +83,7 @@ def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
     if len(found) != 1:
         return Weighing(loss)
     node = found.popitem()[1]
-    return Weighing(loss, node, list(targets).index(node.inputs[1]), value.node is node)
+    return Weighing(loss, node, places[unshaped(node.inputs[1])], value.node is node)
 
 
 def shares(weights: Sequence[float | None]) -> list[float]:

@@ -1,27 +1,90 @@
-"""Dropout and DropConnect."""
+"""Dropout of values, of channels and of weights."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastnn.arguments import real
+from fastnn.arguments import flag, real
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter, standing_in
-from fastnn.ops.dropout import dropout
+from fastnn.ops.dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+    rrelu,
+)
 
 
 class Dropout(Module):
-    """In training, zero a share p of the values and divide the others by 1 - p."""
+    """In training, zero a share p of the values and divide the others by 1 - p.
 
-    def __init__(self, p: float = 0.5) -> None:
+    inplace has no effect.
+    """
+
+    function = staticmethod(dropout)
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        self.p = real(p, "dropout's probability p", "a number from 0 to 1", 0, 1)
+        name = type(self).__name__
+        self.p = real(p, f"{name}'s probability p", "a number from 0 to 1", 0, 1)
+        self.inplace = flag(inplace, "inplace")
 
     def forward(self, x: Any) -> Any:
-        return dropout(x, self.p, self.training)
+        return self.function(x, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class Dropout1d(Dropout):
+    """Dropout of whole channels of (batch, channels, length), as torch.nn.Dropout1d."""
+
+    function = staticmethod(dropout1d)
+
+
+class Dropout2d(Dropout):
+    """Dropout of whole channels of (batch, channels, height, width), as torch.nn.Dropout2d."""
+
+    function = staticmethod(dropout2d)
+
+
+class Dropout3d(Dropout):
+    """Dropout of whole channels of (batch, channels, depth, height, width): torch.nn.Dropout3d."""
+
+    function = staticmethod(dropout3d)
+
+
+class AlphaDropout(Dropout):
+    """Dropout for nets of SELU that keeps mean and variance, as torch.nn.AlphaDropout."""
+
+    function = staticmethod(alpha_dropout)
+
+
+class FeatureAlphaDropout(Dropout):
+    """AlphaDropout of whole channels, as torch.nn.FeatureAlphaDropout."""
+
+    function = staticmethod(feature_alpha_dropout)
+
+
+class RReLU(Module):
+    """Leaky ReLU with slopes drawn from [lower, upper) in training, as torch.nn.RReLU."""
+
+    def __init__(
+        self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower = real(lower, "lower")
+        self.upper = real(upper, "upper", f"a number from lower, {lower}, on", self.lower)
+        self.inplace = flag(inplace, "inplace")
+
+    def forward(self, x: Any) -> Any:
+        return rrelu(x, self.lower, self.upper, self.training)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}"
 
 
 class DropConnect(Module):

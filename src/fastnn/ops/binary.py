@@ -108,7 +108,7 @@ def _apply(row: str) -> Callable[[Any, Any], Tensor]:
     return function
 
 
-_add, _sub, _mul, _div, _pow = map(_apply, ("add", "sub", "mul", "div", "pow"))
+_add, _sub, _mul, _div, _pow, _bce = map(_apply, ("add", "sub", "mul", "div", "pow", "bce"))
 maximum, minimum, share, keep, drop = map(
     _apply, ("maximum", "minimum", "share", "keep", "drop"))
 maximum.__doc__ = ("max(a, b), element by element, NaN if one is; equal values share the gradient "
@@ -232,4 +232,9 @@ GRADIENTS: dict[str, tuple[_Rule | None, _Rule | None]] = {
     "keep": (lambda dy, a, b, y: keep(dy, b), None),
     "drop": (lambda dy, a, b, y: drop(dy, b), None),
     **dict.fromkeys(("ge", "gt", "eq", "ne", "share", "floor_div"), (None, None)),
+    "bce": (lambda dy, a, b, y: _mul(dy, _div(_sub(a, b), maximum(_mul(a, affine(a, -1, 1)),
+                                                                  1e-12))),
+            lambda dy, a, b, y: _mul(dy, _sub(_bce(a, 1.0), _bce(a, 0.0)))),
+    "bce_logits": (lambda dy, a, b, y: _mul(dy, _sub(FUNCTIONS["sigmoid"](a), b)),
+                   lambda dy, a, b, y: affine(_mul(dy, a), -1)),
 }

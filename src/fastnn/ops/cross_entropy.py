@@ -6,27 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from fastnn.arguments import choice, integer, real
-from fastnn.graph import Call, ClassNumbers, Node, Op, Tensor, apply, apply_all, as_tensor, constant
+from fastnn.arguments import integer, real
+from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor
+from fastnn.ops.binary import affine, mul
+from fastnn.ops.class_loss import ClassLoss, class_weight, rows_of_classes
 from fastnn.ops.public import operation
+from fastnn.ops.reduce import sum
+from fastnn.ops.reduction import reduced, reduction_of
 from fastnn.ops.reshape import reshape
-from fastnn.spec import INDEX, ShapeError, Spec, check_float
-
-REDUCTIONS = ("none", "mean", "sum")
+from fastnn.ops.softmax import log_softmax
+from fastnn.spec import FLOAT, Spec, check_float
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Op):
-    """Inputs logits, target, class weight; outputs described in `infer`.
+class CrossEntropy(ClassLoss):
+    """-log softmax of logits at the target's class; outputs described in `infer`."""
 
-    Channels are last in memory, so a row is one pixel or one sample.
-    """
-
-    reduction: str
-    ignore_index: int
-    weighted: bool
     label_smoothing: float
 
     @property
@@ -42,12 +37,6 @@ class CrossEntropy(Op):
         rows = (inputs[1].size,)
         return (Spec(rows), Spec(rows), Spec(rows), Spec(()), Spec(()))
 
-    def dims(self, logits: Tensor) -> tuple[int, ...]:
-        """The sizes that the kernels take."""
-        classes = logits.shape[1]
-        return (logits.size // classes, classes, REDUCTIONS.index(self.reduction),
-                self.ignore_index, self.weighted)
-
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
@@ -61,10 +50,6 @@ class CrossEntropy(Op):
         d = self.dims(node.inputs[0])
         buffers = (*node.inputs, *node.outputs)
         return [Call("cross_entropy_forward", buffers, d, (self.label_smoothing,))]
-
-    def class_numbers(self, node: Node) -> ClassNumbers:
-        logits, target = node.inputs[:2]
-        return ClassNumbers(target, logits.shape[1], self.ignore_index)
 
     def flops(self, node: Node) -> float:
         return 10.0 * node.inputs[0].size
@@ -92,51 +77,50 @@ class CrossEntropyGrad(Op):
         return (0,)
 
 
-def _hint(target: tuple[int, ...], logits: tuple[int, ...]) -> str:
-    """What to write if the target has another shape."""
-    if target == logits:
-        return (", class numbers; one-hot rows or probabilities, a number for each class, become "
-                "those by y.argmax(1)")
-    if target == (*logits[:1], 1, *logits[2:]):
-        return "; write y[:, 0]"
-    return ""
-
-
-def counted(target: np.ndarray, ignore_index: int, weight: np.ndarray | None) -> float:
-    """The divisor of the mean over class numbers: their count, or the sum of class weights."""
-    counting = target[target != ignore_index]
-    return float(counting.size if weight is None
-                 else weight.take(counting, mode="clip").sum(dtype=np.float64))
-
-
 @operation()
 def cross_entropy(
-    input: Any, target: Any, weight: Any = None, ignore_index: int = -100,
-    reduction: str = "mean", label_smoothing: float = 0.0,
+    input: Any, target: Any, weight: Any = None, size_average: Any = None,
+    ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
-    """-log softmax(input)[target], arguments as torch.nn.functional.cross_entropy.
+    """-log softmax(input)[target], or -Σ target log softmax(input) for probabilities as target.
 
-    input: (batch, classes) or (batch, classes, height, width) logits; target: integers, (batch) or
-    (batch, height, width). A scalar, or the shape of target with reduction="none".
+    input: logits, (classes,) or (batch, classes, ...). target: integers, () or (batch, ...), of
+    which those that are ignore_index do not count; or floats of the shape of input. weight: one
+    for each class; a mean over class numbers divides by their weights. label_smoothing: the share
+    of the target that goes to all classes alike (Szegedy et al., "Rethinking the Inception
+    architecture", 2015). A scalar, or the shape of class numbers with reduction="none". Raises
+    ShapeError for others.
+
+    >>> import numpy as np
+    >>> cross_entropy(np.zeros((4, 3)), np.array([0, 1, 2, 0])).shape
+    ()
     """
-    logits, target = as_tensor(input), as_tensor(target)
-    choice(reduction, "reduction", REDUCTIONS)
+    reduction = reduction_of(reduction, size_average, reduce)
     ignore_index = integer(ignore_index, "ignore_index", "an integer of 64 bits", -2**63, 2**63 - 1)
     label_smoothing = real(label_smoothing, "label_smoothing", "a number from 0 to 1", 0, 1)
-    if logits.ndim not in (2, 4):
-        raise ShapeError(f"cross_entropy: logits must be of rank 2 or 4, got {logits.shape}")
-    check_float("cross_entropy: logits", logits.spec)
-    expected = (logits.shape[0], *logits.shape[2:])
-    if target.shape != expected:
-        raise ShapeError(f"cross_entropy: target {target.shape} does not fit logits "
-                         f"{logits.shape}; expected {expected}{_hint(target.shape, logits.shape)}")
-    if target.dtype != INDEX:
-        raise ShapeError(f"cross_entropy: target must be class numbers (integers), got "
-                         f"{target.dtype}; write y.astype(np.int64)")
-    class_weight = constant(np.ones(logits.shape[1], np.float32)) if weight is None else weight
-    if as_tensor(class_weight).shape != (logits.shape[1],):
-        raise ShapeError(f"cross_entropy: weight {as_tensor(class_weight).shape} does not fit "
-                         f"{logits.shape[1]} classes")
+    logits, labels = as_tensor(input), as_tensor(target)
+    if labels.dtype == FLOAT and labels.shape == logits.shape and logits.ndim:
+        return _of_probabilities(logits, labels, weight, reduction, label_smoothing)
+    x, rows = rows_of_classes("cross_entropy", "logits", logits, labels)
+    weights = class_weight("cross_entropy", weight, x.shape[1])
     op = CrossEntropy(reduction, ignore_index, weight is not None, label_smoothing)
-    rows, _, _, total, _ = apply_all(op, logits, target, class_weight)
-    return reshape(rows, expected) if reduction == "none" else total
+    losses, _, _, total, _ = apply_all(op, x, rows, weights)
+    return reshape(losses, labels.shape) if reduction == "none" else total
+
+
+def _of_probabilities(
+    logits: Tensor, target: Tensor, weight: Any, reduction: str, label_smoothing: float
+) -> Tensor:
+    """-Σ weight target log softmax(logits); a mean is over rows, whatever they weigh."""
+    check_float("cross_entropy: logits", logits.spec)
+    axis = min(logits.ndim - 1, 1)
+    classes = logits.shape[axis]
+    if label_smoothing:
+        target = affine(target, 1 - label_smoothing, label_smoothing / classes)
+    losses = mul(target, log_softmax(logits, axis))
+    if weight is not None:
+        weights = class_weight("cross_entropy", weight, classes)
+        losses = mul(losses, reshape(weights, -1, *[1] * (logits.ndim - 1 - axis)))
+    losses = affine(sum(losses, axis), -1.0)
+    return reduced(losses, reduction)

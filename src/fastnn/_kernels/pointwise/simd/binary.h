@@ -7,7 +7,14 @@
 #define FASTNN_POINTWISE_BINARY_H
 
 #include <math.h>
-#include "simd/vector.h"
+#include "simd/elementary.h"
+
+/* Logarithms of probabilities, at least -100: log(x) and log(1 - x). */
+INLINE vf log_chance(vf x) { return vmax(splat(-100.0f), vlog(x)); }
+INLINE vf log_other(vf x) {
+    vf near = log_sum(-x, (vf){0});
+    return vmax(splat(-100.0f), where(vabs(x) < 0.25f, near, vlog(1.0f - x)));
+}
 
 /* The largest whole number up to a / b as it is before rounding: 1 / 0.1 is below 10. */
 INLINE float floor_of_quotient(float a, float b) {
@@ -41,7 +48,11 @@ INLINE vf by_lane(float (*function)(float, float), vf a, vf b) {
     ROW(keep, "a where b is not 0, else 0", where(b != zero, a, zero))                            \
     ROW(drop, "a where b is 0, else 0", where(b == zero, a, zero))                                \
     ROW(pow, "a ** b", by_lane(powf, a, b))                                                       \
-    ROW(floor_div, "floor(a / b)", by_lane(floor_of_quotient, a, b))
+    ROW(floor_div, "floor(a / b)", by_lane(floor_of_quotient, a, b))                              \
+    ROW(bce, "-b log(a) - (1 - b) log(1 - a)",                                                    \
+        (b - one) * log_other(a) - b * log_chance(a))                                             \
+    ROW(bce_logits, "log(1 + exp(a)) - a b",                                                      \
+        vsoftplus(-vabs(a)) + where(a > zero, (one - b) * a, -b * a))
 
 /* x[0], x[step], ..., n of them; a step of 0 repeats one. */
 INLINE vf load_steps(const float *x, int64_t step, int64_t n) {
