@@ -28,7 +28,7 @@ class _Tracked(Module):
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-        affine: bool = True, track_running_stats: bool = True,
+        affine: bool = True, track_running_stats: bool = True, *, bias: bool = True,
     ) -> None:
         super().__init__()
         num_features = whole_number(num_features, "num_features")
@@ -39,14 +39,16 @@ class _Tracked(Module):
         self.affine = affine = flag(affine, "affine")
         self.track_running_stats = tracked = flag(track_running_stats, "track_running_stats")
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
+        biased = flag(bias, "bias") and affine
+        self.bias = Parameter(np.zeros(num_features, np.float32)) if biased else None
         self.running_mean = Buffer(np.zeros(num_features, np.float32)) if tracked else None
         self.running_var = Buffer(np.ones(num_features, np.float32)) if tracked else None
         self.num_batches_tracked = Buffer(np.zeros((), np.int64)) if tracked else None
 
     def extra_repr(self) -> str:
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-                f"affine={self.affine}, track_running_stats={self.track_running_stats}")
+                f"affine={self.affine}, bias={self.bias is not None}, "
+                f"track_running_stats={self.track_running_stats}")
 
 
 class _BatchNorm(_Tracked):
@@ -97,7 +99,8 @@ class GroupNorm(Module):
     """
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_groups = whole_number(num_groups, "num_groups")
@@ -107,7 +110,8 @@ class GroupNorm(Module):
                              f"{num_channels}")
         self.eps, self.affine = real(eps, "eps"), flag(affine, "affine")
         self.weight = Parameter(np.ones(num_channels, np.float32)) if affine else None
-        self.bias = Parameter(np.zeros(num_channels, np.float32)) if affine else None
+        biased = flag(bias, "bias") and affine
+        self.bias = Parameter(np.zeros(num_channels, np.float32)) if biased else None
 
     def forward(self, x: Any) -> Any:
         x = as_tensor(x)
@@ -118,15 +122,16 @@ class GroupNorm(Module):
         return group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+                f"bias={self.bias is not None}")
 
 
 class _InstanceNorm(_Tracked):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-        affine: bool = False, track_running_stats: bool = False,
+        affine: bool = False, track_running_stats: bool = False, *, bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias=bias)
 
     def forward(self, x: Any) -> Any:
         x = as_tensor(x)
@@ -187,7 +192,7 @@ class LayerNorm(Module):
         self.normalized_shape = sizes = normalized_sizes("LayerNorm", normalized_shape)
         self.eps = real(eps, "eps")
         self.elementwise_affine = affine = flag(elementwise_affine, "elementwise_affine")
-        biased = affine and flag(bias, "bias")
+        biased = flag(bias, "bias") and affine
         self.weight = Parameter(np.ones(sizes, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(sizes, np.float32)) if biased else None
 
@@ -196,7 +201,7 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return (f"{self.normalized_shape}, eps={self.eps}, "
-                f"elementwise_affine={self.elementwise_affine}")
+                f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}")
 
 
 class RMSNorm(Module):

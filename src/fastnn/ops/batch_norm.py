@@ -242,8 +242,9 @@ class BatchNormUpdate(Op):
 
         Rounded up, so that the update is finite whenever the product with this factor is.
         """
-        unbiased = np.float32(self.rows / (self.rows - 1))
-        return 1.0, float(np.nextafter(unbiased, np.float32(np.inf)))
+        share = max(abs(self.momentum or 0.0), 1.0)
+        unbiased = np.float32(share * self.rows / (self.rows - 1))
+        return share, float(np.nextafter(unbiased, np.float32(np.inf)))
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return ()
