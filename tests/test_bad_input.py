@@ -143,9 +143,8 @@ def test_data_of_another_shape(shape, make):
     refuses([str(shape)], make, shape)
 
 
-@pytest.mark.parametrize("arguments", [{"eps": 0.0}, {"eps": -1.0}, {"eps": float("nan")},
-                                       {"momentum": -0.5}, {"momentum": float("nan")},
-                                       {"momentum": 1.5}])
+@pytest.mark.parametrize("arguments", [{"eps": float("nan")}, {"eps": float("inf")},
+                                       {"momentum": float("nan")}, {"momentum": float("-inf")}])
 def test_batch_norm_numbers(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         run(nn.BatchNorm2d(3, **arguments))

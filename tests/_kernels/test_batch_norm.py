@@ -175,20 +175,21 @@ def check_grad_input(dy, inputs, gradients, relu):
     np.testing.assert_array_equal(inplace, again)
 
 
-@pytest.mark.parametrize("momentum", [0.1, 1.0, 0.0, -1.0])
+@pytest.mark.parametrize("momentum", [0.1, 1.0, 0.0, -1.0, None])
 def test_update(momentum):
     rng = np.random.default_rng(0)
     mean, var, running_mean, running_var = rng.uniform(0.5, 2, (4, 13)).astype(np.float32)
     before = running_mean.astype(np.float64), running_var.astype(np.float64)
     batches = np.array([4])
-    call("batch_norm_update", [mean, var, running_mean, running_var, batches], [50, 13], [momentum])
+    call("batch_norm_update", [mean, var, running_mean, running_var, batches],
+         [50, 13, momentum is None], [momentum or 0.0])
     assert batches[0] == 5
-    share = momentum if momentum >= 0 else 1 / 5
-    np.testing.assert_allclose(running_mean, share * mean + (1 - share) * before[0], rtol=2e-7)
-    np.testing.assert_allclose(
-        running_var, share * var.astype(np.float64) * 50 / 49 + (1 - share) * before[1], rtol=2e-7)
+    share = 1 / 5 if momentum is None else momentum
+    now = mean, var.astype(np.float64) * 50 / 49
+    for new, old, batch in zip((running_mean, running_var), before, now, strict=True):
+        np.testing.assert_allclose(new, share * batch + (1 - share) * old, rtol=2e-7, atol=2e-7)
 
 
 def test_one_value_per_channel_has_no_unbiased_variance():
     with pytest.raises(ValueError, match="more than one value per channel"):
-        registry.KERNELS["batch_norm_update"].extents([1, 3], 1)
+        registry.KERNELS["batch_norm_update"].extents([1, 3, 0], 1)

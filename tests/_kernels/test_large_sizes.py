@@ -42,7 +42,16 @@ CASES = {
        for name, vectors in (("", 3), ("_relu", 4), ("_eval", 3), ("_eval_relu", 4))},
     **{f"batch_norm{relu}_grad_input": ((M, C), (MATRIX, MATRIX, *[ROW] * vectors, MATRIX))
        for relu, vectors in (("", 5), ("_relu", 6))},
-    "batch_norm_update": ((2, M), (F * M, F * M, F * M, F * M, 8)),
+    "batch_norm_update": ((2, M, 0), (F * M, F * M, F * M, F * M, 8)),
+    "layer_norm_forward": ((M, C, 1), (MATRIX, ROW, ROW, MATRIX, F * M, F * M)),
+    "rms_norm_forward": ((M, C, 1), (MATRIX, ROW, MATRIX, F * M)),
+    "layer_norm_backward": (
+        (M, C, 1), (MATRIX, MATRIX, F * M, F * M, ROW, MATRIX, ROW, ROW)),
+    "rms_norm_backward": ((M, C, 1), (MATRIX, MATRIX, F * M, ROW, MATRIX, ROW)),
+    **{f"group_norm{rows}_forward": (d, (MATRIX, ROW, ROW, MATRIX, F * M, F * M))
+       for rows, d in (("", (M, 1, 1, C)), ("_rows", (M, 1, C, 1)))},
+    **{f"group_norm{rows}_backward": (d, (MATRIX, MATRIX, F * M, F * M, ROW, MATRIX, ROW, ROW))
+       for rows, d in (("", (M, 1, 1, C)), ("_rows", (M, 1, C, 1)))},
     **{f"{way}_{part}": (CONV, spans) for way in ("conv2d", "blas") for part, spans in (
         ("forward", (F * PLACES * C, F * K * 9 * C, F * K, F * HALF * K)),
         ("grad_input", (F * HALF * K, F * K * 9 * C, F * PLACES * C)),

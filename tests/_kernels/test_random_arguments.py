@@ -15,11 +15,13 @@ from fastnn._kernels import registry
 from tests._kernels import (
     test_batch_norm,
     test_copy,
+    test_group_norm,
     test_nll,
     test_optimizer,
     test_pointwise,
     test_random,
     test_reduce,
+    test_row_norms,
     test_softmax,
 )
 from tests._kernels.call import COVERED, call, call_all_threads, covers
@@ -124,16 +126,36 @@ def test_batch_norm_of_any_shape(m, c, relu, constant):
 
 
 @covers("batch_norm_update")
-@given(st.integers(2, 10**12), channels, st.sampled_from([0.0, 0.1, 1.0, -1.0]),
+@given(st.integers(2, 10**12), channels, st.sampled_from([0.0, 0.1, 1.0, -1.0, None]),
        st.integers(0, 10**6))
 def test_running_statistics(m, c, momentum, seen):
     mean, var, *running = np.random.default_rng(c).uniform(0.5, 2, (4, c)).astype(np.float32)
     before, batches = [a.astype(np.float64) for a in running], np.array([seen])
-    call("batch_norm_update", [mean, var, *running, batches], [m, c], [momentum])
+    call("batch_norm_update", [mean, var, *running, batches], [m, c, momentum is None],
+         [momentum or 0.0])
     assert batches[0] == seen + 1
-    share = momentum if momentum >= 0 else 1 / (seen + 1)
+    share = 1 / (seen + 1) if momentum is None else momentum
     for new, old, now in zip(running, before, (mean, var * (m / (m - 1))), strict=True):
-        np.testing.assert_allclose(new, share * now + (1 - share) * old, rtol=4e-7)
+        np.testing.assert_allclose(new, share * now + (1 - share) * old, rtol=4e-7, atol=4e-7)
+
+
+@covers("layer_norm_forward", "layer_norm_backward", "rms_norm_forward", "rms_norm_backward")
+@some
+@given(st.integers(0, 300), st.integers(1, 200), st.booleans(), st.booleans())
+def test_norms_of_rows_of_any_shape(rows, n, affine, centered):
+    test_row_norms.test_layer_norm(rows, n, affine)
+    test_row_norms.test_rms_norm(rows, n, affine)
+    test_row_norms.test_backward(rows, n, affine, centered)
+
+
+@covers("group_norm_forward", "group_norm_backward", "group_norm_rows_forward",
+        "group_norm_rows_backward")
+@some
+@given(st.tuples(st.integers(0, 9), st.integers(1, 200), st.integers(1, 9), st.integers(1, 30)),
+       st.booleans())
+def test_group_norm_of_any_shape(shape, rows):
+    test_group_norm.test_forward(shape, rows)
+    test_group_norm.test_backward(shape, rows)
 
 
 @covers("softmax_forward", "log_softmax_forward", "softmax_backward", "log_softmax_backward")

@@ -11,7 +11,7 @@ def test_initial_values_and_state():
     assert list(layer.state_dict()) == ["weight", "bias"]
     assert (layer.weight.data == 1).all() and (layer.bias.data == 0).all()
     assert layer.eps == 1e-5 and not list(nn.GroupNorm(2, 6, affine=False).parameters())
-    assert repr(layer) == "GroupNorm(2, 6, eps=1e-05, affine=True)"
+    assert repr(layer) == "GroupNorm(2, 6, eps=1e-05, affine=True, bias=True)"
     y = layer(np.random.default_rng(0).normal(3, 5, (4, 6, 8, 8)).astype(np.float32))
     groups = y.reshape(4, 2, -1)
     assert np.abs(groups.mean(2)).max() < 1e-6 and np.abs(groups.std(2) - 1).max() < 1e-5

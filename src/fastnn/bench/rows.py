@@ -108,6 +108,7 @@ def norm(channels: int, side: int, function: str = "batch_norm") -> Row:
 
 
 IMAGES = floats(N, 64, 32, 32)
+TOKENS = floats(N, 128, 512)
 ALL, EVERY_SECOND = {"slice": [None, None, None]}, {"slice": [None, None, 2]}
 SGD = {"lr": 0.01, "momentum": 0.9}
 WEIGHTS = tuple(floats(512, 512, 3, 3) for _ in range(5))  # 11.8 million, as many as ResNet-18
@@ -139,6 +140,10 @@ ROWS = (
     norm(64, 32, "batch_norm>relu"),
     Row("batch_norm", (IMAGES, constant(64), positive(64, gradient=False),
                        floats(64), floats(64))),
+    Row("layer_norm", (TOKENS, value((512,)), floats(512), floats(512))),
+    Row("rms_norm", (TOKENS, value((512,)), floats(512))),
+    Row("group_norm", (IMAGES, value(8), floats(64), floats(64))),
+    Row("instance_norm", (IMAGES,)),
     Row("max_pool2d", (IMAGES,), {"kernel_size": 2}),
     Row("max_pool2d", (IMAGES,), {"kernel_size": 3, "stride": 2, "padding": 1}),
     Row("avg_pool2d", (IMAGES,), {"kernel_size": 2}),

@@ -229,7 +229,7 @@ class BatchNormUpdate(Op):
     """Update running statistics; inputs mean, var, running mean, running var, batch count."""
 
     rows: int
-    momentum: float  # negative: average over all batches
+    momentum: float | None  # None: average over all batches
     effect: ClassVar[bool] = True
 
     @property
@@ -242,15 +242,16 @@ class BatchNormUpdate(Op):
 
         Rounded up, so that the update is finite whenever the product with this factor is.
         """
-        unbiased = np.float32(self.rows / (self.rows - 1))
-        return 1.0, float(np.nextafter(unbiased, np.float32(np.inf)))
+        share = max(abs(self.momentum or 0.0), 1.0)
+        unbiased = np.float32(share * self.rows / (self.rows - 1))
+        return share, float(np.nextafter(unbiased, np.float32(np.inf)))
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return ()
 
     def lower(self, node: Node) -> list[Call]:
-        d = (self.rows, node.inputs[0].size)
-        return [Call("batch_norm_update", node.inputs, d, (self.momentum,))]
+        d = (self.rows, node.inputs[0].size, self.momentum is None)
+        return [Call("batch_norm_update", node.inputs, d, (self.momentum or 0.0,))]
 
 
 def _check(x: Tensor, training: bool, **parameters: Tensor | None) -> None:
@@ -277,9 +278,21 @@ def normalize(
     return apply(BatchNorm(eps, training), x, mean, var, weight, bias)
 
 
+def update_running(
+    rows: int, momentum: float | None, mean: Tensor, var: Tensor, running_mean: Any,
+    running_var: Any, num_batches: Any = None,
+) -> None:
+    """Add the update of the running statistics, of those that are given, to the step."""
+    running = [np.zeros(mean.shape, np.float32) if values is None else values
+               for values in (running_mean, running_var)]
+    count = np.zeros(1, np.int64) if num_batches is None else num_batches
+    if running_mean is not None or running_var is not None:
+        record_update(BatchNormUpdate(rows, momentum), mean, var, *running, count)
+
+
 @operation()
 def batch_norm(
-    x: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
+    input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
     training: bool = False, momentum: float | None = 0.1, eps: float = 1e-5,
     num_batches_tracked: Any = None,
 ) -> Tensor:
@@ -289,12 +302,12 @@ def batch_norm(
     statistics, and a step moves the running ones once. momentum=None averages over all batches.
     (Ioffe and Szegedy, 2015)
     """
-    x, training = as_tensor(x), flag(training, "batch_norm: training")
+    x, training = as_tensor(input), flag(training, "batch_norm: training")
     tensors = {"running_mean": running_mean, "running_var": running_var, "weight": weight,
                "bias": bias}
-    eps = real(eps, "batch_norm: eps", "a number above 0", above=0)
+    eps = real(eps, "batch_norm: eps")
     if momentum is not None:
-        momentum = real(momentum, "batch_norm: momentum", "a number from 0 to 1 or None", 0, 1)
+        momentum = real(momentum, "batch_norm: momentum", "a number or None")
     checked = {key: None if value is None else as_tensor(value) for key, value in tensors.items()}
     _check(x, training, **checked)
     if x.ndim == 3:  # (batch, channels, length) as images of height 1
@@ -307,8 +320,6 @@ def batch_norm(
             raise ShapeError("batch_norm: evaluation needs running_mean and running_var")
         return normalize(x, running_mean, running_var, weight, bias, eps, False)
     mean, var = apply_all(BatchNormStats(), x)
-    if running_mean is not None:
-        count = np.zeros(1, np.int64) if num_batches_tracked is None else num_batches_tracked
-        op = BatchNormUpdate(_rows(x.shape)[0], -1.0 if momentum is None else momentum)
-        record_update(op, mean, var, running_mean, running_var, count)
+    update_running(_rows(x.shape)[0], momentum, mean, var, running_mean, running_var,
+                   num_batches_tracked)
     return normalize(x, mean, var, weight, bias, eps, True)

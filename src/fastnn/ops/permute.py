@@ -35,7 +35,7 @@ class Permute(Op):
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
-        return (apply(Permute(tuple(int(i) for i in np.argsort(self.axes))), grads[0]),)
+        return (permute(grads[0], [int(axis) for axis in np.argsort(self.axes)]),)
 
     def view_of(self, node: Node) -> int | None:
         """Whether axes longer than 1 lie in memory as they did."""
@@ -61,12 +61,16 @@ class Permute(Op):
 def permute(input: Any, *axes: Any, dims: Any = None) -> Tensor:
     """`input` with its axes in the order given, as numbers or as one tuple.
 
+    Permutations of a permutation become one, or none where they undo each other.
+
     >>> from fastnn.graph import constant
     >>> permute(constant(np.zeros((2, 3, 4))), (2, 0, -2)).shape
     (4, 2, 3)
     """
     x = as_tensor(input)
     order = check_axes(x, sizes_of(axes if dims is None else (*axes, dims)))
+    if isinstance(x.node.op, Permute) and len(order) == x.ndim:
+        order, x = tuple(x.node.op.axes[axis] for axis in order), x.node.inputs[0]
     return x if order == tuple(range(x.ndim)) else apply(Permute(order), x)
 
 

@@ -279,8 +279,9 @@ cdef void batch_norm_update(char **p, const int64_t *d, const double *s,
                             int threads) noexcept nogil:
     """running += (batch - running) * momentum, with the unbiased variance; num_batches += 1.
 
-    p: mean, var, running_mean, running_var, num_batches (int64).  d: m, c.  s: momentum, or a
-    negative number for the cumulative average 1 / (num_batches + 1).  Changes the running ones.
+    p: mean, var, running_mean, running_var, num_batches (int64).  d: m, c, cumulative (1: the
+    average of all batches, with momentum 1 / (num_batches + 1)).  s: momentum.  Changes the
+    running ones.
     """
     cdef const float *mean = <const float *> p[0]
     cdef const float *var = <const float *> p[1]
@@ -291,7 +292,7 @@ cdef void batch_norm_update(char **p, const int64_t *d, const double *s,
     cdef double momentum
     cdef int64_t j
     num_batches[0] += 1
-    momentum = s[0] if s[0] >= 0 else 1.0 / num_batches[0]
+    momentum = 1.0 / num_batches[0] if d[2] else s[0]
     for j in range(d[1]):
         running_mean[j] = <float> (momentum * mean[j] + (1 - momentum) * running_mean[j])
         running_var[j] = <float> (momentum * (var[j] * unbiased) + (1 - momentum) * running_var[j])
@@ -325,6 +326,8 @@ def _apply_both_extents(d, threads):
 
 def _update_extents(d, threads):
     m, c = _shape(d)
+    if d[2] not in (0, 1):
+        raise ValueError(f"cumulative must be 0 or 1, not {d[2]}")
     if m < 2:
         raise ValueError("running_var needs more than one value per channel, as var * m / (m - 1)")
     return (4 * c,) * 4 + (8,)
