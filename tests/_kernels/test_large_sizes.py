@@ -114,6 +114,13 @@ CASES = {
         MAX_POOL, (F * PLACES * C, *[ROW] * 4, F * HALF * C, HALF * C)),
     "max_pool2d_infer": (MAX_POOL, (F * PLACES * C, F * HALF * C)),
     "max_pool2d_backward": (MAX_POOL, (F * HALF * C, HALF * C, F * PLACES * C)),
+    "max_pool2d_places": (MAX_POOL, (F * PLACES * C, F * HALF * C, 8 * HALF * C)),
+    "places_of_offsets": (MAX_POOL, (HALF * C, 8 * HALF * C)),
+    **{f"{way}_at_places": ((N, HALF // N, PLACES // N, C),
+                            (F * HALF * C, 8 * HALF * C, F * PLACES * C))
+       for way in ("add", "put")},
+    "read_at_places": ((N, HALF // N, PLACES // N, C),
+                       (F * PLACES * C, 8 * HALF * C, F * HALF * C)),
     "avg_pool2d_forward": (AVG_POOL, (F * PLACES * C, F * HALF * C)),
     "avg_pool2d_backward": (AVG_POOL, (F * HALF * C, F * PLACES * C)),
     "adaptive_avg_pool2d_forward": ((N, H, W, C, 7, 5), (F * PLACES * C, F * N * 35 * C)),

@@ -1,5 +1,6 @@
 """Every operation by name. Written by `python -m tools.names`."""
 
+<<<<<<< HEAD
 from fastnn.ops.activations import gelu, glu, maxout, relu6
 from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from fastnn.ops.arithmetic import (
@@ -14,6 +15,16 @@ from fastnn.ops.arithmetic import (
     true_divide,
 )
 from fastnn.ops.avg_pool2d import avg_pool2d
+=======
+from fastnn.ops.avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    lp_pool1d,
+    lp_pool2d,
+)
+>>>>>>> d525b37 (Pooling as PyTorch's: places of maxima, windows of any size, adaptive max, unpooling, powers, single images)
 from fastnn.ops.axes import (
     atleast_1d,
     atleast_2d,
@@ -53,11 +64,11 @@ from fastnn.ops.dropout import dropout
 from fastnn.ops.expand import broadcast_tensors, broadcast_to, expand, expand_as
 from fastnn.ops.group_norm import group_norm
 from fastnn.ops.linear import linear, matmul
-from fastnn.ops.max_pool2d import max_pool2d
+from fastnn.ops.max_pool import adaptive_max_pool1d, adaptive_max_pool2d, max_pool1d, max_pool2d
+from fastnn.ops.max_unpool import max_unpool1d, max_unpool2d
 from fastnn.ops.mse_loss import mse_loss
 from fastnn.ops.permute import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
 from fastnn.ops.pointwise import FUNCTIONS
-from fastnn.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
 from fastnn.ops.prelu import prelu
 from fastnn.ops.reduce import mean, sum
 from fastnn.ops.reshape import flatten, reshape
@@ -114,6 +125,7 @@ threshold = FUNCTIONS["threshold"]
 trunc = FUNCTIONS["trunc"]
 
 __all__ = [
+<<<<<<< HEAD
     "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "add", "addcdiv", "addcmul", "adjoint",
     "affine", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "avg_pool2d", "batch_norm",
     "broadcast_tensors", "broadcast_to", "cat", "ceil", "celu", "chunk", "clamp", "clamp_max",
@@ -131,4 +143,20 @@ __all__ = [
     "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes",
     "swapdims", "t", "tanh", "tanhshrink", "tensor_split", "threshold", "tile", "transpose",
     "true_divide", "trunc", "unbind", "unflatten", "unsqueeze", "view_as", "vstack", "where",
+=======
+    "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "add", "adjoint", "affine", "atleast_1d", "atleast_2d", "atleast_3d",
+    "avg_pool1d", "avg_pool2d", "batch_norm", "broadcast_tensors", "broadcast_to", "cat", "chunk",
+    "column_stack", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose2d",
+    "cross_entropy", "detach", "div", "dropout", "dstack", "elu", "eq", "erf", "exp", "expand",
+    "expand_as", "flatten", "ge", "gelu", "gelu_tanh", "group_norm", "gt", "hstack", "le",
+    "leaky_relu", "linear", "log", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lp_pool1d", "lp_pool2d", "lt", "matmul", "max_pool1d", "max_pool2d",
+    "max_unpool1d", "max_unpool2d", "maximum", "mean", "minimum", "moveaxis", "movedim", "mse_loss",
+    "mul", "narrow", "ne", "permute", "pow", "power", "prelu", "ravel", "reciprocal", "relu",
+    "repeat", "repeat_interleave", "reshape", "reshape_as", "row_stack", "select", "sigmoid",
+    "silu", "softmax", "softplus", "split", "split_with_sizes", "sqrt", "square", "squeeze",
+    "stack", "sub", "sum", "swapaxes", "swapdims", "t", "tanh", "tensor_split", "tile", "transpose",
+    "unbind", "unflatten", "unsqueeze", "view_as", "vstack",
+>>>>>>> d525b37 (Pooling as PyTorch's: places of maxima, windows of any size, adaptive max, unpooling, powers, single images)
 ]
