@@ -104,6 +104,7 @@ CASES = {
     "binary": ((0, 2, M, C, C, 1, 0, 1), (MATRIX, ROW, MATRIX)),
     "compare_index": ((0, 2, M, C, C, 1, 0, 1), (2 * MATRIX, 2 * ROW, MATRIX)),
     "float_of_index": ((M,), (2 * F * M, F * M)),
+    "index_of_float": ((M,), (F * M, 2 * F * M)),
     "add_n": ((M, 3), (F * M,) * 4),
     "add_n_unary_backward": ((M, 3, 0), (F * M,) * 5),
     "fill": ((M,), (F * M,)),

@@ -13,17 +13,24 @@ from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
     AvgPool1d,
     AvgPool2d,
+    LPPool1d,
+    LPPool2d,
     MaxPool1d,
     MaxPool2d,
+    MaxUnpool1d,
+    MaxUnpool2d,
 )
 
 __all__ = [
-    "ELU", "GELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d",
-    "BatchNorm1d", "BatchNorm2d", "Buffer", "Conv1d", "Conv2d", "ConvTranspose2d",
-    "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten", "GroupNorm", "Identity", "LeakyReLU",
-    "Linear", "MSELoss", "MaxPool1d", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "PReLU",
+    "ELU", "GELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Buffer", "Conv1d",
+    "Conv2d", "ConvTranspose2d", "CrossEntropyLoss", "DropConnect", "Dropout", "Flatten",
+    "GroupNorm", "Identity", "LPPool1d", "LPPool2d", "LeakyReLU", "Linear", "MSELoss", "MaxPool1d",
+    "MaxPool2d", "MaxUnpool1d", "MaxUnpool2d", "Module", "ModuleDict", "ModuleList", "PReLU",
     "Parameter", "ParameterDict", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "Tanh",
     "Unflatten", "init",
 ]

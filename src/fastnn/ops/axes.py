@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Axes of size 1 that come and go, an axis cut into several, shapes taken from other tensors."""
-=======
-"""Axes of size 1 that come and go, an axis cut into several, the shapes of other tensors."""
->>>>>>> d525b37 (Pooling as PyTorch's: places of maxima, windows of any size, adaptive max, unpooling, powers, single images)
 
 from __future__ import annotations
 

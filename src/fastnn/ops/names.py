@@ -1,8 +1,6 @@
 """Every operation by name. Written by `python -m tools.names`."""
 
-<<<<<<< HEAD
 from fastnn.ops.activations import gelu, glu, maxout, relu6
-from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from fastnn.ops.arithmetic import (
     addcdiv,
     addcmul,
@@ -14,8 +12,7 @@ from fastnn.ops.arithmetic import (
     sgn,
     true_divide,
 )
-from fastnn.ops.avg_pool2d import avg_pool2d
-=======
+from fastnn.ops.as_index import long, type_as
 from fastnn.ops.avg_pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -24,7 +21,6 @@ from fastnn.ops.avg_pool import (
     lp_pool1d,
     lp_pool2d,
 )
->>>>>>> d525b37 (Pooling as PyTorch's: places of maxima, windows of any size, adaptive max, unpooling, powers, single images)
 from fastnn.ops.axes import (
     atleast_1d,
     atleast_2d,
@@ -62,6 +58,20 @@ from fastnn.ops.cross_entropy import cross_entropy
 from fastnn.ops.detach import detach
 from fastnn.ops.dropout import dropout
 from fastnn.ops.expand import broadcast_tensors, broadcast_to, expand, expand_as
+from fastnn.ops.filled import (
+    arange,
+    eye,
+    full,
+    full_like,
+    linspace,
+    new_full,
+    new_ones,
+    new_zeros,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
+)
 from fastnn.ops.group_norm import group_norm
 from fastnn.ops.linear import linear, matmul
 from fastnn.ops.max_pool import adaptive_max_pool1d, adaptive_max_pool2d, max_pool1d, max_pool2d
@@ -76,6 +86,7 @@ from fastnn.ops.softmax import log_softmax, softmax, softmin
 from fastnn.ops.split import chunk, narrow, select, split, split_with_sizes, tensor_split, unbind
 from fastnn.ops.stack import column_stack, dstack, hstack, row_stack, stack, vstack
 from fastnn.ops.tile import repeat, repeat_interleave, tile
+from fastnn.ops.triangle import tril, triu
 from fastnn.ops.where import masked_fill, where
 
 # The pointwise table.
@@ -125,38 +136,25 @@ threshold = FUNCTIONS["threshold"]
 trunc = FUNCTIONS["trunc"]
 
 __all__ = [
-<<<<<<< HEAD
-    "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "add", "addcdiv", "addcmul", "adjoint",
-    "affine", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "avg_pool2d", "batch_norm",
-    "broadcast_tensors", "broadcast_to", "cat", "ceil", "celu", "chunk", "clamp", "clamp_max",
-    "clamp_min", "column_stack", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose2d",
-    "cos", "cross_entropy", "detach", "div", "dropout", "dstack", "elu", "eq", "erf", "exp", "exp2",
-    "expand", "expand_as", "expm1", "flatten", "floor", "ge", "gelu", "gelu_tanh", "glu",
-    "group_norm", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hstack", "isfinite",
-    "isinf", "isnan", "le", "leaky_relu", "lerp", "linear", "log", "log10", "log1p", "log2",
-    "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsigmoid", "lt",
-    "masked_fill", "matmul", "max_pool1d", "max_pool2d", "maximum", "maxout", "mean", "minimum",
-    "mish", "moveaxis", "movedim", "mse_loss", "mul", "narrow", "ne", "neg", "permute", "positive",
-    "pow", "power", "prelu", "ravel", "reciprocal", "relu", "relu6", "repeat", "repeat_interleave",
-    "reshape", "reshape_as", "round", "row_stack", "rsqrt", "rsub", "select", "selu", "sgn",
-    "sigmoid", "sign", "silu", "sin", "softmax", "softmin", "softplus", "softshrink", "softsign",
-    "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes",
-    "swapdims", "t", "tanh", "tanhshrink", "tensor_split", "threshold", "tile", "transpose",
-    "true_divide", "trunc", "unbind", "unflatten", "unsqueeze", "view_as", "vstack", "where",
-=======
     "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d",
-    "adaptive_max_pool2d", "add", "adjoint", "affine", "atleast_1d", "atleast_2d", "atleast_3d",
-    "avg_pool1d", "avg_pool2d", "batch_norm", "broadcast_tensors", "broadcast_to", "cat", "chunk",
-    "column_stack", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose2d",
-    "cross_entropy", "detach", "div", "dropout", "dstack", "elu", "eq", "erf", "exp", "expand",
-    "expand_as", "flatten", "ge", "gelu", "gelu_tanh", "group_norm", "gt", "hstack", "le",
-    "leaky_relu", "linear", "log", "log_softmax", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "lp_pool1d", "lp_pool2d", "lt", "matmul", "max_pool1d", "max_pool2d",
-    "max_unpool1d", "max_unpool2d", "maximum", "mean", "minimum", "moveaxis", "movedim", "mse_loss",
-    "mul", "narrow", "ne", "permute", "pow", "power", "prelu", "ravel", "reciprocal", "relu",
-    "repeat", "repeat_interleave", "reshape", "reshape_as", "row_stack", "select", "sigmoid",
-    "silu", "softmax", "softplus", "split", "split_with_sizes", "sqrt", "square", "squeeze",
-    "stack", "sub", "sum", "swapaxes", "swapdims", "t", "tanh", "tensor_split", "tile", "transpose",
-    "unbind", "unflatten", "unsqueeze", "view_as", "vstack",
->>>>>>> d525b37 (Pooling as PyTorch's: places of maxima, windows of any size, adaptive max, unpooling, powers, single images)
+    "adaptive_max_pool2d", "add", "addcdiv", "addcmul", "adjoint", "affine", "arange", "atleast_1d",
+    "atleast_2d", "atleast_3d", "avg_pool1d", "avg_pool2d", "batch_norm", "broadcast_tensors",
+    "broadcast_to", "cat", "ceil", "celu", "chunk", "clamp", "clamp_max", "clamp_min",
+    "column_stack", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose2d", "cos",
+    "cross_entropy", "detach", "div", "dropout", "dstack", "elu", "eq", "erf", "exp", "exp2",
+    "expand", "expand_as", "expm1", "eye", "flatten", "floor", "full", "full_like", "ge", "gelu",
+    "gelu_tanh", "glu", "group_norm", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "hstack", "isfinite", "isinf", "isnan", "le", "leaky_relu", "lerp", "linear", "linspace", "log",
+    "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logsigmoid", "long", "lp_pool1d", "lp_pool2d", "lt", "masked_fill", "matmul",
+    "max_pool1d", "max_pool2d", "max_unpool1d", "max_unpool2d", "maximum", "maxout", "mean",
+    "minimum", "mish", "moveaxis", "movedim", "mse_loss", "mul", "narrow", "ne", "neg", "new_full",
+    "new_ones", "new_zeros", "ones", "ones_like", "permute", "positive", "pow", "power", "prelu",
+    "ravel", "reciprocal", "relu", "relu6", "repeat", "repeat_interleave", "reshape", "reshape_as",
+    "round", "row_stack", "rsqrt", "rsub", "select", "selu", "sgn", "sigmoid", "sign", "silu",
+    "sin", "softmax", "softmin", "softplus", "softshrink", "softsign", "split", "split_with_sizes",
+    "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes", "swapdims", "t", "tanh",
+    "tanhshrink", "tensor_split", "threshold", "tile", "transpose", "tril", "triu", "true_divide",
+    "trunc", "type_as", "unbind", "unflatten", "unsqueeze", "view_as", "vstack", "where", "zeros",
+    "zeros_like",
 ]
