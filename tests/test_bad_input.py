@@ -91,10 +91,15 @@ def test_sizes_of_layers(make, size):
     lambda size: nn.MaxPool2d(size), lambda size: nn.MaxPool2d(2, (1, size)),
     lambda size: nn.MaxPool2d(2, dilation=size), lambda size: nn.AvgPool2d(size),
     lambda size: nn.AvgPool2d(2, (size, 1)), lambda size: nn.AdaptiveAvgPool2d(size),
-    lambda size: nn.AvgPool2d(2, divisor_override=size)])
+    lambda size: nn.AdaptiveMaxPool2d(size), lambda size: nn.LPPool2d(2, size)])
 @pytest.mark.parametrize("size", [0, -1, HUGE, 1.5])
 def test_sizes_of_pooling(make, size):
     refuses([f"{size}"], lambda: make(size))
+
+
+@pytest.mark.parametrize("divisor", [0, HUGE, -HUGE, 1.5])
+def test_divisor_of_pooling(divisor):
+    refuses([f"got {divisor}"], lambda: nn.AvgPool2d(2, divisor_override=divisor))
 
 
 @pytest.mark.parametrize("padding", [-1, (0, -3), HUGE, 0.5, "bogus"])
@@ -135,7 +140,7 @@ def test_the_hint_for_channels_last_data_is_right():
 
 
 @pytest.mark.parametrize(("shape", "make"), [
-    ((3, 8, 8), lambda: nn.Conv2d(3, 4, 3)), ((3, 8, 8), lambda: nn.MaxPool2d(2)),
+    ((3, 8, 8), lambda: nn.Conv2d(3, 4, 3)), ((8, 8), lambda: nn.MaxPool2d(2)),
     ((6, 5), lambda: nn.BatchNorm2d(5)), (IMAGES, lambda: nn.BatchNorm1d(3)),
     ((2, 3), lambda: nn.Linear(4, 5)), (IMAGES, lambda: nn.Linear(192, 5)),
     ((), lambda: nn.Linear(3, 5)), ((1, 3), lambda: nn.BatchNorm1d(3))])

@@ -28,7 +28,6 @@ HABITS: dict[str, str] = {
     "requires_grad": "parameters have it; a value in forward has a gradient where it needs one",
     "requires_grad_": "parameters and modules have it; freeze those",
     "astype": "write x.float() for float32",
-    "long": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
     "int": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
     "float": _PLACE,
     "nonzero": "(x > 0).sum() counts what is above 0",

@@ -61,3 +61,16 @@ def test_float_of_index(n, seed):
 def test_arguments_out_of_range(d, message):
     with pytest.raises(ValueError, match=message):
         registry.kernel("compare_index").extents(d, 1)
+
+
+@covers("index_of_float")
+@given(st.integers(0, 100_000), st.integers(0, 99))
+def test_index_of_float(n, seed):
+    x = (np.random.default_rng(seed).standard_normal(n) * 1000).astype(np.float32)
+    odd = [0.0, -0.5, 0.99, -1.99, 2.0**62, -(2.0**63), 2.0**63, -np.inf, np.inf, np.nan]
+    x[: len(odd)] = odd[:n]
+    y = blank(n, np.int64)
+    call_all_threads("index_of_float", [x, y], [n])
+    inside = (x >= -(2.0**63)) & (x < 2.0**63)
+    np.testing.assert_array_equal(y, np.where(inside, np.where(inside, x, 0).astype(np.int64),
+                                              -(2**63)))

@@ -30,9 +30,9 @@ def test_shapes(layer, shape):
 @pytest.mark.parametrize(("layer", "shape", "message"), [
     (nn.Conv1d(3, 5, 3), (2, 4, 8), "conv1d: input .* has 4 channels, expected 3"),
     (nn.Conv1d(3, 5, 3), (2, 3, 8, 8), r"conv1d: expected \(batch, channels, length\)"),
-    (nn.Conv1d(3, 5, 9), (2, 3, 8), "window"), (nn.MaxPool1d(2), (2, 8), "max_pool1d: expected"),
+    (nn.Conv1d(3, 5, 9), (2, 3, 8), "window"), (nn.MaxPool1d(2), (8,), "max_pool1d: expected"),
     (nn.AvgPool1d(9), (2, 3, 8), "window"),
-    (nn.AdaptiveAvgPool1d(2), (2, 8), "adaptive_avg_pool1d: expected")],
+    (nn.AdaptiveAvgPool1d(2), (8,), "adaptive_avg_pool1d: expected")],
     ids=lambda value: str(value)[:20])
 def test_what_does_not_fit(layer, shape, message):
     with pytest.raises(fn.ShapeError, match=message):

@@ -78,3 +78,51 @@ def average_grad(dy, size, windows):
     for (oy, ox), (rows, columns), divisor in windows:
         dx[:, rows, columns] += dy[:, oy, ox][:, None, None].astype(np.float64) / divisor
     return dx
+
+
+def max_places(x, out, axes):
+    """y and places; axes: for rows and columns, the inputs in each window."""
+    n, _, w, c = x.shape
+    y, places = np.full((n, *out, c), -np.inf), np.zeros((n, *out, c), np.int64)
+    for i, oy, ox, j in np.ndindex(y.shape):
+        window = [(row, column) for row in axes[0][oy] for column in axes[1][ox]]
+        for count, (row, column) in enumerate(window):
+            value, best = x[i, row, column, j], y[i, oy, ox, j]
+            if count == 0 or value > best or (np.isnan(value) and not np.isnan(best)):
+                y[i, oy, ox, j], places[i, oy, ox, j] = value, row * w + column
+    return y, places
+
+
+def window_axis(size, out, kernel, stride, pad, dilation):
+    """The inputs in each window along an axis; kernel 0: in each bin of adaptive pooling."""
+    if kernel:
+        return [[place for _, place in _positions(o, kernel, stride, pad, dilation, size)]
+                for o in range(out)]
+    return [range(o * size // out, -(-(o + 1) * size // out)) for o in range(out)]
+
+
+def add_at_places(y, places, many):
+    """x[n, many, c]: y added at its places."""
+    x = np.zeros((y.shape[0], many, y.shape[2]))
+    for i, p, j in np.ndindex(y.shape):
+        if 0 <= places[i, p, j] < many:
+            x[i, places[i, p, j], j] += y[i, p, j]
+    return x
+
+
+def put_at_places(y, places, many):
+    """x[n, many, c]: y written to its places, one after the other."""
+    x = np.zeros((y.shape[0], many, y.shape[2]))
+    for i, p, j in np.ndindex(y.shape):
+        if 0 <= places[i, p, j] < many:
+            x[i, places[i, p, j], j] = y[i, p, j]
+    return x
+
+
+def read_at_places(x, places):
+    """y[n, few, c]: x at its places, 0 outside."""
+    y = np.zeros(places.shape)
+    for i, p, j in np.ndindex(places.shape):
+        if 0 <= places[i, p, j] < x.shape[1]:
+            y[i, p, j] = x[i, places[i, p, j], j]
+    return y

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
-from fastnn.ops.public import operation
-from fastnn.ops.windows import Pair, check_images, pair
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.windows import Pair, check_images
 from fastnn.spec import Spec
 
 
@@ -66,20 +64,3 @@ class AdaptiveAvgPool2dGrad(Op):
         n, c, h, w = self.shape
         d = (n, h, w, c, *node.inputs[0].shape[2:])
         return [Call("adaptive_avg_pool2d_backward", (node.inputs[0], node.outputs[0]), d)]
-
-
-@operation()
-def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
-    """The mean over bins that divide the image into `output_size` parts; None keeps an axis.
-
-    >>> from fastnn.graph import constant
-    >>> import numpy as np
-    >>> adaptive_avg_pool2d(constant(np.zeros((1, 3, 8, 8))), 1).shape
-    (1, 3, 1, 1)
-    """
-    x = as_tensor(x)
-    check_images("adaptive_avg_pool2d", x.spec)
-    sizes = (None, None) if output_size is None else output_size
-    if isinstance(sizes, (tuple, list)) and len(sizes) == 2:
-        sizes = tuple(x.shape[2 + i] if size is None else size for i, size in enumerate(sizes))
-    return apply(AdaptiveAvgPool2d(pair(sizes, "output_size", 1)), x)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from fastnn.arguments import flag
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
-from fastnn.ops.public import operation
-from fastnn.ops.windows import Pair, check_images, output_sizes, pair, whole_number
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.windows import Pair, check_images, output_sizes
 from fastnn.spec import ShapeError, Spec
 
 
@@ -80,25 +77,3 @@ class AvgPool2dGrad(Op):
     def lower(self, node: Node) -> list[Call]:
         dy, dx = node.inputs[0], node.outputs[0]
         return [Call("avg_pool2d_backward", (dy, dx), self.pooling.dims(self.shape, dy.shape))]
-
-
-@operation()
-def avg_pool2d(
-    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Tensor:
-    """The mean of each window, arguments as torch.nn.functional.avg_pool2d.
-
-    >>> from fastnn.graph import constant
-    >>> import numpy as np
-    >>> avg_pool2d(constant(np.zeros((1, 3, 8, 8))), 2).shape
-    (1, 3, 4, 4)
-    """
-    kernel = pair(kernel_size, "kernel_size", 1)
-    strides = kernel if stride is None else pair(stride, "stride", 1)
-    divisor = 0
-    if divisor_override is not None:
-        divisor = whole_number(divisor_override, "avg_pool2d: divisor_override")
-    op = AvgPool2d(kernel, strides, pair(padding, "padding", 0), flag(ceil_mode, "ceil_mode"),
-                   flag(count_include_pad, "count_include_pad"), divisor)
-    return apply(op, as_tensor(x))

@@ -1,16 +1,17 @@
-"""2-D max-pooling; the forward pass stores where each maximum is, the gradient goes there."""
+"""Max-pooling of images; the forward pass stores where each maximum is, the gradient goes there."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from fastnn.arguments import flag
-from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor, moved_bytes
-from fastnn.ops.public import operation
-from fastnn.ops.windows import Pair, check_images, output_sizes, pair
+from fastnn.graph import Call, Node, Op, Tensor, apply, moved_bytes
+from fastnn.ops.max_places import PlacesOfOffsets, ReadAtPlaces
+from fastnn.ops.windows import Pair, check_images, output_sizes
 from fastnn.spec import BYTE, ShapeError, Spec
+
+MOST_PLACES = 256  # that a byte can name
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,25 @@ class Pooling:
     dilation: Pair
     ceil_mode: bool
 
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """All that says where windows lie, in the kernels' order."""
+        return (*self.kernel, *self.stride, *self.padding, *self.dilation)
+
+    def size(self, x: Spec) -> Pair:
+        """Height and width of the output, or ShapeError."""
+        check_images("max_pool2d", x)
+        if any(2 * pad > kernel for pad, kernel in zip(self.padding, self.kernel, strict=True)):
+            raise ShapeError(f"max_pool2d: padding {self.padding} is more than half of the window "
+                             f"{self.kernel}")
+        height, width = self.padding
+        return output_sizes("max_pool2d", x, self.kernel, self.stride,
+                            ((height,) * 2, (width,) * 2), self.dilation, self.ceil_mode)
+
     def dims(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
         """The sizes that the kernels take, from logical shapes."""
         n, c, h, w = x
-        return (n, h, w, c, *self.kernel, *self.stride, *self.padding, *self.dilation, *y[2:])
+        return (n, h, w, c, *self.windows, *y[2:])
 
 
 @dataclass(frozen=True)
@@ -41,17 +57,10 @@ class MaxPool2d(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         (x,) = inputs
-        p = self.pooling
-        check_images("max_pool2d", x)
-        if any(2 * pad > kernel for pad, kernel in zip(p.padding, p.kernel, strict=True)):
-            raise ShapeError(f"max_pool2d: padding {p.padding} is more than half of the window "
-                             f"{p.kernel}")
-        if p.kernel[0] * p.kernel[1] > 256:
-            raise ShapeError(f"max_pool2d: a window of {p.kernel} has more than 256 places")
-        height, width = p.padding
-        size = output_sizes("max_pool2d", x, p.kernel, p.stride, ((height,) * 2, (width,) * 2),
-                            p.dilation, p.ceil_mode)
-        shape = (*x.shape[:2], *size)
+        shape = (*x.shape[:2], *self.pooling.size(x))
+        if math.prod(self.pooling.kernel) > MOST_PLACES:
+            raise ShapeError(f"max_pool2d: a window of {self.pooling.kernel} has more than "
+                             f"{MOST_PLACES} places")
         return (Spec(shape), Spec(shape, BYTE))
 
     def vjp(
@@ -128,28 +137,18 @@ class MaxPool2dGrad(Op):
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return (Spec(self.shape),)
 
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        height, width = self.shape[2:]
+        op = PlacesOfOffsets(self.pooling.windows, (height, width))
+        places = apply(op, node.inputs[1])
+        return (apply(ReadAtPlaces(), grads[0], places), None)
+
+    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
+        return all(of_batch)
+
     def lower(self, node: Node) -> list[Call]:
         dy = node.inputs[0]
         d = self.pooling.dims(self.shape, dy.shape)
         return [Call("max_pool2d_backward", (*node.inputs, node.outputs[0]), d)]
-
-
-@operation()
-def max_pool2d(
-    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """The largest value of each window, arguments as torch.nn.functional.max_pool2d.
-
-    x: (batch, channels, height, width). The gradient goes to the first winner of each window.
-
-    >>> from fastnn.graph import constant
-    >>> import numpy as np
-    >>> max_pool2d(constant(np.zeros((1, 3, 8, 8))), 2).shape
-    (1, 3, 4, 4)
-    """
-    kernel = pair(kernel_size, "kernel_size", 1)
-    strides = kernel if stride is None else pair(stride, "stride", 1)
-    pooling = Pooling(kernel, strides, pair(padding, "padding", 0),
-                      pair(dilation, "dilation", 1), flag(ceil_mode, "ceil_mode"))
-    return apply_all(MaxPool2d(pooling), as_tensor(x))[0]

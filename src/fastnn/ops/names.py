@@ -1,19 +1,47 @@
 """Every operation by name. Written by `python -m tools.names`."""
 
-from fastnn.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
-from fastnn.ops.avg_pool2d import avg_pool2d
+from fastnn.ops.activations import gelu, glu, maxout, relu6
+from fastnn.ops.arithmetic import (
+    addcdiv,
+    addcmul,
+    lerp,
+    neg,
+    positive,
+    round,
+    rsub,
+    sgn,
+    true_divide,
+)
+from fastnn.ops.as_index import long, type_as
+from fastnn.ops.avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    lp_pool1d,
+    lp_pool2d,
+)
+from fastnn.ops.axes import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    ravel,
+    reshape_as,
+    squeeze,
+    unflatten,
+    unsqueeze,
+    view_as,
+)
 from fastnn.ops.batch_norm import batch_norm
 from fastnn.ops.binary import add, div, maximum, minimum, mul, pow, sub
-from fastnn.ops.binary_losses import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    multilabel_soft_margin_loss,
-    soft_margin_loss,
-)
+from fastnn.ops.clamp import clamp, clamp_max, clamp_min
 from fastnn.ops.compare import (
     eq,
     ge,
     gt,
+    isfinite,
+    isinf,
+    isnan,
     le,
     logical_and,
     logical_not,
@@ -22,78 +50,111 @@ from fastnn.ops.compare import (
     lt,
     ne,
 )
-from fastnn.ops.concat import cat
+from fastnn.ops.concat import cat, concat, concatenate
 from fastnn.ops.conv1d import conv1d
 from fastnn.ops.conv2d import conv2d
 from fastnn.ops.conv_transpose2d import conv_transpose2d
 from fastnn.ops.cross_entropy import cross_entropy
 from fastnn.ops.detach import detach
-from fastnn.ops.distribution_losses import gaussian_nll_loss, kl_div, poisson_nll_loss
-from fastnn.ops.dropout import (
-    alpha_dropout,
-    dropout,
-    dropout1d,
-    dropout2d,
-    dropout3d,
-    feature_alpha_dropout,
-    rrelu,
+from fastnn.ops.dropout import dropout
+from fastnn.ops.expand import broadcast_tensors, broadcast_to, expand, expand_as
+from fastnn.ops.filled import (
+    arange,
+    eye,
+    full,
+    full_like,
+    linspace,
+    new_full,
+    new_ones,
+    new_zeros,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
 )
-from fastnn.ops.expand import expand
 from fastnn.ops.group_norm import group_norm
 from fastnn.ops.linear import linear, matmul
-from fastnn.ops.margin_losses import multi_margin_loss, multilabel_margin_loss
-from fastnn.ops.max_pool2d import max_pool2d
-from fastnn.ops.nll_loss import nll_loss
-from fastnn.ops.permute import permute, transpose
+from fastnn.ops.max_pool import adaptive_max_pool1d, adaptive_max_pool2d, max_pool1d, max_pool2d
+from fastnn.ops.max_unpool import max_unpool1d, max_unpool2d
+from fastnn.ops.mse_loss import mse_loss
+from fastnn.ops.permute import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
 from fastnn.ops.pointwise import FUNCTIONS
-from fastnn.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
 from fastnn.ops.prelu import prelu
-from fastnn.ops.random import bernoulli, normal, rand, rand_like, randn, randn_like
-from fastnn.ops.ranking_losses import (
-    cosine_embedding_loss,
-    hinge_embedding_loss,
-    margin_ranking_loss,
-    triplet_margin_loss,
-    triplet_margin_with_distance_loss,
-)
 from fastnn.ops.reduce import mean, sum
-from fastnn.ops.regression_losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from fastnn.ops.reshape import flatten, reshape
-from fastnn.ops.softmax import log_softmax, softmax
+from fastnn.ops.softmax import log_softmax, softmax, softmin
+from fastnn.ops.split import chunk, narrow, select, split, split_with_sizes, tensor_split, unbind
+from fastnn.ops.stack import column_stack, dstack, hstack, row_stack, stack, vstack
+from fastnn.ops.tile import repeat, repeat_interleave, tile
+from fastnn.ops.triangle import tril, triu
+from fastnn.ops.where import masked_fill, where
 
 # The pointwise table.
 abs = FUNCTIONS["abs"]
 affine = FUNCTIONS["affine"]
+ceil = FUNCTIONS["ceil"]
+celu = FUNCTIONS["celu"]
+clamp = FUNCTIONS["clamp"]
+cos = FUNCTIONS["cos"]
 elu = FUNCTIONS["elu"]
 erf = FUNCTIONS["erf"]
 exp = FUNCTIONS["exp"]
+exp2 = FUNCTIONS["exp2"]
+expm1 = FUNCTIONS["expm1"]
+floor = FUNCTIONS["floor"]
 gelu = FUNCTIONS["gelu"]
 gelu_tanh = FUNCTIONS["gelu_tanh"]
+hardshrink = FUNCTIONS["hardshrink"]
+hardsigmoid = FUNCTIONS["hardsigmoid"]
+hardswish = FUNCTIONS["hardswish"]
+hardtanh = FUNCTIONS["hardtanh"]
 leaky_relu = FUNCTIONS["leaky_relu"]
 log = FUNCTIONS["log"]
+log10 = FUNCTIONS["log10"]
+log1p = FUNCTIONS["log1p"]
+log2 = FUNCTIONS["log2"]
+logsigmoid = FUNCTIONS["logsigmoid"]
+mish = FUNCTIONS["mish"]
 power = FUNCTIONS["power"]
 reciprocal = FUNCTIONS["reciprocal"]
 relu = FUNCTIONS["relu"]
+round = FUNCTIONS["round"]
+rsqrt = FUNCTIONS["rsqrt"]
+selu = FUNCTIONS["selu"]
 sigmoid = FUNCTIONS["sigmoid"]
+sign = FUNCTIONS["sign"]
 silu = FUNCTIONS["silu"]
+sin = FUNCTIONS["sin"]
 softplus = FUNCTIONS["softplus"]
+softshrink = FUNCTIONS["softshrink"]
+softsign = FUNCTIONS["softsign"]
 sqrt = FUNCTIONS["sqrt"]
 square = FUNCTIONS["square"]
 tanh = FUNCTIONS["tanh"]
+tanhshrink = FUNCTIONS["tanhshrink"]
+threshold = FUNCTIONS["threshold"]
+trunc = FUNCTIONS["trunc"]
 
 __all__ = [
-    "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "add", "affine", "alpha_dropout",
-    "avg_pool1d", "avg_pool2d", "batch_norm", "bernoulli", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "cat", "conv1d", "conv2d", "conv_transpose2d",
-    "cosine_embedding_loss", "cross_entropy", "detach", "div", "dropout", "dropout1d", "dropout2d",
-    "dropout3d", "elu", "eq", "erf", "exp", "expand", "feature_alpha_dropout", "flatten",
-    "gaussian_nll_loss", "ge", "gelu", "gelu_tanh", "group_norm", "gt", "hinge_embedding_loss",
-    "huber_loss", "kl_div", "l1_loss", "le", "leaky_relu", "linear", "log", "log_softmax",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "margin_ranking_loss",
-    "matmul", "max_pool1d", "max_pool2d", "maximum", "mean", "minimum", "mse_loss", "mul",
-    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "ne", "nll_loss",
-    "normal", "permute", "poisson_nll_loss", "pow", "power", "prelu", "rand", "rand_like", "randn",
-    "randn_like", "reciprocal", "relu", "reshape", "rrelu", "sigmoid", "silu", "smooth_l1_loss",
-    "soft_margin_loss", "softmax", "softplus", "sqrt", "square", "sub", "sum", "tanh", "transpose",
-    "triplet_margin_loss", "triplet_margin_with_distance_loss",
+    "abs", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "add", "addcdiv", "addcmul", "adjoint", "affine", "arange", "atleast_1d",
+    "atleast_2d", "atleast_3d", "avg_pool1d", "avg_pool2d", "batch_norm", "broadcast_tensors",
+    "broadcast_to", "cat", "ceil", "celu", "chunk", "clamp", "clamp_max", "clamp_min",
+    "column_stack", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose2d", "cos",
+    "cross_entropy", "detach", "div", "dropout", "dstack", "elu", "eq", "erf", "exp", "exp2",
+    "expand", "expand_as", "expm1", "eye", "flatten", "floor", "full", "full_like", "ge", "gelu",
+    "gelu_tanh", "glu", "group_norm", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "hstack", "isfinite", "isinf", "isnan", "le", "leaky_relu", "lerp", "linear", "linspace", "log",
+    "log10", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logsigmoid", "long", "lp_pool1d", "lp_pool2d", "lt", "masked_fill", "matmul",
+    "max_pool1d", "max_pool2d", "max_unpool1d", "max_unpool2d", "maximum", "maxout", "mean",
+    "minimum", "mish", "moveaxis", "movedim", "mse_loss", "mul", "narrow", "ne", "neg", "new_full",
+    "new_ones", "new_zeros", "ones", "ones_like", "permute", "positive", "pow", "power", "prelu",
+    "ravel", "reciprocal", "relu", "relu6", "repeat", "repeat_interleave", "reshape", "reshape_as",
+    "round", "row_stack", "rsqrt", "rsub", "select", "selu", "sgn", "sigmoid", "sign", "silu",
+    "sin", "softmax", "softmin", "softplus", "softshrink", "softsign", "split", "split_with_sizes",
+    "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes", "swapdims", "t", "tanh",
+    "tanhshrink", "tensor_split", "threshold", "tile", "transpose", "tril", "triu", "true_divide",
+    "trunc", "type_as", "unbind", "unflatten", "unsqueeze", "view_as", "vstack", "where", "zeros",
+    "zeros_like",
 ]

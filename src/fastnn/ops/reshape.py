@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any, ClassVar, SupportsIndex
 
-from fastnn.arguments import integer
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.public import operation
 from fastnn.spec import ShapeError, Spec, element_strides, storage_axes
@@ -65,7 +64,11 @@ def one_axis(x: Tensor, dim: Any, more: int = 0) -> int:
 
     Raises ShapeError for one out of range.
     """
-    number, axes = integer(dim, "an axis"), max(x.ndim + more, 1)
+    try:
+        number = index(dim)
+    except TypeError:
+        raise TypeError(f"axes must be integers, got {dim!r:.80}") from None
+    axes = max(x.ndim + more, 1)
     if not -axes <= number < axes:
         raise ShapeError(f"axis {number} is outside of shape {x.shape}")
     return number % axes

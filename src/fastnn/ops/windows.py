@@ -14,6 +14,8 @@ MOST = 2**31 - 1  # the product of two such arguments fits the 64 bits of a kern
 def numbers(value: Any, name: str, least: int, axes: int) -> tuple[int, ...]:
     """A number for each of one or two axes, or one for all, also as (one,); each >= `least`."""
     given = (value,) * axes if isinstance(value, SupportsIndex) else value
+    if isinstance(value, (tuple, list)) and len(value) == 1:
+        given = tuple(value) * axes
     try:
         found = tuple(index(number) for number in given)
     except (TypeError, ValueError):
@@ -33,15 +35,34 @@ def pair(value: Any, name: str, least: int) -> Pair:
     return first, second
 
 
-def whole_number(value: Any, name: str) -> int:
-    """An integer of at least 1."""
+def strides_or_kernel(stride: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
+    """A stride for each axis; by default (None, or nothing in a tuple) the kernel's size."""
+    given = stride is not None and not (isinstance(stride, (tuple, list)) and not stride)
+    return numbers(stride, "stride", 1, len(kernel)) if given else kernel
+
+
+def bins(images: tuple[int, ...], axes: int, output_size: Any) -> Pair:
+    """Height and width that adaptive pooling of images gives, or of sequences (`axes` 1).
+
+    output_size: a number, or one for each axis, of which None keeps the axis.
+    """
+    sizes = (None,) * axes if output_size is None else output_size
+    if isinstance(sizes, (tuple, list)) and len(sizes) == axes:
+        sizes = tuple(images[4 - axes + i] if size is None else size
+                      for i, size in enumerate(sizes))
+    height, width = (1, *numbers(sizes, "output_size", 1, axes))[-2:]
+    return height, width
+
+
+def whole_number(value: Any, name: str, least: int = 1) -> int:
+    """An integer of at least `least`, and not 0."""
     try:
         number = index(value)
     except TypeError:
         number = 0
-    if not 1 <= number <= MOST:
-        raise ShapeError(f"{name} must be an integer of at least 1 and at most {MOST}, "
-                         f"got {value!r}")
+    if not least <= number <= MOST or not number:
+        raise ShapeError(f"{name} must be an integer of at least {least} and at most {MOST}"
+                         f"{'' if least > 0 else ', not 0'}, got {value!r}")
     return number
 
 
@@ -81,11 +102,11 @@ def output_size(
     """How many windows fit along one axis (PyTorch's rule)."""
     reach = dilation * (kernel - 1) + 1
     space = size + sum(padding) - reach
-    if space < 0:
+    count = (space + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if count < 1:
         raise ShapeError(
             f"{name}: a window that spans {reach} is larger than its input of "
             f"{size} with padding {padding}")
-    count = (space + (stride - 1 if ceil_mode else 0)) // stride + 1
     if ceil_mode and (count - 1) * stride >= size + padding[0]:
         count -= 1  # the last window must start inside the input or its leading padding
     return count

@@ -75,6 +75,23 @@ cdef void _float_chunk(char **p, const int64_t *d, const double *s, int64_t chun
         (<float *> p[1])[i] = <float> (<const int64_t *> p[0])[i]
 
 
+cdef void index_of_float(char **p, const int64_t *d, const double *s,
+                         int threads) noexcept nogil:
+    """y[n] = x[n] as int64, without its fraction; overwritten.  p: x (float32), y (int64).  d: n.
+
+    A NaN and what int64 cannot hold become its least number.
+    """
+    run_flat(_index_chunk, p, d, s, d[0], CHUNK, SERIAL, threads)
+
+
+cdef void _index_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
+    cdef int64_t at = chunk * CHUNK, least = -9223372036854775807 - 1, i
+    cdef float value
+    for i in range(at, at + chunk_size(d[0], CHUNK, chunk)):
+        value = (<const float *> p[0])[i]
+        (<int64_t *> p[1])[i] = <int64_t> value if -2.0**63 <= value < 2.0**63 else least
+
+
 def _compare_extents(d, threads):
     relation, ndim, *rest = d
     if not 0 <= relation < len(RELATIONS):
@@ -98,4 +115,6 @@ KERNELS = {
     "compare_index": (<uintptr_t> &compare_index, _compare_extents, _compare_loads),
     "float_of_index": (
         <uintptr_t> &float_of_index, lambda d, threads: (8 * d[0], 4 * d[0]), _float_loads),
+    "index_of_float": (
+        <uintptr_t> &index_of_float, lambda d, threads: (4 * d[0], 8 * d[0]), _float_loads),
 }

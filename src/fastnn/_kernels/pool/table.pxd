@@ -16,6 +16,8 @@ cdef extern from "pool/simd/table.h":
                             int64_t oy, float *y, uint8_t *offsets) noexcept nogil
         void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
                              int64_t first, int64_t end, float *dx) noexcept nogil
+        void (*max_places)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
+                           int64_t *places) noexcept nogil
         void (*average_forward)(const average_shape *g, const float *x, int64_t oy,
                                 float *y) noexcept nogil
         void (*average_backward)(const average_shape *g, const float *dy, int64_t first,

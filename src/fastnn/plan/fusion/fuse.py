@@ -45,6 +45,7 @@ from fastnn.plan.fusion.concat import (
     parts_of_grad_input,
     parts_of_grad_weight,
 )
+from fastnn.plan.fusion.parts import gradient_of_parts
 from fastnn.plan.fusion.reshapes import elementwise_before_reshapes
 from fastnn.plan.fusion.spread import spread_gradient
 from fastnn.plan.fusion.ways import choose_ways
@@ -370,7 +371,7 @@ SUMMING: tuple[Callable[[Graph], Graph], ...] = (
 LAST: tuple[Callable[[Graph], Graph], ...] = (
     parts_as_they_are_read, joined_inputs, norm_as_it_is_read)
 EXACT = (*FIRST, *LAST)
-REWRITES = (choose_ways, *FIRST, spread_gradient, *PARTS, choose_ways, *SUMMING, *LAST)
+REWRITES = (choose_ways, gradient_of_parts, *FIRST, spread_gradient, *PARTS, choose_ways, *SUMMING, *LAST)
 
 
 def fuse(graph: Graph) -> Graph:

@@ -25,6 +25,9 @@ typedef struct {
     /* dy[oh][ow][c], offsets[oh][ow][c], rows first..end of dx[h][w][c] */
     void (*max_backward)(const max_pool_shape *g, const float *dy, const uint8_t *offsets,
                          int64_t first, int64_t end, float *dx);
+    /* x[h][w][c]; row oy of y[oh][ow][c] and of places[oh][ow][c]; kh = 0 or kw = 0: bins */
+    void (*max_places)(const max_pool_shape *g, const float *x, int64_t oy, float *y,
+                       int64_t *places);
     void (*average_forward)(const average_shape *g, const float *x, int64_t oy, float *y);
     void (*average_backward)(const average_shape *g, const float *dy, int64_t first, int64_t end,
                              float *dx);
