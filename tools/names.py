@@ -34,7 +34,8 @@ def operations() -> str:
         if operation.function is not FUNCTIONS.get(name):
             own = operation.function.__name__
             homes[operation.function.__module__].append(name if own == name else f"{own} as {name}")
-    rows = [f'{name} = FUNCTIONS["{name}"]' for name in sorted(FUNCTIONS)]
+    rows = [f'{name} = FUNCTIONS["{name}"]' for name in sorted(FUNCTIONS)
+            if OPERATIONS[name].function is FUNCTIONS[name]]
     return "\n".join([
         '"""Every operation by name. Written by `python -m tools.names`."""', "",
         _imports({**homes, "fastnn.ops.pointwise": ["FUNCTIONS"]}), "", "# The pointwise table.",
