@@ -9,6 +9,7 @@ so that editors and type checkers see them.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -79,7 +80,7 @@ def _members(names: Iterable[str]) -> list[str]:
 
 def _all(names: Iterable[str]) -> str:
     lines, line = ["__all__ = ["], "   "
-    for name in sorted(names, key=lambda name: (*_kind(name), name)):
+    for name in sorted(names, key=lambda name: (*_kind(name), _natural(name))):
         if len(line) + len(name) + 4 > WIDTH:
             lines.append(line)
             line = "   "
@@ -90,6 +91,11 @@ def _all(names: Iterable[str]) -> str:
 def _kind(name: str) -> tuple[bool, bool]:
     """Constants come first, then classes, then functions, as ruff orders them."""
     return not name.isupper(), not name[0].isupper()
+
+
+def _natural(name: str) -> list[str | int]:
+    """A key by which numbers in names count as numbers: log1p, log2, log10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def test_values_of_all_floats(name):
     x = every_float()
     if name == "power":  # the range where no result overflows
         x = x[(x > 1e-10) & (x < 1e10)]
-    if name in ("silu", "mish"):  # beyond, the gate is denormal: its digits are lost before the product
+    if name in ("silu", "mish"):  # beyond, the gate is denormal: it lost digits before the product
         x = x[x > -87]
     s = ARGUMENTS.get(name, ())
     with np.errstate(all="ignore"):

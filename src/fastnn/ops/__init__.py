@@ -6,8 +6,8 @@ from pkgutil import iter_modules
 from fastnn.operators import OPERATORS
 from fastnn.ops import compare
 from fastnn.ops.as_float import as_float
-from fastnn.ops.where import where_method
 from fastnn.ops.slice import getitem
+from fastnn.ops.where import where_method
 
 for _module in sorted(module.name for module in iter_modules(__path__, f"{__name__}.")):
     if _module != f"{__name__}.names":  # which imports all others

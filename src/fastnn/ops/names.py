@@ -118,7 +118,7 @@ __all__ = [
     "cos", "cross_entropy", "detach", "div", "dropout", "dstack", "elu", "eq", "erf", "exp", "exp2",
     "expand", "expand_as", "expm1", "flatten", "floor", "ge", "gelu", "gelu_tanh", "glu",
     "group_norm", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hstack", "isfinite",
-    "isinf", "isnan", "le", "leaky_relu", "lerp", "linear", "log", "log10", "log1p", "log2",
+    "isinf", "isnan", "le", "leaky_relu", "lerp", "linear", "log", "log1p", "log2", "log10",
     "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "logsigmoid", "lt",
     "masked_fill", "matmul", "max_pool1d", "max_pool2d", "maximum", "maxout", "mean", "minimum",
     "mish", "moveaxis", "movedim", "mse_loss", "mul", "narrow", "ne", "neg", "permute", "positive",
