@@ -68,6 +68,14 @@ def test_values_of_all_floats(name):
     assert error[worst] <= ULP.get(name, 0.5 + 1e-6), (x[worst], truth[worst])
 
 
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_sine_near_its_zeros_and_beyond_the_reduction(name):
+    turns = np.arange(1, 60_000_000, 99_991) * (np.pi / 2)
+    x = np.concatenate([turns, [1e8 - 8, 1e8, 1e8 + 8, 1e20, 3e38]]).astype(np.float32)
+    x = np.concatenate([x, -x])
+    assert units(forward(name, x, ()), UNARY[name](x.astype(np.float64))).max() <= ULP[name]
+
+
 @pytest.mark.parametrize("name", ["gelu_tanh", "affine"])
 def test_values_to_absolute_error(name):
     # A rounded argument of exp, or a difference: the error is relative to the terms.
@@ -203,6 +211,15 @@ def test_binary_values(name):
     call_all_threads("binary", [a, b, y], [PAIRS[name], 1, 81, 1, 1])
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(y, BINARY[name](a, b).astype(np.float32))
+
+
+def test_rounded_quotients_are_those_of_the_numbers_before_rounding():
+    a, b = (np.float32([[1, 6, -1, 5e-3, 16777216, 1, -1, 0]]),
+            np.float32([[0.1], [0.2], [-0.3], [3], [1e-3], [np.inf]]))
+    y, exact = blank((6, 8)), np.floor(a.astype(np.float64) / b.astype(np.float64))
+    exact[5] = [0, 0, -1, 0, 0, 0, -1, 0]  # as Python's -1 // inf
+    call_all_threads("binary", [a, b, y], [PAIRS["floor_div"], 2, 6, 8, 0, 1, 1, 0])
+    np.testing.assert_array_equal(y, exact.astype(np.float32))
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 7])

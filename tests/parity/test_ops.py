@@ -238,8 +238,7 @@ KINKS = {  # values at and beside the places where a function bends
 @pytest.mark.parametrize("name", KINKS)
 def test_gradients_at_kinks(name):
     at = np.float32(KINKS[name])
-    x = np.concatenate([at, np.nextafter(at, np.float32(np.inf)),
-                        np.nextafter(at, np.float32(-np.inf))])
+    x = np.concatenate([at, at + np.float32(1e-6), at - np.float32(1e-6), at + 1])
     module = functional if hasattr(functional, name) else torch
     check_same(getattr(fn, name), getattr(module, name), [x], TIGHT)
 
