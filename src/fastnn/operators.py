@@ -178,8 +178,8 @@ class Operators:
         "<< and >> are no steps of a graph: multiply or divide by a power of two")
     __bool__ = _refusal(
         f"a symbolic tensor has no truth value: {FORWARD}, so `if`, `while`, `and`, `or`, `not` "
-        "and `assert` cannot ask for one; branch on shapes, or compute both sides and choose: "
-        "fn.where(x > 0, a, b)")
+        "and `assert` cannot ask for one; branch on shapes, or compute both sides and choose by a "
+        "mask: fn.where(x > 0, a, b)")
     __contains__ = _refusal(
         f"`in` cannot look into a symbolic tensor: {FORWARD}; (x == value).sum() counts")
     __float__ = __int__ = __index__ = __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = (

@@ -12,11 +12,17 @@ from tests.reference.pointwise import BINARY, UNARY, slope
 ROWS = {row[0]: number for number, row in enumerate(unary_rows())}
 SAVED = {row[0]: row[3] for row in unary_rows()}
 PAIRS = {row[0]: number for number, row in enumerate(binary_rows())}
-ARGUMENTS = {"leaky_relu": (0.01,), "elu": (1.5,), "affine": (1.25, -0.5), "power": (2.5,)}
-POSITIVE = {"log", "sqrt", "power"}
+ARGUMENTS = {"leaky_relu": (0.01,), "elu": (1.5,), "affine": (1.25, -0.5), "power": (2.5,),
+             "softplus": (1.0, 20.0), "hardtanh": (-1.0, 2.0), "clamp": (-1.0, 2.0),
+             "celu": (0.75,), "hardshrink": (0.5,), "softshrink": (0.5,), "threshold": (0.25, -1.5)}
+POSITIVE = {"log", "sqrt", "power", "log2", "log10", "log1p", "rsqrt"}
 # Units in the last place over all of float32; more where a product of roundings comes on top.
 ULP = {"silu": 4, "gelu": 9, "elu": 3, "tanh": 3, "sigmoid": 3, "erf": 2, "softplus": 2,
-       "exp": 1.5, "log": 1.5, "power": 1.5, "relu": 0, "abs": 0, "leaky_relu": 1}
+       "exp": 1.5, "log": 1.5, "power": 1.5, "relu": 0, "abs": 0, "leaky_relu": 1,
+       "logsigmoid": 2, "hardtanh": 0, "clamp": 0, "hardshrink": 0, "threshold": 0, "sign": 0,
+       "floor": 0, "ceil": 0, "round": 0, "trunc": 0, "selu": 3, "celu": 3, "mish": 4,
+       "softsign": 1.5, "hardsigmoid": 1.5, "hardswish": 2, "tanhshrink": 9, "log1p": 2.5,
+       "expm1": 2.5, "exp2": 1.5, "log2": 3, "log10": 3, "rsqrt": 1.5, "sin": 2, "cos": 2}
 SIZES = [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 1000]
 
 
@@ -48,7 +54,7 @@ def test_values_of_all_floats(name):
     x = every_float()
     if name == "power":  # the range where no result overflows
         x = x[(x > 1e-10) & (x < 1e10)]
-    if name == "silu":  # beyond, sigmoid is denormal and its digits are lost before the product
+    if name in ("silu", "mish"):  # beyond, the gate is denormal: it lost digits before the product
         x = x[x > -87]
     s = ARGUMENTS.get(name, ())
     with np.errstate(all="ignore"):
@@ -60,6 +66,14 @@ def test_values_of_all_floats(name):
     error = units(forward(name, x, s), truth)
     worst = int(np.argmax(error))
     assert error[worst] <= ULP.get(name, 0.5 + 1e-6), (x[worst], truth[worst])
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_sine_near_its_zeros_and_beyond_the_reduction(name):
+    turns = np.arange(1, 60_000_000, 99_991) * (np.pi / 2)
+    x = np.concatenate([turns, [1e8 - 8, 1e8, 1e8 + 8, 1e20, 3e38]]).astype(np.float32)
+    x = np.concatenate([x, -x])
+    assert units(forward(name, x, ()), UNARY[name](x.astype(np.float64))).max() <= ULP[name]
 
 
 @pytest.mark.parametrize("name", ["gelu_tanh", "affine"])
@@ -75,7 +89,13 @@ def test_values_to_absolute_error(name):
     ("exp", 0, np.inf), ("tanh", -1, 1), ("sigmoid", 0, 1), ("erf", -1, 1), ("relu", 0, np.inf),
     ("silu", 0, np.inf), ("gelu", 0, np.inf), ("gelu_tanh", 0, np.inf), ("softplus", 0, np.inf),
     ("elu", -1.5, np.inf), ("log", np.nan, np.inf), ("sqrt", np.nan, np.inf),
-    ("reciprocal", 0, 0), ("abs", np.inf, np.inf), ("square", np.inf, np.inf)])
+    ("reciprocal", 0, 0), ("abs", np.inf, np.inf), ("square", np.inf, np.inf),
+    ("logsigmoid", -np.inf, 0), ("mish", 0, np.inf), ("softsign", -1, 1), ("hardsigmoid", 0, 1),
+    ("hardswish", 0, np.inf), ("hardtanh", -1, 2), ("hardshrink", -np.inf, np.inf),
+    ("softshrink", -np.inf, np.inf), ("tanhshrink", -np.inf, np.inf), ("sign", -1, 1),
+    ("log1p", np.nan, np.inf), ("expm1", -1, np.inf), ("exp2", 0, np.inf), ("log2", np.nan, np.inf),
+    ("log10", np.nan, np.inf), ("rsqrt", np.nan, 0), ("sin", np.nan, np.nan),
+    ("cos", np.nan, np.nan), ("floor", -np.inf, np.inf), ("round", -np.inf, np.inf)])
 def test_limits(name, at_minus, at_plus):
     x = np.array([-np.inf, np.inf, np.nan], np.float32)
     y = forward(name, x, ARGUMENTS.get(name, ()))
@@ -97,7 +117,7 @@ def test_nan_passes_and_zero_is_exact(name):
 def test_gradient(name):
     random = np.random.default_rng(1)
     x = random.standard_normal(1003).astype(np.float32) * 3
-    x = np.where(np.abs(x) < 0.01, np.float32(0.5), x)  # away from kinks
+    x = np.where(np.abs(x) < 0.01, np.float32(0.6), x)  # away from kinks
     x = np.abs(x) if name in POSITIVE else x
     s = ARGUMENTS.get(name, ())
     dy = random.standard_normal(1003).astype(np.float32)
@@ -212,6 +232,15 @@ def test_losses_of_two_classes_of_no_probability():
         call("binary", [np.full(2, bad, np.float32), np.float32([0.3, 0.6]), y],
              [PAIRS["bce"], 1, 2, 1, 1])
         assert np.isnan(y).all()
+
+
+def test_rounded_quotients_are_those_of_the_numbers_before_rounding():
+    a, b = (np.float32([[1, 6, -1, 5e-3, 16777216, 1, -1, 0]]),
+            np.float32([[0.1], [0.2], [-0.3], [3], [1e-3], [np.inf]]))
+    y, exact = blank((6, 8)), np.floor(a.astype(np.float64) / b.astype(np.float64))
+    exact[5] = [0, 0, -1, 0, 0, 0, -1, 0]  # as Python's -1 // inf
+    call_all_threads("binary", [a, b, y], [PAIRS["floor_div"], 2, 6, 8, 0, 1, 1, 0])
+    np.testing.assert_array_equal(y, exact.astype(np.float32))
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 7])

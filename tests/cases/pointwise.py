@@ -7,9 +7,11 @@ from scipy import special
 
 import fastnn as fn
 from tests.cases.case import DEFAULT_TOLERANCE, Case, away_from_zero, between, few, normal
+from tests.reference.pointwise import UNARY as ROWS
 
 SHAPE = (2, 3, 5, 7)  # rank 4: stored channels-last; 210 elements: a tail for every vector length
 SIGMOID = special.expit
+UNARY = {**ROWS, "relu6": lambda x: np.clip(x, 0, 6)}
 
 
 def _gelu_tanh(x):
@@ -54,8 +56,21 @@ CASES = [
     unary("reciprocal", lambda x: 1 / x, away_from_zero),
     unary("power", lambda x, exponent=1.0: x**exponent, positive, exponent=2.5),
     unary("power", lambda x, exponent: x**exponent, away_from_zero, exponent=3.0),
-    unary("softplus", lambda x: np.logaddexp(0, x), wide),
+    unary("softplus", UNARY["softplus"], wide),
+    unary("softplus", UNARY["softplus"], wide, beta=0.5, threshold=4.0),
     unary("erf", special.erf),
+    *(unary(name, UNARY[name], wide) for name in (
+        "logsigmoid", "selu", "celu", "mish", "softsign", "hardsigmoid", "hardswish", "hardtanh",
+        "hardshrink", "softshrink", "tanhshrink", "sin", "cos", "relu6")),
+    unary("celu", UNARY["celu"], wide, alpha=0.7),
+    unary("hardtanh", lambda x, min_val, max_val: np.clip(x, min_val, max_val), wide, min_val=-2.5,
+          max_val=0.75),
+    unary("hardshrink", UNARY["hardshrink"], lambd=1.25),
+    unary("softshrink", UNARY["softshrink"], lambd=0.25),
+    unary("threshold", UNARY["threshold"], threshold=0.1, value=-3.0),
+    *(unary(name, UNARY[name]) for name in ("expm1", "exp2")),
+    *(unary(name, UNARY[name], positive) for name in ("log1p", "log2", "log10", "rsqrt")),
+    *(unary(name, UNARY[name], wide) for name in ("sign", "floor", "ceil", "round", "trunc")),
 ]
 
 
@@ -83,10 +98,10 @@ BROADCASTS = [
 
 
 def _tie(sign):
-    """Gradients at ties: the first operand wins."""
+    """Gradients at ties: each operand has half."""
     def gradient(dy, a, b):
-        first = sign * a >= sign * b
-        return dy * first, dy * ~first
+        first = (1 + np.sign(sign * (a - b))) / 2
+        return dy * first, dy * (1 - first)
     return gradient
 
 

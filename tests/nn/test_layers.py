@@ -181,6 +181,12 @@ def test_dropouts_of_model_and_loss_differ():
 LAYERS = [
     (nn.ReLU(), (2, 3)), (nn.Sigmoid(), (2, 3)), (nn.Tanh(), (2, 3)), (nn.SiLU(), (2, 3)),
     (nn.GELU(), (2, 3)), (nn.GELU("tanh"), (2, 3)), (nn.LeakyReLU(0.2), (2, 3)),
+    *((getattr(nn, name)(), (2, 3)) for name in (
+        "ReLU6", "Hardtanh", "SELU", "CELU", "Softplus", "Softsign", "Mish", "Hardsigmoid",
+        "Hardswish", "Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "PReLU")),
+    (nn.Threshold(0.1, -2), (2, 3)), (nn.GLU(1), (2, 4)), (nn.Maxout(3), (2, 6, 4, 5)),
+    (nn.Softmax(1), (2, 3)), (nn.LogSoftmax(-1), (2, 3)), (nn.Softmin(0), (2, 3)),
+    (nn.Softmax2d(), (2, 3, 4, 5)), (nn.Softmax2d(), (3, 4, 5)),
     (nn.ELU(0.5), (2, 3)), (nn.Identity(), (2, 3)), (nn.Flatten(), (2, 3, 4, 5)),
     (nn.MaxPool2d(2), (2, 3, 4, 6)), (nn.AvgPool2d(2), (2, 3, 4, 6)),
     (nn.AdaptiveAvgPool2d((2, None)), (2, 3, 5, 6)), (nn.Dropout(0.5), (2, 3)),

@@ -105,7 +105,7 @@ def ours(name: str):
         return lambda x, *rest: getattr(x, name)(*rest)
     if name == "embedding":  # whose samples name the weight first
         return lambda weight, index, **options: fn.embedding(index, weight, **options)
-    if hasattr(fn, name):
+    if hasattr(fn, name) and name != "where":  # whose samples begin with what is kept
         return getattr(fn, name)
     if name in METHODS or hasattr(Tensor, name):
         return lambda x, *rest, **options: getattr(x, name)(*rest, **options)

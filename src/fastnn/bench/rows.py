@@ -150,7 +150,7 @@ ROWS = (
     Row("adaptive_avg_pool2d", (floats(N, 512, 4, 4),), {"output_size": 1}),
     *(Row(name, (IMAGES,)) for name in (
         "relu", "leaky_relu", "elu", "silu", "gelu", "gelu_tanh", "sigmoid", "tanh", "exp",
-        "square", "abs", "softplus", "erf")),
+        "square", "abs", "softplus", "erf", "mish", "hardswish", "hardsigmoid", "sin")),
     *(Row(name, (positive(N, 64, 32, 32),)) for name in ("log", "sqrt", "reciprocal")),
     Row("power", (positive(N, 64, 32, 32),), {"exponent": 2.5}),
     Row("affine", (IMAGES,), {"scale": 2.0, "shift": 1.0}),

@@ -179,7 +179,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         if mode == "floor":
             return apply(Binary("floor_div"), *alike(input, other))
         return FUNCTIONS["trunc"](_div(input, other))
-    if _finite(other) and 1 / MOST < abs(other):
+    if _finite(other) and abs(other) > 1 / MOST:
         return affine(input, 1.0 / float(other))
     if _finite(input):
         return affine(FUNCTIONS["reciprocal"](other), float(input))

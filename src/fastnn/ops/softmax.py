@@ -95,8 +95,8 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """exp(x) / Σ exp(x) over the axis `dim`; sums to 1 along it.
 
     Results below 2^-126 are 0, and their logarithm is -inf; `log_softmax` is accurate for all x.
-    Without dim it is axis 0 for ranks 0, 1 and 3, else 1, as in PyTorch, with a warning. dtype: None
-    or float32, which integers become before.
+    Without dim it is axis 0 for ranks 0, 1 and 3, else 1, as in PyTorch, with a warning. dtype:
+    None, or float32, which integers become before.
 
     >>> import numpy as np
     >>> from fastnn.graph import constant

@@ -18,7 +18,7 @@ INLINE vf log_other(vf x) {
 
 /* The largest whole number up to a / b as it is before rounding: 1 / 0.1 is below 10. */
 INLINE float floor_of_quotient(float a, float b) {
-    if (b == 0.0f || isinf(a)) return a / b;
+    if (b == 0.0f) return a / b;
     const double rest = fmod(a, b), whole = (a - rest) / b;
     return (float)rint(rest != 0 && (rest < 0) != (b < 0) ? whole - 1.0 : whole);
 }

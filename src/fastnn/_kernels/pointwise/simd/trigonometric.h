@@ -37,7 +37,7 @@ INLINE vf sine_of(vf x, int32_t shift) {
     sine = vfma(r * q, sine, r);
     cosine = vfma(q * q, cosine, vfma(q, splat(-0.5f), splat(1.0f)));
     vf y = where((quarter & 1) != 0, cosine, sine);
-    return (vf)((vi)y ^ ((quarter & 2) << 30));
+    return (vf)((vu)y ^ (((vu)quarter & 2) << 30));
 }
 
 #define WITH_LIBM(name, shift, function)                                                          \
