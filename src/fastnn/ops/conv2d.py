@@ -162,8 +162,10 @@ def conv2d(
     x, weight = as_tensor(input), as_tensor(weight)
     check_images("conv2d weight", weight.spec)
     number = whole_number(groups, "groups")
-    x, single = as_batch("conv2d", x, 4, weight.shape[1] * number,
-                         f"weight {weight.shape} in {number} group(s)")
+    single = x.ndim == 3
+    if single:
+        x, _ = as_batch("conv2d", x, 4, weight.shape[1] * number,
+                        f"weight {weight.shape} in {number} group(s)")
     strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     pads = paddings(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
     arguments = ConvArguments(strides, pads, dilations, number, get_conv_algorithm())
