@@ -53,7 +53,7 @@ def test_a_loaded_state_gives_the_shape(make, plain, shape):
     layer.load_state_dict(plain.state_dict())
     np.testing.assert_array_equal(layer(_ones(*shape)), plain(_ones(*shape)))
     assert repr(layer) == repr(plain)
-    with pytest.raises(fn.ShapeError, match="^linear|channels"):
+    with pytest.raises(fn.ShapeError, match=r"^linear|channels"):
         other = make()
         other.load_state_dict(plain.state_dict())
         other(_ones(*(size + 4 for size in shape)))

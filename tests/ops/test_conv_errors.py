@@ -51,8 +51,8 @@ def test_conv_transpose2d_arguments(arguments, message):
 
 @pytest.mark.parametrize(("function", "weight"), [(fn.conv2d, W), (fn.conv_transpose2d, WT)])
 def test_shapes_of_arrays(function, weight):
-    for x, w, b in ((X[:3], weight, None), (X[2:], weight, None), (X, weight[1:], None), (X, weight, (5,)),
-                    (X, weight, (6, 1)), ((2, 5, 6, 7), weight, None)):
+    for x, w, b in ((X[:3], weight, None), (X[2:], weight, None), (X, weight[1:], None),
+                    (X, weight, (5,)), (X, weight, (6, 1)), ((2, 5, 6, 7), weight, None)):
         with pytest.raises(fn.ShapeError):
             function(_zeros(x), _zeros(w), None if b is None else _zeros(b))
     with pytest.raises(fn.ShapeError, match="float32"):
@@ -65,7 +65,7 @@ def test_shapes_of_arrays(function, weight):
 def test_a_single_image(function, weight):
     """An axis less: a wrong number of channels says what else it may be."""
     assert function(_zeros(X[1:]), _zeros(weight), padding=1).shape == (6, 6, 7)
-    with pytest.raises(fn.ShapeError, match=r"has 32 channels, expected 4.*gray images: x\[:, None"):
+    with pytest.raises(fn.ShapeError, match=r"32 channels, expected 4.*gray images: x\[:, None"):
         function(_zeros((32, 28, 28)), _zeros(weight))
     with pytest.raises(fn.ShapeError, match=r"channels last: x.permute\(2, 0, 1\)"):
         function(_zeros((28, 28, 4)), _zeros(weight))

@@ -39,7 +39,8 @@ def test_shapes_that_do_not_fit(call, message):
         call()
 
 
-@pytest.mark.parametrize("equation", ["ij,jk->ik", "i1->i", "ij->k", "ij->ii", "i.j->", "ij->ij->i"])
+@pytest.mark.parametrize("equation", [
+    "ij,jk->ik", "i1->i", "ij->k", "ij->ii", "i.j->", "ij->ij->i"])
 def test_equations_that_are_none(equation):
     with pytest.raises(ValueError, match="einsum"):
         fn.einsum(equation, _ones(2, 3))
