@@ -140,7 +140,7 @@ def test_the_hint_for_channels_last_data_is_right():
 
 
 @pytest.mark.parametrize(("shape", "make"), [
-    ((3, 8, 8), lambda: nn.Conv2d(3, 4, 3)), ((8, 8), lambda: nn.MaxPool2d(2)),
+    ((5, 8, 8), lambda: nn.Conv2d(3, 4, 3)), ((8, 8), lambda: nn.MaxPool2d(2)),
     ((6, 5), lambda: nn.BatchNorm2d(5)), (IMAGES, lambda: nn.BatchNorm1d(3)),
     ((2, 3), lambda: nn.Linear(4, 5)), (IMAGES, lambda: nn.Linear(192, 5)),
     ((), lambda: nn.Linear(3, 5)), ((1, 3), lambda: nn.BatchNorm1d(3))])

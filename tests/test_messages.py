@@ -78,7 +78,7 @@ MISTAKES = {
         "x is int16: write x.astype(np.float32)"]),
     "masks": (CROSS, X > 0.5, Y, ["x must be", "got bool", ".astype(np.float32)"]),
     "x and y in the wrong order": (CROSS, Y, X, ["wrong order"]),
-    "one picture": (CROSS, X[0], Y[:3], ["got shape (3, 6, 6)", "x[None]"]),
+    "one picture": (CROSS, X[0], Y[:3], ["linear: input (4, 16)", "x[None]"]),
     "gray pictures": (CROSS, X[:, 0], Y, ["got shape (8, 6, 6)", "x[:, None]"]),
     "flat pictures": (CROSS, X.reshape(8, -1), Y, ["got shape (8, 108)", "x.reshape"]),
     "channels last": (CROSS, np.ascontiguousarray(X.transpose(0, 2, 3, 1)), Y, [

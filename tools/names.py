@@ -100,11 +100,6 @@ def _kind(name: str) -> tuple[bool, bool]:
     return not name.isupper(), not name[0].isupper()
 
 
-def _natural(name: str) -> list[str | int]:
-    """A key by which numbers in names count as numbers: log1p, log2, log10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-
-
 def main() -> None:
     """Write the files, or check them."""
     for path, text in ((ROOT / "ops/names.py", operations()), (ROOT / "nn/__init__.py", layers())):

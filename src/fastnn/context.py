@@ -75,6 +75,16 @@ def updates() -> Iterator[list[Any]]:
         _updates.reset(token)
 
 
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Inside, nothing is being traced: parameters may be made and written, as in __init__."""
+    token = _updates.set(None)
+    try:
+        yield
+    finally:
+        _updates.reset(token)
+
+
 def collected() -> list[Any] | None:
     """The list that `updates` collects into; None outside of it."""
     return _updates.get()

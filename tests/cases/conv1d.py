@@ -55,7 +55,35 @@ def _pool(function, twin, name, shape, *args, **kwargs):
                 lambda x: twin(x, *args, **kwargs), (shape,))
 
 
+def _transposed(x, w, b=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """Each input adds its multiple of the kernel to the output."""
+    outs, ins = w.shape[1], w.shape[0] // groups
+    reach = (x.shape[2] - 1) * stride + dilation * (w.shape[2] - 1) + 1
+    y = np.zeros((x.shape[0], outs * groups, reach + output_padding))
+    for i in range(x.shape[2]):
+        for k in range(w.shape[2]):
+            for g in range(groups):
+                y[:, g * outs:(g + 1) * outs, i * stride + k * dilation] += (
+                    x[:, g * ins:(g + 1) * ins, i] @ w[g * ins:(g + 1) * ins, :, k])
+    y = y[:, :, padding:reach + output_padding - padding]
+    return y if b is None else y + b[:, None]
+
+
+def _transposed_case(name, x, w, bias=0, **arguments):
+    return Case(f"conv_transpose1d {name}",
+                lambda *inputs: fn.conv_transpose1d(*inputs, **arguments),
+                lambda *inputs: _transposed(*inputs, **arguments), (x, w, *[(bias,)] * bool(bias)))
+
+
 CASES = [
+    _transposed_case("of 3 taps", (2, 3, 5), (3, 4, 3)),
+    _transposed_case("stride and bias", (2, 3, 5), (3, 4, 4), 4, stride=2, padding=1),
+    _transposed_case("all arguments", (2, 4, 5), (4, 3, 3), 6, stride=3, padding=2,
+                     output_padding=2, groups=2, dilation=2),
+    Case("conv_transpose1d of one sequence", fn.conv_transpose1d,
+         lambda x, w: _transposed(x[None], w)[0], ((3, 5), (3, 4, 3))),
+    Case("conv1d of one sequence", lambda x, w: fn.conv1d(x, w, padding=(1,)),
+         lambda x, w: _conv(x[None], w, padding=1)[0], ((3, 9), (4, 3, 3))),
     _case("of 3 taps", (2, 3, 9), (4, 3, 3)),
     _case("with bias and padding", (2, 5, 8), (7, 5, 3), bias=True, padding=1),
     _case("stride and dilation", (1, 4, 17), (6, 4, 3), stride=2, padding=2, dilation=3),
@@ -78,3 +106,4 @@ CASES = [
     Case("max_pool1d, ties", lambda x: fn.max_pool1d(x, 2), lambda x: _max(x, 2), (few(2, 3, 8),),
          differentiable=()),
 ]
+TWINS = {"conv1d": _conv}

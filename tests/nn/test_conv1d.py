@@ -15,8 +15,7 @@ def test_initial_values_and_state():
     for values in (layer.weight.data, layer.bias.data):
         assert 0.5 * bound < np.abs(values).max() <= bound
     assert repr(nn.Conv1d(3, 4, 3, padding="same", bias=False)) == (
-        "Conv1d(3, 4, kernel_size=(3,), stride=(1,), padding=same, dilation=(1,), groups=1, "
-        "bias=False)")
+        "Conv1d(3, 4, kernel_size=(3,), stride=(1,), padding=same, bias=False)")
 
 
 @pytest.mark.parametrize(("layer", "shape"), [

@@ -51,14 +51,45 @@ def test_conv_transpose2d_arguments(arguments, message):
 
 @pytest.mark.parametrize(("function", "weight"), [(fn.conv2d, W), (fn.conv_transpose2d, WT)])
 def test_shapes_of_arrays(function, weight):
-    for x, w, b in ((X[1:], weight, None), (X, weight[1:], None), (X, weight, (5,)),
-                    (X, weight, (6, 1)), ((2, 5, 6, 7), weight, None)):
+    for x, w, b in ((X[:3], weight, None), (X[2:], weight, None), (X, weight[1:], None),
+                    (X, weight, (5,)), (X, weight, (6, 1)), ((2, 5, 6, 7), weight, None)):
         with pytest.raises(fn.ShapeError):
             function(_zeros(x), _zeros(w), None if b is None else _zeros(b))
     with pytest.raises(fn.ShapeError, match="float32"):
         function(constant(np.zeros(X, np.int64)), _zeros(weight))
     with pytest.raises(fn.ShapeError, match="layout='NHWC'"):
         function(_zeros((2, 6, 7, 4)), _zeros(weight))
+
+
+@pytest.mark.parametrize(("function", "weight"), [(fn.conv2d, W), (fn.conv_transpose2d, WT)])
+def test_a_single_image(function, weight):
+    """An axis less: a wrong number of channels says what else it may be."""
+    assert function(_zeros(X[1:]), _zeros(weight), padding=1).shape == (6, 6, 7)
+    with pytest.raises(fn.ShapeError, match=r"32 channels, expected 4.*gray images: x\[:, None"):
+        function(_zeros((32, 28, 28)), _zeros(weight))
+    with pytest.raises(fn.ShapeError, match=r"channels last: x.permute\(2, 0, 1\)"):
+        function(_zeros((28, 28, 4)), _zeros(weight))
+
+
+@pytest.mark.parametrize(("function", "weight"), [(fn.conv1d, (6, 4, 3)),
+                                                  (fn.conv_transpose1d, (4, 6, 3))])
+def test_a_single_sequence(function, weight):
+    assert function(_zeros((4, 9)), _zeros(weight), padding=1).shape == (6, 9)
+    with pytest.raises(fn.ShapeError, match=r"channels last: x.transpose\(0, 1\)"):
+        function(_zeros((9, 4)), _zeros(weight))
+    with pytest.raises(fn.ShapeError, match="has 5 channels, expected 4"):
+        function(_zeros((5, 9)), _zeros(weight))
+    with pytest.raises(fn.ShapeError, match=r"expected \(batch, channels, length\)"):
+        function(_zeros((2, 4, 9, 9)), _zeros(weight))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (dict(stride=0), "stride"), (dict(padding=(1, 1)), "padding"), (dict(groups=3), "3 groups"),
+    (dict(output_padding=1), "conv_transpose1d: output_padding 1 must be smaller"),
+    (dict(padding=6), "conv_transpose1d: .* gives a length of -1")])
+def test_conv_transpose1d_arguments(arguments, message):
+    with pytest.raises(fn.ShapeError, match=message):
+        fn.conv_transpose1d(_zeros((2, 4, 9)), _zeros((4, 6, 3)), **arguments)
 
 
 @pytest.mark.parametrize("layer", [nn.Conv2d(4, 6, 3), nn.ConvTranspose2d(4, 6, 3)], ids=repr)

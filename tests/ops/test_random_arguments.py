@@ -123,6 +123,36 @@ def test_linear(m, k, n, bias):
 
 @few
 @given(st.data())
+def test_matmul(data):
+    """Batches that broadcast, vectors, matrices."""
+    draw = data.draw
+    batch = draw(st.lists(st.integers(1, 4), max_size=3))
+    k = draw(st.integers(1, 40))
+    shapes = []
+    for matrix in ((draw(sizes), k), (k, draw(sizes))):
+        if draw(st.integers(0, 5)) == 0:
+            shapes.append((k,))
+        else:
+            own = batch[draw(st.integers(0, len(batch))):]
+            shapes.append((*(size if draw(st.booleans()) else 1 for size in own), *matrix))
+    check(Case(f"matmul {shapes}", fn.matmul, lambda a, b: a @ b, tuple(shapes)))
+
+
+@few
+@given(st.lists(st.lists(st.sampled_from("abcde"), unique=True, max_size=4), min_size=1,
+                max_size=3), st.data())
+def test_einsum(terms, data):
+    size = dict(zip("abcde", data.draw(st.permutations([1, 2, 3, 4, 5])), strict=True))
+    letters = sorted({letter for term in terms for letter in term})
+    result = data.draw(st.lists(st.sampled_from(letters), unique=True)) if letters else []
+    equation = f"{','.join(map(''.join, terms))}->{''.join(result)}"
+    shapes = tuple(tuple(size[letter] for letter in term) for term in terms)
+    check(Case(f"einsum {equation} {size}", lambda *t: fn.einsum(equation, *t),
+               lambda *t: np.einsum(equation, *t), shapes))
+
+
+@few
+@given(st.data())
 def test_broadcasting(data):
     shape = data.draw(st.lists(st.integers(1, 6), min_size=0, max_size=5))
     operands = []

@@ -1,4 +1,4 @@
-"""Linear layers, Flatten, Unflatten and Identity."""
+"""Linear and bilinear layers, Flatten, Unflatten and Identity."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fastnn.graph import as_tensor
 from fastnn.nn import init
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
+from fastnn.ops.bilinear import bilinear
 from fastnn.ops.linear import linear
 from fastnn.ops.reshape import check_axes, flatten, reshape
 from fastnn.ops.windows import whole_number
@@ -35,9 +36,13 @@ class Linear(Module):
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(np.empty((out_features, in_features), np.float32))
         self.bias = Parameter(np.empty(out_features, np.float32)) if flag(bias, "bias") else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Give weight and bias new initial values."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1.0 / math.sqrt(in_features)
+            bound = 1.0 / math.sqrt(self.in_features)
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Any) -> Any:
@@ -46,6 +51,42 @@ class Linear(Module):
     def extra_repr(self) -> str:
         return (f"in_features={self.in_features}, out_features={self.out_features}, "
                 f"bias={self.bias is not None}")
+
+
+class Bilinear(Module):
+    """y[..., o] = Σ x1[..., i] W[o, i, j] x2[..., j] + b[o] of two inputs, as torch.nn.Bilinear.
+
+    (..., in1_features) and (..., in2_features) -> (..., out_features). weight: (out_features,
+    in1_features, in2_features). Initial values are uniform in ±1/sqrt(in1_features).
+
+    >>> Bilinear(4, 5, 3)(np.ones((2, 4), np.float32), np.ones((2, 5), np.float32)).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.in1_features = whole_number(in1_features, "in1_features")
+        self.in2_features = whole_number(in2_features, "in2_features")
+        self.out_features = out = whole_number(out_features, "out_features")
+        self.weight = Parameter(np.empty((out, self.in1_features, self.in2_features), np.float32))
+        self.bias = Parameter(np.empty(out, np.float32)) if flag(bias, "bias") else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Give weight and bias new initial values."""
+        bound = 1.0 / math.sqrt(self.in1_features)
+        for parameter in (self.weight, self.bias):
+            if parameter is not None:
+                init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input1: Any, input2: Any) -> Any:
+        return bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+                f"out_features={self.out_features}, bias={self.bias is not None}")
 
 
 class Flatten(Module):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -152,3 +152,43 @@ class Parameter(Stored):
         if flag(value, "requires_grad") != self._requires_grad:
             self._requires_grad = bool(value)
             mode_changed()
+
+
+class Uninitialized(Stored):
+    """A parameter or buffer of a lazy layer (`nn/lazy.py`), which has no shape yet."""
+
+    made_of: ClassVar[type[Stored]]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("memory", "_spec", "_leaf"):
+            raise ValueError("a lazy layer has no values and no shape before its first call: call "
+                             "the model on an example first, and then make the optimizer, count "
+                             "or save")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def materialize(self, shape: tuple[int, ...]) -> None:
+        """Become a parameter or buffer of this shape, with zeros; the object stays the same."""
+        self.__class__ = self.made_of  # type: ignore[assignment]
+        Stored.__init__(self, np.zeros(shape, np.float32))
+        structure_changed()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class UninitializedParameter(Uninitialized, Parameter):
+    """A parameter whose shape is known at the first call, as torch.nn.UninitializedParameter."""
+
+    made_of = Parameter
+
+    def __init__(self, requires_grad: bool = True) -> None:
+        self._requires_grad = flag(requires_grad, "requires_grad")
+
+
+class UninitializedBuffer(Uninitialized, Buffer):
+    """A buffer whose shape is known at the first call, as torch.nn.UninitializedBuffer."""
+
+    made_of = Buffer
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""

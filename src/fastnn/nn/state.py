@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn.arguments import flag, instance
-from fastnn.nn.parameter import Stored
+from fastnn.nn.parameter import Stored, Uninitialized
 from fastnn.runtime.locks import process_lock
 from fastnn.spec import ShapeError
 
@@ -41,11 +41,15 @@ def load(own: Mapping[str, Stored], state: Mapping[str, Any], strict: bool, to: 
                        f"missing {missing or 'none'}, unexpected {unexpected or 'none'}")
     fitting = {name: np.asarray(state[name]) for name in own if name in state}
     for name, array in fitting.items():
-        if array.shape != own[name].shape:
-            raise ShapeError(f"{name}: expected shape {own[name].shape}, got {array.shape}")
+        value = own[name]
+        if not isinstance(value, Uninitialized) and array.shape != value.shape:
+            raise ShapeError(f"{name}: expected shape {value.shape}, got {array.shape}")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
     with process_lock:
         for name, array in fitting.items():
-            own[name].data = array
+            value = own[name]
+            if isinstance(value, Uninitialized):  # of a lazy layer: the state knows its shape
+                value.materialize(array.shape)
+            value.data = array
     return LoadedKeys(missing, unexpected)

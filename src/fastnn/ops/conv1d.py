@@ -23,8 +23,9 @@ def conv1d(
     """1-D convolution, arguments as torch.nn.functional.conv1d.
 
     input: (batch, channels, length), or one sequence without the axis of the batch, as is then the
-    result; weight: (out, channels / groups, kernel length); bias: (out). stride, padding, dilation: a number, or a tuple of one; padding may also be "valid" (none) or
-    "same" (output as long as the input; stride 1). Returns (batch, out, length'), with
+    result; weight: (out, channels / groups, kernel length); bias: (out). stride, padding, dilation:
+    a number, or a tuple of one; padding may also be "valid" (none) or "same" (output as long as
+    the input; stride 1). Returns (batch, out, length'), with
     length' = (length + 2 padding - dilation (kernel length - 1) - 1) // stride + 1.
 
     Raises ShapeError for arguments that do not fit.

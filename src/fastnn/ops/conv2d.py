@@ -143,10 +143,10 @@ def conv2d(
     """2-D convolution, arguments as torch.nn.functional.conv2d.
 
     input: (batch, channels, height, width), or one image without the axis of the batch, as is then
-    the result; weight: (out, channels / groups, kernel height, width); bias: (out); stride, padding, dilation: a number or (height, width). padding may also be
-    ((top, bottom), (left, right)), "valid" (none), or "same" (output as large as the input;
-    stride 1). groups: into how many separate convolutions the channels are split.
-    Returns (batch, out, height', width'), with
+    the result; weight: (out, channels / groups, kernel height, width); bias: (out); stride,
+    padding, dilation: a number or (height, width). padding may also be ((top, bottom), (left,
+    right)), "valid" (none), or "same" (output as large as the input; stride 1).
+    groups: into how many separate convolutions the channels are split. Returns (batch, out, height', width'), with
     height' = (height + top + bottom - dilation (kernel height - 1) - 1) // stride + 1.
 
     Raises ShapeError for arguments that do not fit.
@@ -162,8 +162,10 @@ def conv2d(
     x, weight = as_tensor(input), as_tensor(weight)
     check_images("conv2d weight", weight.spec)
     number = whole_number(groups, "groups")
-    x, single = as_batch("conv2d", x, 4, weight.shape[1] * number,
-                         f"weight {weight.shape} in {number} group(s)")
+    single = x.ndim == 3
+    if single:
+        x, _ = as_batch("conv2d", x, 4, weight.shape[1] * number,
+                        f"weight {weight.shape} in {number} group(s)")
     strides, dilations = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     pads = paddings(padding, (weight.shape[2], weight.shape[3]), strides, dilations)
     arguments = ConvArguments(strides, pads, dilations, number, get_conv_algorithm())

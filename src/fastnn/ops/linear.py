@@ -23,7 +23,9 @@ def _hint(shape: tuple[int, ...], weight: tuple[int, ...]) -> str:
     """What to write if the input has all the features, but along other axes."""
     if len(weight) == 2 and len(shape) > 2 and math.prod(shape[1:]) == weight[1]:
         return "; write x.flatten(1), or put an nn.Flatten() before it"
-    return "; a single example: x[None]" if shape == weight[1:] else ""
+    if len(weight) == 2 and math.prod(shape) == weight[1]:
+        return "; a single example keeps its first axis in Flatten: give the model x[None]"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     if x.ndim < 1 or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
         raise ShapeError(
             f"linear: input {x.shape} does not fit weight {weight.shape}; expected "
-            "(..., in_features) and (out_features, in_features)")
+            f"(..., in_features) and (out_features, in_features){_hint(x.shape, weight.shape)}")
     if weight.ndim == 1:
         y = matmul(x, weight)
         return y if bias is None else _plus(y, bias, weight)

@@ -142,10 +142,11 @@ def matmul(input: Any, other: Any) -> Tensor:
     """
     a, b = _pair(input, other)
     if not a.ndim or not b.ndim:
-        raise ShapeError(f"matmul takes no scalars, got shapes {a.shape} and {b.shape}: write a * b")
+        raise ShapeError(f"matmul takes no scalars, got shapes {a.shape} and {b.shape}: "
+                         "write a * b")
     _fits("matmul", a, b)
     k, columns = a.shape[-1], b.shape[-1:] if b.ndim > 1 else ()
-    if b.ndim <= 2 or math.prod(b.shape[:-2]) == 1 and b.ndim <= a.ndim:
+    if b.ndim <= 2 or (math.prod(b.shape[:-2]) == 1 and b.ndim <= a.ndim):
         rows = a.shape[:-1]
         y = product(reshape(a, math.prod(rows), k),
                     reshape(b, k, math.prod(columns)))

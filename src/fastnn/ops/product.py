@@ -69,11 +69,11 @@ class Product(Op):
     def lower(self, node: Node) -> list[Call]:
         a, b = node.inputs
         m, k, n, _ = self._sizes(a.shape, b.shape)
-        if node.outputs[0].ndim == 2:
-            d = (1, m, k, n, 0, 0, whole_batch_rows(m))
-        else:
-            batch = node.outputs[0].shape[0]
-            d = (batch, m, k, n, *(int(x.shape[0] == 1 != batch) for x in (a, b)), m)
+        batch, of_whole = 1, whole_batch_rows(m)
+        if node.outputs[0].ndim == 3:
+            batch, of_whole = node.outputs[0].shape[0], m
+        one_a, one_b = (x.ndim == 3 and x.shape[0] == 1 != batch for x in (a, b))
+        d = (batch, m, k, n, one_a, one_b, of_whole)
         return [Call(self.name, (a, b, node.outputs[0]), d)]
 
     def work(self, node: Node) -> Mapping[str, float]:

@@ -16,13 +16,13 @@ def as_batch(name: str, x: Tensor, rank: int, channels: int, taker: str) -> tupl
     """
     single = x.ndim == rank - 1
     if single and x.shape[0] != channels:
-        hint = "gray images: x[:, None]; " if rank == 4 else "sequences of one channel: x[:, None]; "
+        hint = f"{'gray images' if rank == 4 else 'sequences of one channel'}: x[:, None]; "
         if x.shape[-1] == channels:
             hint = "with the channels last: " + (
                 "x.permute(2, 0, 1)" if rank == 4 else "x.transpose(0, 1)") + "; "
         raise ShapeError(
-            f"{name}: input {x.shape}, taken as a single example, has {x.shape[0]} channels, "
-            f"expected {channels} for {taker}; {hint}a batch has {rank} axes")
+            f"{name}: got shape {x.shape}, which as a single example has {x.shape[0]} channels, "
+            f"expected {channels} for {taker}; {hint}one example as a batch: x[None]")
     if single:
         x = reshape(x, 1, *x.shape)
     if rank == 4:
