@@ -4,11 +4,14 @@ python -m tools.names           write both
 python -m tools.names --check   fail if they are not up to date
 
 The names are found in the registry of operations and in the modules of `nn/`. They are written out,
-so that editors and type checkers see them.
+so that editors and type checkers see them. Where the files name what is gone, so that fastnn cannot
+be imported, they are first written from the text of the modules alone.
 """
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import sys
 from collections import defaultdict
@@ -17,19 +20,17 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-import fastnn.nn
-import fastnn.ops
-from fastnn.nn.module import Module
-from fastnn.nn.parameter import Buffer, Parameter
-from fastnn.ops.pointwise import FUNCTIONS
-from fastnn.ops.public import OPERATIONS
-
-ROOT = Path(fastnn.nn.__file__).parents[1]
+ROOT = Path(__file__).parents[1] / "src/fastnn"
+OPERATIONS_FILE, LAYERS_FILE = ROOT / "ops/names.py", ROOT / "nn/__init__.py"
+INNER = ("functional", "init", "utils")  # what is a path of its own in nn
 WIDTH = 100
 
 
 def operations() -> str:
     """The text of `ops/names.py`."""
+    from fastnn.ops.pointwise import FUNCTIONS
+    from fastnn.ops.public import OPERATIONS
+
     homes = defaultdict(list)
     for name, operation in OPERATIONS.items():
         if operation.function is not FUNCTIONS.get(name):
@@ -45,23 +46,39 @@ def operations() -> str:
 
 def layers() -> str:
     """The text of `nn/__init__.py`."""
+    import fastnn.nn
+    from fastnn.nn.module import Module
+    from fastnn.nn.parameter import Buffer, Parameter
+
     homes = defaultdict(list)
-    packages = [f"fastnn.nn.{name}" for name in ("functional", "init", "utils")
-                if (ROOT / "nn" / f"{name}.py").exists() or (ROOT / "nn" / name).is_dir()]
     for module in iter_modules(fastnn.nn.__path__, "fastnn.nn."):
-        if module.name in packages:
+        if module.name.rpartition(".")[2] in INNER:
             continue
         for name, value in vars(import_module(module.name)).items():
             if (isinstance(value, type) and issubclass(value, Module | Parameter | Buffer)
                     and value.__module__ == module.name and not name.startswith("_")):
                 homes[module.name].append(name)
+    return _layers(homes)
+
+
+def layers_by_text() -> str:
+    """The same of every class in the modules' text, of whatever kind."""
+    homes = defaultdict(list)
+    for path in sorted((ROOT / "nn").glob("*.py")):
+        if path.stem not in (*INNER, "__init__"):
+            homes[f"fastnn.nn.{path.stem}"] += [
+                node.name for node in ast.parse(path.read_text()).body
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    return _layers({module: names for module, names in homes.items() if names})
+
+
+def _layers(homes: dict[str, list[str]]) -> str:
     names = [name for own in homes.values() for name in own]
-    inner = [package.rpartition(".")[2] for package in packages]
-    homes["fastnn.nn.later"] = ["refusal"]
     return "\n".join([
         '"""Modules and layers, as torch.nn. Written by `python -m tools.names`."""', "",
-        f"from fastnn.nn import {', '.join(inner)}", _imports(homes), "",
-        _all([*names, *inner]), "", "__getattr__ = refusal(__name__)", ""])
+        f"from fastnn.nn import {', '.join(INNER)}",
+        _imports({**homes, "fastnn.nn.later": ["refusal"]}), "",
+        _all([*names, *INNER]), "", "__getattr__ = refusal(__name__)", ""])
 
 
 def _imports(homes: dict[str, list[str]]) -> str:
@@ -102,7 +119,15 @@ def _kind(name: str) -> tuple[bool, bool]:
 
 def main() -> None:
     """Write the files, or check them."""
-    for path, text in ((ROOT / "ops/names.py", operations()), (ROOT / "nn/__init__.py", layers())):
+    try:
+        import fastnn.ops  # noqa: F401
+    except ImportError:
+        if "--again" in sys.argv:
+            raise
+        OPERATIONS_FILE.write_text("from fastnn.ops.pointwise import FUNCTIONS\n")
+        LAYERS_FILE.write_text(layers_by_text())
+        os.execv(sys.executable, [sys.executable, "-m", "tools.names", "--again"])
+    for path, text in ((OPERATIONS_FILE, operations()), (LAYERS_FILE, layers())):
         if "--check" in sys.argv:
             assert path.read_text() == text, f"{path.name} is old: run python -m tools.names"
         else:

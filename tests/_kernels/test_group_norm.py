@@ -12,8 +12,8 @@ EPS = 1e-5
 # n, places, groups, channels in each: around the 16 places that narrow channels are grouped by,
 # a vector, a block of columns, images of several chunks, fewer and more images than threads
 SHAPES = [(0, 3, 1, 2), (1, 1, 1, 1), (3, 1, 2, 3), (2, 15, 1, 5), (4, 16, 4, 2), (2, 17, 3, 3),
-          (3, 49, 8, 1), (2, 33, 2, 31), (5, 20, 8, 8), (2, 9, 65, 1), (1, 7, 3, 347), (70, 6, 2, 2),
-          (1, 1500, 2, 32), (2, 5000, 3, 4), (3, 1200, 64, 1)]
+          (3, 49, 8, 1), (2, 33, 2, 31), (5, 20, 8, 8), (2, 9, 65, 1), (1, 7, 3, 347),
+          (70, 6, 2, 2), (1, 1500, 2, 32), (2, 5000, 3, 4), (3, 1200, 64, 1)]
 
 
 def layout(rows, n, places, groups, each):

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.parity
 LAYERS = {
     "Linear": (5, 3), "Conv2d": (4, 6, 3), "ConvTranspose2d": (4, 6, 3), "BatchNorm1d": (4,),
     "BatchNorm2d": (4,),
-    "MaxPool1d": (2,), "MaxPool2d": (2,), "MaxUnpool1d": (2,), "MaxUnpool2d": (2,), "AvgPool1d": (2,),
-    "AvgPool2d": (2,), "AdaptiveAvgPool1d": (1,), "AdaptiveAvgPool2d": (1,),
+    "MaxPool1d": (2,), "MaxPool2d": (2,), "MaxUnpool1d": (2,), "MaxUnpool2d": (2,),
+    "AvgPool1d": (2,), "AvgPool2d": (2,), "AdaptiveAvgPool1d": (1,), "AdaptiveAvgPool2d": (1,),
     "AdaptiveMaxPool1d": (1,), "AdaptiveMaxPool2d": (1,), "LPPool1d": (2, 3), "LPPool2d": (2, 3),
     "Dropout": (), "Flatten": (),
     "ReLU": (), "LeakyReLU": (), "ELU": (), "SiLU": (), "GELU": (), "Sigmoid": (), "Tanh": (),

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn.data.checks import IGNORED
 from fastnn.engine.nesting import flat
-from fastnn.graph import Graph, Leaf, Node, Tensor
+from fastnn.graph import Graph, Leaf, Node, Tensor, unshaped
 from fastnn.ops.class_loss import ClassLoss, counted
 
 

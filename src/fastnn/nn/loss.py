@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class _Loss(Module):
     as PyTorch does not have it, with a tuple and the target: so it fits a model that returns them.
     """
 
-    reductions = REDUCTIONS
+    reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
     joins_outputs = False  # whether `target_spec` takes the specs of all of a model's outputs
 
     def __init__(

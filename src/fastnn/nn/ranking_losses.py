@@ -88,7 +88,7 @@ def _both(name: str, output1: Any, output2: Any, target: Any) -> tuple[Any, Any,
     if not isinstance(output1, (tuple, list)) or len(output1) != 2:
         raise TypeError(f"{name} takes (output1, output2, target) or ((output1, output2), target): "
                         "the model returns two outputs")
-    return (*output1, output2)  # type: ignore[return-value]
+    return (*output1, output2)
 
 
 class TripletMarginWithDistanceLoss(_Loss):
@@ -152,5 +152,6 @@ class TripletMarginLoss(TripletMarginWithDistanceLoss):
         self.eps = real(eps, "eps", "a number from 0 on", 0)
 
     def _loss(self, *outputs: Any) -> Any:
-        return triplet_margin_loss(*outputs, self.margin, self.p, self.eps, self.swap,
-                                   reduction=self.reduction)
+        anchor, positive, negative = outputs
+        return triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps,
+                                   self.swap, reduction=self.reduction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class KLDivLoss(_Loss):
     reduction="batchmean" is the divergence of two distributions, averaged over the batch.
     """
 
-    reductions = KL_REDUCTIONS
+    reductions: ClassVar[tuple[str, ...]] = KL_REDUCTIONS
 
     def __init__(
         self, size_average: Any = None, reduce: Any = None, reduction: str = "mean",

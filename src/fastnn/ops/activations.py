@@ -8,10 +8,10 @@ from typing import Any
 from fastnn.arguments import choice, integer
 from fastnn.graph import Tensor, apply, as_tensor
 from fastnn.ops.binary import maximum, mul
+from fastnn.ops.getitem import getitem
 from fastnn.ops.pointwise import FUNCTIONS, Unary
 from fastnn.ops.public import operation
 from fastnn.ops.reshape import check_axes
-from fastnn.ops.slice import getitem
 from fastnn.spec import ShapeError
 
 

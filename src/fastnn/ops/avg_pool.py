@@ -13,6 +13,7 @@ from fastnn.ops.images import as_batch, as_given
 from fastnn.ops.public import operation
 from fastnn.ops.windows import MOST, bins, numbers, strides_or_kernel, whole_number
 
+
 @operation()
 def avg_pool2d(
     input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastnn.graph import Call, Node, Op, Tensor, apply, leaf
-from fastnn.ops.reshape import Reshape, copy_call, row_major, same_memory
+from fastnn.ops.reshape import copy_call, row_major, same_memory
 from fastnn.spec import Spec, element_strides
 
 

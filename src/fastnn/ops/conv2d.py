@@ -146,7 +146,8 @@ def conv2d(
     the result; weight: (out, channels / groups, kernel height, width); bias: (out); stride,
     padding, dilation: a number or (height, width). padding may also be ((top, bottom), (left,
     right)), "valid" (none), or "same" (output as large as the input; stride 1).
-    groups: into how many separate convolutions the channels are split. Returns (batch, out, height', width'), with
+    groups: into how many separate convolutions the channels are split. Returns (batch, out,
+    height', width'), with
     height' = (height + top + bottom - dilation (kernel height - 1) - 1) // stride + 1.
 
     Raises ShapeError for arguments that do not fit.

@@ -89,8 +89,9 @@ class LayerNormGrad(Op):
         dy, x, mean, rstd, *weight = node.inputs
         dx, *sums = node.outputs
         d = (x.spec.size // self.size, self.size, len(weight))
-        return [Call(self.name, (dy, x, mean, rstd, *(weight or [None]), dx,
-                                 *(sums or [None, None])), d)]
+        given: tuple[Tensor | None, ...] = tuple(weight) or (None,)
+        summed: tuple[Tensor | None, ...] = tuple(sums) or (None, None)
+        return [Call(self.name, (dy, x, mean, rstd, *given, dx, *summed), d)]
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0,)

@@ -42,7 +42,7 @@ def local_response_norm(
         raise ShapeError("local_response_norm: expected (batch, channels, places, ...), got shape "
                          f"{x.shape}")
     if x.spec.size == 0:
-        return x  # type: ignore[no-any-return]
+        return x
     image = x if x.ndim == 4 else reshape(x, *x.shape[:2], 1, math.prod(x.shape[2:]))
     sums = conv2d(FUNCTIONS["square"](image), constant(_windows(x.shape[1], size)))
     scale = FUNCTIONS["power"](FUNCTIONS["affine"](sums, alpha, k), beta)

@@ -12,7 +12,7 @@ from fastnn.ops.binary import affine, mul, sub
 from fastnn.ops.class_loss import class_weight, rows_of_classes
 from fastnn.ops.compare import eq, lt
 from fastnn.ops.expand import expand
-from fastnn.ops.linear import matmul
+from fastnn.ops.matmul import matmul
 from fastnn.ops.nll_loss import NLL
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation

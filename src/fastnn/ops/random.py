@@ -140,7 +140,7 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None) -> Tensor:
     if isinstance(mean, Real) and isinstance(std, Real):
         if size is None:
             raise TypeError("normal: two numbers need a size, as in normal(0.0, 1.0, (2, 3))")
-        return affine(_drawn("normal", "normal", sizes_of((size,)), None), std, mean)
+        return affine(_drawn("normal", "normal", sizes_of((size,)), None), float(std), float(mean))
     if size is not None:
         raise TypeError("normal: a size is for two numbers; tensors have their own shape")
     specs = [as_tensor(value).spec for value in (mean, std)]

@@ -46,7 +46,8 @@ class RMSNorm(Op):
 
     def lower(self, node: Node) -> list[Call]:
         x, *weight = node.inputs
-        return [Call("rms_norm_forward", (x, *(weight or [None]), *node.outputs),
+        given: tuple[Tensor | None, ...] = tuple(weight) or (None,)
+        return [Call("rms_norm_forward", (x, *given, *node.outputs),
                      (x.spec.size // self.size, self.size, len(weight)), (self.eps,))]
 
     def overwrites(self, node: Node) -> Sequence[int]:
@@ -76,7 +77,9 @@ class RMSNormGrad(Op):
         dy, x, rstd, *weight = node.inputs
         dx, *dweight = node.outputs
         d = (x.spec.size // self.size, self.size, len(weight))
-        return [Call(self.name, (dy, x, rstd, *(weight or [None]), dx, *(dweight or [None])), d)]
+        given: tuple[Tensor | None, ...] = tuple(weight) or (None,)
+        summed: tuple[Tensor | None, ...] = tuple(dweight) or (None,)
+        return [Call(self.name, (dy, x, rstd, *given, dx, *summed), d)]
 
     def overwrites(self, node: Node) -> Sequence[int]:
         return (0,)

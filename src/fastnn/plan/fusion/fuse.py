@@ -371,7 +371,8 @@ SUMMING: tuple[Callable[[Graph], Graph], ...] = (
 LAST: tuple[Callable[[Graph], Graph], ...] = (
     parts_as_they_are_read, joined_inputs, norm_as_it_is_read)
 EXACT = (*FIRST, *LAST)
-REWRITES = (choose_ways, gradient_of_parts, *FIRST, spread_gradient, *PARTS, choose_ways, *SUMMING, *LAST)
+REWRITES = (choose_ways, gradient_of_parts, *FIRST, spread_gradient, *PARTS, choose_ways, *SUMMING,
+            *LAST)
 
 
 def fuse(graph: Graph) -> Graph:
