@@ -30,6 +30,7 @@ _NAMES = {
     "clip": "fn.clamp(x, low, high)", "where": "fn.where(mask, x, y)",
     "squeeze": "x.reshape", "expand_dims": "x[:, None]", "transpose": "x.permute",
     "broadcast_to": "x.expand",
+    "take_along_axis": "fn.take_along_dim", "take": "fn.index_select", "pad": "fn.pad",
 }
 _NAMES.update((name, f"fn.{name}") for name in (
     "add", "maximum", "minimum", "mean", "sum", "reshape", "matmul"))

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastnn._kernels import registry
-from tests._kernels.call import call_all_threads
+from tests._kernels.call import call_all_threads, covers
 from tests.memory import blank
 from tests.reference import indexing as reference
 
@@ -164,3 +166,33 @@ def check_places(shape, size, stride, a_wide=True, b_wide=True, seed=0):
 def test_places(shape):
     for a_wide, b_wide in ((True, True), (False, True), (True, False)):
         check_places(shape, 6, 11, a_wide, b_wide)
+
+
+sizes, counts, seeds = st.integers(0, 9), st.integers(0, 40), st.integers(0, 99)
+
+
+@covers("take")
+@given(st.integers(0, 3), sizes, sizes, counts, sizes, sizes, st.integers(0, 4), st.integers(1, 4),
+       st.tuples(st.booleans(), st.booleans()), seeds)
+def test_take_of_random_sizes(n, h, w, c, oh, ow, h_taps, w_taps, weighted, seed):
+    check_take(n, h, w, c, oh, ow, h_taps, w_taps, weighted, seed)
+
+
+@covers("take_backward")
+@given(st.integers(0, 3), sizes, counts, st.integers(1, 3), counts, st.booleans(),
+       st.integers(-1, 9), seeds)
+def test_take_backward_of_random_sizes(outer, rows, places, taps, inner, weighted, skip, seed):
+    check_backward(outer, rows, places, taps, inner, weighted, skip, seed)
+
+
+@covers("gather", "gather_backward")
+@given(st.integers(0, 5), sizes, sizes, counts, seeds)
+def test_gather_of_random_sizes(outer, rows, places, inner, seed):
+    check_gather(outer, rows, places, inner, seed)
+
+
+@covers("places")
+@given(st.integers(1, 9), counts, st.integers(1, 9), st.integers(-3, 9), st.booleans(),
+       st.booleans(), seeds)
+def test_places_of_random_sizes(rows, columns, size, stride, a_wide, b_wide, seed):
+    check_places((rows, columns), size, stride, a_wide, b_wide, seed)

@@ -140,6 +140,12 @@ CASES = {
     "avg_pool2d_backward": (AVG_POOL, (F * HALF * C, F * PLACES * C)),
     "adaptive_avg_pool2d_forward": ((N, H, W, C, 7, 5), (F * PLACES * C, F * N * 35 * C)),
     "adaptive_avg_pool2d_backward": ((N, H, W, C, 7, 5), (F * N * 35 * C, F * PLACES * C)),
+    "take": ((N, H, W, C, 150, 101, 1, 2, 1, 0, 1), (
+        F * PLACES * C, F * HALF * C, 8 * 150, 0, 8 * 202, F * 202)),
+    "take_backward": ((3, M, 5, 1, C, -1, 0), (F * 15 * C, 8 * 5, 0, 3 * MATRIX)),
+    "gather": ((3, M, 5, C, 2), (6 * MATRIX, 8 * 15 * C, 8 * 15 * C)),
+    "gather_backward": ((3, 5, M, C, 1), (3 * MATRIX, 6 * MATRIX, F * 15 * C)),
+    "places": ((0, 2, M, C, C, 1, 0, 1), (2 * MATRIX, 2 * ROW, 2 * MATRIX)),
     "reduce_sum": ((3, M, C), (3 * MATRIX, 3 * ROW)),
     "extreme": ((3, M, C, 1), (3 * MATRIX, 3 * ROW, 6 * ROW)),
     "scatter_places": ((3, M, C, 2), (6 * ROW, 12 * ROW, 3 * MATRIX)),

@@ -132,6 +132,10 @@ def _unshuffle_twin(x, r):
     return y.reshape(*before, c * r**2, h // r, w // r)
 
 
+def _channel_twin(x, groups):
+    return x.reshape(len(x), groups, -1, *x.shape[2:]).swapaxes(1, 2).reshape(x.shape)
+
+
 CASES = [
     _pad((4,), (1, 2)), _pad((3, 4), (1, 0, 0, 2), value=-1.5), _pad((2, 3, 4), (0, 0, 2, 1)),
     _pad(IMAGES, (1, 1, 1, 1)), _pad(IMAGES, (2, 0, -1, 3), value=2.5), _pad(IMAGES, (-1, -2)),
@@ -184,8 +188,11 @@ CASES = [
            lambda x, r=r: _unshuffle_twin(x, r), (shape,))
       for shape, r in [((2, 3, 4, 6), 2), ((1, 3, 3), 3)]),
     *(Case(f"channel_shuffle {shape}", lambda x: fn.channel_shuffle(x, 3),
-           lambda x: x.reshape(len(x), 3, -1, *x.shape[2:]).swapaxes(1, 2).reshape(x.shape),
-           (shape,)) for shape in [(2, 6, 3, 4), (2, 9, 5)]),
+           lambda x: _channel_twin(x, 3), (shape,)) for shape in [(2, 6, 3, 4), (2, 9, 5)]),
 ]
 
-TWINS = {"interpolate": _interpolate_twin, "pad": _pad_twin}
+TWINS = {
+    "interpolate": _interpolate_twin, "pad": _pad_twin,
+    "pixel_shuffle": lambda x, upscale_factor: _shuffle_twin(x, upscale_factor),
+    "channel_shuffle": lambda x, groups: _channel_twin(x, groups),
+}

@@ -13,6 +13,7 @@ from tests.cases.conv2d import _twin as conv2d_twin
 from tests.cases.conv_transpose2d import _twin as conv_transpose2d_twin
 from tests.cases.losses import _cross_entropy
 from tests.cases.pooling import _adaptive_twin, _avg_twin, _max_twin
+from tests.cases.resize import _interpolate_twin, _pad_twin
 from tests.harness import assert_close, run, same_bits, trace_case, upstream
 
 sizes = st.integers(1, 9)
@@ -181,6 +182,68 @@ def test_slices(data):
     if data.draw(st.booleans()):
         key = [..., *key] if len(key) - key.count(None) == len(shape) else [*key, ...]
     check(Case(f"{shape} {key}", lambda x: x[tuple(key)] * 1.0, lambda x: x[tuple(key)], (shape,)))
+
+
+@few
+@given(st.data())
+def test_lists_of_places(data):
+    """Arrays and symbolic integers that broadcast, among slices, numbers and None."""
+    draw = data.draw
+    shape = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)))
+    lists = draw(st.lists(st.sampled_from([(), (3,), (1,), (2, 3), (2, 1)]), min_size=1,
+                          max_size=len(shape)))
+    key = [*lists, *(_index(draw, size) for size in shape[len(lists):])]
+    order = draw(st.permutations(range(len(key))))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    symbolic, entries = [], []
+    for axis, number in enumerate(order):
+        entry = key[number]
+        if isinstance(entry, tuple):
+            places = rng.integers(-shape[axis], shape[axis], entry)
+            if entry and draw(st.booleans()):
+                symbolic.append(places)
+                entry = len(symbolic)  # the number of an input
+            entries.append((entry, places))
+        else:
+            entry = _index(draw, shape[axis])
+            entries.append((None, entry))
+    if draw(st.booleans()):
+        entries.insert(draw(st.integers(0, len(entries))), (None, None))
+
+    def chosen(*inputs):
+        return tuple(inputs[entry - 1] if isinstance(entry, int) else given
+                     for entry, given in entries)
+
+    check(Case(f"{shape} {entries}", lambda x, *i: x[chosen(*i)] * 1.0,
+               lambda x, *i: x[chosen(*i)], (shape, *symbolic)))
+
+
+@few
+@given(st.data(), st.sampled_from(["constant", "reflect", "replicate", "circular"]))
+def test_pad(data, mode):
+    shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=4)))
+    pad = []
+    for size in reversed(shape):
+        most = {"reflect": size - 1, "circular": size}.get(mode, 9)
+        pad += [data.draw(st.integers(0, most)), data.draw(st.integers(0, most))]
+    check(Case(f"{shape} {pad} {mode}", lambda x: fn.pad(x, pad, mode),
+               lambda x: _pad_twin(x, pad, mode), (shape,)))
+
+
+@few
+@given(st.integers(1, 2), st.integers(1, 20), st.tuples(sizes, sizes), st.tuples(sizes, sizes),
+       st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic", "area"]),
+       st.booleans())
+def test_interpolate(n, c, size, out, mode, align_corners):
+    corners = align_corners if mode.startswith("bi") else None
+    arguments = dict(size=out, mode=mode, align_corners=corners)
+    # Half of a float32's last place decides where the nearest lies: PyTorch's, the twin's is exact.
+    assume(not mode.startswith("nearest") or all(
+        abs((k + 0.5 * (mode != "nearest")) * n / m % 1 - 0.5) < 0.499
+        or (k * n % m == 0 and mode == "nearest")
+        for n, m in zip(size, out, strict=True) for k in range(m)))
+    check(Case(f"{n} {c} {size} {arguments}", lambda x: fn.interpolate(x, **arguments),
+               lambda x: _interpolate_twin(x, **arguments), ((n, c, *size),)))
 
 
 @few

@@ -84,7 +84,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
 
     >>> from fastnn.graph import constant
     >>> x = constant(np.zeros((1, 3, 4, 4)))
-    >>> globals()["pad"](x, (1, 1, 2, 0), mode="reflect").shape
+    >>> pad(x, (1, 1, 2, 0), mode="reflect").shape
     (1, 3, 6, 6)
     """
     x = as_tensor(input)
