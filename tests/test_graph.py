@@ -207,4 +207,4 @@ def test_numpy_integers_are_integers():
     with pytest.raises(TypeError):
         x[True]
     with pytest.raises(TypeError):
-        x[[0, 1]]
+        x[[0.0, 1.0]]

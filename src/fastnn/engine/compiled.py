@@ -233,5 +233,6 @@ class Compiled:
         for number, found in self.class_checks:
             least, largest = index_range(arrays[number], found.ignored)
             if least <= largest and (fault := found.fault(least, largest)):
-                raise ValueError(fault)
+                every = int(arrays[number].min()), int(arrays[number].max())
+                raise ValueError(found.fault(*every) if found.axis else fault)
         self.executor.bind(arrays)

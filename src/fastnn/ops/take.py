@@ -160,6 +160,10 @@ class TakeGrad(Op):
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
         return self.axis != 0 and not any(of_batch[1:])
 
+    def class_numbers(self, node: Node) -> ClassNumbers | None:
+        axis = f"axis {self.axis} of {node.outputs[0].shape}"
+        return ClassNumbers(node.inputs[1], self.size, 0, 0, axis)
+
     def lower(self, node: Node) -> list[Call]:
         dy, index, *weight = node.inputs
         outer, inner = around(dy.shape, (self.axis,))
