@@ -59,6 +59,11 @@ SPLIT = {
     "comparisons": lambda: Forward(
         lambda net, x: net.head((x.detach() > 0.0) * x).flatten(1), head=nn.Conv2d(2, 3, 3)),
     "sequence": lambda: Forward(_sequence, score=nn.Linear(8, 1)),
+    "products": lambda: Forward(
+        lambda net, x: (fn.bmm(x.flatten(2), x.flatten(2).transpose(1, 2)).flatten(1)
+                        @ net.mix + fn.einsum("ni,oi->no", x.flatten(1), net.wide)),
+        mix=nn.Parameter(np.random.default_rng(1).standard_normal((4, 300))),
+        wide=nn.Parameter(np.random.default_rng(2).standard_normal((300, 128)))),
     "two inputs": lambda: Forward(lambda net, x, y: (fn.tanh(x + y), net.part(y) - 1.0),
                                   part=nn.AvgPool2d(2)),
 }
@@ -99,6 +104,7 @@ NOT_SPLIT = {
     "batch statistics": lambda net, x: fn.batch_norm(x, None, None, training=True),
     "softmax over the batch": lambda net, x: fn.softmax(x.flatten(1), 0),
     "gram matrix": lambda net, x: x.flatten(1) @ x.flatten(1).transpose(0, 1),
+    "rows as columns": lambda net, x: fn.matmul(x.flatten(2).transpose(1, 2), x.flatten(2)[0]),
     "pairs": lambda net, x: x.mean((1, 2, 3)) + x.flatten(1)[:, :1],
     "reversed": lambda net, x: x[::-1] + x,
     "some": lambda net, x: x[:2],

@@ -25,7 +25,6 @@ def test_print(layer, text):
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
 @pytest.mark.parametrize("padding", [(2, 1), "same"])
 def test_padding_modes(mode, padding):
-    pytest.importorskip("fastnn.ops.pad")
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, 6, 7)).astype(np.float32)
     layer = nn.Conv2d(3, 4, (4, 3), padding=padding, padding_mode=mode)
@@ -35,10 +34,11 @@ def test_padding_modes(mode, padding):
     expected = fn.conv2d(wide, layer.weight.data, layer.bias.data)
     np.testing.assert_allclose(layer(x), expected, rtol=0, atol=1e-5)
     line = nn.Conv1d(3, 4, 3, padding=1, padding_mode=mode)
-    wide = np.pad(x[0], ((0, 0), (0, 0), (1, 1)),
+    x = x[:, :, 0]
+    wide = np.pad(x, ((0, 0), (0, 0), (1, 1)),
                   mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
     expected = fn.conv1d(wide, line.weight.data, line.bias.data)
-    np.testing.assert_allclose(line(x[0]), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(line(x), expected, rtol=0, atol=1e-5)
 
 
 def test_padding_modes_that_are_none():

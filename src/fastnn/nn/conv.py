@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastnn.ops.conv1d import conv1d
 from fastnn.ops.conv2d import conv2d, paddings
 from fastnn.ops.conv_transpose1d import conv_transpose1d
 from fastnn.ops.conv_transpose2d import conv_transpose2d, transposed_size
+from fastnn.ops.pad import pad
 from fastnn.ops.windows import numbers, whole_number
 from fastnn.spec import ShapeError
 
@@ -82,9 +82,8 @@ class _Convolution(Module):
             return x, 0
         else:
             sides = [side if isinstance(side, tuple) else (side, side) for side in self.padding]
-        pad = import_module("fastnn.ops.pad").pad
-        return pad(x, [size for side in reversed(sides) for size in side],
-                   mode=self.padding_mode), 0
+        pairs = [size for side in reversed(sides) for size in side]
+        return pad(x, pairs, mode=self.padding_mode), 0
 
     def extra_repr(self) -> str:
         said = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}",

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, constant, moved_bytes
+from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor, moved_bytes
 from fastnn.ops.matmul import matmul
 from fastnn.ops.micro_batch import whole_batch_rows
 from fastnn.ops.permute import transpose
@@ -55,7 +53,7 @@ class Linear(Op):
         x, weight = node.inputs[:2]
         dy = grads[0]
         dw = apply(LinearGradWeight(), dy, x) if wanted[1] else None
-        db = [column_sums(dy) if want else None for want in wanted[2:]]
+        db = [sum(dy, 0) if want else None for want in wanted[2:]]
         dx = apply(LinearGradInput(), dy, weight) if wanted[0] else None
         return (dx, dw, *db)
 
@@ -136,11 +134,6 @@ class LinearGradWeight(Op):
 
     def flops(self, node: Node) -> float:
         return 2.0 * node.inputs[0].size * node.inputs[1].shape[1]
-
-
-def column_sums(dy: Tensor) -> Tensor:
-    """The sum of each column; 0 for a batch without rows."""
-    return sum(dy, 0) if dy.shape[0] else constant(np.zeros(dy.shape[1:]))
 
 
 @operation()
