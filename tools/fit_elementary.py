@@ -1,4 +1,5 @@
-"""Derive the polynomials of simd/elementary.h: minimax fits, each coefficient rounded to float32.
+"""Derive the polynomials of simd/elementary.h and random.c (sine and cosine): minimax fits, each
+coefficient rounded to float32.
 
 Run `python tools/fit_elementary.py` (needs mpmath) and paste the lines. The best polynomial for
 a weighted maximum error is a linear programme on a dense grid; coefficients are rounded one at a
@@ -51,6 +52,11 @@ def main() -> None:
         fit("log(1 + f) = f - f^2 / 2 + f^3 P(f)",
             lambda f: (mpmath.log1p(f) - f + f**2 / 2) / f**3,
             lambda f: abs(f**3 / mpmath.log1p(f)), 0.7071 - 1, 1.41422 - 1, degree)
+    fit("sin(r) = r + r^3 P(r^2), |r| < pi / 4", lambda r: (mpmath.sin(r) - r) / r**3,
+        lambda r: abs(r**3 / mpmath.sin(r)), 1e-9, 0.7854, 3, lambda r: r**2)
+    fit("cos(r) = 1 - r^2 / 2 + r^4 P(r^2), |r| < pi / 4",
+        lambda r: (mpmath.cos(r) - 1 + r**2 / 2) / r**4,
+        lambda r: abs(r**4 / mpmath.cos(r)), 1e-3, 0.7854, 3, lambda r: r**2)
     for degree in (5, 6):
         fit("erf(x) = x + x P(x^2), |x| < 1", lambda x: mpmath.erf(x) / x - 1,
             lambda x: x / mpmath.erf(x), 1e-9, 1.0, degree, lambda x: x**2)

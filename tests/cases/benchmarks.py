@@ -13,18 +13,21 @@ from fastnn.bench.serve import bind, sizes
 from tests.cases import (
     MODULES,
     batch_norm,
+    class_losses,
     compare,
     conv2d,
     conv_transpose2d,
     losses,
     pointwise,
     pooling,
+    value_losses,
 )
 from tests.cases.case import Case, between, classes, normal
 
 BATCH = 2
 TOLERANCE, REASON = 3e-4, "sums of up to 4608 products, and over 2048 places, in float32"
-DRAWN = {"dropout"}  # whose masks depend on the size: tests/cases/dropout.py has its twin
+# What is drawn depends on the size: tests/cases/dropout.py and random.py have the twins.
+DRAWN = {"dropout", "rand_like", "randn_like"}
 
 
 def _pointwise_twins():
@@ -51,7 +54,9 @@ TWINS = {
     "softmax": lambda x, dim: special.softmax(x, axis=dim),
     "log_softmax": lambda x, dim: special.log_softmax(x, axis=dim),
     "cross_entropy": losses._cross_entropy,
+    "nll_loss": class_losses._nll,
     "mse_loss": lambda x, y: np.mean((x - y) ** 2),
+    "binary_cross_entropy_with_logits": lambda x, y: value_losses._bce_logits(x, y).mean(),
     "add_n": sum,
     "cat": lambda x, dim: np.concatenate(x, dim),
     ".sum": np.sum,

@@ -123,7 +123,7 @@ TEMPLATES = (
     "run(lambda t: fn.linear(t, {w}, {b}), {table})",
     "run(lambda t: fn.dropout(t, {share}, {flag}), {x})",
     "run(lambda t: fn.cross_entropy(t, {y}, {b}, {count}, {reduction}, {share}), {table})",
-    "run(lambda t: fn.mse_loss(t, {out}, {reduction}), {table})",
+    "run(lambda t: fn.mse_loss(t, {out}, reduction={reduction}), {table})",
     ("layer = fn.nn.Conv2d({channels}, {channels}, {size}, {size}, {pad}, {count}, {count}, "
      "{flag})\n"
      "layer({x})"),
@@ -142,7 +142,7 @@ TEMPLATES = (
     "fn.nn.Parameter({value}, {flag}).data = {value}", "fn.nn.Buffer({value})",
     "fn.nn.init.{init}({w})", "fn.nn.init.{init}(fn.nn.Parameter(x), {number})",
     "train(loss=fn.nn.CrossEntropyLoss({b}, {count}, {reduction}, {share}))",
-    "train(loss=fn.nn.MSELoss({reduction}), y=np.ones((2, 3)))", "train(x={x}, y={y2})",
+    "train(loss=fn.nn.MSELoss(reduction={reduction}), y=np.ones((2, 3)))", "train(x={x}, y={y2})",
     "train(model={model}, loss={loss}, x={x}, y={y2})", "train(memory_budget={budget})",
     "train(layout={layout}, x={x})", "train(accumulate={accumulate}, keep_output={flag})",
     ("m = net()\n"

@@ -22,7 +22,14 @@ LAYERS = {
         "ReLU6", "Hardtanh", "SELU", "CELU", "Softplus", "Softsign", "Mish", "Hardsigmoid",
         "Hardswish", "Hardshrink", "Softshrink", "Tanhshrink", "LogSigmoid", "PReLU", "GLU",
         "Softmax", "Softmax2d", "LogSoftmax", "Softmin"), ()), "Threshold": (0.1, 20),
-    "CrossEntropyLoss": (), "MSELoss": (),
+    "Dropout1d": (), "Dropout2d": (), "Dropout3d": (), "AlphaDropout": (),
+    "FeatureAlphaDropout": (), "RReLU": (),
+    **dict.fromkeys((
+        "CrossEntropyLoss", "NLLLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss",
+        "BCEWithLogitsLoss", "KLDivLoss", "HingeEmbeddingLoss", "MarginRankingLoss",
+        "CosineEmbeddingLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
+        "MultiLabelSoftMarginLoss", "MultiMarginLoss", "MultiLabelMarginLoss", "GaussianNLLLoss",
+        "PoissonNLLLoss", "SoftMarginLoss"), ()),
 }
 # What PyTorch takes and fastnn has no use for: where and how values are stored, old spellings.
 LEFT_OUT = {"device", "dtype", "inplace", "size_average", "reduce",

@@ -117,10 +117,10 @@ class TripletMarginWithDistanceLoss(_Loss):
             anchor, positive, negative = anchor
         return self._loss(anchor, positive, negative)
 
-    def _loss(self, *outputs: Any) -> Any:
+    def _loss(self, anchor: Any, positive: Any, negative: Any) -> Any:
         return triplet_margin_with_distance_loss(
-            *outputs, distance_function=self.distance_function, margin=self.margin,
-            swap=self.swap, reduction=self.reduction)
+            anchor, positive, negative, distance_function=self.distance_function,
+            margin=self.margin, swap=self.swap, reduction=self.reduction)
 
     def count(self, target: Any) -> float:
         """The number of examples."""
@@ -151,7 +151,6 @@ class TripletMarginLoss(TripletMarginWithDistanceLoss):
         self.p = real(p, "p", "a finite number above 0", above=0)
         self.eps = real(eps, "eps", "a number from 0 on", 0)
 
-    def _loss(self, *outputs: Any) -> Any:
-        anchor, positive, negative = outputs
+    def _loss(self, anchor: Any, positive: Any, negative: Any) -> Any:
         return triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps,
                                    self.swap, reduction=self.reduction)

@@ -137,7 +137,7 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None) -> Tensor:
         std = real(std, "normal: std", "a number from 0 on", 0)
     if isinstance(mean, Real):
         mean = real(mean, "normal: mean")
-    if isinstance(mean, Real) and isinstance(std, Real):
+    if isinstance(mean, float) and isinstance(std, float):
         if size is None:
             raise TypeError("normal: two numbers need a size, as in normal(0.0, 1.0, (2, 3))")
         return affine(_drawn("normal", "normal", sizes_of((size,)), None), float(std), float(mean))
@@ -145,5 +145,5 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None) -> Tensor:
         raise TypeError("normal: a size is for two numbers; tensors have their own shape")
     specs = [as_tensor(value).spec for value in (mean, std)]
     numbers = draw("normal", broadcast_shape("normal", *specs))
-    parts = [value if isinstance(value, Real) else detach(value) for value in (mean, std)]
+    parts = [value if isinstance(value, float) else detach(value) for value in (mean, std)]
     return add(mul(numbers, parts[1]), parts[0])
