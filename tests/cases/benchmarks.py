@@ -51,6 +51,8 @@ TWINS = {
     "max_pool2d": pooling._max_twin,
     "avg_pool2d": pooling._avg_twin,
     "adaptive_avg_pool2d": lambda x, output_size: pooling._adaptive_twin(x, output_size),
+    "adaptive_max_pool2d": lambda x, output_size: pooling._adaptive_max_twin(
+        x, (output_size,) * 2)[0],
     "softmax": lambda x, dim: special.softmax(x, axis=dim),
     "log_softmax": lambda x, dim: special.log_softmax(x, axis=dim),
     "cross_entropy": losses._cross_entropy,

@@ -154,6 +154,7 @@ ROWS = (
     Row("max_pool2d", (IMAGES,), {"kernel_size": 3, "stride": 2, "padding": 1}),
     Row("avg_pool2d", (IMAGES,), {"kernel_size": 2}),
     Row("adaptive_avg_pool2d", (floats(N, 512, 4, 4),), {"output_size": 1}),
+    Row("adaptive_max_pool2d", (IMAGES,), {"output_size": 7}),
     *(Row(name, (IMAGES,)) for name in (
         "relu", "leaky_relu", "elu", "silu", "gelu", "gelu_tanh", "sigmoid", "tanh", "exp",
         "square", "abs", "softplus", "erf", "mish", "hardswish", "hardsigmoid", "sin")),

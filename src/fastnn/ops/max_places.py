@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastnn.graph import Call, ClassNumbers, Node, Op, Tensor, apply
-from fastnn.ops.boundary import FromRowMajor
-from fastnn.ops.reshape import Reshape
 from fastnn.ops.windows import Pair, check_images
 from fastnn.spec import INDEX, ShapeError, Spec
 
@@ -131,10 +129,8 @@ class PutAtPlaces(AddAtPlaces):
 
     def class_numbers(self, node: Node) -> ClassNumbers:
         """Places are checked where they come from outside."""
-        tensor = node.inputs[1]
-        while isinstance(tensor.node.op, Reshape | FromRowMajor):
-            tensor = tensor.node.inputs[0]
-        return ClassNumbers(tensor, self.size[0] * self.size[1], 0)
+        height, width = self.size
+        return ClassNumbers(node.inputs[1], height * width, 0, 0, f"an image of {self.size}")
 
 
 @dataclass(frozen=True)

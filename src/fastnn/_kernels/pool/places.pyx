@@ -28,7 +28,8 @@ cdef int64_t serial_chunks(int64_t chunks, int64_t values) noexcept nogil:
 
 # ---- pooling ----
 
-cdef void max_pool2d_places(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+cdef void max_pool2d_places(char **p, const int64_t *d, const double *s,
+                            int threads) noexcept nogil:
     """y = max of x over each window; places = row * w + column of the winner in x.
 
     The first element in window order wins a tie, a NaN wins over all, padding never wins; a window
@@ -48,7 +49,8 @@ cdef void _places_row(char **p, const int64_t *d, const double *s, int64_t row) 
                     <float *> p[1] + line, <int64_t *> p[2] + line)
 
 
-cdef void places_of_offsets(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+cdef void places_of_offsets(char **p, const int64_t *d, const double *s,
+                            int threads) noexcept nogil:
     """places = row * w + column in x of the winners that max_pool2d_forward stored as offsets.
 
     p: offsets uint8[n,oh,ow,c], places int64[n,oh,ow,c].  d: as max_pool2d_forward.  Overwrites.
