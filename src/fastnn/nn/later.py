@@ -11,27 +11,25 @@ PAGE = "docs/operations_later.md"
 _SEQUENCES = ("layers for sequences are not here yet; what is: Conv1d over time, Linear over the "
               "last axis, softmax and matmul to write attention with")
 _VOLUMES = "layers of three spatial axes are not here yet; what is: those of one and two"
-_LAZY = "sizes are written out here: nn.Linear(in_features, out_features)"
+_LAZY = ("it is not here yet; what is: nn.LazyLinear and lazy layers of one and two axes, or sizes "
+         "that are written out")
 _SPARSE = "sparse and quantised values are not here yet; what is: float32"
 _DEVICES = "one process trains on one CPU server; it uses all cores by fn.set_num_threads"
 LATER: dict[str, str] = {
     **dict.fromkeys((
         "RNN", "LSTM", "GRU", "RNNBase", "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention",
         "Transformer", "TransformerEncoder", "TransformerDecoder", "TransformerEncoderLayer",
-        "TransformerDecoderLayer", "CTCLoss", "AdaptiveLogSoftmaxWithLoss", "ctc_loss",
+        "TransformerDecoderLayer", "AdaptiveLogSoftmaxWithLoss",
         "scaled_dot_product_attention", "multi_head_attention_forward", "rnn"), _SEQUENCES),
     **dict.fromkeys((
         "Conv3d", "ConvTranspose3d", "MaxPool3d", "MaxUnpool3d", "AvgPool3d", "FractionalMaxPool3d",
         "AdaptiveMaxPool3d", "AdaptiveAvgPool3d", "LPPool3d", "BatchNorm3d", "InstanceNorm3d",
-        "Dropout3d", "FeatureAlphaDropout", "ReflectionPad3d", "ReplicationPad3d", "ConstantPad3d",
+        "ReflectionPad3d", "ReplicationPad3d", "ConstantPad3d",
         "ZeroPad3d", "CircularPad3d", "conv3d", "conv_transpose3d", "max_pool3d", "avg_pool3d",
-        "max_unpool3d", "adaptive_max_pool3d", "adaptive_avg_pool3d", "lp_pool3d", "dropout3d"),
+        "max_unpool3d", "adaptive_max_pool3d", "adaptive_avg_pool3d", "lp_pool3d"),
         _VOLUMES),
-    **dict.fromkeys((
-        "LazyLinear", "LazyConv1d", "LazyConv2d", "LazyConv3d", "LazyConvTranspose1d",
-        "LazyConvTranspose2d", "LazyConvTranspose3d", "LazyBatchNorm1d", "LazyBatchNorm2d",
-        "LazyBatchNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d",
-        "UninitializedParameter", "UninitializedBuffer"), _LAZY),
+    **dict.fromkeys(("LazyConv3d", "LazyConvTranspose3d", "LazyBatchNorm3d", "LazyInstanceNorm1d",
+                     "LazyInstanceNorm2d", "LazyInstanceNorm3d"), _LAZY),
     **dict.fromkeys(("EmbeddingBag", "embedding_bag", "quantized", "quantizable", "qat",
                      "intrinsic"), _SPARSE),
     **dict.fromkeys(("DataParallel", "parallel", "SyncBatchNorm"), _DEVICES),
