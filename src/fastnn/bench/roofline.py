@@ -10,7 +10,8 @@ from typing import Any
 from fastnn.bench.picture import COLORS, INK, new_figure, plain, save
 
 GROUPS = {  # what an operation is called in the legend, by the beginning of its name
-    "convolution": ("conv",), "linear, matmul": ("linear", "matmul", "bmm"), "batch norm": ("batch_norm",),
+    "convolution": ("conv",), "linear, matmul": ("linear", "matmul", "bmm"),
+    "batch norm": ("batch_norm",),
     "pooling": ("max_pool", "avg_pool", "adaptive"), "optimizer": ("optim.",),
     "pointwise and the rest": ("",),
 }
