@@ -151,7 +151,8 @@ def test_what_is_refused():
 
 def test_names_that_come_later_say_so():
     for name, said in (("LSTM", "sequences are not here yet"), ("Conv3d", "three spatial axes"),
-                       ("LazyInstanceNorm2d", "sizes that are written out"), ("Conv2D", "there is Conv2d")):
+                       ("LazyInstanceNorm2d", "sizes that are written out"),
+                       ("Conv2D", "there is Conv2d")):
         with pytest.raises(AttributeError, match=f"fastnn.nn has no {name}.*{said}"):
             getattr(nn, name)
     assert not hasattr(nn, "MultiheadAttention")

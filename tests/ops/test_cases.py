@@ -14,6 +14,7 @@ from fastnn.ops.keep import Keep
 from fastnn.ops.pack_weight import PackWeight
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.ops.update import Update
+from fastnn.ops.update_rows import RowSums, UpdateRows
 from fastnn.plan.cost.predict import FIXED
 from fastnn.plan.fusion.fuse import EXACT, fuse
 from tests.cases import CASES
@@ -180,7 +181,8 @@ def test_every_operation_has_a_case():
     # Those that change memory: tests/optim, for each optimizer's kernel, and
     # tests/engine/test_gradient_accumulation.py. What is read before: tests/engine/test_finite.py.
     # What is kept between runs: tests/engine/test_kept_values.py.
-    elsewhere = {Update, Accumulate, SumOfSquares, Keep, PackWeight}
+    elsewhere = {Update, Accumulate, SumOfSquares, Keep, PackWeight, RowSums,
+                 UpdateRows}
     operations = {op for op in _subclasses(Op)
                   if op.__module__.startswith("fastnn.") and op.lower is not Op.lower}
     missing = operations - {type(node.op) for node in nodes} - elsewhere

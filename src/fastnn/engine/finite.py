@@ -23,6 +23,7 @@ from fastnn.nn.parameter import Parameter
 from fastnn.ops.batch_norm import BatchNormUpdate
 from fastnn.ops.sum_of_squares import sum_of_squares
 from fastnn.ops.update import Update
+from fastnn.ops.update_rows import UpdateRows
 
 
 def checks(grads: Mapping[Tensor, Tensor], updates: Sequence[Node]) -> tuple[Tensor, ...]:
@@ -83,7 +84,7 @@ def _first_change(compiled: Compiled, parameters: Mapping[str, Parameter]) -> st
                     value = compiled.view(tensor) * np.float32(factor)
                 if not np.isfinite(value).all():
                     return f"the {name} of a batch in {node.scope or 'the model'}"
-        if isinstance(node.op, Update):
+        if isinstance(node.op, (Update, UpdateRows)):
             for parameter, grad in zip(node.op.parameters(node), node.op.gradients(node),
                                        strict=True):
                 if not np.isfinite(compiled.view(grad)).all():

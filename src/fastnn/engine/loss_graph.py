@@ -11,6 +11,7 @@ from typing import Any
 from fastnn.autodiff import known_gradients
 from fastnn.context import Origin, scope
 from fastnn.engine.nesting import flat
+from fastnn.engine.row_updates import row_nodes
 from fastnn.engine.trace import trace
 from fastnn.graph import Node, Tensor, leaf
 from fastnn.nn.module import Module
@@ -135,16 +136,22 @@ def _foreign_parameters(foreign: list[Tensor], held: int, left: list[str]) -> st
 
 
 def optimizer_nodes(optimizer: Optimizer, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
-    """The optimizer's step as nodes, one for each group, from {parameter: gradient}."""
-    nodes = []
+    """The optimizer's step as nodes, from {parameter: gradient}.
+
+    One for each group, and one for each table whose gradient is that of a few rows.
+    """
+    nodes: list[Node] = []
     for group in optimizer.param_groups:
         names = optimizer.names(group)
         tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))
                    for memory in (group.memory, group.steps)]
+        by_row = row_nodes(group, tensors[0], tensors[1], grads)
+        nodes += by_row
+        apart = {table for node in by_row for table in node.inputs[2:3]}
         places = []
         for place, parameter in enumerate(group["params"]):
             tensor = parameter.__tensor__()
-            if tensor in grads:
+            if tensor in grads and tensor not in apart:
                 places.append(place)
                 state = optimizer.state[id(parameter)]
                 tensors += [tensor, grads[tensor]]

@@ -25,6 +25,7 @@ from fastnn.engine.memory_limit import hold, leaves
 from fastnn.engine.micro_batches import examples_in
 from fastnn.engine.nesting import flat
 from fastnn.engine.plan_cache import PlanCache, modes
+from fastnn.engine.row_updates import by_rows
 from fastnn.engine.trace import trace
 from fastnn.engine.weighing import Weighing, weighing
 from fastnn.graph import Graph
@@ -173,7 +174,8 @@ class TrainStep:
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, *specs, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(specs[1])):])
         forward = [loss, *outputs]
-        grads = trained_gradients(self.model, self.loss, self.optimizer, loss)
+        grads = by_rows(self.optimizer, trained_gradients(self.model, self.loss, self.optimizer,
+                                                          loss))
         sums = checks(grads, updates)
         results = (loss, *(outputs if self.keep_output else ()), *sums)
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
