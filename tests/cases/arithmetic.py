@@ -71,6 +71,9 @@ CASES = [
          (few(*SHAPE), few(*SHAPE), few(*SHAPE)), gradient=_clamp_gradient),
     Case("clamp to a tensor and a number", lambda x, y: x.clamp(y, 1.0) + x.clamp(max=y),
          lambda x, y: np.minimum(np.maximum(x, y), 1) + np.minimum(x, y), (SHAPE, ROW)),
+    Case("clamp to integers", lambda x, y: x.clamp(y, np.arange(7)),
+         lambda x, y: np.minimum(np.maximum(x, y), np.arange(7)),
+         (between(-4, 9, *SHAPE), np.arange(7) % 3 - 3), differentiable=(0,)),
     Case("where", fn.where, lambda c, a, b: np.where(c != 0, a, b), (few(*SHAPE), SHAPE, ROW),
          differentiable=(1, 2), gradient=_where_gradient),
     Case("where of numbers", lambda x: fn.where(x > 0, 0.0, x) + fn.where(x > 1, x, 0.0) * 2

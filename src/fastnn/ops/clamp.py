@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from fastnn.graph import Tensor, apply, as_tensor
+from fastnn.ops.as_float import as_float
 from fastnn.ops.binary import Binary, alike, is_number
 from fastnn.ops.pointwise import Unary
 from fastnn.ops.public import operation
@@ -22,8 +23,8 @@ def _bound(name: str, value: Any) -> float:
 def clamp(input: Any, min: Any = None, max: Any = None) -> Tensor:
     """min(max(x, min), max), element by element; a bound that is None holds nothing.
 
-    min, max: numbers, or tensors that are broadcast. The gradient is x's where it lies between the
-    bounds, or on one; else that of the bound which was taken.
+    min, max: numbers, or tensors, also of integers, that are broadcast. The gradient is x's where
+    it lies between the bounds, or on one; else that of the bound which was taken.
 
     >>> import numpy as np
     >>> from fastnn.graph import constant
@@ -45,7 +46,7 @@ def clamp_min(input: Any, min: Any) -> Tensor:
     """max(x, min), element by element; min is a number or a tensor, as for `clamp`."""
     if is_number(min):
         return clamp(input, min=min)
-    return apply(Binary("clamp_min"), *alike(input, min))
+    return apply(Binary("clamp_min"), *alike(input, as_float(min)))
 
 
 @operation("clamp_max")
@@ -53,4 +54,4 @@ def clamp_max(input: Any, max: Any) -> Tensor:
     """min(x, max), element by element; max is a number or a tensor, as for `clamp`."""
     if is_number(max):
         return clamp(input, max=max)
-    return apply(Binary("clamp_max"), *alike(input, max))
+    return apply(Binary("clamp_max"), *alike(input, as_float(max)))
