@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn as fn
+from fastnn.autodiff import gradients
 from fastnn.engine.by_example import by_example
 from fastnn.graph import Graph, constant, leaf
 from fastnn.spec import Spec
@@ -116,6 +117,25 @@ def test_named_results():
 def test_wrong_arguments(function, error, said):
     with pytest.raises(error, match=said):
         function(constant(X))
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: x.max(1).values, lambda x: fn.topk(x, 2).values, lambda x: fn.cumsum(x, 0),
+    lambda x: fn.sort(x, 0, True).values, lambda x: fn.amax(x, 0)])
+def test_second_derivatives(function):
+    x = constant(X + np.arange(6).reshape(2, 3) / 8)
+    weight = constant(np.linspace(-1, 2, 6, dtype=np.float32).reshape(2, 3))
+
+    def slope(x):
+        y = function(x)
+        (dx,) = gradients(fn.sum(y * y * y), [x])
+        return fn.sum(dx * weight)
+
+    (second,) = gradients(slope(x), [x])
+    step = 0.01
+    direction = constant(np.float32([[1, -2, 1], [0.5, 1, -1]]))
+    differences = value(slope(x + direction * step) - slope(x - direction * step)) / (2 * step)
+    np.testing.assert_allclose(value(fn.sum(second * direction)), differences, rtol=3e-3)
 
 
 @pytest.mark.parametrize("function, alone", [

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastnn.graph import Call, Node, Op
+from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.gather import Gather
 from fastnn.ops.reduced_axes import around
 from fastnn.spec import Spec
 
@@ -27,6 +28,11 @@ class ScatterPlaces(Op):
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         shape = inputs[0].shape
         return (Spec((*shape[:self.axis], self.size, *shape[self.axis + 1:])),)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        return (apply(Gather(self.axis), grads[0], node.inputs[1]), None)
 
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
         return self.axis != 0
