@@ -1,19 +1,24 @@
 """Group norm of images, x[n, places, c]: statistics of an example's groups of channels.
 
 An image is cut as batch norm cuts its rows (batch_norm.pyx), so the bits of an example don't
-depend on the others. Where there are images enough, a thread has whole ones: what it has just read
-is still in its cache when it is read again. Else all threads share each image.
+depend on the others. Where there are images enough, a thread has runs of whole ones: what it has
+just read is still in its cache when it is read again. Else all threads share each image. Gradients
+of parameters are summed over the images of a run, then over runs.
 """
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uintptr_t
 
+from fastnn._kernels.chunks cimport chunk_size, count_chunks
 from fastnn._kernels.norm.batch_norm cimport (
     MERGE, SERIAL, WIDTH, blocks, chunk_length, divide, partial_count, partition)
 from fastnn._kernels.norm.table cimport norm_columns, simd
 
 from fastnn._kernels.chunks import dealt
+
+cdef enum:
+    RUNS = 64           # of images, at most
 
 
 # One norm or gradient, and the workspace of the image that is computed.
@@ -29,7 +34,8 @@ ctypedef struct problem:
     float *var
     const float *dy             # NULL in the forward pass
     float *dx
-    double *sums                # [n, 2, c]: an image's terms of dweight and dbias
+    double *sums                # [runs, 2, c]: of dy, and the terms of dweight
+    double *own                 # [2, c]: the same of the image
     double *partials            # [2 c] of each part of the image
     float *columns              # [5, width], the vectors of norm_columns
 
@@ -42,9 +48,18 @@ cdef problem describe(const int64_t *d, const double *s) noexcept nogil:
     return q
 
 
+cdef int64_t run_length(int64_t n) noexcept nogil:
+    """Images in a run."""
+    return max((n + RUNS - 1) // RUNS, 1)
+
+
+cdef int64_t run_count(int64_t n) noexcept nogil:
+    return count_chunks(n, run_length(n))
+
+
 cdef int64_t room_bytes(const partition *cut) noexcept nogil:
     """Workspace of one image."""
-    return (16 * cut.c * partial_count(cut) + 20 * cut.width + 63) // 64 * 64
+    return (16 * cut.c * (partial_count(cut) + 1) + 20 * cut.width + 63) // 64 * 64
 
 
 cdef bint by_team(const problem *q, int threads) noexcept nogil:
@@ -53,7 +68,7 @@ cdef bint by_team(const problem *q, int threads) noexcept nogil:
 
 cdef bint by_image(const problem *q, int threads) noexcept nogil:
     """Whether a thread has whole images."""
-    return q.n >= threads or q.cut.chunks < 2
+    return run_count(q.n) >= threads or q.cut.chunks < 2
 
 
 cdef int64_t start_of(const partition *cut, int64_t part) noexcept nogil:
@@ -224,12 +239,14 @@ cdef void prepare_sums(const problem *q, int64_t image) noexcept nogil:
 
 
 cdef void prepare_backward(const problem *q, int64_t image) noexcept nogil:
-    """After the sums of all parts: the image's terms of dweight and dbias, and slope and offset."""
-    cdef double *sum = q.sums + 2 * image * q.cut.c
-    cdef int64_t group
-    add_parts(q, sum, sum + q.cut.c)
+    """After the sums of all parts: slope and offset, and what the image adds to its run."""
+    cdef int64_t group, j, each = run_length(q.n)
+    cdef double *sums = q.sums + 2 * (image // each) * q.cut.c
+    add_parts(q, q.own, q.own + q.cut.c)
     for group in range(q.groups):
-        slope_group(q, image, group, sum, sum + q.cut.c)
+        slope_group(q, image, group, q.own, q.own + q.cut.c)
+    for j in range(2 * q.cut.c):
+        sums[j] = q.own[j] + (sums[j] if image % each else 0)
     repeat_columns(&q.cut, q.columns + 3 * q.cut.width, 2)
 
 
@@ -271,7 +288,8 @@ cdef problem in_room(const problem *q, char *room, int64_t image) noexcept nogil
     """The problem with the workspace of one image."""
     cdef problem own = q[0]
     own.partials = <double *> room
-    own.columns = <float *> (own.partials + 2 * q.cut.c * partial_count(&q.cut))
+    own.own = own.partials + 2 * q.cut.c * partial_count(&q.cut)
+    own.columns = <float *> (own.own + 2 * q.cut.c)
     if own.dy != NULL:
         prepare_sums(&own, image)
     return own
@@ -301,12 +319,20 @@ cdef void run_together(const problem *q, int64_t image, char *room, int threads)
         write_part(&own, image, part)
 
 
+cdef void run_images(const problem *q, int64_t number, char *room) noexcept nogil:
+    """A run of images, by this thread."""
+    cdef int64_t image, each = run_length(q.n)
+    for image in range(number * each, number * each + chunk_size(q.n, each, number)):
+        run_alone(q, image, room)
+
+
 cdef void run(const problem *q, char *rooms, int threads) noexcept nogil:
-    cdef int64_t image, bytes = room_bytes(&q.cut)
+    cdef int64_t image, number, bytes = room_bytes(&q.cut)
     cdef bint team = by_team(q, threads)
     if by_image(q, threads) or not team:
-        for image in prange(q.n, num_threads=threads, schedule="static", use_threads_if=team):
-            run_alone(q, image, rooms + threadid() * bytes)
+        for number in prange(run_count(q.n), num_threads=threads, schedule="static",
+                             use_threads_if=team):
+            run_images(q, number, rooms + threadid() * bytes)
     else:
         for image in range(q.n):
             run_together(q, image, rooms, threads)
@@ -326,13 +352,13 @@ cdef void group_norm_forward(char **p, const int64_t *d, const double *s,
     run(&q, p[6], threads)
 
 
-cdef void add_examples(int64_t n, int64_t c, const double *sums, float *dweight, float *dbias,
-                       bint team, int threads) noexcept nogil:
-    """dbias[c] and dweight[c] = the sums over n of sums[n, 2, c], in order."""
+cdef void add_runs(int64_t n, int64_t c, const double *sums, float *dweight, float *dbias,
+                   bint team, int threads) noexcept nogil:
+    """dbias[c] and dweight[c] = the sums over the runs of n of sums[runs, 2, c], in order."""
     cdef int64_t task, tasks = (c + MERGE - 1) // MERGE
     for task in prange(tasks, num_threads=threads, schedule="static",
                        use_threads_if=team and tasks > 1):
-        add_some(n, c, sums, task * MERGE, min(MERGE, c - task * MERGE), dweight, dbias)
+        add_some(run_count(n), c, sums, task * MERGE, min(MERGE, c - task * MERGE), dweight, dbias)
 
 
 cdef void add_some(int64_t n, int64_t c, const double *sums, int64_t first, int64_t count,
@@ -361,9 +387,8 @@ cdef void group_norm_backward(char **p, const int64_t *d, const double *s,
     q.dy, q.x, q.mean, q.var = (<const float *> p[0], <const float *> p[1], <float *> p[2],
                                 <float *> p[3])
     q.weight, q.dx, q.sums = <const float *> p[4], <float *> p[5], <double *> p[8]
-    run(&q, p[8] + 16 * q.n * q.cut.c, threads)
-    add_examples(q.n, q.cut.c, q.sums, <float *> p[6], <float *> p[7], by_team(&q, threads),
-                 threads)
+    run(&q, p[8] + 16 * run_count(q.n) * q.cut.c, threads)
+    add_runs(q.n, q.cut.c, q.sums, <float *> p[6], <float *> p[7], by_team(&q, threads), threads)
 
 
 def _shape(d):
@@ -387,7 +412,7 @@ def _extents(d, threads):
 def _backward_extents(d, threads):
     images, groups, channels = _shape(d)
     return (images, images, groups, groups, channels, images, channels, channels,
-            4 * d[0] * channels + _rooms(d, threads))
+            4 * run_count(d[0]) * channels + _rooms(d, threads))
 
 
 def _loads(d, threads):
@@ -396,7 +421,9 @@ def _loads(d, threads):
     cdef problem q
     q.n, q.cut = n, divide(places, groups * each)
     if by_image(&q, threads):
-        return dealt([places * q.cut.c] * n, threads, alone=not by_team(&q, threads))
+        each = run_length(n)
+        return dealt([places * q.cut.c * chunk_size(n, each, number)
+                      for number in range(run_count(n))], threads, alone=not by_team(&q, threads))
     chunks = [rows_of(&q.cut, part).count * rows_of(&q.cut, part).width
               for part in range(parts(&q.cut))]
     return [n * load for load in dealt(chunks, threads, alone=not by_team(&q, threads))]
