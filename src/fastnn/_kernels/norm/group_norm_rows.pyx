@@ -168,7 +168,8 @@ def _run_length(n):
 
 # name -> (address, bytes that each pointer must span, from d and the thread count, loads)
 KERNELS = {
-    "group_norm_rows_forward": (<uintptr_t> &group_norm_rows_forward, _extents, _loads(lambda n: 1)),
+    "group_norm_rows_forward": (
+        <uintptr_t> &group_norm_rows_forward, _extents, _loads(lambda n: 1)),
     "group_norm_rows_backward": (
         <uintptr_t> &group_norm_rows_backward, _backward_extents, _loads(_run_length)),
 }
