@@ -153,7 +153,7 @@ def test_names_that_come_later_say_so():
     for name, said in (("LSTM", "sequences are not here yet"), ("Conv3d", "three spatial axes"),
                        ("LazyInstanceNorm2d", "sizes that are written out"),
                        ("Conv2D", "there is Conv2d")):
-        with pytest.raises(AttributeError, match=f"fastnn.nn has no {name}.*{said}"):
+        with pytest.raises(AttributeError, match=rf"fastnn\.nn has no {name}.*{said}"):
             getattr(nn, name)
     assert not hasattr(nn, "MultiheadAttention")
     with pytest.raises(AttributeError, match="attention"):

@@ -196,12 +196,12 @@ def describe(sample) -> str:
         list(made.args), made.kwargs, list(given.args), given.kwargs)))
 
 
-def measure(only=(), share=1) -> dict[str, Outcome]:
-    """The outcome of every module."""
+def measure(labels, share=1) -> dict[str, Outcome]:
+    """The outcome of each of these modules."""
     found: dict[str, Outcome] = {}
     for entry in entries():
         label = entry.name.removeprefix("nn.")
-        if only and not any(word in label for word in only):
+        if label not in labels:
             continue
         outcome = found.setdefault(label, Outcome())
         for training in (True, False):
@@ -230,7 +230,9 @@ def main() -> None:
     parser.add_argument("--share", type=int, default=1)
     parser.add_argument("--show", type=int, default=3, help="failures to show of each module")
     arguments = parser.parse_args()
-    found = measure(arguments.only, arguments.share)
+    labels = [entry.name.removeprefix("nn.") for entry in entries()]
+    chosen = [label for label in labels if any(word in label for word in arguments.only)]
+    found = measure(chosen if arguments.only else labels, arguments.share)
     absent = [label for label, outcome in found.items()
               if all(ABSENT in said for said in outcome.failed) and not outcome.passed]
     for label, outcome in found.items():
