@@ -44,6 +44,7 @@ CASES = [
     _case("squeeze", lambda x: x.squeeze(), np.squeeze, (3, 1, 4, 1)),
     _case("squeeze some", lambda x: x.squeeze((1, 2)).squeeze(-2),
           lambda x: x[:, 0], (3, 1, 4, 1)),
+    _case("squeeze of a scalar", lambda x: x.squeeze((0,)).squeeze(-1), lambda x: x, ()),
     _case("unflatten", lambda x: x.unflatten(1, (2, -1)), lambda x: x.reshape(2, 2, 3, 5),
           (2, 6, 5)),
     _case("ravel", lambda x: x.ravel(), np.ravel, IMAGES),

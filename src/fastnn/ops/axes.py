@@ -43,7 +43,7 @@ def squeeze(input: Any, dim: int | Sequence[int] | None = None) -> Tensor:
     elif isinstance(dim, SupportsIndex):
         named = (one_axis(x, dim),)
     else:
-        named = check_axes(x, dim)
+        named = check_axes(x, dim) if x.ndim else tuple(one_axis(x, axis) for axis in dim)
     return reshape(x, tuple(size for axis, size in enumerate(x.shape)
                             if size != 1 or axis not in named))
 
