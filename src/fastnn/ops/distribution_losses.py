@@ -8,7 +8,8 @@ from typing import Any
 
 from fastnn.arguments import flag, real
 from fastnn.graph import Tensor
-from fastnn.ops.binary import add, affine, div, maximum, mul, sub
+from fastnn.ops.binary import add, affine, div, mul, sub
+from fastnn.ops.clamp import clamp_min
 from fastnn.ops.compare import eq, gt
 from fastnn.ops.detach import detach
 from fastnn.ops.pointwise import FUNCTIONS
@@ -83,7 +84,7 @@ def gaussian_nll_loss(
         raise ShapeError(f"{name}: var {var.shape} does not fit input {input.shape}: expected its "
                          "shape, without the last axis or with one axis of size 1")
     # 0 * sqrt: NaN for a negative variance
-    lift = add(sub(maximum(var, eps), var), affine(FUNCTIONS["sqrt"](var), 0.0))
+    lift = add(sub(clamp_min(var, eps), var), affine(FUNCTIONS["sqrt"](var), 0.0))
     var = add(var, detach(lift))
     square = FUNCTIONS["square"](sub(input, target))
     losses = add(FUNCTIONS["log"](var), div(square, var))
@@ -114,7 +115,7 @@ def poisson_nll_loss(
     else:
         losses = sub(input, mul(target, log(affine(input, 1.0, eps))))
     if flag(full, "full"):
-        many = maximum(target, 1.0)  # so that no logarithm of 0 is multiplied by 0
+        many = clamp_min(target, 1.0)  # so that no logarithm of 0 is multiplied by 0
         stirling = add(sub(mul(many, log(many)), many), affine(log(affine(many, 2 * math.pi)), 0.5))
         losses = add(losses, mul(stirling, gt(target, 1.0)))
     return reduced(losses, reduction)

@@ -12,7 +12,8 @@ from typing import Any
 
 from fastnn.arguments import flag, real
 from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
-from fastnn.ops.binary import add, affine, minimum, mul
+from fastnn.ops.binary import add, affine, mul
+from fastnn.ops.clamp import clamp_max
 from fastnn.ops.compare import ge
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
@@ -213,4 +214,4 @@ def rrelu(
     if not flag(training, "training"):
         return FUNCTIONS["leaky_relu"](x, (lower + upper) / 2)
     slope = affine(draw("uniform", x.shape), upper - lower, lower)
-    return add(FUNCTIONS["relu"](x), mul(slope, minimum(x, 0.0)))
+    return add(FUNCTIONS["relu"](x), mul(slope, clamp_max(x, 0.0)))

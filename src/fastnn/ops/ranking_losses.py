@@ -8,18 +8,14 @@ from typing import Any
 from fastnn.arguments import flag, real
 from fastnn.graph import Tensor
 from fastnn.ops.as_float import as_float
-from fastnn.ops.binary import add, affine, broadcast_shape, div, maximum, minimum, mul, pow, sub
+from fastnn.ops.binary import add, affine, broadcast_shape, div, minimum, mul, pow, sub
+from fastnn.ops.clamp import clamp_min
 from fastnn.ops.compare import eq, ne
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
 from fastnn.ops.reduction import floats, reduced, reduction_of
 from fastnn.spec import ShapeError
-
-
-def _above_zero(x: Tensor) -> Tensor:
-    """max(x, 0), whose gradient at 0 is 1, as that of PyTorch's clamp."""
-    return maximum(x, 0.0)
 
 
 @operation()
@@ -40,7 +36,7 @@ def hinge_embedding_loss(
     reduction = reduction_of(reduction, size_average, reduce)
     input, target = floats("hinge_embedding_loss", input=input, target=as_float(target))
     near = mul(ne(target, -1.0), input)
-    far = mul(ne(target, 1.0), _above_zero(affine(input, -1, margin)))
+    far = mul(ne(target, 1.0), clamp_min(affine(input, -1, margin), 0))
     return reduced(add(near, far), reduction)
 
 
@@ -65,7 +61,7 @@ def margin_ranking_loss(
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(f"{name}: input1 {input1.shape}, input2 {input2.shape} and target "
                          f"{target.shape} must have the same number of axes")
-    return reduced(_above_zero(affine(mul(target, sub(input1, input2)), -1, margin)), reduction)
+    return reduced(clamp_min(affine(mul(target, sub(input1, input2)), -1, margin), 0), reduction)
 
 
 @operation()
@@ -94,7 +90,7 @@ def cosine_embedding_loss(
     first, second = (affine(sum(FUNCTIONS["square"](x), -1), 1.0, 1e-12) for x in (input1, input2))
     cosine = div(sum(mul(input1, input2), -1), FUNCTIONS["sqrt"](mul(first, second)))
     near = mul(eq(target, 1.0), affine(cosine, -1, 1))
-    far = mul(eq(target, -1.0), _above_zero(affine(cosine, 1.0, -margin)))
+    far = mul(eq(target, -1.0), clamp_min(affine(cosine, 1.0, -margin), 0))
     return reduced(add(near, far), reduction)
 
 
@@ -175,4 +171,4 @@ def _triplet(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if flag(swap, "swap"):
         far = minimum(far, distance(positive, negative))
-    return reduced(_above_zero(affine(sub(near, far), 1.0, margin)), reduction)
+    return reduced(clamp_min(affine(sub(near, far), 1.0, margin), 0), reduction)

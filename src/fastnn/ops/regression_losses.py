@@ -6,7 +6,8 @@ from typing import Any
 
 from fastnn.arguments import real
 from fastnn.graph import Tensor
-from fastnn.ops.binary import affine, div, minimum, mul, sub
+from fastnn.ops.binary import affine, div, mul, sub
+from fastnn.ops.clamp import clamp_max
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
@@ -73,7 +74,7 @@ def l1_loss(
 def _huber(difference: Tensor, delta: float) -> Tensor:
     """d² / 2 for |d| below delta, then the line that continues it: c (|d| - c / 2)."""
     size = FUNCTIONS["abs"](difference)
-    inside = minimum(size, delta)
+    inside = clamp_max(size, delta)
     return mul(inside, sub(size, affine(inside, 0.5)))
 
 
