@@ -58,7 +58,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.init.normal_([1.0]), "tensor must be an nn.Parameter, or an array"),
     (lambda: nn.init.xavier_uniform_(nn.Parameter(X), "2"), "gain must be a number"),
     (lambda: fn.checkpoint(X), "what checkpoint marks must be of class Module"),
-    (lambda: call(lambda x: fn.softmax(x, None), X), "axes must be integers"),
+    (lambda: call(lambda x: fn.softmax(x, "1"), X), "axes must be integers"),
     (lambda: call(lambda x: fn.cat(x, 0), X), "what cat takes must be of class list or tuple"),
     (lambda: call(lambda x: fn.cat([x, x], 0.5), X), "axes must be integers"),
     (lambda: call(lambda x: fn.permute(x, X), X), "must be integers"),

@@ -13,6 +13,7 @@ from fastnn.ops.batch_norm import BatchNormUpdate
 from fastnn.ops.boundary import FromRowMajor
 from fastnn.ops.detach import Detach
 from fastnn.ops.function import PythonOp
+from fastnn.ops.max_places import PlacesOfOffsets, PutAtPlaces, ReadAtPlaces
 from fastnn.runtime.threads import get_num_threads, set_num_threads
 from tests.cases import CASES
 from tests.cases import benchmarks as cases
@@ -61,8 +62,9 @@ def test_every_operation_is_measured():
     measured = {type(node.op) for row in ROWS if not row.function.startswith("optim.")
                 for node in row_graph(row).nodes}
     # The speed of the user's own Python; the copy of what comes in, and a few running statistics,
-    # which are parts of every step; what takes no time.
-    elsewhere = {PythonOp, FromRowMajor, BatchNormUpdate, Detach}
+    # which are parts of every step; what takes no time; places of maxima as a user reads them.
+    elsewhere = {PythonOp, FromRowMajor, BatchNormUpdate, Detach, PlacesOfOffsets, PutAtPlaces,
+                 ReadAtPlaces}
     missing = {op.__name__ for op in tested - measured - elsewhere}
     assert not missing, f"operations without a row: {sorted(missing)}"
 
