@@ -12,6 +12,12 @@ def _copied(name):
     return lambda x, *rest: getattr(x, name)(*rest).clone(memory_format=torch.contiguous_format)
 
 
+def _own(grad):
+    """A gradient as backward() leaves it with a parameter: a view of another one is copied."""
+    images = grad.ndim == 4 and grad.is_contiguous(memory_format=torch.channels_last)
+    return grad if images or grad.is_contiguous() else grad.contiguous()
+
+
 ALIASES = {
     "add_n": lambda tensors: sum(tensors[1:], tensors[0]),
     "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
@@ -98,7 +104,8 @@ class Peer:
             output = run()
 
         def backward():
-            torch.autograd.grad(output, wanted, upstream)
+            for grad in torch.autograd.grad(output, wanted, upstream):
+                _own(grad)
 
         return {"forward": forward, "backward": backward} if wanted else {"forward": forward}
 

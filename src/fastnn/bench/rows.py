@@ -182,6 +182,7 @@ ROWS = (
     Row("rand_like", (constant(N, 64, 16, 16),)),
     Row("randn_like", (constant(N, 64, 16, 16),)),
     Row("cat", (several(floats(N, 64, 16, 16), floats(N, 32, 16, 16)),), {"dim": 1}),
+    Row("split>cat", (IMAGES, value(32)), {"dim": 1}),
     Row(".sum", (IMAGES,)),
     Row(".mean", (IMAGES, value((2, 3)))),
     Row(".sum", (IMAGES, value(1))),
