@@ -36,6 +36,11 @@ def test_integers_and_masks():
     assert fn.logical_not(np.array([True, False])).tolist() == [0, 1]
 
 
+def test_a_shape_that_depends_on_values():
+    assert fn.one_hot(np.array([0, 2])).tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert fn.one_hot(np.array([[1]])).shape == (1, 1, 2)
+
+
 def test_not_a_number_passes():
     assert np.isnan(fn.exp(np.array([np.nan, 0], np.float32))).tolist() == [True, False]
 

@@ -109,7 +109,7 @@ def _by_frequency(weight: Tensor, index: Tensor) -> Tensor:
     return add(scaled, (weight - scaled).detach())
 
 
-@operation()
+@operation(by_value=True)
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     """y[.., j] = 1 where tensor[..] = j, else 0: int64, of shape (*tensor.shape, num_classes).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -39,16 +39,21 @@ def set_runner(runner: Callable[..., Any]) -> None:
     _runner = runner
 
 
-def operation(*methods: str, name: str = "") -> Callable[[Function], Function]:
+def operation(
+    *methods: str, name: str = "", by_value: bool = False
+) -> Callable[[Function], Function]:
     """Make a function public: `fn.<name>`, and a method of tensors for each name in `methods`.
 
-    name: by default the function's own.
+    name: by default the function's own. by_value: the result's shape may depend on the values of
+    arrays, which are constants then when it computes at once.
     """
     def register(function: Function) -> Function:
         @wraps(function)
         def call(*args: Any, **options: Any) -> Any:
             if _runner is None or tracing() or not _of_arrays((*args, *options.values())):
                 return function(*args, **options)
+            if by_value:
+                return _runner(partial(function, *args, **options), (), {})
             return _runner(function, args, options)
 
         public = name or function.__name__
