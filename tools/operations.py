@@ -55,16 +55,22 @@ def names_in(code: CodeType) -> Iterator[str]:
 
 
 def used(case: Case) -> set[str]:
-    """The operations that a case uses."""
-    build = case.build
-    while isinstance(build, partial):
-        build = build.func
+    """The operations that a case uses: by their functions, or by names in its code."""
     known = {operation.function: name for name, operation in OPERATIONS.items()}
-    if build in known:
-        return {known[build]}
-    code = getattr(build, "__code__", None)
-    mentioned = set(names_in(code)) if code else set()
-    return mentioned & OPERATIONS.keys()
+    found: set[str] = set()
+    rest: list[Any] = [case.build]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, partial):
+            rest += [part.func, *part.args]
+        elif isinstance(part, str):
+            found.add(part)
+        elif callable(part) and part in known:
+            found.add(known[part])
+        elif hasattr(part, "__code__"):
+            found.update(names_in(part.__code__))
+            rest += [cell.cell_contents for cell in part.__closure__ or ()]
+    return found & OPERATIONS.keys()
 
 
 def kernels(case: Case) -> tuple[list[str], list[str]]:

@@ -63,6 +63,10 @@ LABELS = tuple(NAMES.split()) + tuple(f"nn.functional.{name}" for name in FUNCTI
 # Operations some of whose samples are refused, and why; none may be wrong.
 REFUSED = {
     "norm/nuc": "the nuclear norm needs singular values",
+    "__getitem__": "how many elements a computed mask selects is not known before a run",
+    "clamp": "samples with int32 bounds", "gather": "samples with int32 and uint8 places",
+    "narrow": "a start that is computed",
+    "nn.functional.batch_norm": "a batch of rank 1 without elements",
 }
 METHODS = {"T", "mT", "clone", "contiguous", "expand", "expand_as", "repeat", "view", "view_as",
            "reshape_as", "unflatten", "masked_fill", "narrow", "select", "new"}

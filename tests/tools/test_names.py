@@ -1,9 +1,8 @@
 """The generated lists of names, and the page of operations, know every operation and layer."""
 
-from tools import names
-
 import fastnn as fn
 from fastnn.ops.public import OPERATIONS
+from tools import names
 
 PAGE = names.ROOT.parents[1] / "docs/operations.md"
 

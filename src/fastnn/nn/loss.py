@@ -39,9 +39,6 @@ class _Loss(Module):
         """The spec of the target for an output."""
         return output
 
-    def extra_repr(self) -> str:
-        return "" if self.reduction == "mean" else f"reduction={self.reduction!r}"
-
 
 def buffer_of(weight: Any, name: str = "weight") -> Buffer | None:
     """A weight as a buffer of floats; None stays None."""
