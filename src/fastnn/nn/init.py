@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from fastnn.arguments import choice, integer, real
 from fastnn.nn.parameter import Stored
@@ -110,6 +109,8 @@ def trunc_normal_(
     a, b = real(a, "a"), real(b, "b")
     if a >= b:
         raise ValueError(f"trunc_normal_: expected a < b, got a={a}, b={b}")
+    from scipy.special import ndtr, ndtri  # late: takes 13 MB and as long as all of fastnn
+
     low, high = (a - mean) / std, (b - mean) / std
     side = -1.0 if low > 0 else 1.0  # far above the mean ndtr is 1 and has no digits left
     first, last = sorted((float(ndtr(side * low)), float(ndtr(side * high))))
