@@ -45,6 +45,11 @@ def test_not_a_number_passes():
     assert np.isnan(fn.exp(np.array([np.nan, 0], np.float32))).tolist() == [True, False]
 
 
+def test_a_draw_of_no_elements():
+    assert fn.dropout(np.ones((0, 4), np.float32)).shape == (0, 4)
+    assert fn.rand_like(np.ones((2, 0), np.float32)).shape == (2, 0)
+
+
 def test_a_scalar_result():
     total = fn.sum(X)
     assert total.shape == () and float(total) == pytest.approx(float(X.sum()), rel=1e-5)

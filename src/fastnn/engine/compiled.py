@@ -67,7 +67,7 @@ class Compiled:
         self.plan: Plan = build(fused, get_num_threads(), allowance, old_arena)
         self.executor = self._new_executor(arena)
         self._changes_state = self.executor.split < self.executor.count
-        self._draws = random_key() in set(graph.leaves())
+        self._draws = self.executor.reads(random_key())
         if self._draws:
             self._key = self.executor.own_copy(random_key())
         self.class_checks = [

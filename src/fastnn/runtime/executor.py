@@ -133,6 +133,10 @@ class Executor:
         self.arena = arena
         arena.join(self, self.arena_bytes)
 
+    def reads(self, owner: Tensor) -> bool:
+        """Whether a call reads a leaf; none does for tensors without elements."""
+        return owner in self._slots
+
     def own_copy(self, owner: Tensor) -> np.ndarray:
         """Read a leaf from memory of this executor's own, from now on."""
         copy = leaf_memory(owner).copy()
