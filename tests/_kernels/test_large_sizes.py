@@ -109,10 +109,10 @@ CASES = {
     "matmul_at": ((2, C, M, K, 1, 0, C), (MATRIX, 2 * F * M * K, 2 * F * C * K)),
     **{name: ((*TENSORS, 0, 5), (
         8 * numbers, 8 * 6, *[F * n for n in TENSORS[1:] for _ in range(buffers)]))
-       for name, numbers, buffers in (("sgd", 2, 2), ("sgd_momentum", 4, 3), ("sgd_nesterov", 4, 3),
-                                      ("adam", 5, 4), ("adamw", 5, 4))},
+       for name, numbers, buffers in (("sgd", 4, 2), ("sgd_momentum", 6, 3), ("sgd_nesterov", 6, 3),
+                                      ("adam", 7, 4), ("adamw", 7, 4))},
     "row_sums": ((5, 2**31 + 1, 7, -1), (5 * F * (2**31 + 1), 8 * 5, 5 * F * (2**31 + 1), 8 * 5)),
-    "sgd_rows": ((M, C, 5, 2), (8 * 2, 8 * 3, MATRIX, 5 * ROW, 8 * 5)),
+    "sgd_rows": ((M, C, 5, 2), (8 * 4, 8 * 3, MATRIX, 5 * ROW, 8 * 5)),
     "unary_forward": ((M, 0), (F * M, F * M)),
     "unary_backward": ((M, 0), (F * M, F * M, F * M)),
     "binary": ((0, 2, M, C, C, 1, 0, 1), (MATRIX, ROW, MATRIX)),

@@ -13,7 +13,7 @@ SIZES = [(1, 1, 1), (5, 3, 4), (40, 17, 7), (300, 64, 5000), (33, 1000, 50), (20
          (0, 5, 4), (100, 16, 2048), (100, 16, 2049)]
 
 
-def check(n, width, count, seed, decay=0.0, left_out=-1):
+def check(n, width, count, seed, decay=0.0, left_out=-1, clip=(1.0, np.inf)):
     """Sums of rows and SGD's step; a few indices are out of range."""
     rng = np.random.default_rng(seed)
     dy = rng.standard_normal((n, width)).astype(np.float32)
@@ -27,12 +27,12 @@ def check(n, width, count, seed, decay=0.0, left_out=-1):
     expected_sums, expected_rows = twin.row_sums(dy.astype(np.float64), index, count, left_out)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_allclose(sums, expected_sums, rtol=1e-6, atol=1e-5)
-    expected = twin.sgd_rows(0.1, decay, w.astype(np.float64), sums.astype(np.float64), rows)
+    expected = twin.sgd_rows(*clip, 0.1, decay, w.astype(np.float64), sums.astype(np.float64), rows)
     steps = np.array([7, 3])
     dense = np.zeros((count, width), np.float32)
     dense[rows[rows >= 0]] = sums[rows >= 0]
     same = w.copy()
-    hyper = np.array([0.1, decay])
+    hyper = np.array([*clip, 0.1, decay])
     call_all_threads("sgd_rows", [hyper, steps, w, sums, rows], [count, width, n, 1])
     call_all_threads("sgd", [hyper, np.array([0]), same, dense], [1, count * width, 0])
     np.testing.assert_allclose(w, expected, rtol=1e-6, atol=1e-6)
@@ -44,6 +44,11 @@ def check(n, width, count, seed, decay=0.0, left_out=-1):
 @pytest.mark.parametrize("decay", [0.0, 0.01])
 def test_rows(n, width, count, decay):
     check(n, width, count, 0, decay, left_out=min(2, count - 1))
+
+
+def test_gradients_that_are_scaled_and_clipped():
+    check(300, 64, 5000, 1, clip=(-0.5, 1.0))
+    check(300, 64, 5000, 1, decay=0.01, clip=(0.5, 0.25))
 
 
 @covers("row_sums", "sgd_rows")

@@ -13,10 +13,10 @@ def row_sums(dy, index, count, left_out):
     return sums, rows
 
 
-def sgd_rows(lr, weight_decay, w, sums, rows):
+def sgd_rows(scale, limit, lr, weight_decay, w, sums, rows):
     """The table after SGD's step."""
     gradient = np.zeros(w.shape)
     for row, values in zip(rows, sums, strict=True):
         if row >= 0:
-            gradient[row] = values
+            gradient[row] = np.clip(scale * values, -limit, limit)
     return w - lr * (gradient + weight_decay * w)

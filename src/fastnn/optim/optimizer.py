@@ -7,6 +7,7 @@ steps of each parameter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
@@ -20,8 +21,9 @@ from fastnn.optim.arguments import check_number, described, groups_of
 class Group(dict[str, Any]):
     """Parameters with options of their own.
 
-    kernel: the kernel of the update; memory: the `numbers` that it reads, from the options as
-    `written`. steps: the updates of each parameter so far, counted by the kernel.
+    kernel: the kernel of the update. memory: the numbers that it reads: what gradients are scaled
+    with and limited to, then `numbers`, from the options as `written`. steps: the updates of each
+    parameter so far, counted by the kernel.
     """
 
     kernel: str
@@ -53,7 +55,7 @@ class Optimizer:
                 self.state[id(parameter)] = {
                     name: parameter.zeros() for name in self.names(group)}
             group.kernel, group.written = self.kernel(group), dict(group)
-            group.memory = np.array(self.numbers(group), np.float64)
+            group.memory = np.array([1.0, math.inf, *self.numbers(group)], np.float64)
             group.steps = np.zeros(len(group["params"]), np.int64)
             self.param_groups.append(group)
 
@@ -99,11 +101,20 @@ class Optimizer:
         """Not needed: gradients are new in every step. Raises TypeError."""
         raise TypeError(f"there are no gradients to zero, they are new in every step: {TRAINING}")
 
-    def advance(self) -> None:
+    def advance(self, scale: float = 1.0, limit: float = math.inf) -> None:
         """Begin a step: write the numbers that the kernels will read.
 
-        Raises ValueError or TypeError for options that were set to invalid values.
+        They take clamp(scale g, -limit, limit) for a gradient g; with `maximize`, -scale. Raises
+        ValueError or TypeError for options that were set to invalid values, before anything is
+        written.
         """
+        self._write_options()
+        for group in self.param_groups:
+            group.memory[0] = -scale if group.get("maximize") else scale
+            group.memory[1] = limit
+
+    def _write_options(self) -> None:
+        """Write the numbers that follow from the options, if these have changed."""
         for group in self.param_groups:
             try:
                 same = group == group.written
@@ -115,7 +126,7 @@ class Optimizer:
             if self.kernel(group) != group.kernel:
                 raise ValueError(f"{type(self).__name__}: momentum and nesterov cannot be switched "
                                  "on or off between steps; make a new optimizer")
-            group.memory[:] = self.numbers(group)
+            group.memory[2:] = self.numbers(group)
             group.written = dict(group)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Optimizers: each row of simd/table.c over all tensors at once, in one pass.
 
 The elements of all tensors, one tensor after the other, are cut into chunks of fixed size. Each
-tensor counts its own steps, from which Adam's bias corrections and SGD's first buffer follow.
+tensor counts its own steps, from which Adam's bias corrections and SGD's first buffer follow. Here
+g is the gradient times hyper's `scale`, within its `limit` from 0: a step is clipped or goes uphill
+by these two numbers alone.
 """
 
 from libc.stdint cimport int64_t, uintptr_t

@@ -18,6 +18,7 @@ cdef enum:
     SERIAL = 2       # chunks that are not worth a team of threads
     DIGITS = 2048    # the radix of the sort by row
     DIGIT_BITS = 11
+    DECAY = 3        # the place of weight_decay in hyper
 
 
 # ---- row_sums: the gradient of each row that is used ----
@@ -110,11 +111,11 @@ cdef void _sum_chunk(char **p, const int64_t *d, const double *s, int64_t chunk)
 cdef void sgd_rows(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
     """SGD's step of a table of which most gradients are 0; without decay the others don't change.
 
-    p: hyper, steps, w [count][width], sums [n][width], rows (int64[n], ascending, then -1),
+    p: hyper (sgd's), steps, w [count][width], sums [n][width], rows (int64[n], ascending, then -1),
     workspace.  d: count, width, n, the place of the table's count in steps.
     """
     cdef const double *hyper = <const double *> p[0]
-    if hyper[1] == 0.0:
+    if hyper[DECAY] == 0.0:
         run_flat(_used_chunk, p, d, s, d[2], _rows(d[1]), SERIAL, threads)
     else:
         memset(p[5], 0, d[1] * sizeof(float))
@@ -173,7 +174,7 @@ def _sgd_extents(d, threads):
     count, width, n, place = d
     if min(d) < 0:
         raise ValueError(f"sgd_rows of a negative size: {tuple(d)}")
-    return 16, 8 * (place + 1), 4 * count * width, 4 * n * width, 8 * n, 4 * width
+    return 32, 8 * (place + 1), 4 * count * width, 4 * n * width, 8 * n, 4 * width
 
 
 # ---- what threads are dealt: rows ----

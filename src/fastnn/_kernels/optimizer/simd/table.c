@@ -1,10 +1,11 @@
 /* Optimizers: one fused pass over parameter, gradient and state; one row per optimizer.
  *
- * A row: name, names of the numbers in hyper, buffers per tensor, what follows from the number of
- * the step (the first is 1), and the update of one vector. What follows changes the numbers, or
- * adds to them behind those named. In an update: w, g and (where the row has them) m, v are the
- * parameter, gradient and state, to be changed in place; H(i) is hyper[i] as a vector. A new
- * optimizer is one row here, one line in optimizer.pyx and one twin in tests/reference/optimizer.py.
+ * A row: name, its numbers, what else follows from them and from the number of the step (the first
+ * is 1), buffers per tensor, how that follows, and the update of one vector. Every row's numbers
+ * begin with `scale` and `limit`: g = clamp(g * scale, -limit, limit), before all else. In an
+ * update, w, g and (where the row has them) m, v are the parameter, that gradient and the state, to
+ * be changed in place; H(lr) is a number as a vector. A new optimizer is one row here, one line in
+ * optimizer.pyx and one twin in tests/reference/optimizer.py.
  */
 #include <math.h>
 
@@ -12,48 +13,48 @@
 #include "simd/vector.h"
 
 #define OPTIMIZERS(ROW)                                                                           \
-    ROW(sgd, "lr, weight_decay", 2, , w -= H(0) * (g + H(1) * w))                                 \
-    ROW(sgd_momentum, "lr, weight_decay, momentum, dampening", 3, FIRST_IS_NOT_DAMPED,            \
-        m = H(2) * m + H1(3) * (g + H(1) * w);                                                    \
-        w -= H(0) * m)                                                                            \
-    ROW(sgd_nesterov, "lr, weight_decay, momentum, dampening", 3, FIRST_IS_NOT_DAMPED,            \
-        g += H(1) * w;                                                                            \
-        m = H(2) * m + H1(3) * g;                                                                 \
-        w -= H(0) * (g + H(2) * m))                                                               \
-    ROW(adam, "lr, weight_decay, beta1, beta2, eps", 4, BIAS_CORRECTIONS,                         \
-        g += H(1) * w;                                                                            \
+    ROW(sgd, (lr, weight_decay), (), 2, , w -= H(lr) * (g + H(weight_decay) * w))                 \
+    ROW(sgd_momentum, (lr, weight_decay, momentum, dampening), (), 3, FIRST_IS_NOT_DAMPED,        \
+        m = H(momentum) * m + H1(dampening) * (g + H(weight_decay) * w);                          \
+        w -= H(lr) * m)                                                                           \
+    ROW(sgd_nesterov, (lr, weight_decay, momentum, dampening), (), 3, FIRST_IS_NOT_DAMPED,        \
+        g += H(weight_decay) * w;                                                                 \
+        m = H(momentum) * m + H1(dampening) * g;                                                  \
+        w -= H(lr) * (g + H(momentum) * m))                                                       \
+    ROW(adam, (lr, weight_decay, beta1, beta2, eps), (bias1, bias2), 4, BIAS_CORRECTIONS,         \
+        g += H(weight_decay) * w;                                                                 \
         ADAM_STEP)                                                                                \
-    ROW(adamw, "lr, weight_decay, beta1, beta2, eps", 4, BIAS_CORRECTIONS,                        \
-        w -= splat((float)(hyper[0] * hyper[1])) * w;                                             \
+    ROW(adamw, (lr, weight_decay, beta1, beta2, eps), (bias1, bias2), 4, BIAS_CORRECTIONS,        \
+        w -= F(h[lr] * h[weight_decay]) * w;                                                      \
         ADAM_STEP)
 
-#define FIRST_IS_NOT_DAMPED if (step == 1) hyper[3] = 0.0
+#define FIRST_IS_NOT_DAMPED if (step == 1) h[dampening] = 0.0
 #define BIAS_CORRECTIONS                                                                          \
-    hyper[5] = 1.0 - pow(hyper[2], (double)step), hyper[6] = 1.0 - pow(hyper[3], (double)step)
+    h[bias1] = 1.0 - pow(h[beta1], (double)step), h[bias2] = 1.0 - pow(h[beta2], (double)step)
 
 #define ADAM_STEP                                                                                 \
-    m += H1(2) * (g - m);                                                                         \
-    v = H(3) * v + H1(3) * g * g;                                                                 \
-    w -= splat((float)(hyper[0] / hyper[5])) * m /                                                \
-         (vsqrt(v) * splat((float)(1.0 / sqrt(hyper[6]))) + H(4))
+    m += H1(beta1) * (g - m);                                                                     \
+    v = H(beta2) * v + H1(beta2) * g * g;                                                         \
+    w -= F(h[lr] / h[bias1]) * m / (vsqrt(v) * F(1.0 / sqrt(h[bias2])) + H(eps))
 
-/* hyper[i] and 1 - hyper[i], rounded to float once. */
-#define H(i) splat((float)hyper[i])
-#define H1(i) splat((float)(1.0 - hyper[i]))
+/* A number that is computed in double, rounded to float once; h[name] and 1 - h[name]. */
+#define F(number) splat((float)(number))
+#define H(name) F(h[name])
+#define H1(name) F(1.0 - h[name])
 
-/* Numbers in "lr, weight_decay": each takes a comma but the last. */
-INLINE int hyper_count(const char *text) {
-    int count = 1;
-    for (; *text; text++) count += *text == ',';
-    return count;
-}
+/* Names as places in h: those of the numbers that are given, their COUNT, and those that follow. */
+#define NAMES(numbers, more) enum { scale, limit, LIST numbers, COUNT, LIST more }
+#define LIST(...) __VA_ARGS__
+#define TEXT(...) "scale, limit, " #__VA_ARGS__
 
-#define DEFINE_OPTIMIZER(name, numbers, count, follows, ...)                                      \
-    INLINE void name##_vector(const double *hyper, float *const *buffers, int64_t i, int64_t n) { \
+#define DEFINE_OPTIMIZER(name, numbers, more, count, follows, ...)                                \
+    INLINE void name##_vector(const double *h, float *const *buffers, int64_t i, int64_t n) {     \
+        NAMES(numbers, more);                                                                     \
         vf state[4] = {{0}};                                                                      \
         for (int k = 0; k < count; k++)                                                           \
             state[k] = n == LANES ? load(buffers[k] + i) : load_head(buffers[k] + i, n);          \
-        vf w = state[0], g = state[1], m = state[2], v = state[3];                                \
+        vf w = state[0], m = state[2], v = state[3];                                              \
+        vf g = vmin(H(limit), vmax(-H(limit), H(scale) * state[1]));                              \
         __VA_ARGS__;                                                                              \
         state[0] = w, state[2] = m, state[3] = v;                                                 \
         for (int k = 0; k < count; k++)                                                           \
@@ -62,23 +63,20 @@ INLINE int hyper_count(const char *text) {
                 else store_head(buffers[k] + i, state[k], n);                                     \
             }                                                                                     \
     }                                                                                             \
-    static void name##_update(int64_t n, int64_t step, const double *numbers_,                    \
-                              float *const *buffers_) {                                           \
-        double hyper[8]; /* copies that no store can change, so that they are read once */        \
+    static void name##_update(int64_t n, int64_t step, const double *given, float *const *all) {  \
+        NAMES(numbers, more);                                                                     \
+        double h[16]; /* copies that no store can change, so that they are read once */           \
         float *buffers[4];                                                                        \
-        memcpy(hyper, numbers_, 8 * hyper_count(numbers));                                        \
+        memcpy(h, given, COUNT * sizeof(double));                                                 \
         follows;                                                                                  \
-        memcpy(buffers, buffers_, count * sizeof(float *));                                       \
+        memcpy(buffers, all, count * sizeof(float *));                                            \
         int64_t i = 0;                                                                            \
-        for (; i + LANES <= n; i += LANES) name##_vector(hyper, buffers, i, LANES);               \
-        if (i < n) name##_vector(hyper, buffers, i, n - i);                                       \
+        for (; i + LANES <= n; i += LANES) name##_vector(h, buffers, i, LANES);                   \
+        if (i < n) name##_vector(h, buffers, i, n - i);                                           \
     }
 OPTIMIZERS(DEFINE_OPTIMIZER)
-#undef H
-#undef H1
 
-#define OPTIMIZER_ROW(name, numbers, count, follows, ...) {#name, numbers, count, name##_update},
-
+#define OPTIMIZER_ROW(name, numbers, more, count, ...) {#name, TEXT numbers, count, name##_update},
 #define COUNT_ROW(...) +1
 
 const optimizer_table TABLE(optimizer) = {OPTIMIZERS(COUNT_ROW), {OPTIMIZERS(OPTIMIZER_ROW)}};
