@@ -1,0 +1,24 @@
+"""torchvision's nets, to compare with: import this first, it skips tests where they are missing."""
+
+from importlib.util import find_spec
+
+import pytest
+
+# compare first: it skips the tests where PyTorch is not installed
+from tests.parity.compare import copy_weights
+
+from bench.peers.torchvision_models import load  # isort: skip
+
+for package in ("torchvision", "PIL"):
+    if find_spec(package) is None:
+        pytest.skip(f"parity tests of torchvision's nets need {package}: "
+                    "pip install --no-deps torchvision==0.28.0; pip install pillow",
+                    allow_module_level=True)
+
+
+def twin_of(model, name, **arguments):
+    """torchvision's net of a name with the weights of ours: all names and shapes are the same.
+
+    arguments: of torchvision's function.
+    """
+    return copy_weights(model, getattr(load(), name)(weights=None, **arguments))
