@@ -3,6 +3,7 @@
 import copy
 import gc
 import weakref
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -173,6 +174,30 @@ def test_outputs_keep_their_nesting_in_each_mode():
         first, (second,) = net.train()(x)
         assert (first == 2).all() and (second == 2).all()
         assert isinstance(net.eval()(x), np.ndarray)
+
+
+def test_named_outputs_keep_their_names():
+    """For a caller, a loss and hooks alike."""
+    class Pair(NamedTuple):
+        main: object
+        extra: object
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.p = nn.Parameter(np.ones(3))
+
+        def forward(self, x):
+            return Pair(x + self.p, x * self.p)
+
+    net, x, seen = Two(), np.full((2, 3), 2, np.float32), []
+    output = net(x)
+    assert isinstance(output, Pair) and (output.main == 3).all() and (output.extra == 2).all()
+    loss, _ = fn.value_and_grad(net, lambda out, y: (out.main + y * out.extra).sum())(x, x)
+    assert loss == 6 * (3 + 2 * 2)
+    net.register_forward_hook(lambda module, inputs, output: seen.append(output.extra))
+    net(x)
+    assert len(seen) == 1
 
 
 def test_outputs_that_are_no_computation():

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.inference import Inference, run_module
-from fastnn.engine.nesting import like
+from fastnn.engine.nesting import like, tuple_like
 from fastnn.engine.trace import Traced
 from fastnn.graph import Graph, Tensor, as_tensor
 from fastnn.nn.calls import Observer, has_hooks, observing
@@ -81,7 +81,7 @@ class _Results:
 def _symbolic(value: Any) -> Any:
     """A nested value with parameters and arrays as tensors."""
     if isinstance(value, (tuple, list)):
-        return tuple(map(_symbolic, value))
+        return tuple_like(value, map(_symbolic, value))
     if isinstance(value, dict):
         return {name: _symbolic(inner) for name, inner in value.items()}
     known = hasattr(value, "__tensor__") or isinstance(value, (np.ndarray, np.generic))
@@ -98,7 +98,7 @@ def _tensors(value: Any) -> list[Tensor]:
 
 def _with_arrays(value: Any, found: Mapping[Tensor, np.ndarray]) -> Any:
     if isinstance(value, tuple):
-        return tuple(_with_arrays(inner, found) for inner in value)
+        return tuple_like(value, (_with_arrays(inner, found) for inner in value))
     if isinstance(value, dict):
         return {name: _with_arrays(inner, found) for name, inner in value.items()}
     return found[value] if isinstance(value, Tensor) else value

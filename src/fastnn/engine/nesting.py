@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 
@@ -14,11 +14,17 @@ def flat(value: Any) -> list[Any]:
 
 
 def like(value: Any, items: Sequence[Any]) -> Any:
-    """`items` in the nesting of `value`."""
+    """`items` in the nesting of `value`; lists become tuples, named tuples keep their names."""
     return _next_like(value, iter(items))
 
 
 def _next_like(value: Any, rest: Iterator[Any]) -> Any:
     if isinstance(value, (tuple, list)):
-        return tuple(_next_like(inner, rest) for inner in value)
+        return tuple_like(value, (_next_like(inner, rest) for inner in value))
     return next(rest)
+
+
+def tuple_like(value: Any, items: Iterable[Any]) -> tuple[Any, ...]:
+    """`items` as a tuple, or as the named tuple that `value` is."""
+    named = isinstance(value, tuple) and hasattr(value, "_fields")
+    return type(value)(*items) if named else tuple(items)
