@@ -19,9 +19,9 @@ from fastnn.models.resnet_cifar import (
     resnet56,
     resnet110,
 )
+from fastnn.models.sizes import check_size
 from fastnn.models.vgg import vgg11, vgg13, vgg16
 from fastnn.nn.module import Module
-from fastnn.ops.windows import pair
 
 LARGE = 112  # images of this many pixels a side get ImageNet's stem or head
 
@@ -35,18 +35,20 @@ def _sized(make: Callable[..., Module]) -> Maker:
     return maker
 
 
-def _any_size(make: Callable[..., Module]) -> Maker:
-    return lambda num_classes, in_channels, image_size: make(num_classes, in_channels)
+def _any_size(make: Callable[..., Module], least: int = 1) -> Maker:
+    def maker(num_classes: int, in_channels: int, image_size: Any) -> Module:
+        if image_size is not None:
+            check_size(make.__name__, image_size, least)
+        return make(num_classes=num_classes, in_channels=in_channels)
+
+    return maker
 
 
 def _two_kinds(make: Callable[..., Module], least: int = 1) -> Maker:
     """For nets with a variant for small and one for large images."""
 
     def maker(num_classes: int, in_channels: int, image_size: Any) -> Module:
-        side = 32 if image_size is None else min(pair(image_size, "image_size", 1))
-        if side < least:
-            raise ValueError(f"{make.__name__} needs images of at least {least}x{least}, "
-                             f"got {image_size}")
+        side = check_size(make.__name__, 32 if image_size is None else image_size, least)
         return make(num_classes, in_channels, "imagenet" if side >= LARGE else "cifar")
 
     return maker

@@ -1,0 +1,35 @@
+"""Images that are too small for a net: one message, before a net is made and when it is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.ops.windows import pair
+from fastnn.spec import ShapeError
+
+
+def check_size(net: str, image_size: Any, least: int) -> int:
+    """The shorter side of images; ShapeError if it is below `least`.
+
+    image_size: height and width, or one number for both.
+
+    >>> check_size("alexnet", (64, 80), 63)
+    64
+    >>> check_size("alexnet", 32, 63)
+    Traceback (most recent call last):
+        ...
+    fastnn.spec.ShapeError: alexnet needs images of at least 63x63, got 32x32
+    """
+    height, width = pair(image_size, "image_size", 1)
+    if min(height, width) < least:
+        raise ShapeError(f"{net} needs images of at least {least}x{least}, got {height}x{width}")
+    return min(height, width)
+
+
+def check_images(net: str, x: Any, least: int) -> None:
+    """Raise ShapeError if a net's input are images that are too small for it.
+
+    What is no batch of images is left to the first layer, which names itself.
+    """
+    if len(x.shape) == 4:
+        check_size(net, x.shape[2:], least)
