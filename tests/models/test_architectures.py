@@ -13,14 +13,7 @@ from fastnn import models, nn
 from fastnn.engine.nesting import flat
 from fastnn.engine.trace import trace
 from fastnn.graph import Graph
-from fastnn.nn import init
 from fastnn.spec import Spec
-
-
-@pytest.fixture
-def unfilled(monkeypatch):
-    """Nets as large as they are, without drawing their weights."""
-    monkeypatch.setattr(init, "_fill", lambda data, draw: None)
 
 
 def operations(model, *shape):
@@ -129,13 +122,15 @@ def test_a_shortcut_without_parameters():
 
 VGG = {11: "64 M 128 M 256 256 M 512 512 M 512 512 M",
        13: "64 64 M 128 128 M 256 256 M 512 512 M 512 512 M",
-       16: "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M"}
-VGG_COUNTS = {11: 132_868_840, 13: 133_053_736, 16: 138_365_992}  # torchvision's, with batch norm
+       16: "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M",
+       19: "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M"}
+VGG_COUNTS = {  # torchvision's, with batch norm
+    11: 132_868_840, 13: 133_053_736, 16: 138_365_992, 19: 143_678_248}
 
 
 @pytest.mark.parametrize("depth", VGG)
 def test_vgg_for_large_images(unfilled, depth):
-    model = getattr(models, f"vgg{depth}")(1000, head="imagenet")
+    model = getattr(models, f"vgg{depth}_bn")()
     assert sum(parameter.size for parameter in model.parameters()) == VGG_COUNTS[depth]
     expected, sizes, place, inputs, side = {}, {}, 0, 3, 224
     for width in VGG[depth].split():
@@ -162,7 +157,8 @@ def test_vgg_for_large_images(unfilled, depth):
     assert products(model, 1, 3, 64, 96)["classifier.0"] == (4096,)  # pooled to 7x7
 
 
-@pytest.mark.parametrize("depth, count", [(11, 9_231_114), (13, 9_416_010), (16, 14_728_266)])
+@pytest.mark.parametrize("depth, count", [(11, 9_231_114), (13, 9_416_010), (16, 14_728_266),
+                                          (19, 20_040_522)])
 def test_vgg_for_small_images(unfilled, depth, count):
     model = getattr(models, f"vgg{depth}")()
     assert sum(parameter.size for parameter in model.parameters()) == count
@@ -273,7 +269,7 @@ def test_the_shorter_side_chooses_the_stem(unfilled, name, size, kernel):
     assert models.create(name, image_size=size).conv1.kernel_size == (kernel, kernel)
 
 
-@pytest.mark.parametrize("name", ["vgg11", "vgg13", "vgg16"])
+@pytest.mark.parametrize("name", ["vgg11", "vgg13", "vgg16", "vgg19"])
 def test_the_shorter_side_chooses_the_head(unfilled, name):
     for size, layers in ((None, 1), (32, 1), ((111, 200), 1), (112, 7)):
         assert len(models.create(name, image_size=size).classifier) == layers

@@ -4,7 +4,16 @@
 >>> model = models.create("cnn", num_classes=10, in_channels=1, image_size=28)
 """
 
+from fastnn.models.alexnet import AlexNet, alexnet
 from fastnn.models.cnn import CNN, cnn
+from fastnn.models.densenet import (
+    DenseNet,
+    densenet121,
+    densenet161,
+    densenet169,
+    densenet201,
+)
+from fastnn.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from fastnn.models.lenet import LeNet, lenet
 from fastnn.models.mlp import mlp
 from fastnn.models.registry import FAMILIES, NAMES, create
@@ -17,10 +26,25 @@ from fastnn.models.resnet_cifar import (
     resnet56,
     resnet110,
 )
-from fastnn.models.vgg import VGG, vgg11, vgg13, vgg16
+from fastnn.models.squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
+from fastnn.models.unet import UNet, unet
+from fastnn.models.vgg import (
+    VGG,
+    vgg11,
+    vgg11_bn,
+    vgg13,
+    vgg13_bn,
+    vgg16,
+    vgg16_bn,
+    vgg19,
+    vgg19_bn,
+)
 
 __all__ = [
-    "CNN", "FAMILIES", "NAMES", "VGG", "CifarResNet", "LeNet", "ResNet", "cnn", "create", "lenet",
-    "mlp", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet56", "resnet110",
-    "vgg11", "vgg13", "vgg16",
+    "CNN", "FAMILIES", "NAMES", "VGG", "AlexNet", "CifarResNet", "DenseNet", "GoogLeNet",
+    "GoogLeNetOutputs", "LeNet", "ResNet", "SqueezeNet", "UNet", "alexnet", "cnn", "create",
+    "densenet121", "densenet161", "densenet169", "densenet201", "googlenet", "lenet", "mlp",
+    "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet56", "resnet110",
+    "squeezenet1_0", "squeezenet1_1", "unet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16",
+    "vgg16_bn", "vgg19", "vgg19_bn",
 ]

@@ -7,7 +7,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from fastnn.models.alexnet import AlexNet, alexnet
 from fastnn.models.cnn import cnn
+from fastnn.models.densenet import (
+    DenseNet,
+    densenet121,
+    densenet161,
+    densenet169,
+    densenet201,
+)
+from fastnn.models.googlenet import GoogLeNet, googlenet
 from fastnn.models.lenet import lenet
 from fastnn.models.mlp import mlp
 from fastnn.models.resnet import resnet18, resnet34
@@ -20,7 +29,18 @@ from fastnn.models.resnet_cifar import (
     resnet110,
 )
 from fastnn.models.sizes import check_size
-from fastnn.models.vgg import vgg11, vgg13, vgg16
+from fastnn.models.squeezenet import VERSIONS, squeezenet1_0, squeezenet1_1
+from fastnn.models.vgg import (
+    VGG,
+    vgg11,
+    vgg11_bn,
+    vgg13,
+    vgg13_bn,
+    vgg16,
+    vgg16_bn,
+    vgg19,
+    vgg19_bn,
+)
 from fastnn.nn.module import Module
 
 LARGE = 112  # images of this many pixels a side get ImageNet's stem or head
@@ -35,11 +55,13 @@ def _sized(make: Callable[..., Module]) -> Maker:
     return maker
 
 
-def _any_size(make: Callable[..., Module], least: int = 1) -> Maker:
+def _any_size(make: Callable[..., Module], least: int = 1, **options: Any) -> Maker:
+    """For nets of images from a size on; `options` are for `make`."""
+
     def maker(num_classes: int, in_channels: int, image_size: Any) -> Module:
         if image_size is not None:
             check_size(make.__name__, image_size, least)
-        return make(num_classes=num_classes, in_channels=in_channels)
+        return make(num_classes=num_classes, in_channels=in_channels, **options)
 
     return maker
 
@@ -58,9 +80,10 @@ _MAKERS: dict[str, Maker] = {
     "mlp": _sized(mlp),
     "lenet": _sized(lenet),
     "cnn": _any_size(cnn),
-    "vgg11": _two_kinds(vgg11, 32),
-    "vgg13": _two_kinds(vgg13, 32),
-    "vgg16": _two_kinds(vgg16, 32),
+    "vgg11": _two_kinds(vgg11, VGG.least),
+    "vgg13": _two_kinds(vgg13, VGG.least),
+    "vgg16": _two_kinds(vgg16, VGG.least),
+    "vgg19": _two_kinds(vgg19, VGG.least),
     "resnet18": _two_kinds(resnet18),
     "resnet34": _two_kinds(resnet34),
     "resnet20": _any_size(resnet20),
@@ -68,6 +91,18 @@ _MAKERS: dict[str, Maker] = {
     "resnet44": _any_size(resnet44),
     "resnet56": _any_size(resnet56),
     "resnet110": _any_size(resnet110),
+    "alexnet": _any_size(alexnet, AlexNet.least),
+    "vgg11_bn": _any_size(vgg11_bn, VGG.least),
+    "vgg13_bn": _any_size(vgg13_bn, VGG.least),
+    "vgg16_bn": _any_size(vgg16_bn, VGG.least),
+    "vgg19_bn": _any_size(vgg19_bn, VGG.least),
+    "squeezenet1_0": _any_size(squeezenet1_0, VERSIONS["1_0"].least),
+    "squeezenet1_1": _any_size(squeezenet1_1, VERSIONS["1_1"].least),
+    "densenet121": _any_size(densenet121, DenseNet.least),
+    "densenet161": _any_size(densenet161, DenseNet.least),
+    "densenet169": _any_size(densenet169, DenseNet.least),
+    "densenet201": _any_size(densenet201, DenseNet.least),
+    "googlenet": _any_size(googlenet, GoogLeNet.least, aux_logits=False),
 }
 NAMES = tuple(_MAKERS)
 FAMILIES: dict[str, Callable[[int], str]] = {"resnet": lambda number: f"resnet{6 * number + 2}"}
@@ -82,18 +117,17 @@ def create(
     name: one of `NAMES`, or resnet<depth> for CIFAR with a depth of 6 n + 2. num_classes: outputs.
     in_channels: the input's. image_size: height and width, or one number for both; None for what
     the net is usually used with. VGG and ResNet-18 and -34 have a variant for large images, from
-    112 pixels a side.
+    112 pixels a side; googlenet is made without its auxiliary classifiers.
 
     Raises ValueError for an unknown name, or images too small for the net.
 
     >>> sum(parameter.size for parameter in create("lenet", in_channels=1).parameters())
     61706
-    >>> create("resnet19")
+    >>> create("resnet19")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: unknown model 'resnet19': did you mean resnet18 or resnet110? Known are mlp, \
-lenet, cnn, vgg11, vgg13, vgg16, resnet18, resnet34, resnet20, resnet32, resnet44, resnet56, \
-resnet110, and resnet<depth> with a depth of 6 n + 2
+    ValueError: unknown model 'resnet19': did you mean resnet18 or resnet110? Known are mlp, ..., \
+and resnet<depth> with a depth of 6 n + 2
     """
     return find_maker(name)(num_classes, in_channels, image_size)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from fastnn import nn
+from fastnn.models.sizes import check_images
 
 POOL = 0  # in a configuration: max-pooling between blocks
 LAYERS = {
@@ -12,12 +13,16 @@ LAYERS = {
     13: (64, 64, POOL, 128, 128, POOL, 256, 256, POOL, 512, 512, POOL, 512, 512, POOL),
     16: (64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, 512, 512, 512, POOL,
          512, 512, 512, POOL),
+    19: (64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL, 512, 512, 512, 512, POOL,
+         512, 512, 512, 512, POOL),
 }
 HEADS = ("cifar", "imagenet")
 
 
 class VGG(nn.Module):
     """Blocks of 3x3 convolutions with BN and ReLU, max-pooling between them; see `vgg11`."""
+
+    least: ClassVar[int] = 32  # pixels a side
 
     def __init__(
         self, layers: tuple[int, ...], num_classes: int = 10, in_channels: int = 3,
@@ -39,6 +44,7 @@ class VGG(nn.Module):
         self.apply(_initialise)
 
     def forward(self, x: Any) -> Any:
+        check_images("VGG", x, self.least)
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
@@ -66,10 +72,10 @@ def _initialise(module: nn.Module) -> None:
 def vgg11(num_classes: int = 10, in_channels: int = 3, head: str = "cifar") -> VGG:
     """VGG-11 with batch normalisation.
 
-    num_classes: outputs. in_channels: the input's; images of 32x32 or larger. head: "imagenet" for
-    the three linear layers of the paper (torchvision's `vgg11_bn`), "cifar" for one linear layer
-    after global average pooling. Source: Simonyan and Zisserman, "Very deep convolutional networks
-    for large-scale image recognition", 2014.
+    num_classes: outputs. in_channels: the input's; images of 32x32 or larger. head: "cifar" for
+    one linear layer after global average pooling, "imagenet" for the three of the paper, as
+    `vgg11_bn`. Raises ShapeError for smaller images. Source: Simonyan and Zisserman, "Very deep
+    convolutional networks for large-scale image recognition", 2014.
 
     >>> sum(parameter.size for parameter in vgg11().parameters())
     9231114
@@ -85,3 +91,34 @@ def vgg13(num_classes: int = 10, in_channels: int = 3, head: str = "cifar") -> V
 def vgg16(num_classes: int = 10, in_channels: int = 3, head: str = "cifar") -> VGG:
     """VGG-16 with batch normalisation; arguments as `vgg11`."""
     return VGG(LAYERS[16], num_classes, in_channels, head)
+
+
+def vgg19(num_classes: int = 10, in_channels: int = 3, head: str = "cifar") -> VGG:
+    """VGG-19 with batch normalisation; arguments as `vgg11`."""
+    return VGG(LAYERS[19], num_classes, in_channels, head)
+
+
+def vgg11_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+    """VGG-11 as torchvision's `vgg11_bn`: with the paper's three linear layers.
+
+    num_classes: outputs. in_channels: the input's; images of 32x32 or larger, of which any is
+    brought to 7x7 by pooling. dropout: between the linear layers, which have 124 of the 133
+    million parameters; `vgg11` has one for small images instead. Raises ShapeError for smaller
+    images.
+    """
+    return VGG(LAYERS[11], num_classes, in_channels, "imagenet", dropout)
+
+
+def vgg13_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+    """VGG-13 as torchvision's `vgg13_bn`; arguments as `vgg11_bn`."""
+    return VGG(LAYERS[13], num_classes, in_channels, "imagenet", dropout)
+
+
+def vgg16_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+    """VGG-16 as torchvision's `vgg16_bn`; arguments as `vgg11_bn`."""
+    return VGG(LAYERS[16], num_classes, in_channels, "imagenet", dropout)
+
+
+def vgg19_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+    """VGG-19 as torchvision's `vgg19_bn`; arguments as `vgg11_bn`."""
+    return VGG(LAYERS[19], num_classes, in_channels, "imagenet", dropout)
