@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 # compare first: it skips the tests where PyTorch is not installed
-from tests.parity.compare import copy_weights
+from tests.parity.compare import torch, torch_state
 
 from bench.peers.torchvision_models import load  # isort: skip
 
@@ -19,6 +19,9 @@ for package in ("torchvision", "PIL"):
 def twin_of(model, name, **arguments):
     """torchvision's net of a name with the weights of ours: all names and shapes are the same.
 
-    arguments: of torchvision's function.
+    arguments: of torchvision's function. No weights are drawn only to be replaced.
     """
-    return copy_weights(model, getattr(load(), name)(weights=None, **arguments))
+    with torch.device("meta"):
+        twin = getattr(load(), name)(weights=None, **arguments)
+    twin.load_state_dict(torch_state(model), strict=True, assign=True)
+    return twin.requires_grad_()
