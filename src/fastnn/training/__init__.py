@@ -5,6 +5,7 @@ from fastnn.training.callbacks import (
     CheckpointCallback,
     EarlyStopping,
     History,
+    LambdaCallback,
     WeightsCallback,
 )
 from fastnn.training.files import CheckpointError
@@ -14,6 +15,6 @@ from fastnn.training.trainer import Trainer
 from fastnn.training.weights import load, save
 
 __all__ = [
-    "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping", "History", "ProgressBar",
-    "Trainer", "WeightsCallback", "accuracy", "load", "save",
+    "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping", "History",
+    "LambdaCallback", "ProgressBar", "Trainer", "WeightsCallback", "accuracy", "load", "save",
 ]

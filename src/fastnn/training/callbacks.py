@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from fastnn.arguments import integer, real
+from fastnn.arguments import instance, integer, real
 from fastnn.files.regular import Path
 from fastnn.files.write import replacing
 from fastnn.nn.module import Module
@@ -27,6 +28,10 @@ class Training(Protocol):
     steps: int
     seconds: float
     stop: bool
+    batch_loss: float | None
+    metrics: dict[str, Any]
+    first_epoch: int
+    optimizer: Any
 
     def save(self, path: Path) -> None:
         """Write a full checkpoint."""
@@ -36,6 +41,10 @@ class Training(Protocol):
 class Callback:
     """Base class: override what you need. Each gets the trainer and reads its attributes.
 
+    A checkpoint of the trainer holds what `state_dict` returns, and `Trainer.resume` gives it to
+    `load_state_dict`. Callbacks are called in order: those that save stand behind those whose
+    state they save.
+
     >>> class Stop(Callback):
     ...     def on_epoch_end(self, trainer):
     ...         trainer.stop = trainer.history[-1]["loss"] < 0.1
@@ -44,8 +53,17 @@ class Callback:
     def on_fit_begin(self, trainer: Training) -> None:
         """Before the first epoch of a fit, or after a resume."""
 
+    def on_epoch_begin(self, trainer: Training) -> None:
+        """Before each epoch, or the rest of one after a resume."""
+
+    def on_batch_begin(self, trainer: Training) -> None:
+        """Before each training step, of batch number `trainer.batch` from 0 on."""
+
     def on_batch_end(self, trainer: Training) -> None:
-        """After each training step."""
+        """After each training step; `trainer.batch_loss` is its loss."""
+
+    def on_validation_end(self, trainer: Training) -> None:
+        """After an epoch's validation, whose figures `trainer.metrics` has."""
 
     def on_epoch_end(self, trainer: Training) -> None:
         """After each epoch and its validation; `trainer.history[-1]` has the figures."""
@@ -58,6 +76,44 @@ class Callback:
 
     def on_fit_end(self, trainer: Training) -> None:
         """After the last epoch."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds: numbers, texts, arrays, and dicts and lists of them."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take a state of `state_dict`, perhaps that of a new callback; or raise an error."""
+
+
+EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+class LambdaCallback(Callback):
+    """A callback of functions of the trainer, by the names of the events.
+
+    >>> LambdaCallback(on_epoch_end=lambda trainer: print(trainer.history[-1]["loss"]))
+    LambdaCallback(on_epoch_end)
+    """
+
+    def __init__(self, **functions: Callable[[Any], object]) -> None:
+        for event, function in functions.items():
+            if event not in EVENTS:
+                raise TypeError(f"LambdaCallback has no event {event!r}; there are "
+                                f"{', '.join(EVENTS)}")
+            if not callable(function):
+                raise TypeError(f"{event} must be a function of the trainer, got {function!r:.60}")
+            setattr(self, event, function)
+
+    def __repr__(self) -> str:
+        return f"LambdaCallback({', '.join(event for event in EVENTS if event in vars(self))})"
+
+
+def as_callback(value: Any) -> Callback:
+    """The value, or for a function of the trainer a callback that calls it after each epoch."""
+    if callable(value) and not isinstance(value, (Callback, type)):
+        return LambdaCallback(on_epoch_end=value)
+    callback: Callback = instance(value, "a callback", Callback)
+    return callback
 
 
 class CheckpointCallback(Callback):

@@ -1,14 +1,17 @@
 """Full checkpoints: everything that the rest of a training run depends on, in one safetensors file.
 
-Arrays are named "model.<name>", "loss.<name>" and "optimizer.<parameter>.<state>"; everything else
-is JSON in the file's metadata. Floats survive JSON unchanged.
+Arrays are named "model.<name>", "loss.<name>", "optimizer.<parameter>.<state>" and, of callbacks
+and metrics, "parts.<part>.<place>"; everything else is JSON in the file's metadata. Floats survive
+JSON unchanged.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,42 +24,50 @@ from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
+from fastnn.training.parts import Stateful, pack, restored, unpack
 from fastnn.training.state import check_options
 from fastnn.training.weights import CHECKPOINT, copy, match, non_finite
 
-VERSION = 2
-READABLE = ("1", "2")  # version 1 has one step count for all parameters
+VERSION = 3
+READABLE = ("1", "2", "3")  # 1 has one step count for all parameters; 1 and 2 have no parts
 
 
 def save_checkpoint(
-    path: Path, modules: Mapping[str, Module], optimizer: Optimizer, state: Mapping[str, Any]
+    path: Path, modules: Mapping[str, Module], optimizer: Optimizer, state: Mapping[str, Any],
+    parts: Mapping[str, Stateful] = MappingProxyType({}),
 ) -> None:
     """Write modules, optimizer, random state and `state` (what JSON can hold), all or nothing.
 
-    modules: by the prefix of their arrays' names: "model" and perhaps "loss".
+    modules: by the prefix of their arrays' names: "model" and perhaps "loss". parts: callbacks and
+    metrics, of which those with a state are saved.
 
-    Raises OSError; NonFiniteError that names an array with NaN or infinity. An old file stays.
+    Raises OSError; NonFiniteError that names an array with NaN or infinity; TypeError or ValueError
+    for a part's state that no checkpoint can hold. An old file stays.
     """
     arrays = {f"{prefix}.{name}": array for prefix, module in modules.items()
               for name, array in module.state_dict().items()}
     values = optimizer.state_dict()
     arrays |= {f"optimizer.{i}.{name}": array for i, entry in enumerate(values["state"])
                for name, array in entry.items()}
+    packed = {name: pack(inner, f"parts.{name}", arrays) for name, part in parts.items()
+              if (inner := part.state_dict())}
     name = non_finite(arrays)
     if name is not None:
         raise NonFiniteError(f"{name} has a value that is not finite; no checkpoint was written")
     text = json.dumps({"steps": values["steps"], "groups": values["groups"],
-                       "random": get_rng_state(), "state": state})
+                       "random": get_rng_state(), "state": state, "parts": packed})
     write_arrays(path, arrays, {"format": CHECKPOINT, "version": str(VERSION), "state": text})
 
 
 def load_checkpoint(
     path: Path, modules: Mapping[str, Module], optimizer: Optimizer,
-    schedule: LRScheduler | None, check: Callable[[dict[str, Any]], None],
+    schedule: LRScheduler | None, check: Callable[[dict[str, Any], set[str]], None],
+    parts: Mapping[str, Stateful] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Restore a checkpoint; returns its `state`. Nothing changes unless all of it fits.
 
-    check: raises an error for a `state` that the caller cannot use; its "schedule" is loaded here.
+    check: raises an error for a `state`, and names of parts, that the caller cannot use; the
+    state's "schedule" is loaded here. parts: those that the checkpoint has take their states.
 
     Raises CheckpointError, which names the file and what is wrong in it; OSError.
     """
@@ -68,16 +79,18 @@ def load_checkpoint(
             targets |= match(file, module.state_dict(), f"{prefix}.")
         targets |= _optimizer_arrays(file, optimizer)
         groups = _groups(file, content, optimizer)
-        with _or_as_before(optimizer, schedule):
+        states = unpack(content["parts"], partial(_array, file))
+        with _or_as_before(optimizer, schedule), ExitStack() as stack:
             try:
-                check(state)
+                check(state, set(states))
+                stack.enter_context(restored(parts, states))
                 optimizer.take(groups)
                 if schedule is not None:
                     schedule.load_state_dict(state["schedule"])
                 for group in optimizer.param_groups:
                     optimizer.check(group)
                 set_rng_state(content["random"])
-            # A user's schedule may raise anything.
+            # A user's schedule or callback may raise anything.
             except Exception as error:
                 raise file.fault(f"the checkpoint's state cannot be used: {_words(error)}") \
                     from error
@@ -116,17 +129,28 @@ def _content(file: ArrayFile) -> dict[str, Any]:
         raise file.fault(f"a checkpoint of version {file.metadata.get('version')}, "
                          f"expected {' or '.join(READABLE)}")
     kinds: dict[str, Any] = {"steps": (int, list), "groups": list, "random": dict,
-                             "state": dict}
+                             "state": dict, "parts": dict}
     try:
         content = parse_json(file.metadata.get("state", "").encode())
     except ValueError as error:
         raise file.fault(f"the checkpoint's state cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise file.fault("the checkpoint's state is no JSON object")
+    content.setdefault("parts", {})
     wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
     if wrong:
         raise file.fault(f"the checkpoint's {', '.join(wrong)} cannot be used")
     return content
+
+
+def _array(file: ArrayFile, name: Any) -> np.ndarray:
+    """An array of a part, by its name in the file."""
+    if name not in file.names:
+        raise file.fault(f"the checkpoint names an array {name!r:.60} that it does not have")
+    try:
+        return file.read(name)
+    except KeyError as error:
+        raise file.fault(f"{name} has dtype {error}, which no state has") from error
 
 
 def _optimizer_arrays(file: ArrayFile, optimizer: Optimizer) -> dict[str, np.ndarray]:

@@ -57,7 +57,9 @@ class Room:
     def __init__(self, step: TrainStep, source: Source, callbacks: Iterable[Any] = ()) -> None:
         self._step = step
         self._drawing = Need(getattr(source, "working_bytes", None))
-        self._calling = Need(0 if all(map(_is_our_own, callbacks)) else None)
+        self._beginning, self._calling = (
+            Need(0 if all(_is_our_own(each, event) for each in callbacks) else None)
+            for event in ("on_batch_begin", "on_batch_end"))
         self._reading = 0
         self.is_planned = False
 
@@ -73,6 +75,12 @@ class Room:
         return batch
 
     @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """A context for calling callbacks before a batch."""
+        with self._beginning.measured(self._step):
+            yield
+
+    @contextmanager
     def calling(self) -> Iterator[None]:
         """A context for calling callbacks after a batch."""
         with self._calling.measured(self._step):
@@ -81,7 +89,8 @@ class Room:
     @property
     def others(self) -> int:
         """Bytes to reserve beside a step: the larger need (they do not coincide) and copies."""
-        return max(self._drawing.bytes, self._calling.bytes) + self._reading
+        needs = self._drawing, self._beginning, self._calling
+        return max(need.bytes for need in needs) + self._reading
 
     @property
     def allowance(self) -> Allowance | None:
@@ -129,7 +138,7 @@ def _bytes(array: np.ndarray) -> int:
     return prod(array.shape) * (FLOAT if array.dtype.kind == "f" else INDEX).itemsize
 
 
-def _is_our_own(callback: Any) -> bool:
-    """Whether a callback is one of ours, whose needs after a batch are known."""
-    module = getattr(callback.on_batch_end, "__module__", "")
+def _is_our_own(callback: Any, event: str) -> bool:
+    """Whether what a callback does at an event is our own code, whose needs are known."""
+    module = getattr(getattr(callback, event), "__module__", "")
     return bool(module.partition(".")[0] == __name__.partition(".")[0])

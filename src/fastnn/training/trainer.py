@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Literal
@@ -20,12 +21,13 @@ from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.runtime.random import get_rng_state
-from fastnn.training.callbacks import Callback
+from fastnn.training.callbacks import as_callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
 from fastnn.training.evaluation import Evaluation
 from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
 from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.parts import Stateful, named_apart
 from fastnn.training.room import Room, make_all
 from fastnn.training.sources import Batch, Source, source
 from fastnn.training.state import check_schedule, check_state
@@ -40,8 +42,8 @@ class Trainer:
     parameters. schedule: a learning-rate schedule of `optim`, or None. memory_budget: bytes of
     the process, or text such as "512MiB": with batches, their making, validation, saving and
     callbacks; what the code of an iterable or a callback takes is measured in the first batches.
-    callbacks: see `Callback`; called in order. accumulate: the number of micro-batches of each
-    batch, or "auto"; see `TrainStep`.
+    callbacks: see `Callback`; called in order; a function is called after each epoch.
+    accumulate: the number of micro-batches of each batch, or "auto"; see `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
     dict per epoch. After an interruption or an error, `fit` goes on where it stopped. While it
@@ -59,7 +61,7 @@ class Trainer:
 
     def __init__(
         self, model: Module, loss: Any, optimizer: Optimizer, schedule: LRScheduler | None = None,
-        memory_budget: int | str | None = None, callbacks: Iterable[Callback] = (),
+        memory_budget: int | str | None = None, callbacks: Iterable[Any] = (),
         accumulate: int | Literal["auto"] = 1,
     ) -> None:
         self.model, self.loss, self.schedule = model, loss, schedule
@@ -68,7 +70,7 @@ class Trainer:
             instance(schedule, "schedule", LRScheduler)
         if not isinstance(callbacks, Iterable) or isinstance(callbacks, np.ndarray):
             raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r:.60}")
-        self.callbacks = [instance(one, "a callback", Callback) for one in callbacks]
+        self.callbacks = list(map(as_callback, callbacks))
         self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True,
                                     accumulate=accumulate)
         self._evaluation = Evaluation(model, loss)
@@ -77,6 +79,8 @@ class Trainer:
         self.epochs = self.batches = 0  # in this fit; batches in an epoch, 0 while unknown
         self.averages = Averages()
         self.seconds = 0.0  # spent on this epoch
+        self.batch_loss: float | None = None  # of the last batch; None if nothing counted in it
+        self.metrics: Record = {}  # all figures of the last epoch
         self.stop = False  # a callback may set it: training ends after this epoch
         self._first_epoch, self._unfinished = 0, False
         self._expected: list[Source] = []
@@ -136,9 +140,12 @@ class Trainer:
     ) -> None:
         started, before = time.perf_counter(), self.seconds
         self.train_step.rest()
+        self._call("on_epoch_begin")
         for x, y in room.draws(training.epoch(self.epoch, self.batch)):
             if not room.is_planned:
                 self._plan(x, y, training, held_out, room)
+            with room.beginning():
+                self._call("on_batch_begin")
             self.train_step.leave(room.others)
             self._step(x, y)
             del x, y  # free it before the next batch is drawn
@@ -153,6 +160,8 @@ class Trainer:
         if held_out is not None:
             values = self.evaluate(held_out)
             record |= {f"validation_{name}": value for name, value in values.items()}
+            self.metrics = record
+            self._call("on_validation_end")
         record |= {"lr": self.optimizer.lr, "seconds": round(self.seconds, 3)}
         self.history.append(record)
         self.epoch, self.batch, self.averages, self.seconds = self.epoch + 1, 0, Averages(), 0.0
@@ -205,6 +214,7 @@ class Trainer:
         self._set_rate()
         if self.train_step.weighing.weight(y) == 0:  # no target counts, the mean is NaN: no step
             self.averages.add(0.0, 0.0, len(flat(x)[0]), None)
+            self.batch_loss = None
         else:
             self._train_and_count(x, y)
         self.batch += 1
@@ -216,7 +226,7 @@ class Trainer:
         except NonFiniteError as error:
             raise NonFiniteError(f"epoch {self.epoch + 1}, batch {self.batch + 1}: {error}") \
                 from error
-        weighing = self.train_step.weighing
+        weighing, self.batch_loss = self.train_step.weighing, loss
         self.averages.add(loss, weighing.weight(y), len(flat(x)[0]),
                           count_correct(self.train_step.output, y, weighing.ignore_index))
 
@@ -270,28 +280,34 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write a full checkpoint, all or nothing: `resume` goes on from it to the same bits.
 
+        The states of callbacks are in it.
+
         Raises OSError; NonFiniteError for weights that are not finite. A good checkpoint is
         never replaced then.
         """
         self.train_step.rest()
         with process_lock:
             schedule = None if self.schedule is None else self.schedule.state_dict()
-            save_checkpoint(path, self._modules(), self.optimizer, {
+            state = {
                 "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
                 "batches": self.batches, "first_epoch": self._first_epoch,
                 "unfinished": self._unfinished, "seconds": self.seconds,
                 "averages": self.averages.sums(), "schedule": schedule, "history": self.history,
-                "most_examples": self.train_step.most_examples})
+                "most_examples": self.train_step.most_examples}
+            save_checkpoint(path, self._modules(), self.optimizer, state, self._parts())
 
     def resume(self, path: Path) -> None:
         """Resume from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
+
+        Callbacks take their states by their classes, in order. One that the checkpoint does not
+        have stays as it is; of a state that no callback takes a warning tells.
 
         Raises CheckpointError, which names the file and what is wrong in it, and changes nothing
         then; OSError if it cannot be opened.
         """
         with process_lock:
             state = load_checkpoint(path, self._modules(), self.optimizer, self.schedule,
-                                    self._check_state)
+                                    self._check_state, self._parts())
             self.epoch, self.batch, self.steps = state["epoch"], state["batch"], state["steps"]
             self.batches, self._first_epoch = state["batches"], state["first_epoch"]
             self._unfinished = state["unfinished"]
@@ -299,7 +315,11 @@ class Trainer:
             self.history = list(state["history"])
             self.train_step.most_examples = state["most_examples"]
 
-    def _check_state(self, state: dict[str, Any]) -> None:
+    def _parts(self) -> dict[str, Stateful]:
+        """What has a state of its own, by the names in a checkpoint."""
+        return {f"callbacks.{name}": each for name, each in named_apart(self.callbacks).items()}
+
+    def _check_state(self, state: dict[str, Any], parts: set[str]) -> None:
         """Raise an error, before anything changes, unless `resume` can use a state."""
         check_state(state)
         if (state["schedule"] is None) != (self.schedule is None):
@@ -307,6 +327,10 @@ class Trainer:
                              "the other has none")
         if self.schedule is not None:
             check_schedule(state["schedule"])
+        unknown = parts - set(self._parts())
+        if unknown:
+            warnings.warn(f"the checkpoint has states of {', '.join(sorted(unknown))}, which this "
+                          "trainer does not have; they are left out", stacklevel=4)
 
 
 __all__ = ["Batch", "CheckpointError", "Trainer"]
