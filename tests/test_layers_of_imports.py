@@ -31,7 +31,7 @@ FLOORS = (  # from the top
     {"frozen", "models", "plan"},
     {"nn", "autodiff"},
     {"ops", "runtime"},
-    {"_kernels", "data", "optim", "graph"},
+    {"_kernels", "data", "optim", "graph", "metrics"},
     {"advice", "arguments", "context", "files", "habits", "operators", "spec", "version"},
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

@@ -20,7 +20,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def training(epoch: int, batch: int, batches: int = 10) -> Any:
     """Of 3 epochs: 200 images in 5 seconds of this one."""
-    averages = SimpleNamespace(values=lambda: {"loss": 0.5, "accuracy": 0.25}, examples=200)
+    averages = SimpleNamespace(values=lambda *names: {"loss": 0.5, "accuracy": 0.25}, examples=200)
     return SimpleNamespace(epoch=epoch, epochs=3, batch=batch, batches=batches, seconds=5.0,
                            averages=averages, history=[])
 

@@ -15,7 +15,8 @@ import fastnn as fn
 from fastnn import nn, optim
 from fastnn.data import Batches
 from fastnn.training import Callback, accuracy
-from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.measures import Measures
+from fastnn.training.metrics import Averages
 from fastnn.training.state import check_state
 
 WEIGHT = np.array([0.25, 3.0, 1.0], np.float32)
@@ -273,15 +274,19 @@ def test_averages_go_on_from_a_checkpoint(tmp_path: Path) -> None:
 
 def test_sums_of_averages() -> None:
     averages = Averages()
-    averages.add(2.0, 3.0, 4, (1, 3))
-    averages.add(float("nan"), 0.0, 4, (0, 0))
-    averages.add(5.0, 1.0, 2, None)
-    assert averages.values() == {"loss": 11 / 4, "accuracy": 1 / 3}
-    again = Averages(averages.sums())
-    again.add(1.0, 4.0, 1, (1, 1))
-    assert again.values() == {"loss": 15 / 8, "accuracy": 1 / 2} and again.examples == 11
-    before = {"loss": 6.0, "examples": 4, "right": 1, "counted": 2}  # from an earlier version
-    assert Averages(before).values() == {"loss": 1.5, "accuracy": 0.5}
+    averages.add(2.0, 3.0, 4)
+    averages.add(float("nan"), 0.0, 4)
+    averages.add(5.0, 1.0, 2)
+    assert averages.values() == {"loss": 11 / 4}
+    again = Averages()
+    again.load(averages.sums())
+    again.add(1.0, 4.0, 1)
+    assert again.values() == {"loss": 15 / 8} and again.examples == 11
+    earlier = Averages(Measures())
+    earlier.load({"loss": 6.0, "examples": 4, "right": 1, "counted": 2})
+    assert earlier.values() == {"loss": 1.5, "accuracy": 0.5}
+    earlier.reset()
+    assert earlier.values() == {} and earlier.examples == 0
 
 
 def test_a_function_may_say_what_it_ignores() -> None:
@@ -310,11 +315,12 @@ def test_a_checkpoint_of_an_earlier_version_goes_on() -> None:
 def test_what_is_ignored_is_neither_right_nor_counted() -> None:
     output = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
     target = np.array([0, 0, 1, 1])
-    assert count_correct(output, target) == (2, 4)
-    assert count_correct(output, target, ignore_index=1) == (1, 2)
-    assert count_correct(output, np.array([0, -100, -100, 1])) == (2, 2)
+    assert accuracy(output, target) == 0.5
+    assert accuracy(output, target, ignore_index=1) == 0.5
+    assert accuracy(output, np.array([0, -100, -100, 1])) == 1.0
     assert accuracy(output, target, ignore_index=0) == 0.5
     assert accuracy(output, np.array([0, -100, 1, -100])) == 0.5
-    assert count_correct(np.zeros(3), np.arange(3)) is None  # one number for each, no classes
+    with pytest.raises(ValueError, match="accuracy needs"):  # one number for each, no classes
+        accuracy(np.zeros(3), np.arange(3))
     with pytest.raises(ValueError, match="accuracy needs"):
         accuracy(output, np.full(4, 7), ignore_index=7)

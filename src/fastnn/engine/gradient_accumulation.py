@@ -50,7 +50,7 @@ class GradientAccumulation:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.keep_output = layout, keep_output
         self.allowance: Allowance | None = None
-        self.outputs: list[np.ndarray] = []
+        self.outputs: list[list[np.ndarray]] = []
         self.weighing = Weighing(loss)
         self._plans, self._updates = MicroBatchPlans(self._make, modes), PlanCache(modes)
         self._warned = False
@@ -83,7 +83,7 @@ class GradientAccumulation:
         After an error nothing has changed.
         """
         specs, micro_batches = specs_of(values), split(values, count)
-        total, outputs, summed = 0.0, list[np.ndarray](), set[Tensor]()
+        total, outputs, summed = 0.0, list[list[np.ndarray]](), set[Tensor]()
         if not self._warned:
             self._warn(specs, count)
         for sum_ in self._sums.values():
@@ -96,7 +96,7 @@ class GradientAccumulation:
                 compiled = self._plans.get(specs, examples_in(micro_batch), self.allowance)
                 loss, output = self._add(compiled, micro_batch, share)
                 total += loss
-                outputs += output
+                outputs += [output] if self.keep_output else []
                 summed |= self._reached(compiled.graph)
             update = self._updates.get(self._places(summed), self._make_update)
             update.run(partial(check_changes, self.model, self.loss), self.optimizer.advance)
@@ -122,8 +122,7 @@ class GradientAccumulation:
         """Add a micro-batch's gradients to the sums; returns (share of the loss, kept outputs)."""
         compiled.bind(flat(micro_batch))
         if share == 0:  # none of its targets counts: its mean would be NaN
-            return 0.0, [np.zeros(t.shape, t.dtype) for t in compiled.graph.outputs[1:2]
-                         if self.keep_output]
+            return 0.0, [np.zeros(t.shape, t.dtype) for t in flat(compiled.nesting)]
         self._share[:] = share
         loss, output = compiled.run(self._loss_and_output)
         compiled.executor.release_inputs()
@@ -131,7 +130,8 @@ class GradientAccumulation:
 
     def _loss_and_output(self, compiled: Compiled) -> tuple[float, list[np.ndarray]]:
         loss = finite_loss(self.model, self.loss, compiled)
-        return loss, [compiled.read(1)] if self.keep_output else []
+        places = range(1, 1 + len(flat(compiled.nesting))) if self.keep_output else ()
+        return loss, [compiled.read(place) for place in places]
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -164,7 +164,7 @@ class GradientAccumulation:
             limit = Allowance(limit.limit, limit.beside(batch) + int(joined))
         results = (loss, *kept, *sums, *checks({}, updates))
         graph = Graph.trace(inputs, results, updates, [loss, *outputs])
-        return Compiled(_added_early(graph), limit, specs, arena=free_arena())
+        return Compiled(_added_early(graph), limit, specs, kept, free_arena())
 
     def _make_update(self, places: Any) -> Compiled:
         parameters = list(self._sums)

@@ -131,6 +131,16 @@ class TrainStep:
         """
         self._floor = peak_bytes()
 
+    def use_loss(self, loss: Any) -> None:
+        """Compute another loss from the next step on; plans of the one before are dropped."""
+        if loss is self.loss:
+            return
+        check_model_and_loss(self.model, loss)
+        with self._exclusive, process_lock:
+            self.loss, self.weighing = loss, Weighing(loss)
+            self._finite_loss = partial(finite_loss, self.model, loss)
+            self._replan()
+
     def rest(self) -> None:
         """Under a budget, free the arena's memory until the next step. The output is lost."""
         with self._exclusive, process_lock:
@@ -182,7 +192,7 @@ class TrainStep:
         if not grads:
             forward += sums  # there is no backward pass
         graph = Graph.trace(inputs, results, updates, forward)
-        return Compiled(graph, self.allowance, specs, arena=free_arena())
+        return Compiled(graph, self.allowance, specs, outputs, free_arena())
 
     def __call__(self, x: Any, y: Any) -> float:
         with process_lock:
@@ -243,19 +253,31 @@ class TrainStep:
     def output(self) -> np.ndarray:
         """The model's output in the last step (with keep_output=True); a copy.
 
+        Of several outputs it is the first; `outputs` has all.
+
         Raises RuntimeError once another plan has run, in any thread: they share their memory. With
         several threads, hold `fastnn.runtime.locks.process_lock` for the step and for this.
         """
+        return self._read(slice(1))[0]
+
+    @property
+    def outputs(self) -> list[np.ndarray]:
+        """All outputs of the model in the last step, as `output` is one; copies."""
+        return self._read(slice(None))
+
+    def _read(self, which: slice) -> list[np.ndarray]:
         with process_lock:
             accumulation = self._accumulation
             if self._compiled is None and accumulation is not None and accumulation.outputs:
-                return np.concatenate(accumulation.outputs)
+                parts = zip(*(each[which] for each in accumulation.outputs), strict=True)
+                return [np.concatenate(part) for part in parts]
             if self._compiled is None or not self.keep_output:
                 raise RuntimeError("no output is kept: use keep_output=True and make a step first")
             executor = self._compiled.executor
             if not executor.arena.is_owner(executor):
                 raise RuntimeError("the output is gone: read it before another model or step runs")
-            return self._compiled.read(1)
+            places = range(1, 1 + len(flat(self._compiled.nesting)))[which]
+            return [self._compiled.read(place) for place in places]
 
     def plan(self, x: Any, y: Any = None) -> Plan:
         """The plan for inputs of shape x (and targets of shape y); works before the first step.

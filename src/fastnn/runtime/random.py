@@ -34,6 +34,12 @@ def manual_seed(seed: int) -> None:
     _generator = np.random.default_rng(int(seed))
 
 
+def seed_from(seed: int, step: int) -> None:
+    """`manual_seed`, at a later step."""
+    manual_seed(seed)
+    KEY[1] = step
+
+
 def generator() -> np.random.Generator:
     """The generator for initial values."""
     return _generator

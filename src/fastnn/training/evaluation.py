@@ -19,9 +19,11 @@ from fastnn.nn.parameter import mode_changed
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.random import get_rng_state, set_rng_state
-from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.measures import Measures
+from fastnn.training.metrics import Averages
 from fastnn.training.room import Room
-from fastnn.training.sources import Source
+from fastnn.training.sources import Batch, Source
+from fastnn.training.targets import Targets
 
 
 class Loss(Module):
@@ -35,13 +37,12 @@ class Loss(Module):
         return self.loss(output, y)
 
 
-class Evaluation(Module):
+class ModelAndLoss(Module):
     """A model and its loss as one module of (x, y), so that both come out of one plan."""
 
     def __init__(self, model: Module, loss: Any) -> None:
         super().__init__()
         self.model, self.loss = model, Loss(loss)
-        self.exclusive = Exclusive("a step or an evaluation of this model")  # modes are the model's
         self.weighing = Weighing(loss)
 
     def forward(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -51,37 +52,73 @@ class Evaluation(Module):
         self.weighing = weighing(self.loss.loss, loss, flat(y))
         return output, loss
 
-    def measure(self, data: Source, room: Room) -> dict[str, float]:
+    def separately(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Run the model, then its loss: only the model's batch can be split."""
+        output = self.model(*(x if isinstance(x, tuple) else (x,)))
+        return output, self.loss(output, y)
+
+
+class Evaluation:
+    """Measures a model with its loss and metrics, of batches whose examples may have weights."""
+
+    def __init__(self, model: Module, loss: Any) -> None:
+        self.exclusive = Exclusive("a step or an evaluation of this model")  # modes are the model's
+        self._model, self._targets = model, Targets(loss)
+        self._modules: dict[bool, ModelAndLoss] = {}  # by whether examples have weights
+
+    def module(self, batch: Batch) -> ModelAndLoss:
+        """The model and the loss for a batch, or for the specs of one."""
+        weighed = self._targets.are_weighed(batch)
+        if weighed not in self._modules:
+            self._modules[weighed] = ModelAndLoss(self._model, self._targets.loss(batch))
+        return self._modules[weighed]
+
+    def measure(
+        self, data: Source, room: Room, measures: Measures | None = None
+    ) -> dict[str, Any]:
         """{"loss": ..., "accuracy": ...} as if all batches were one; the loss weighs targets.
 
         room: memory beside the computation. A batch that does not fit the budget is computed in
-        micro-batches, to the same bits. Raises MemoryBudgetError if that does not help: a single
-        example does not fit, or the loss.
+        micro-batches, to the same bits. measures: without batches; by default accuracy where it is
+        defined. Raises MemoryBudgetError if that does not help: a single example does not fit, or
+        the loss.
         """
-        averages, draws, split = Averages(), room.draws(data.epoch(0)), False
+        averages = Averages(Measures() if measures is None else measures)
+        draws, split = room.draws(data.epoch(0)), False
         for number in count(1):
             batch = next(draws, None)
             if batch is None:
                 break
             try:
-                with self.exclusive, process_lock, in_use(self), within(room.allowance):
-                    split = self._add(*batch, averages, split)
-            except NonFiniteError as error:
+                module = self.module(batch)
+                with self.exclusive, process_lock, in_use(module), within(room.allowance):
+                    split = self._add(module, batch, averages, split, room)
+            except FloatingPointError as error:
                 raise NonFiniteError(f"evaluation, batch {number}: {error}") from error
             del batch  # free it before the next one is drawn
         return averages.values()
 
-    def _add(self, x: Any, y: Any, averages: Averages, split: bool) -> bool:
+    def _add(
+        self, module: ModelAndLoss, batch: Batch, averages: Averages, split: bool, room: Room
+    ) -> bool:
         """Count a batch; returns whether it was split into micro-batches, for the next ones."""
+        x, target, weight, sample = batch[0], batch[1], None, None
+        if self._targets.are_weighed(batch):
+            (target, weight), sample = self._targets.of(batch), batch[2]
+            if weight == 0:  # nothing counts
+                return split
         if not split:
             try:
-                output, loss = self(x, y)
+                output, loss = module(x, target)
             except MemoryBudgetError:
                 split = True
         if split:
-            output, loss = self._separately(x, y)
-        averages.add(float(loss), self.weighing.weight(y), len(flat(x)[0]),
-                     count_correct(output, y, self.weighing.ignore_index))
+            output, loss = module.separately(x, target)
+        if sample is None:
+            weight = module.weighing.weight(target)
+        averages.add(float(loss), weight, len(flat(x)[0]))
+        with room.measuring():
+            averages.measures.update(output, batch[1], sample, module.weighing.ignore_index)
         return split
 
     def prepare(self, data: Source, room: Room) -> None:
@@ -89,21 +126,18 @@ class Evaluation(Module):
 
         Only for sources that know their batches in advance; none is drawn.
         """
-        for x, y in getattr(data, "specs", ()):
-            batch = x.bytes + y.bytes
+        for specs in getattr(data, "specs", ()):
+            x, y = specs[:2]
+            batch = sum(spec.bytes for spec in specs)
             allowance = room.allowance
             if allowance is not None:
                 allowance = replace(allowance, others=room.others + batch + 2 * y.bytes)
-            with self.exclusive, process_lock, in_use(self), within(allowance):
+            module = self.module(specs)
+            with self.exclusive, process_lock, in_use(module), within(allowance):
                 try:
-                    inference_of(self).prepare((x, y))
+                    inference_of(module).prepare(self._targets.specs(specs))
                 except MemoryBudgetError:
-                    inference_of(self.model).prepare((x,))
-
-    def _separately(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Run the model, then its loss: only the model's batch can be split."""
-        output = self.model(*(x if isinstance(x, tuple) else (x,)))
-        return output, self.loss(output, y)
+                    inference_of(self._model).prepare((x,))
 
 
 @contextmanager

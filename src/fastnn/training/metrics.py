@@ -1,4 +1,4 @@
-"""Metrics of training: accuracy, and averages that a checkpoint can save and restore."""
+"""Accuracy, and averages of training that a checkpoint can save and restore."""
 
 from __future__ import annotations
 
@@ -8,27 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import array_of
-
-
-def count_correct(output: Any, target: Any, ignore_index: int = -100) -> tuple[int, int] | None:
-    """(right, counted) predictions, or None if accuracy is not defined.
-
-    output: (n, classes, ...) logits or probabilities. target: (n, ...) class numbers; positions
-    that are `ignore_index` do not count. Real targets, or several outputs, have no accuracy.
-
-    >>> count_correct(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
-    (1, 2)
-    """
-    if isinstance(output, (tuple, list)) or isinstance(target, (tuple, list)):
-        return None
-    output, target = np.asarray(output), np.asarray(target)
-    if target.dtype.kind not in "iu" or output.ndim < 2:
-        return None
-    if output.shape[:1] + output.shape[2:] != target.shape:
-        return None
-    counted = target != ignore_index
-    right = (output.argmax(axis=1) == target) & counted
-    return int(right.sum()), int(counted.sum())
+from fastnn.metrics import Accuracy
+from fastnn.training.measures import Measures, counting
 
 
 def accuracy(output: Any, target: Any, ignore_index: int = -100) -> float:
@@ -43,34 +24,31 @@ def accuracy(output: Any, target: Any, ignore_index: int = -100) -> float:
     0.5
     """
     output, target = array_of(output, "output"), array_of(target, "target")
-    counts = count_correct(output, target, ignore_index)
-    if counts is None or counts[1] == 0:
+    found = Accuracy(where_defined=True)
+    found.update(output, target, counting(target, None, ignore_index))
+    value = found.value()
+    if value is None:
         raise ValueError(f"accuracy needs outputs (n, classes, ...) and class numbers (n, ...), "
                          f"got {np.shape(output)} and {np.shape(target)}")
-    return counts[0] / counts[1]
+    return value
 
 
 class Averages:
-    """Loss and accuracy as if all batches so far were one; its sums can be saved.
+    """Loss and metrics as if all batches so far were one; its sums can be saved.
 
     >>> averages = Averages()
-    >>> averages.add(0.5, 3.0, 3, (2, 3))
-    >>> averages.add(1.5, 1.0, 2, (1, 1))
-    >>> averages.values()
-    {'loss': 0.75, 'accuracy': 0.75}
+    >>> averages.add(0.5, 3.0, 3)
+    >>> averages.add(1.5, 1.0, 2)
+    >>> averages.values(), averages.examples
+    ({'loss': 0.75}, 5)
     """
 
-    def __init__(self, sums: Mapping[str, Any] | None = None) -> None:
-        self.loss, self.weight, self.examples, self.right, self.counted = 0.0, 0.0, 0, 0, 0
-        if sums is not None:  # earlier checkpoints have no weight: every example counted the same
-            sums = {"weight": sums["examples"], **sums}
-            for name, zero in vars(self).items():
-                setattr(self, name, type(zero)(sums[name]))
+    def __init__(self, measures: Measures | None = None) -> None:
+        self.measures = Measures([]) if measures is None else measures
+        self.loss, self.weight, self.examples = 0.0, 0.0, 0
 
-    def add(
-        self, loss: float, weight: float | None, examples: int, correct: tuple[int, int] | None
-    ) -> None:
-        """Count a batch: its loss, what that weighs, its size, and (right, counted) predictions.
+    def add(self, loss: float, weight: float | None, examples: int) -> None:
+        """Count a batch: its loss, what that weighs, and its size.
 
         A loss that weighs 0 is a mean over nothing; one that weighs None is a sum.
         """
@@ -80,17 +58,25 @@ class Averages:
             self.loss += loss * weight
             self.weight += weight
         self.examples += examples
-        if correct is not None:
-            self.right += correct[0]
-            self.counted += correct[1]
 
-    def values(self) -> dict[str, float]:
-        """The averages that are defined."""
-        result = {"loss": self.loss / self.weight} if self.weight else {}
-        if self.counted:
-            result["accuracy"] = self.right / self.counted
-        return result
+    def reset(self) -> None:
+        """Forget all batches."""
+        self.loss, self.weight, self.examples = 0.0, 0.0, 0
+        self.measures.reset()
+
+    def values(self, *names: str) -> dict[str, Any]:
+        """The loss and the values of the metrics (or of those named) that are defined."""
+        loss = {"loss": self.loss / self.weight} if self.weight else {}
+        return loss | self.measures.figures(*names)
 
     def sums(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return dict(vars(self))
+        """What a checkpoint keeps, beside the sums of the metrics."""
+        return {"loss": self.loss, "weight": self.weight, "examples": self.examples}
+
+    def load(self, sums: Mapping[str, Any]) -> None:
+        """Take sums; those of earlier versions have accuracy, and perhaps no weight."""
+        self.loss, self.examples = float(sums["loss"]), int(sums["examples"])
+        self.weight = float(sums.get("weight", self.examples))
+        accuracy = self.measures.named.get("accuracy")
+        if accuracy is not None and "right" in sums:
+            accuracy.load_state_dict({name: sums[name] for name in ("right", "counted")})

@@ -10,13 +10,16 @@ from fastnn.training.callbacks import Callback, Training
 
 
 def figures(values: dict[str, Any], prefix: str = "") -> str:
-    """Loss and accuracy as text.
+    """Loss and metrics as text.
 
-    >>> figures({"loss": 0.25, "accuracy": 0.5})
+    >>> figures({"epoch": 1, "loss": 0.25, "accuracy": 0.5, "lr": 0.1})
     'loss 0.2500  accuracy 0.5000'
     """
-    return "  ".join(f"{name} {values[prefix + name]:.4f}" for name in ("loss", "accuracy")
-                     if prefix + name in values)
+    others = ("epoch", "lr", "momentum", "seconds") if prefix else (
+        "epoch", "lr", "momentum", "seconds", "validation_")
+    return "  ".join(f"{name.removeprefix(prefix)} {value:.4f}" for name, value in values.items()
+                     if name.startswith(prefix) and not name.startswith(others)
+                     and isinstance(value, float))
 
 
 def duration(seconds: float) -> str:
@@ -58,7 +61,8 @@ class ProgressBar(Callback):
         if now - self._shown < (0.1 if self._bar else self.seconds):
             return
         self._shown = now
-        text = f"{figures(trainer.averages.values())}  {self._speed(trainer, now)}"
+        values = trainer.averages.values("loss", "accuracy")  # others may take long
+        text = f"{figures(values)}  {self._speed(trainer, now)}"
         epoch = f"epoch {trainer.epoch + 1}/{trainer.epochs}"
         if self._bar:
             self._bar.update(self._task, description=epoch, completed=trainer.batch,

@@ -21,6 +21,7 @@ from fastnn.plan.budget import Allowance, MemoryBudgetError
 from fastnn.runtime.measure import growth
 from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.spec import FLOAT, INDEX
+from fastnn.training.measures import Measures
 from fastnn.training.sources import Batch, Source
 
 MEASURED = 3  # batches in which unknown needs are measured
@@ -52,16 +53,21 @@ class Need:
 
 
 class Room:
-    """Room for a source's batches and for callbacks, beside the steps of an epoch."""
+    """Room for a source's batches, metrics and callbacks, beside the steps of an epoch."""
 
-    def __init__(self, step: TrainStep, source: Source, callbacks: Iterable[Any] = ()) -> None:
+    def __init__(
+        self, step: TrainStep, source: Source, callbacks: Iterable[Any] = (),
+        measures: Measures | None = None, by_class: bool = False,
+    ) -> None:
+        self._by_class = by_class
         self._step = step
         self._drawing = Need(getattr(source, "working_bytes", None))
         self._beginning, self._calling = (
             Need(0 if all(_is_our_own(each, event) for each in callbacks) else None)
             for event in ("on_batch_begin", "on_batch_end"))
+        self._measuring = Need(0 if measures is None or measures.are_simple else None)
         self._reading = 0
-        self.is_planned = False
+        self.is_planned = self.is_checked = False
 
     def draws(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The batches; a batch is released here before the next one is drawn."""
@@ -71,7 +77,7 @@ class Room:
         """The next batch."""
         with self._drawing.measured(self._step):
             batch = next(batches)
-        self._reading = max(self._reading, reading_bytes(batch))
+        self._reading = max(self._reading, reading_bytes(batch, self._by_class))
         return batch
 
     @contextmanager
@@ -86,10 +92,16 @@ class Room:
         with self._calling.measured(self._step):
             yield
 
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """A context for updating metrics after a batch."""
+        with self._measuring.measured(self._step):
+            yield
+
     @property
     def others(self) -> int:
         """Bytes to reserve beside a step: the larger need (they do not coincide) and copies."""
-        needs = self._drawing, self._beginning, self._calling
+        needs = self._drawing, self._beginning, self._calling, self._measuring
         return max(need.bytes for need in needs) + self._reading
 
     @property
@@ -125,12 +137,19 @@ def make_all(plans: Iterable[Callable[[], object]]) -> None:
         raise max(refusals, key=lambda refusal: refusal.min_bytes)
 
 
-def reading_bytes(batch: Batch) -> int:
-    """Bytes of copies of a batch that a step and metrics make."""
+def reading_bytes(batch: Batch, by_class: bool = False) -> int:
+    """Bytes of copies of a batch that a step and metrics make, with weights and without.
+
+    by_class: whether every target has a weight.
+    """
+    batch, weights = batch[:2], flat(batch[2:])
     arrays = [np.asarray(part) for part in flat(batch)]
     copies = sum(_bytes(array) for array in arrays
                  if array.dtype not in (FLOAT, INDEX) or not array.flags.c_contiguous)
-    return copies + 2 * _bytes(arrays[-1])
+    if len(batch) == 1:  # no target
+        return copies
+    weighing = 8 * sum(_bytes(np.asarray(part)) for part in weights)
+    return copies + (10 if by_class else 2) * _bytes(arrays[-1]) + weighing
 
 
 def _bytes(array: np.ndarray) -> int:

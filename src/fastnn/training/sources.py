@@ -1,4 +1,5 @@
-"""Sources of batches: arrays, `fastnn.data.Batches`, or any iterable of (x, y)."""
+"""Sources of batches: arrays, `fastnn.data.Batches`, or any iterable of (x, y) or (x, y, weights).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from fastnn.arguments import array_of
 from fastnn.data import Batches
 from fastnn.data.arrays import is_mapped
 from fastnn.data.checks import IGNORED
+from fastnn.engine.nesting import flat
 from fastnn.spec import FLOAT, INDEX, Spec
+from fastnn.training.example_weights import sample_weights
 
-Batch = tuple[Any, Any]
+Batch = tuple[Any, ...]  # (x, y), or (x, y, the examples' weights)
 
 
 class Source(Protocol):
@@ -46,12 +49,30 @@ class Drawn:
         return self._batches.epoch_in_place(epoch, start)
 
     @property
-    def specs(self) -> list[tuple[Spec, Spec]]:
+    def specs(self) -> list[tuple[Spec, ...]]:
         """Shapes and types of the batches of an epoch, the last smaller one at the end."""
         sizes = self._batches.sizes
         return [(Spec((size, *self._batches.x.shape[1:])),
                  Spec((size, *self._batches.y.shape[1:]),
                       FLOAT if self._batches.y.dtype.kind == "f" else INDEX)) for size in sizes]
+
+
+class Weighed(Drawn):
+    """`Drawn` batches with weights of their examples; weights: of all examples of `Batches`."""
+
+    def __init__(self, batches: Batches, weights: np.ndarray) -> None:
+        super().__init__(batches)
+        self._weights = weights
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        order, size = self._batches.order(epoch), self._batches.batch_size
+        batches = super().epoch(epoch, start)
+        for number in range(start, len(self)):
+            yield (*next(batches), self._weights[order[number * size:(number + 1) * size]])
+
+    @property
+    def specs(self) -> list[tuple[Spec, ...]]:
+        return [(x, y, Spec((*x.shape[:1], *self._weights.shape[1:]))) for x, y in super().specs]
 
 
 class _Iterable:
@@ -66,17 +87,21 @@ class _Iterable:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         numbers = count()
         # No variable keeps a batch here while the next one is drawn.
-        yield from map(_pair, islice(self._batches, start, None), numbers)
+        yield from map(_parts, islice(self._batches, start, None), numbers)
         if next(numbers) == 0 and start == 0:
             raise ValueError(f"epoch {epoch} has no batches; an iterator gives its batches only "
                              "once: pass a list, or an object that can be iterated again")
 
 
-def _pair(batch: Any, number: int) -> Batch:
-    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-        raise ValueError(f"batch {number}: expected a pair (x, y), got {type(batch).__name__}")
-    x, y = batch
-    return _arrays(x, f"batch {number}: x"), _arrays(y, f"batch {number}: y")
+def _parts(batch: Any, number: int) -> Batch:
+    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+        raise ValueError(f"batch {number}: expected a pair (x, y), or (x, y, weights), got "
+                         f"{type(batch).__name__}")
+    x, y, *weights = batch
+    found = _arrays(x, f"batch {number}: x"), _arrays(y, f"batch {number}: y")
+    examples = len(flat(found)[0])
+    return (*found, *(sample_weights(each, examples, f"batch {number}: the weights")
+                      for each in weights))
 
 
 def _arrays(value: Any, name: str) -> Any:
@@ -93,10 +118,10 @@ def _arrays(value: Any, name: str) -> Any:
 def source(
     data: Any, batch_size: int, shuffle: bool, seed: int = 0, ignore_index: int = IGNORED
 ) -> Source:
-    """Batches of (x, y) arrays, of a `Batches`, or of any iterable.
+    """Batches of arrays, of a `Batches`, or of any iterable.
 
-    data: a tuple (x, y) of arrays; `fastnn.data.Batches`; or an iterable of pairs.
-    ignore_index: the class number of arrays that the loss leaves out.
+    data: a tuple of arrays, (x, y) or (x, y, weights); `fastnn.data.Batches`; or an iterable of
+    such tuples. ignore_index: the class number of arrays that the loss leaves out.
 
     Raises ValueError or TypeError for anything else.
     """
@@ -106,13 +131,17 @@ def source(
         result: Source = data
         return result
     if isinstance(data, tuple):
-        if len(data) != 2 or any(isinstance(part, (tuple, list)) for part in data):
+        if len(data) not in (2, 3) or any(isinstance(part, (tuple, list)) or not np.ndim(part)
+                                          for part in data):
             kinds = ", ".join(type(part).__name__ for part in data)
-            raise ValueError(f"a tuple of data must be (x, y), two arrays, got ({kinds}); a list "
-                             "becomes an array by np.array(y); for several inputs or targets pass "
-                             "an iterable of batches")
-        x, y = (part if is_mapped(part) else np.asarray(part) for part in data)
-        return Drawn(Batches(x, y, batch_size, shuffle, seed, ignore_index=ignore_index))
+            raise ValueError("a tuple of data must be (x, y), two arrays, or (x, y, weights), "
+                             f"got ({kinds}); a list becomes an array by np.array(y); for several "
+                             "inputs or targets pass an iterable of batches")
+        x, y, *weights = (part if is_mapped(part) else np.asarray(part) for part in data)
+        batches = Batches(x, y, batch_size, shuffle, seed, ignore_index=ignore_index)
+        if weights:
+            return Weighed(batches, sample_weights(weights[0], len(x)))
+        return Drawn(batches)
     if isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, dict)):
         return _Iterable(data)
     hint = "; write fit((x, y))" if isinstance(data, np.ndarray) else ""

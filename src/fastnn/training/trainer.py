@@ -6,33 +6,44 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from fastnn.arguments import instance, integer
 from fastnn.engine.inputs import NonFiniteError, as_inputs, specs_of
+from fastnn.engine.loss_graph import check_model_and_loss
 from fastnn.engine.nesting import flat
+from fastnn.engine.trace import trace
 from fastnn.engine.train_step import TrainStep
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
-from fastnn.optim.optimizer import Optimizer, check_optimizer
+from fastnn.optim.optimizer import check_optimizer
 from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.process_memory import keep_no_large_blocks
-from fastnn.runtime.random import get_rng_state
+from fastnn.runtime.random import get_rng_state, seed_from
+from fastnn.spec import Spec
 from fastnn.training.callbacks import as_callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
 from fastnn.training.evaluation import Evaluation
+from fastnn.training.example_weights import ClassWeights, targets_of, with_weights
 from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
-from fastnn.training.metrics import Averages, count_correct
+from fastnn.training.measures import Measures, scalars
+from fastnn.training.metrics import Averages
+from fastnn.training.names import loss_of, optimizer_of, threshold_of
 from fastnn.training.parts import Stateful, named_apart
+from fastnn.training.prediction import Inputs, predicted
 from fastnn.training.room import Room, make_all
 from fastnn.training.sources import Batch, Source, source
+from fastnn.training.splitting import split_off
 from fastnn.training.state import check_schedule, check_state
+from fastnn.training.targets import Targets
 
 Record = dict[str, Any]
+Found = TypeVar("Found")
 
 
 class Trainer:
@@ -60,24 +71,27 @@ class Trainer:
     """
 
     def __init__(
-        self, model: Module, loss: Any, optimizer: Optimizer, schedule: LRScheduler | None = None,
+        self, model: Module, loss: Any, optimizer: Any, schedule: LRScheduler | None = None,
         memory_budget: int | str | None = None, callbacks: Iterable[Any] = (),
-        accumulate: int | Literal["auto"] = 1,
+        accumulate: int | Literal["auto"] = 1, metrics: Any = None, seed: int | None = None,
     ) -> None:
-        self.model, self.loss, self.schedule = model, loss, schedule
-        self.optimizer = check_optimizer(optimizer)
+        loss = loss_of(loss)
+        check_model_and_loss(model, loss)
+        self.model, self.loss, self.schedule, self.seed = model, loss, schedule, seed
+        self.optimizer = check_optimizer(optimizer_of(optimizer, model))
         if schedule is not None:
             instance(schedule, "schedule", LRScheduler)
         if not isinstance(callbacks, Iterable) or isinstance(callbacks, np.ndarray):
             raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r:.60}")
         self.callbacks = list(map(as_callback, callbacks))
-        self.train_step = TrainStep(model, loss, optimizer, memory_budget, keep_output=True,
-                                    accumulate=accumulate)
-        self._evaluation = Evaluation(model, loss)
+        measures = Measures(metrics, threshold_of(loss))
+        self.train_step = TrainStep(model, loss, self.optimizer, memory_budget,
+                                    keep_output=bool(measures.named), accumulate=accumulate)
+        self._evaluation, self._targets = Evaluation(model, loss), Targets(loss)
         self.history: list[Record] = []
         self.epoch = self.batch = self.steps = 0
         self.epochs = self.batches = 0  # in this fit; batches in an epoch, 0 while unknown
-        self.averages = Averages()
+        self.averages = Averages(measures)
         self.seconds = 0.0  # spent on this epoch
         self.batch_loss: float | None = None  # of the last batch; None if nothing counted in it
         self.metrics: Record = {}  # all figures of the last epoch
@@ -88,31 +102,46 @@ class Trainer:
 
     def fit(
         self, data: Any, validation: Any = None, epochs: int = 10, batch_size: int = 128,
-        shuffle: bool = True, seed: int | None = None,
+        shuffle: bool = True, seed: int | None = None, class_weight: Any = None,
+        sample_weight: Any = None,
     ) -> list[Record]:
         """Train, and return the history: a list with one dict per epoch.
 
         data: (x, y) arrays, `fastnn.data.Batches`, or any iterable of batches that can be
-        iterated again each epoch. validation: the same, measured after each epoch. epochs: in
-        all, those before a resume included. batch_size, shuffle, seed: for arrays; the order
-        follows from the seed (by default that of `manual_seed`) and the number of the epoch.
+        iterated again each epoch. validation: the same, measured after each epoch; or of arrays a
+        share of the examples, or their number, which is split off at the end and not trained on.
+        epochs: in all, those before a resume included. batch_size, shuffle: for arrays; the order
+        follows from the seed and the number of the epoch. seed: makes the order, dropout and all
+        else that is drawn repeatable, initial weights excepted; `Batches` have seeds of their own.
+        By default that of the trainer, or where the last `manual_seed` has come to.
 
-        Each dict: epoch, loss, accuracy, validation_loss, validation_accuracy, lr, seconds;
-        those that are not defined are left out. Training averages are over the epoch's batches, as
-        the net changes and with augmentation and dropout. A batch of which no target counts makes
-        no step.
+        class_weight: {class: weight}, an array or "balanced"; the loss is Σ w l / Σ w, as with
+        class weights of the loss itself. sample_weight: of each example of arrays; data may be
+        (x, y, weights), too, and batches as well. Those weigh metrics too, class weights do not.
+
+        Each dict: epoch, loss and metrics, the same with "validation_", lr, seconds; those that
+        are not defined are left out, as are arrays, which `metrics` has. Training averages are over
+        the epoch's batches, as the net changes and with augmentation and dropout. A batch of which
+        no target counts makes no step.
 
         Raises NonFiniteError with the place; KeyboardInterrupt on Ctrl-C and SystemExit on
         SIGTERM, between two batches, after the callbacks had a chance to save; MemoryBudgetError
         when a limit shrinks below what a step needs; ValueError for data that cannot be used.
         """
         epochs = integer(epochs, "epochs", "an integer from 1 to 2**31 - 1", 1, 2**31 - 1)
-        if seed is None:
-            seed = int(get_rng_state()["key"][0])  # type: ignore[index]
+        data = with_weights(data, sample_weight)
+        if isinstance(validation, Real):
+            data, validation = split_off(data, validation)
+        seed = self.seed if seed is None else seed
         ignored = self.train_step.weighing.ignore_index
-        training = source(data, batch_size, shuffle, seed, ignored)
+        order = int(get_rng_state()["key"][0]) if seed is None else seed  # type: ignore[index]
+        training = source(data, batch_size, shuffle, order, ignored)
         held_out = None if validation is None else source(validation, batch_size, False, 0, ignored)
         with self._exclusive:
+            self._targets.classes = None if class_weight is None else \
+                ClassWeights(class_weight, targets_of(data), ignored)
+            if seed is not None and not self._unfinished:
+                seed_from(seed, self.steps)
             return self._fit(training, held_out, epochs)
 
     def _fit(self, training: Source, held_out: Source | None, epochs: int) -> list[Record]:
@@ -122,7 +151,8 @@ class Trainer:
         self.epochs = self._first_epoch + epochs
         self.batches = len(training) or self.batches
         self.model.train()
-        room = Room(self.train_step, training, self.callbacks)
+        room = Room(self.train_step, training, self.callbacks, self.averages.measures,
+                    self._targets.classes is not None)
         with deferred_interrupts() as interruption:
             try:
                 self._call("on_fit_begin")
@@ -141,14 +171,14 @@ class Trainer:
         started, before = time.perf_counter(), self.seconds
         self.train_step.rest()
         self._call("on_epoch_begin")
-        for x, y in room.draws(training.epoch(self.epoch, self.batch)):
+        for batch in room.draws(training.epoch(self.epoch, self.batch)):
             if not room.is_planned:
-                self._plan(x, y, training, held_out, room)
+                self._begin(batch, training, held_out, room)
             with room.beginning():
                 self._call("on_batch_begin")
             self.train_step.leave(room.others)
-            self._step(x, y)
-            del x, y  # free it before the next batch is drawn
+            self._step(batch, room)
+            del batch  # free it before the next one is drawn
             self.train_step.release_inputs()
             self.seconds = before + time.perf_counter() - started
             self._stop_if(interruption)
@@ -156,15 +186,16 @@ class Trainer:
                 self._call("on_batch_end")
         self.train_step.rest()
         self.batches = self.batches or self.batch
-        record: Record = {"epoch": self.epoch + 1, **self.averages.values()}
+        self.metrics = {"epoch": self.epoch + 1, **self._place_errors(self.averages.values)}
         if held_out is not None:
             values = self.evaluate(held_out)
-            record |= {f"validation_{name}": value for name, value in values.items()}
-            self.metrics = record
+            self.metrics |= {f"validation_{name}": value for name, value in values.items()}
             self._call("on_validation_end")
-        record |= {"lr": self.optimizer.lr, "seconds": round(self.seconds, 3)}
+        self.metrics |= {"lr": self.optimizer.lr, "seconds": round(self.seconds, 3)}
+        record = scalars(self.metrics)
         self.history.append(record)
-        self.epoch, self.batch, self.averages, self.seconds = self.epoch + 1, 0, Averages(), 0.0
+        self.averages.reset()
+        self.epoch, self.batch, self.seconds = self.epoch + 1, 0, 0.0
         self._call("on_epoch_end")
         self._stop_if(interruption)
 
@@ -186,16 +217,29 @@ class Trainer:
         """The epochs before the current or next fit, from which its `epochs` count."""
         return self._first_epoch if self._unfinished else self.epoch
 
-    def _plan(
-        self, x: Any, y: Any, training: Source, held_out: Source | None, room: Room
+    def _begin(
+        self, batch: Batch, training: Source, held_out: Source | None, room: Room
     ) -> None:
-        """Make all plans under a budget, so that a refusal comes before the first step."""
+        """Before the first step: whether metrics and weights fit, and all plans under a budget."""
+        x, y = batch[:2]
+        self.train_step.use_loss(self._targets.loss(batch))
+        measures = self.averages.measures
+        if measures.are_checked and not room.is_checked:
+            inputs = as_inputs(x, "x")
+            outputs = trace(self.model, specs_of(inputs if isinstance(inputs, tuple) else
+                                                 (inputs,))).output
+            shapes = [tensor.shape for tensor in flat(outputs)]
+            measures.check(shapes if len(shapes) > 1 else shapes[0], y,
+                           self.train_step.weighing.ignore_index)
+        room.is_checked = True
         if self.train_step.look() is None:
             return
         keep_no_large_blocks()  # glibc starts to keep them once images are decoded
         arrays = as_inputs(x, "x"), as_inputs(y, "y")  # their copies count while plans are made
-        first = specs_of(arrays)
-        others = [specs for specs in getattr(training, "specs", ()) if specs != first]
+        first = self._targets.specs((*specs_of(arrays), *(
+            Spec(np.shape(weights)) for weights in batch[2:])))
+        others = [specs for each in getattr(training, "specs", ())
+                  if (specs := self._targets.specs(each)) != first]
         evaluated = [data for data in (held_out, *self._expected) if data is not None]
         self.train_step.leave(room.others, plans=1 + len(others) + len(evaluated))
         plans: list[Callable[[], object]] = [
@@ -205,30 +249,43 @@ class Trainer:
         make_all(plans)
         room.is_planned = True
 
-    def _step(self, x: Any, y: Any) -> None:
+    def _step(self, batch: Batch, room: Room) -> None:
         # Other threads see all of this step or nothing: modes, output, and what they save.
         with self._evaluation.exclusive, process_lock:
-            self._step_and_count(x, y)
+            self._step_and_count(batch, room)
 
-    def _step_and_count(self, x: Any, y: Any) -> None:
+    def _step_and_count(self, batch: Batch, room: Room) -> None:
         self._set_rate()
-        if self.train_step.weighing.weight(y) == 0:  # no target counts, the mean is NaN: no step
-            self.averages.add(0.0, 0.0, len(flat(x)[0]), None)
-            self.batch_loss = None
+        self.train_step.use_loss(self._targets.loss(batch))
+        if self._targets.are_weighed(batch):
+            target, weight = self._targets.of(batch)
         else:
-            self._train_and_count(x, y)
+            target, weight = batch[1], self.train_step.weighing.weight(batch[1])
+        counts = weight != 0  # else no target counts, the mean is NaN: no step
+        loss = self._place_errors(partial(self.train_step, batch[0], target)) if counts else None
+        if counts and not self._targets.are_weighed(batch):
+            weight = self.train_step.weighing.weight(target)  # as the graph has it
+        self.averages.add(loss or 0.0, weight, len(flat(batch[0])[0]))
+        if counts and self.averages.measures.named:
+            self._place_errors(partial(self._measure, batch, room))
+        self.batch_loss = loss
         self.batch += 1
         self.steps += 1
 
-    def _train_and_count(self, x: Any, y: Any) -> None:
+    def _measure(self, batch: Batch, room: Room) -> None:
+        outputs = self.train_step.outputs
+        with room.measuring():
+            self.averages.measures.update(
+                outputs[0] if len(outputs) == 1 else outputs, batch[1],
+                batch[2] if len(batch) == 3 else None, self.train_step.weighing.ignore_index)
+
+    def _place_errors(self, act: Callable[[], Found]) -> Found:
+        """What a function returns; its NonFiniteError names the epoch and the batch."""
         try:
-            loss = self.train_step(x, y)
-        except NonFiniteError as error:
+            return act()
+        except FloatingPointError as error:
             raise NonFiniteError(f"epoch {self.epoch + 1}, batch {self.batch + 1}: {error}") \
                 from error
-        weighing, self.batch_loss = self.train_step.weighing, loss
-        self.averages.add(loss, weighing.weight(y), len(flat(x)[0]),
-                          count_correct(self.train_step.output, y, weighing.ignore_index))
 
     def _set_rate(self) -> None:
         if self.schedule is None:
@@ -242,21 +299,45 @@ class Trainer:
         for callback in self.callbacks:
             getattr(callback, event)(self)
 
-    def evaluate(self, data: Any, batch_size: int = 256) -> dict[str, float]:
+    def evaluate(
+        self, data: Any, batch_size: int = 256, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """{"loss": ..., "accuracy": ...} of all examples as of one batch, the model in eval mode.
 
-        data: as for `fit`. Neither depends on the batch size: batches weigh as the loss weighs
+        data, sample_weight: as for `fit`. The figures are the loss and the metrics, of which some
+        may be arrays. None depends on the batch size: batches weigh as the loss weighs
         targets, and what it ignores counts in neither (see `TrainStep`). What is not defined is
         left out: accuracy of real targets, a loss for which no target counts. The model's modes and
         the random state are as before. The memory budget holds here too: a batch that is too large
         for it is computed in micro-batches, to the same bits; MemoryBudgetError if one example is
         too large.
         """
-        batches = self._evaluated(data, batch_size)
+        batches = self._evaluated(with_weights(data, sample_weight), batch_size)
+        measures = self.averages.measures.fresh()
         self.train_step.look()
         self.train_step.rest()
         try:
-            return self._evaluation.measure(batches, Room(self.train_step, batches))
+            return self._evaluation.measure(
+                batches, Room(self.train_step, batches, (), measures), measures)
+        finally:
+            self.train_step.rest()
+
+    def predict(self, x: Any, batch_size: int = 256) -> Any:
+        """The model's outputs for all examples, in their order, the model in eval mode.
+
+        x: an array, or a tuple of several inputs; `fastnn.data.Batches`; or an iterable of batches
+        x, (x, y) or (x, y, weights). batch_size: of arrays. An array, or a tuple for a model with
+        several outputs. The model's modes, the random state and the memory budget are as in
+        `evaluate`; the results are part of the budget.
+
+        Raises ShapeError for a model whose outputs are not by example.
+        """
+        batches = Inputs(x, batch_size, self.train_step.weighing.ignore_index)
+        self.train_step.look()
+        self.train_step.rest()
+        try:
+            return predicted(self.model, batches, Room(self.train_step, batches),
+                             self._evaluation.exclusive)
         finally:
             self.train_step.rest()
 
@@ -311,13 +392,16 @@ class Trainer:
             self.epoch, self.batch, self.steps = state["epoch"], state["batch"], state["steps"]
             self.batches, self._first_epoch = state["batches"], state["first_epoch"]
             self._unfinished = state["unfinished"]
-            self.seconds, self.averages = state["seconds"], Averages(state["averages"])
+            self.seconds = state["seconds"]
+            self.averages.load(state["averages"])
             self.history = list(state["history"])
             self.train_step.most_examples = state["most_examples"]
 
     def _parts(self) -> dict[str, Stateful]:
         """What has a state of its own, by the names in a checkpoint."""
-        return {f"callbacks.{name}": each for name, each in named_apart(self.callbacks).items()}
+        measures = {f"metrics.{name}": each for name, each in self.averages.measures.named.items()}
+        return measures | {f"callbacks.{name}": each
+                           for name, each in named_apart(self.callbacks).items()}
 
     def _check_state(self, state: dict[str, Any], parts: set[str]) -> None:
         """Raise an error, before anything changes, unless `resume` can use a state."""
@@ -327,10 +411,19 @@ class Trainer:
                              "the other has none")
         if self.schedule is not None:
             check_schedule(state["schedule"])
-        unknown = parts - set(self._parts())
+        own = set(self._parts())
+        missing = {name for name in own - parts if name.startswith("metrics.")}
+        if state["batch"] and missing and "right" not in state["averages"]:
+            raise ValueError(f"in the middle of an epoch it has no sums of {_listed(missing)}: "
+                             "resume with the metrics that it was saved with")
+        unknown = {name for name in parts - own if state["batch"] or "callbacks." in name}
         if unknown:
-            warnings.warn(f"the checkpoint has states of {', '.join(sorted(unknown))}, which this "
+            warnings.warn(f"the checkpoint has states of {_listed(unknown)}, which this "
                           "trainer does not have; they are left out", stacklevel=4)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 __all__ = ["Batch", "CheckpointError", "Trainer"]

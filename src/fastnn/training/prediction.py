@@ -1,0 +1,119 @@
+"""The outputs of a model for many examples, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from fastnn.data.arrays import is_mapped
+from fastnn.engine.inputs import NonFiniteError, as_inputs, specs_of
+from fastnn.engine.memory_limit import within
+from fastnn.engine.nesting import flat, like
+from fastnn.engine.trace import trace
+from fastnn.nn.module import Module
+from fastnn.runtime.locks import Exclusive, process_lock
+from fastnn.spec import ShapeError
+from fastnn.training.evaluation import in_use
+from fastnn.training.room import Room
+from fastnn.training.sources import Batch, Source, source
+
+
+class Inputs:
+    """A source of batches (x,): of arrays, or of an iterable of x, (x, y) or (x, y, weights).
+
+    examples: how many there are in all, or 0 if that is not known.
+    """
+
+    def __init__(self, data: Any, batch_size: int, ignored: int) -> None:
+        self._batches: Source | None = None
+        self._data, self._size, self.examples = data, batch_size, 0
+        if isinstance(data, np.ndarray):
+            x = data if is_mapped(data) else np.asarray(data)
+            self.examples = len(x)
+            data = x, np.zeros(len(x), np.int64)
+            self._batches = source(data, batch_size, False, 0, ignored)
+        elif isinstance(data, tuple):
+            self._data = tuple(np.asarray(part) for part in data)
+            counts = {len(part) for part in self._data if part.ndim}
+            if len(counts) != 1 or 0 in counts:
+                raise ValueError("several inputs must have as many examples each, got shapes "
+                                 f"{[part.shape for part in self._data]}")
+            self.examples = counts.pop()
+        elif hasattr(data, "epoch") and hasattr(data, "__len__"):
+            self._batches = source(data, batch_size, False, 0, ignored)
+        elif not isinstance(data, Iterable) or isinstance(data, (str, dict)):
+            raise TypeError("x must be an array, a tuple of several inputs, Batches or an iterable "
+                            f"of batches, got {type(data).__name__}")
+        known = getattr(self._batches, "working_bytes", None)
+        if known is not None:
+            self.working_bytes = known
+
+    def __len__(self) -> int:
+        return 0
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        if self._batches is not None:
+            batches: Iterator[Any] = self._batches.epoch(0)
+        elif isinstance(self._data, tuple):
+            batches = ((tuple(part[i:i + self._size] for part in self._data),)
+                       for i in range(0, self.examples, self._size))
+        else:
+            batches = iter(self._data)
+        return map(_inputs, batches)
+
+
+def _inputs(batch: Any) -> Batch:
+    """(x,) of a batch x, (x, y) or (x, y, weights)."""
+    return (batch[0] if isinstance(batch, tuple) else np.asarray(batch),)
+
+
+def predicted(model: Module, data: Inputs, room: Room, exclusive: Exclusive) -> Any:
+    """The outputs of a model in eval mode, in the order of the examples, nested as the model's.
+
+    room: memory beside the computation. The results of a known number of examples are in memory
+    before the first batch is computed.
+
+    Raises ValueError without batches, ShapeError for outputs that are not by example,
+    NonFiniteError that names the batch.
+    """
+    draws, found, nesting, done = room.draws(data.epoch(0)), list[list[np.ndarray]](), None, 0
+    for number in count(1):
+        batch = next(draws, None)
+        if batch is None:
+            break
+        inputs = batch[0] if isinstance(batch[0], tuple) else (batch[0],)
+        try:
+            with exclusive, process_lock, in_use(model):
+                if data.examples and not found:
+                    found = [_results(model, inputs, data.examples)]
+                with within(room.allowance):
+                    output = model(*inputs)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"prediction, batch {number}: {error}") from error
+        nesting, examples = output, len(flat(inputs)[0])
+        for each in flat(output):
+            if each.shape[:1] != (examples,):
+                raise ShapeError(f"the model's output has shape {each.shape} for {examples} "
+                                 "examples; predict joins outputs that have one row for each")
+        if data.examples:
+            for result, part in zip(found[0], flat(output), strict=True):
+                result[done:done + examples] = part
+        else:
+            found.append(flat(output))
+        done += examples
+        del batch, inputs  # free them before the next ones are drawn
+    if nesting is None:
+        raise ValueError("there are no batches to predict")
+    parts = found[0] if data.examples else [np.concatenate(each) for each in zip(
+        *found, strict=True)]
+    return like(nesting, parts)
+
+
+def _results(model: Module, inputs: tuple[Any, ...], examples: int) -> list[np.ndarray]:
+    """Memory for the outputs of all examples, touched so that plans count it."""
+    specs = specs_of(tuple(as_inputs(value, f"input {i}") for i, value in enumerate(inputs)))
+    outputs = flat(trace(model, specs).output)
+    return [np.full((examples, *tensor.shape[1:]), 0, tensor.dtype) for tensor in outputs]
