@@ -7,7 +7,7 @@
 >>> loss = step(np.ones((2, 4), np.float32), np.array([0, 2]))
 """
 
-from fastnn import data, models, nn, optim, plan, training
+from fastnn import data, metrics, models, nn, optim, plan, training
 from fastnn.context import enable_grad, no_grad, set_grad_enabled
 from fastnn.engine import at_once as _at_once  # runs functions that are called with arrays
 from fastnn.engine import hooks as _hooks  # and modules

@@ -20,7 +20,7 @@ Y = np.arange(8) % 2
 
 def stopped_after(values: list[float], patience: int, monitor: str) -> int | None:
     """The epoch after which training stops, from 1 on; None if it goes on."""
-    trainer: Any = SimpleNamespace(history=[], stop=False)
+    trainer: Any = SimpleNamespace(history=[], stop=False, first_epoch=0)
     callback = EarlyStopping(monitor, patience)
     for epoch, value in enumerate(values, 1):
         trainer.history.append({"epoch": epoch, monitor: value})
@@ -47,7 +47,7 @@ def test_early_stopping_counts_epochs_without_a_better_one(
 
 
 def test_early_stopping_wants_a_figure_that_is_there() -> None:
-    trainer: Any = SimpleNamespace(history=[{"epoch": 1, "loss": 0.5}], stop=False)
+    trainer: Any = SimpleNamespace(history=[{"epoch": 1, "loss": 0.5}], first_epoch=0)
     with pytest.raises(ValueError, match="no 'validation_loss' in the history, it has epoch, loss"):
         EarlyStopping().on_epoch_end(trainer)
     with pytest.raises(ValueError, match=r"patience must be an integer from 1 on, got 0"):

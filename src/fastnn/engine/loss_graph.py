@@ -45,7 +45,8 @@ def check_model_and_loss(model: Any, loss: Any) -> None:
         raise TypeError(f"model must be an fn.nn.Module, got {type(model).__name__}")
     if not callable(loss):
         raise TypeError("loss must be a module such as nn.CrossEntropyLoss(), or a function of "
-                        f"(output, target), got {loss!r:.60}")
+                        f"(output, target), got {loss!r:.60}"
+                        f"{'; a Trainer takes names, too' if isinstance(loss, str) else ''}")
 
 
 def trainable(model: Module, loss: Any) -> dict[str, Parameter]:

@@ -3,18 +3,21 @@
 from fastnn.training.callbacks import (
     Callback,
     CheckpointCallback,
-    EarlyStopping,
     History,
     LambdaCallback,
     WeightsCallback,
 )
+from fastnn.training.early_stopping import EarlyStopping
 from fastnn.training.files import CheckpointError
+from fastnn.training.loggers import CSVLogger, LearningRateMonitor
 from fastnn.training.metrics import accuracy
+from fastnn.training.model_checkpoint import ModelCheckpoint
 from fastnn.training.progress import ProgressBar
 from fastnn.training.trainer import Trainer
 from fastnn.training.weights import load, save
 
 __all__ = [
-    "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping", "History",
-    "LambdaCallback", "ProgressBar", "Trainer", "WeightsCallback", "accuracy", "load", "save",
+    "CSVLogger", "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping", "History",
+    "LambdaCallback", "LearningRateMonitor", "ModelCheckpoint", "ProgressBar", "Trainer",
+    "WeightsCallback", "accuracy", "load", "save",
 ]

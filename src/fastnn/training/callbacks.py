@@ -183,22 +183,3 @@ class History(Callback):
     def _write(self, history: list[dict[str, Any]]) -> None:
         with replacing(self.path) as stream:
             stream.writelines(json.dumps(record).encode() + b"\n" for record in history)
-
-
-class EarlyStopping(Callback):
-    """Stop when a figure of the history has not fallen for `patience` epochs.
-
-    monitor: its name; of accuracies the negative counts.
-    """
-
-    def __init__(self, monitor: str = "validation_loss", patience: int = 5) -> None:
-        self.monitor = monitor
-        self.patience = integer(patience, "patience", "an integer from 1 on", 1)
-
-    def on_epoch_end(self, trainer: Training) -> None:
-        if self.monitor not in trainer.history[-1]:
-            raise ValueError(f"no {self.monitor!r} in the history, it has "
-                             f"{', '.join(trainer.history[-1])}")
-        sign = -1 if "accuracy" in self.monitor else 1
-        values = [sign * record[self.monitor] for record in trainer.history]
-        trainer.stop |= len(values) - 1 - values.index(min(values)) >= self.patience
