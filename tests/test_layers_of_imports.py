@@ -21,7 +21,7 @@ ENGINE = (  # its modules have floors of their own
     {"engine.lane_turns", "engine.plan_cache", "engine.side_by_side"},
     {"engine.compiled", "engine.inputs", "engine.memory_limit", "engine.trace"},
     {"engine.by_example", "engine.kept_values", "engine.lane", "engine.loss_value",
-     "engine.nesting", "engine.row_updates"},
+     "engine.muon_updates", "engine.nesting", "engine.row_updates"},
 )
 FLOORS = (  # from the top
     {"cli"},

@@ -1,5 +1,7 @@
 """PyTorch as a peer of the benchmark; `fastnn.bench.serve` loads it in a process of its own."""
 
+from inspect import signature
+
 import torch
 from torch.nn import functional
 from torch_nets import TWINS
@@ -113,8 +115,9 @@ class Peer:
         parameters = [torch.nn.Parameter(self._stored(array)) for array in arrays]
         for parameter in parameters:
             parameter.grad = parameter.detach().clone()
-        optimizer = getattr(torch.optim, name)(parameters, fused=True, **arguments)
-        return {"update": optimizer.step}
+        kind = getattr(torch.optim, name)
+        one_pass = {"fused": True} if "fused" in signature(kind).parameters else {}
+        return {"update": kind(parameters, **one_pass, **arguments).step}
 
     def _stored(self, array):
         tensor = torch.from_numpy(array)

@@ -315,8 +315,12 @@ class Graph:
         updates: Sequence[Node] = (),
         forward: Sequence[Tensor] = (),
     ) -> Graph:
-        """The nodes that `outputs` and `updates` need, in the order of their creation."""
-        found: dict[Node, None] = {}
+        """The nodes that `outputs` and `updates` need, in the order of their creation.
+
+        updates: state changes, and what is only to be computed for them, once they are certain, in
+        the order in which they run: at the end.
+        """
+        found, last_nodes = dict[Node, None](), set(updates)
         roots = [t.node for t in outputs] + [t.node for node in updates for t in node.inputs]
         stack = list(roots)
         while stack:
@@ -325,7 +329,8 @@ class Graph:
                 found[node] = None
                 stack.extend(tensor.node for tensor in node.inputs)
         last = max((tensor.node.order for tensor in forward), default=-1)
-        body = sorted((node for node in found if not node.op.effect), key=lambda node: node.order)
+        body = sorted((node for node in found if node not in last_nodes),
+                      key=lambda node: node.order)
         count = sum(node.order <= last for node in body)
         return cls((*body, *updates), tuple(inputs), tuple(outputs), len(body), count)
 

@@ -9,6 +9,7 @@ import mmap
 import numpy as np
 import pytest
 from fastnn._kernels.call import call_kernel
+from fastnn._kernels.optimizer.optimizer import optimizer_rows
 
 from fastnn._kernels import registry
 from fastnn._kernels.conv import direct
@@ -108,9 +109,10 @@ CASES = {
     "matmul_bt": ((2, M, C, K, 0, 0, M), (2 * MATRIX, 2 * F * C * K, 2 * F * M * K)),
     "matmul_at": ((2, C, M, K, 1, 0, C), (MATRIX, 2 * F * M * K, 2 * F * C * K)),
     **{name: ((*TENSORS, 0, 5), (
-        8 * numbers, 8 * 6, *[F * n for n in TENSORS[1:] for _ in range(buffers)]))
-       for name, numbers, buffers in (("sgd", 4, 2), ("sgd_momentum", 6, 3), ("sgd_nesterov", 6, 3),
-                                      ("adam", 7, 4), ("adamw", 7, 4))},
+        8 * (numbers.count(",") + 1), *[8 * 6] * (1 + carries),
+        *[F * n for n in TENSORS[1:] for _ in range(buffers)]))
+       for name, numbers, buffers, carries in optimizer_rows()},
+    "muon_direction": ((M,), (8 * 6, F * M, F * M, F * M)),
     "row_sums": ((5, 2**31 + 1, 7, -1), (5 * F * (2**31 + 1), 8 * 5, 5 * F * (2**31 + 1), 8 * 5)),
     "sgd_rows": ((M, C, 5, 2), (8 * 4, 8 * 3, MATRIX, 5 * ROW, 8 * 5)),
     "unary_forward": ((M, 0), (F * M, F * M)),

@@ -105,7 +105,8 @@ def test_parameters(params, error, words):
 @pytest.mark.parametrize(("optimizer", "words"), [
     ("adam", "got the text 'adam'; write optim.Adam(model.parameters())"),
     ("AdamW", "got the text 'AdamW'; write optim.AdamW(model.parameters())"),
-    ("rmsprop", "got the text 'rmsprop'; write optim.SGD(model.parameters())"),
+    ("rmsprop", "got the text 'rmsprop'; write optim.RMSprop(model.parameters())"),
+    ("lbfgs", "got the text 'lbfgs'; write optim.SGD(model.parameters())"),
     (optim.Adam, "got the class Adam; write optim.Adam(model.parameters())"),
     (None, "got None; write optim.SGD(model.parameters())"),
     (0.1, "got a value of type float; write optim.SGD(model.parameters())"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from fastnn import optim
 from fastnn.autodiff import gradients
 from fastnn.bench.rows import Row
 from fastnn.bench.serve import bind, sizes
 from fastnn.context import updates
 from fastnn.graph import Graph, Leaf, Node, Tensor, leaf
+from fastnn.nn.parameter import Parameter
 from fastnn.ops.public import OPERATIONS
 from fastnn.runtime.random import streams
 from fastnn.spec import FLOAT, INDEX, Spec
@@ -78,14 +81,25 @@ def work(row: Row) -> dict[str, Work]:
     Work(flops=80.0, bytes=960.0)
     """
     if row.function.startswith("optim."):
-        count = sum(np.prod(entry["shape"]) for entry in row.inputs if entry is not None)
-        states = {"SGD": 1, "Adam": 2, "AdamW": 2}[row.function.removeprefix("optim.")]
-        # The parameter and each state are read and written, the gradient is read.
-        return {"update": Work(4.0 * count, 4.0 * count * (3 + 2 * states))}
+        return {"update": _update_work(row)}
     graph = row_graph(row)
     split = graph.forward_nodes
     parts = {"forward": graph.nodes[:split], "backward": graph.nodes[split:]}
     return {name: _work(graph, nodes) for name, nodes in parts.items() if nodes}
+
+
+def _update_work(row: Row) -> Work:
+    """Of an optimizer's step: parameters and states are read and written, gradients are read."""
+    shapes = [entry["shape"] for entry in row.inputs if entry is not None]
+    count = sum(math.prod(shape) for shape in shapes)
+    small = [Parameter(np.zeros((1,) * len(shape))) for shape in shapes]
+    optimizer = getattr(optim, row.function.removeprefix("optim."))(small, **row.arguments)
+    group = optimizer.param_groups[0]
+    flops = 4.0 * count
+    for rows, columns in shapes if group.kernel == "muon" else ():
+        side, length = sorted((rows, columns))
+        flops += group["ns_steps"] * side * side * (4.0 * length + 2.0 * side)
+    return Work(flops, 4.0 * count * (3 + 2 * len(optimizer.names(group))))
 
 
 def _work(graph: Graph, nodes: tuple[Node, ...]) -> Work:

@@ -137,8 +137,8 @@ def _optimizer(settings: Settings, model: nn.Module) -> optim.Optimizer:
     if settings.optimizer == "sgd":
         return optim.SGD(groups, lr=settings.lr, momentum=settings.momentum,
                          nesterov=settings.momentum > 0)
-    kind = {"adam": optim.Adam, "adamw": optim.AdamW}[settings.optimizer]
-    return kind(groups, lr=settings.lr)
+    kinds: dict[str, type[optim.Adam]] = {"adam": optim.Adam, "adamw": optim.AdamW}
+    return kinds[settings.optimizer](groups, lr=settings.lr)
 
 
 def _schedule(

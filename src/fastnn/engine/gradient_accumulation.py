@@ -56,10 +56,15 @@ class GradientAccumulation:
         self._warned = False
         self._share = np.ones(1, np.float32)
         self._sums: dict[Tensor, Tensor] = {}  # one for each parameter
-        for group in optimizer.param_groups:
+        self._add_sums()
+
+    def _add_sums(self) -> None:
+        """Make sums for parameters of groups that were added to the optimizer."""
+        for group in self.optimizer.param_groups:
             for parameter in group["params"]:
-                self._sums[parameter.__tensor__()] = leaf(
-                    "buffer", parameter.zeros(), Spec(parameter.shape))
+                tensor = parameter.__tensor__()
+                if tensor not in self._sums:
+                    self._sums[tensor] = leaf("buffer", parameter.zeros(), Spec(parameter.shape))
 
     def fit(self, specs: Any, count: int) -> bool:
         """Whether `count` micro-batches fit the budget."""
@@ -74,6 +79,7 @@ class GradientAccumulation:
 
     def fewest(self, specs: Any) -> int:
         """The fewest micro-batches that fit the budget; MemoryBudgetError if none do."""
+        self._add_sums()
         self._updates.get(self._places(trained(self.optimizer)), self._make_update)
         return self._plans.fewest(specs, self.allowance)
 
@@ -151,6 +157,7 @@ class GradientAccumulation:
 
     def _make(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         x, y = specs
+        self._add_sums()
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, x, y, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(y)):])
         seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)

@@ -10,6 +10,8 @@ from typing import Any
 
 from fastnn.autodiff import known_gradients
 from fastnn.context import Origin, scope
+from fastnn.engine.muon_updates import KERNEL as MUON
+from fastnn.engine.muon_updates import muon_nodes
 from fastnn.engine.nesting import flat
 from fastnn.engine.row_updates import row_nodes
 from fastnn.engine.trace import trace
@@ -139,17 +141,21 @@ def _foreign_parameters(foreign: list[Tensor], held: int, left: list[str]) -> st
 def optimizer_nodes(optimizer: Optimizer, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
     """The optimizer's step as nodes, from {parameter: gradient}.
 
-    One for each group, and one for each table whose gradient is that of a few rows.
+    One for each group, one for each table whose gradient is that of a few rows, and for each of
+    Muon's matrices those that compute its direction, before its update.
     """
     nodes: list[Node] = []
     for group in optimizer.param_groups:
-        names = optimizer.names(group)
-        tensors = [leaf("buffer", memory, Spec(memory.shape, memory.dtype))
-                   for memory in (group.memory, group.steps)]
-        by_row = row_nodes(group, tensors[0], tensors[1], grads)
+        memories = [group.memory, group.steps] + [group.carried] * bool(optimizer.carried_name)
+        heads = tuple(leaf("buffer", memory, Spec(memory.shape, memory.dtype))
+                      for memory in memories)
+        if group.kernel == MUON:
+            nodes += muon_nodes(optimizer, group, heads, grads)
+            continue
+        by_row = row_nodes(group, heads[0], heads[1], grads)
         nodes += by_row
         apart = {table for node in by_row for table in node.inputs[2:3]}
-        places = []
+        names, tensors, places = optimizer.names(group), list(heads), []
         for place, parameter in enumerate(group["params"]):
             tensor = parameter.__tensor__()
             if tensor in grads and tensor not in apart:
@@ -158,6 +164,6 @@ def optimizer_nodes(optimizer: Optimizer, grads: Mapping[Tensor, Tensor]) -> tup
                 tensors += [tensor, grads[tensor]]
                 tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
         if places:
-            op = Update(group.kernel, tuple(places))
+            op = Update(group.kernel, tuple(places), len(heads))
             nodes.append(Node(op, tuple(tensors), (), Origin()))
     return tuple(nodes)

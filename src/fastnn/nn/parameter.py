@@ -36,7 +36,8 @@ def structure_changed() -> None:
 
 
 def mode_changed() -> None:
-    """A module's training flag or a parameter's requires_grad was set."""
+    """A module's training flag or a parameter's requires_grad was set, or one was added to an
+    optimizer."""
     global _mode
     _mode += 1
 
@@ -152,6 +153,10 @@ class Parameter(Stored):
         if flag(value, "requires_grad") != self._requires_grad:
             self._requires_grad = bool(value)
             mode_changed()
+
+    def now_trained(self) -> None:
+        """An optimizer has taken it later than others: plans that it has do not train it."""
+        mode_changed()
 
 
 class Uninitialized(Stored):

@@ -12,13 +12,16 @@ from fastnn.spec import Spec
 
 @dataclass(frozen=True)
 class Update(Op):
-    """Inputs: hyper, steps, then for each tensor parameter, gradient and state, in kernel order.
+    """Inputs: hyper, steps, perhaps carried numbers; then for each tensor parameter, gradient and
+    state, in kernel order.
 
-    places: the position of each tensor's step count in `steps`.
+    places: the position of each tensor's step count in `steps`, and of what it carries. heads: the
+    count of inputs before those of the tensors.
     """
 
     kernel: str
     places: tuple[int, ...]
+    heads: int = 2
     effect: ClassVar[bool] = True
 
     @property
@@ -34,14 +37,14 @@ class Update(Op):
 
     def parameters(self, node: Node) -> tuple[Tensor, ...]:
         """The parameters that the node changes."""
-        return node.inputs[2::self._per_tensor(node)]
+        return node.inputs[self.heads::self._per_tensor(node)]
 
     def gradients(self, node: Node) -> tuple[Tensor, ...]:
         """The gradient of each parameter."""
-        return node.inputs[3::self._per_tensor(node)]
+        return node.inputs[self.heads + 1::self._per_tensor(node)]
 
     def _per_tensor(self, node: Node) -> int:
-        return (len(node.inputs) - 2) // len(self.places)
+        return (len(node.inputs) - self.heads) // len(self.places)
 
     def work(self, node: Node) -> Mapping[str, float]:
         read = sum(tensor.bytes for tensor in self.gradients(node))  # all else is also written

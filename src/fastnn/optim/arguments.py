@@ -13,9 +13,10 @@ LARGEST = float(np.finfo(np.float32).max)  # kernels compute in float32
 
 
 def check_number(
-    name: str, value: Any, least: float = -LARGEST, below: float | None = None
+    name: str, value: Any, least: float = -LARGEST, below: float | None = None,
+    most: float = LARGEST,
 ) -> float:
-    """The value as a float: at least `least`, and below `below` if that is given.
+    """The value as a float from `least` to `most`, and below `below` if that is given.
 
     Raises TypeError if it is no number, ValueError for one out of range.
 
@@ -25,16 +26,53 @@ def check_number(
     """
     expected = "a number"
     if least == 0:
-        expected += " from 0 on" if below is None else f" from 0 to below {below:g}"
+        expected += (f" from 0 to below {below:g}" if below is not None else
+                     f" from 0 to {most:g}" if most < LARGEST else " from 0 on")
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be {expected}, got {described(value)}{_hint(name, value)}")
     try:
         result = float(value)
     except OverflowError:  # an integer that no float can hold
         result = math.inf
-    if not least <= result <= LARGEST or (below is not None and result >= below):
+    if not least <= result <= most or (below is not None and result >= below):
         raise ValueError(f"{name} must be {expected} that float32 holds, got {value}")
     return result
+
+
+def numbers_of(name: str, value: Any, example: tuple[float, ...]) -> tuple[Any, ...]:
+    """As many values as in an example; TypeError for no sequence, ValueError for another length."""
+    words = {2: "two", 3: "three"}[len(example)]
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{name} must be {words} numbers such as {example}, got {value!r}")
+    if len(value) != len(example):
+        raise ValueError(f"{name} must be {words} numbers such as {example}, got {len(value)}")
+    return tuple(value)
+
+
+def check_betas(value: Any) -> tuple[float, float]:
+    """Two decay rates as floats, from 0 to below 1."""
+    first, second = (check_number(f"betas[{i}]", beta, 0.0, below=1.0)
+                     for i, beta in enumerate(numbers_of("betas", value, (0.9, 0.999))))
+    return first, second
+
+
+def check_ways(
+    foreach: Any = None, fused: Any = None, capturable: Any = False, differentiable: Any = False
+) -> None:
+    """PyTorch's choices of how to compute a step: without effect, as here it is always one pass.
+
+    Raises TypeError for what is not True or False (or None, of the first two), ValueError for
+    differentiable=True.
+    """
+    for name, value in (("foreach", foreach), ("fused", fused)):
+        if value is not None:
+            check_flag(name, value)
+    check_flag("capturable", capturable)
+    if check_flag("differentiable", differentiable):
+        raise ValueError("differentiable must be False: a step changes parameters in place, and no "
+                         "gradient passes through it")
 
 
 def check_flag(name: str, value: Any) -> bool:
@@ -64,9 +102,6 @@ def groups_of(kind: str, params: Any) -> list[dict[str, Any]]:
         for parameter in parameters:
             _check_parameter(kind, parameter)
         groups.append({**entry, "params": parameters})
-    if not any(group["params"] for group in groups):
-        raise ValueError(f"{kind} got no parameters: give it model.parameters() of a model that "
-                         "has some")
     return groups
 
 

@@ -15,21 +15,35 @@ import numpy as np
 
 from fastnn.arguments import instance
 from fastnn.habits import TRAINING
-from fastnn.optim.arguments import check_number, described, groups_of
+from fastnn.optim.arguments import (
+    check_betas,
+    check_flag,
+    check_number,
+    described,
+    groups_of,
+)
+
+# Options of all kinds that are numbers from 0 on, and those that are True or False.
+FROM_0 = ("lr", "weight_decay", "eps", "momentum", "momentum_decay", "lr_decay", "alpha",
+          "initial_accumulator_value")
+FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")
 
 
 class Group(dict[str, Any]):
     """Parameters with options of their own.
 
-    kernel: the kernel of the update. memory: the numbers that it reads: what gradients are scaled
-    with and limited to, then `numbers`, from the options as `written`. steps: the updates of each
-    parameter so far, counted by the kernel.
+    kernel: the kernel of the update; rule: what plans depend on. memory: the numbers that the
+    kernel reads: what gradients are scaled with and limited to, then `numbers`, from the options as
+    `written`. steps: the updates of each parameter so far, counted by the kernel. carried: a number
+    for each parameter that the kernel hands on from step to step, if it has one.
     """
 
     kernel: str
+    rule: tuple[Any, ...]
     memory: np.ndarray
     written: dict[str, Any]
     steps: np.ndarray
+    carried: np.ndarray
     initial_lr: float | None = None  # before the first schedule
 
 
@@ -41,23 +55,72 @@ class Optimizer:
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    # The state's name of the number that kernels carry on; "" if they have none.
+    carried_name: ClassVar[str] = ""
+    # What options meant before there were any: states of earlier versions do not have them.
+    before: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
         self.state: dict[int, dict[str, np.ndarray]] = {}
         self.param_groups: list[Group] = []
-        for entry in groups_of(type(self).__name__, params):
-            group = Group({**defaults, **entry})
-            self.check(group)
-            for parameter in group["params"]:
-                if id(parameter) in self.state:
-                    raise ValueError(f"a parameter of shape {parameter.shape} is given twice")
-                self.state[id(parameter)] = {
-                    name: parameter.zeros() for name in self.names(group)}
-            group.kernel, group.written = self.kernel(group), dict(group)
-            group.memory = np.array([1.0, math.inf, *self.numbers(group)], np.float64)
-            group.steps = np.zeros(len(group["params"]), np.int64)
-            self.param_groups.append(group)
+        groups = groups_of(type(self).__name__, params)
+        if not any(group["params"] for group in groups):
+            raise ValueError(f"{type(self).__name__} got no parameters: give it model.parameters() "
+                             "of a model that has some")
+        for group in groups:
+            self._add(group)
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Add parameters with options of their own, as torch.optim.Optimizer.add_param_group.
+
+        param_group: {"params": parameters, "lr": ...}; what it leaves out are the defaults. A later
+        step makes new plans. Raises TypeError or ValueError, before anything changes.
+
+        >>> from fastnn import nn, optim
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+        >>> optimizer = optim.SGD(model[1].parameters(), lr=0.1)
+        >>> optimizer.add_param_group({"params": model[0].parameters(), "lr": 0.01})
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.1, 0.01]
+        """
+        if not isinstance(param_group, Mapping):
+            raise TypeError("param_group must be a dict such as {'params': layer.parameters()}, "
+                            f"got {described(param_group)}")
+        self._add(groups_of(type(self).__name__, [param_group])[0])
+        for parameter in self.param_groups[-1]["params"]:
+            parameter.now_trained()
+
+    def _add(self, entry: Mapping[str, Any]) -> None:
+        """Add a group, with state that begins anew."""
+        group = Group({**self.defaults, **entry})
+        self.check(group)
+        known = set(self.state)
+        for parameter in group["params"]:
+            if id(parameter) in known:
+                raise ValueError(f"a parameter of shape {parameter.shape} is given twice")
+            known.add(id(parameter))
+        group.kernel, group.rule, group.written = self.kernel(group), self.rule(group), dict(group)
+        group.memory = np.array([1.0, math.inf, *self.numbers(group)], np.float64)
+        group.steps = np.zeros(len(group["params"]), np.int64)
+        group.carried = np.zeros(len(group["params"]), np.float64)
+        begins = self.begins(group)
+        for place, parameter in enumerate(group["params"]):
+            state = {name: parameter.zeros() for name in self.names(group)}
+            if self.carried_name:
+                state[self.carried_name] = group.carried[place:place + 1].reshape(())
+            for name, value in begins.items():
+                state[name][...] = value
+            self.state[id(parameter)] = state
+        self.param_groups.append(group)
+
+    def rule(self, group: Group) -> tuple[Any, ...]:
+        """What cannot change between steps, as plans depend on it."""
+        return (self.kernel(group),)
+
+    def begins(self, group: Group) -> Mapping[str, float]:
+        """What state begins with, by name; 0 where nothing is said."""
+        return {}
 
     def kernel(self, group: Group) -> str:
         """The kernel of this group's update."""
@@ -72,10 +135,15 @@ class Optimizer:
         raise NotImplementedError
 
     def check(self, group: Group) -> None:
-        """Raise ValueError or TypeError for invalid options; the rest become floats."""
-        for name in ("lr", "weight_decay", "eps", "momentum"):
+        """Raise ValueError or TypeError for invalid options; the rest become floats and bools."""
+        for name in FROM_0:
             if name in group:
                 group[name] = check_number(name, group[name], 0.0)
+        for name in FLAGS:
+            if name in group:
+                group[name] = check_flag(name, group[name])
+        if "betas" in group:
+            group["betas"] = check_betas(group["betas"])
 
     @property
     def lr(self) -> float:
@@ -123,9 +191,11 @@ class Optimizer:
             if same:  # usual, and the rest takes as long as a small kernel
                 continue
             self.check(group)
-            if self.kernel(group) != group.kernel:
-                raise ValueError(f"{type(self).__name__}: momentum and nesterov cannot be switched "
-                                 "on or off between steps; make a new optimizer")
+            if self.rule(group) != group.rule:
+                changed = ", ".join(name for name, value in group.items()
+                                    if name != "params" and value != group.written.get(name))
+                raise ValueError(f"{type(self).__name__}: {changed} cannot be set between steps so "
+                                 "that the rule of the update is another; make a new optimizer")
             group.memory[2:] = self.numbers(group)
             group.written = dict(group)
 
@@ -173,17 +243,20 @@ class Optimizer:
         counts = self._counts(steps)
         fitting = []
         for options, own in zip(groups, self.param_groups, strict=True):
-            names = set(own) - {"params"}
-            if set(options) != names:
+            names, group = set(own) - {"params"}, Group(self.completed(options))
+            if set(group) != names:
                 raise ValueError(f"options {sorted(options)}, expected {sorted(names)}")
-            group = Group(options)
             self.check(group)
-            if self.kernel(group) != own.kernel:
-                raise ValueError(f"with {options} it has another rule, {self.kernel(group)}, "
-                                 f"expected {own.kernel}")
+            if self.rule(group) != own.rule:
+                raise ValueError(f"with {options} it has another rule, "
+                                 f"{_listed(self.rule(group))}, expected {_listed(own.rule)}")
             group.steps, counts = counts[:own.steps.size], counts[own.steps.size:]
             fitting.append(group)
         return fitting
+
+    def completed(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a state, with those that states of earlier versions do not have."""
+        return {**self.before, **options}
 
     def take(self, groups: Sequence[Group]) -> None:
         """Adopt the options and steps that `fitting` returned."""
@@ -202,6 +275,16 @@ class Optimizer:
     @property
     def _all(self) -> list[Any]:
         return [parameter for group in self.param_groups for parameter in group["params"]]
+
+
+def decays(group: Group) -> tuple[float, float]:
+    """The weight decay that is added to the gradient, and that of the parameter itself."""
+    decay = group["weight_decay"]
+    return (0.0, decay) if group["decoupled_weight_decay"] else (decay, 0.0)
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, values))
 
 
 def check_optimizer(value: Any) -> Optimizer:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
-from fastnn.optim.arguments import check_flag, check_number
+from fastnn.optim.arguments import check_number, check_ways
 from fastnn.optim.optimizer import Group, Optimizer
 
 
@@ -13,20 +13,32 @@ class SGD(Optimizer):
     """g += weight_decay p; v = momentum v + (1 - dampening) g; p -= lr v, as torch.optim.SGD.
 
     With nesterov, p -= lr (g + momentum v). The first v of each parameter is g, without dampening.
+    maximize: g is minus the gradient. foreach, differentiable, fused: accepted, without effect.
     (Sutskever et al., 2013)
+
+    >>> import fastnn as fn
+    >>> model = fn.nn.Linear(4, 2)
+    >>> optimizer = fn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+    >>> sorted(optimizer.state[id(model.weight)])
+    ['momentum_buffer']
     """
+
+    before: ClassVar[Mapping[str, Any]] = {"maximize": False}
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0,
-        dampening: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False,
+        dampening: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False, *,
+        maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
+        check_ways(foreach, fused, differentiable=differentiable)
         super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening,
-                                      weight_decay=weight_decay, nesterov=nesterov))
+                                      weight_decay=weight_decay, nesterov=nesterov,
+                                      maximize=maximize))
 
     def check(self, group: Group) -> None:
         super().check(group)
         group["dampening"] = check_number("dampening", group["dampening"])
-        group["nesterov"] = check_flag("nesterov", group["nesterov"])
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("Nesterov momentum needs a momentum and zero dampening")
 

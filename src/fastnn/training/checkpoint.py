@@ -167,7 +167,8 @@ def _groups(file: ArrayFile, content: dict[str, Any], optimizer: Optimizer) -> l
     """The options and steps of the parameter groups, checked against the optimizer's own."""
     try:
         for options, own in zip(content["groups"], optimizer.param_groups, strict=False):
-            check_options(options, own)
+            check_options(optimizer.completed(options) if isinstance(options, dict) else options,
+                          own)
         return optimizer.fitting(content["groups"], content["steps"])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise file.fault(f"the optimizer does not fit: {error}") from error

@@ -127,7 +127,8 @@ cdef void _update(char **p, const int64_t *d, int64_t row, float *gradient) noex
     cdef float *buffers[2]
     buffers[0] = <float *> p[2] + row * d[1]
     buffers[1] = gradient
-    simd.rows[0].update(d[1], (<const int64_t *> p[1])[d[3]] + 1, <const double *> p[0], buffers)
+    simd.rows[0].update(d[1], (<const int64_t *> p[1])[d[3]] + 1, 0.0, <const double *> p[0],
+                        buffers)
 
 
 cdef void _used_chunk(char **p, const int64_t *d, const double *s, int64_t chunk) noexcept nogil:
