@@ -1,25 +1,29 @@
 """Reverse-mode differentiation: walk the graph backwards and call each operation's vjp.
 
 The result is more graph. Gradients that meet at a fan-out are added in a fixed order, as soon as
-both exist. Branches that no wanted gradient needs cost nothing.
+both exist. Branches that no wanted gradient needs cost nothing. What is left may be differentiated
+again: backward operations have a vjp, too, or are `Composed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from fastnn.context import scope
-from fastnn.graph import Node, Tensor, constant, leaf
+from fastnn.context import enable_grad, scope
+from fastnn.graph import Composed, Node, Tensor, constant, leaf
 from fastnn.ops.add_n import add_n
+from fastnn.ops.alias import alias
 from fastnn.spec import FLOAT, Spec, storage_shape
 
 
-def _reaching(loss: Tensor, wanted: set[Tensor]) -> tuple[list[Node], set[Tensor]]:
-    """The nodes between `wanted` and `loss`, in order, and all tensors that depend on `wanted`."""
+def _reaching(
+    starts: Iterable[Tensor], wanted: set[Tensor]
+) -> tuple[list[Node], set[Tensor]]:
+    """The nodes between `wanted` and `starts`, in order, and all that depends on `wanted`."""
     found: set[Node] = set()
-    stack = [loss.node]
+    stack = [tensor.node for tensor in starts]
     while stack:
         node = stack.pop()
         if node not in found:
@@ -57,26 +61,56 @@ def known_gradients(
     if loss.shape != upstream.shape if upstream is not None else loss.size != 1:
         expected = "a scalar" if upstream is None else f"of shape {upstream.shape}"
         raise ValueError(f"the loss must be {expected}, got shape {loss.shape}")
-    asked = set(wanted)
-    path, active = _reaching(loss, asked)
     seed = constant(np.ones(loss.shape, np.float32)) if upstream is None else upstream
-    grads: dict[Tensor, Tensor] = {loss: seed}
+    return pulled_back([(loss, seed)], wanted)
+
+
+def pulled_back(
+    seeds: Iterable[tuple[Tensor, Tensor]], wanted: Sequence[Tensor]
+) -> dict[Tensor, Tensor]:
+    """{tensor: gradient} for those of `wanted` that a gradient reaches, in their order.
+
+    seeds: outputs with the gradients that arrive at them, which are added up.
+    """
+    grads: dict[Tensor, Tensor] = {}
+    for tensor, seed in seeds:
+        _add(grads, tensor, seed)
+    asked = set(wanted)
+    path, active = _reaching(grads, asked)
     for node in reversed(path):
         if not any(tensor in grads for tensor in node.outputs):
             continue
-        outputs = [
-            grads[tensor] if tensor in grads else _zeros(tensor) for tensor in node.outputs
-        ]
         needs = [tensor in active for tensor in node.inputs]
         with scope(node.scope):
-            results = node.op.vjp(node, outputs, needs)
-            for tensor, need, grad in zip(node.inputs, needs, results, strict=True):
+            for tensor, need, grad in zip(node.inputs, needs, _through(node, grads, needs),
+                                          strict=True):
                 if need and grad is not None:
-                    grads[tensor] = add_n([grads[tensor], grad]) if tensor in grads else grad
+                    _add(grads, tensor, grad)
         for tensor in node.outputs:
             if tensor not in asked:
                 grads.pop(tensor, None)
     return {tensor: grads[tensor] for tensor in wanted if tensor in grads}
+
+
+def _add(grads: dict[Tensor, Tensor], tensor: Tensor, grad: Tensor) -> None:
+    grads[tensor] = add_n([grads[tensor], grad]) if tensor in grads else grad
+
+
+def _through(
+    node: Node, grads: Mapping[Tensor, Tensor], needs: Sequence[bool]
+) -> Sequence[Tensor | None]:
+    """The gradients of a node's inputs: by its rule, or by the rules of what it is composed of."""
+    if not isinstance(node.op, Composed):
+        outputs = [grads[out] if out in grads else _zeros(out) for out in node.outputs]
+        return node.op.vjp(node, outputs, needs)
+    with enable_grad():  # what it is made of is no constant, wherever the gradient is asked for
+        given = [alias(tensor) for tensor in node.inputs]
+        parts = node.op.composed(*given)
+    seeds = [(part, grads[out]) for part, out in zip(parts, node.outputs, strict=True)
+             if out in grads]
+    wanted = [tensor for tensor, need in zip(given, needs, strict=True) if need]
+    found = pulled_back(seeds, wanted)
+    return [found.get(tensor) for tensor in given]
 
 
 def _zeros(tensor: Tensor) -> Tensor:
@@ -85,5 +119,3 @@ def _zeros(tensor: Tensor) -> Tensor:
     So its memory is never touched and counts towards no budget.
     """
     return leaf("constant", np.zeros(storage_shape(tensor.shape), FLOAT), Spec(tensor.shape))
-
-

@@ -88,7 +88,9 @@ class Op:
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         """Gradients of the inputs from those of the outputs; None where not wanted."""
-        raise TypeError(f"{self.name} has no gradient")
+        forward = self.name.removesuffix("_backward")
+        raise TypeError(f"{self.name} has no gradient" if forward == self.name else
+                        f"the gradient of {forward} has no gradient")
 
     def lower(self, node: Node) -> list[Call]:
         """The kernel calls that compute the node."""
@@ -129,6 +131,18 @@ class Op:
     def flops(self, node: Node) -> float:
         """Floating-point operations."""
         return float(sum(tensor.size for tensor in node.outputs))
+
+
+class Composed(Op):
+    """A backward operation that has no vjp of its own: its gradient is that of what it is made of.
+
+    A kernel computes it, at every step. What it is made of is asked for only where a gradient is
+    differentiated again.
+    """
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """The outputs, from the inputs by operations that have gradients."""
+        raise NotImplementedError(f"{self.name} is made of nothing")
 
 
 def moved_bytes(node: Node) -> float:

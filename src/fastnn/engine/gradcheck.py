@@ -169,7 +169,8 @@ def _check(
     for name, direction in _directions(x, scale):
         said = ""
         for part in SMALLER:
-            above, below = ((x + sign * eps * part * direction).astype(FLOAT) for sign in (1, -1))
+            above, below = (np.asarray(x + sign * eps * part * direction, FLOAT)
+                            for sign in (1, -1))
             step = (above.astype(np.float64) - below) / 2  # what float32 made of it
             length = float(np.sqrt((step**2).sum()))
             change, noise = checked.difference(number, above, below)

@@ -15,6 +15,7 @@ import numpy as np
 from fastnn.arguments import flag, real
 from fastnn.graph import (
     Call,
+    Composed,
     Node,
     Op,
     Tensor,
@@ -25,7 +26,11 @@ from fastnn.graph import (
     moved_bytes,
     record_update,
 )
+from fastnn.ops.binary import add, affine, mul, sub
+from fastnn.ops.norm_gradient import through_norm
+from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
+from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import reshape
 from fastnn.spec import ShapeError, Spec, check_float
 
@@ -34,6 +39,11 @@ def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
     """(m, c) of a matrix or a batch of images; both have channels last in memory."""
     channels = shape[1]
     return int(np.prod(shape)) // channels, channels
+
+
+def of_channels(rank: int, values: Tensor) -> Tensor:
+    """One value for each channel, to be broadcast to a tensor of that rank."""
+    return reshape(values, -1, *[1] * (rank - 2))
 
 
 def _call(kernel: str, node: Node, *eps: float) -> list[Call]:
@@ -52,6 +62,14 @@ class BatchNormStats(Op):
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         channels = (inputs[0].shape[1],)
         return (Spec(channels), Spec(channels))
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        (x,) = node.inputs
+        dmean, dvar = (of_channels(x.ndim, grad) for grad in grads)
+        centred = sub(x, of_channels(x.ndim, node.outputs[0]))
+        return (affine(add(dmean, mul(centred, affine(dvar, 2.0))), 1 / _rows(x.shape)[0]),)
 
     def lower(self, node: Node) -> list[Call]:
         x = node.inputs[0]
@@ -163,7 +181,7 @@ class BatchNormsAddReLU(Op):
 
 
 @dataclass(frozen=True)
-class BatchNormGrad(Op):
+class BatchNormGrad(Composed):
     """dx, dweight, dbias from dy, x, mean, var, weight (and bias, when a ReLU is fused).
 
     In training mode mean and variance depend on x too.
@@ -180,6 +198,15 @@ class BatchNormGrad(Op):
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         channels = inputs[4]
         return (inputs[0], channels, channels)
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        dy, x, *statistics = inputs
+        mean, var, weight = (of_channels(x.ndim, values) for values in statistics)
+        axes = (0, *range(2, x.ndim))
+        rstd = FUNCTIONS["rsqrt"](add(var, self.eps))
+        y, scaled = mul(sub(x, mean), rstd), mul(dy, weight)
+        dx = through_norm(scaled, y, rstd, axes) if self.training else mul(scaled, rstd)
+        return dx, sum(mul(dy, y), axes), sum(dy, axes)
 
     def lower(self, node: Node) -> list[Call]:
         return _call(self.name, node, self.eps)

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastnn.arguments import integer, real
-from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor
+from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor, constant
 from fastnn.ops.binary import affine, mul
 from fastnn.ops.class_loss import ClassLoss, class_weight, rows_of_classes
+from fastnn.ops.detach import detach
 from fastnn.ops.public import operation
 from fastnn.ops.reduce import sum
 from fastnn.ops.reduction import reduced, reduction_of
 from fastnn.ops.reshape import reshape
-from fastnn.ops.softmax import log_softmax
+from fastnn.ops.softmax import SoftmaxGrad, log_softmax, softmax
 from fastnn.spec import FLOAT, Spec, check_float
+
+AT_NO_P = np.finfo(FLOAT).max  # a largest logit with which no class has a probability
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,25 @@ class CrossEntropyGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return inputs[:1]
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        """Of p Σ q - q, where q is the target distribution, scaled; q is -dlogits at p = 0."""
+        logits, target, weight, largest, log_sum, divisor, dloss = node.inputs
+        found: list[Tensor | None] = [None] * len(node.inputs)
+        axis = 1  # of the classes, as ClassLoss has it
+        if wanted[0]:
+            infinite = constant(np.full(largest.shape, AT_NO_P, FLOAT))
+            others = (target, weight, infinite, log_sum, divisor, dloss)
+            q = apply(self, detach(logits), *others)
+            scale = affine(sum(q, axis, keepdim=True), -1.0)
+            found[0] = mul(scale, apply(SoftmaxGrad(), softmax(logits, axis), grads[0]))
+        if wanted[-1]:
+            unit = apply(self, *node.inputs[:-1], np.ones(dloss.shape, FLOAT))
+            product = mul(grads[0], unit)
+            found[-1] = reshape(sum(product, axis) if dloss.ndim else sum(product), dloss.shape)
+        return found
 
     def lower(self, node: Node) -> list[Call]:
         d = self.loss.dims(node.inputs[0])

@@ -67,7 +67,10 @@ class Expand(Op):
         strides = [0 if size == 1 else stride
                    for size, stride in zip(x.shape, element_strides(x.shape), strict=True)]
         x_strides = [0] * (y.ndim - x.ndim) + strides
-        return [copy_call(x, y, y.shape, x_strides, element_strides(y.shape))]
+        kept = [axis for axis, size in enumerate(y.shape) if size != 1]
+        shape, reads, writes = ([values[axis] for axis in kept]
+                                for values in (y.shape, x_strides, element_strides(y.shape)))
+        return [copy_call(x, y, shape, reads, writes)]
 
 
 @operation("expand")

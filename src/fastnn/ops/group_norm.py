@@ -10,8 +10,21 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import real
-from fastnn.graph import Call, Node, Op, Tensor, apply_all, as_tensor, constant, moved_bytes
+from fastnn.graph import (
+    Call,
+    Composed,
+    Node,
+    Op,
+    Tensor,
+    apply_all,
+    as_tensor,
+    constant,
+    moved_bytes,
+)
+from fastnn.ops.binary import mul
+from fastnn.ops.norm_gradient import normed, through_norm
 from fastnn.ops.public import operation
+from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import Reshape, reshape
 from fastnn.ops.windows import whole_number
 from fastnn.spec import ShapeError, Spec, check_float
@@ -68,7 +81,7 @@ class GroupNorm(Op):
 
 
 @dataclass(frozen=True)
-class GroupNormGrad(Op):
+class GroupNormGrad(Composed):
     """dx, dweight, dbias of GroupNorm from dy, x, mean, var, weight."""
 
     groups: int
@@ -80,6 +93,17 @@ class GroupNormGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return (inputs[0], inputs[4], inputs[4])
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        dy, x, _, _, weight = inputs
+        batch, channels = x.shape[:2]
+        by_group, by_channel = (batch, self.groups, -1), (batch, channels, -1)
+        y, rstd = normed(reshape(x, by_group), (2,), self.eps)
+        rows = reshape(dy, by_channel)
+        scaled = reshape(mul(rows, reshape(weight, channels, 1)), by_group)
+        dx = through_norm(scaled, y, rstd, (2,))
+        return (reshape(dx, x.shape), sum(mul(rows, reshape(y, by_channel)), (0, 2)),
+                sum(rows, (0, 2)))
 
     def lower(self, node: Node) -> list[Call]:
         return _call("backward", self.groups, node, self.eps)

@@ -13,6 +13,7 @@ import numpy as np
 from fastnn.arguments import real
 from fastnn.graph import (
     Call,
+    Composed,
     Node,
     Op,
     Tensor,
@@ -22,7 +23,10 @@ from fastnn.graph import (
     constant,
     moved_bytes,
 )
+from fastnn.ops.binary import mul
+from fastnn.ops.norm_gradient import normed, of_rows, rows_of, through_norm
 from fastnn.ops.public import operation
+from fastnn.ops.reduce import sum
 from fastnn.ops.row_norm import check_rows, checked, over_last_axes
 from fastnn.spec import Spec
 
@@ -51,7 +55,8 @@ class LayerNorm(Op):
     ) -> Sequence[Tensor | None]:
         x, *parameters = node.inputs
         _, mean, rstd = node.outputs
-        return apply_all(LayerNormGrad(self.size), grads[0], x, mean, rstd, *parameters[:1])
+        op = LayerNormGrad(self.size, self.eps)
+        return apply_all(op, grads[0], x, mean, rstd, *parameters[:1])
 
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
         return not any(of_batch[1:]) and math.prod(node.inputs[0].shape[1:]) % self.size == 0
@@ -73,10 +78,11 @@ class LayerNorm(Op):
 
 
 @dataclass(frozen=True)
-class LayerNormGrad(Op):
+class LayerNormGrad(Composed):
     """dx (and dweight, dbias) of LayerNorm; inputs dy, x, mean, rstd (and weight)."""
 
     size: int
+    eps: float
 
     @property
     def name(self) -> str:
@@ -84,6 +90,15 @@ class LayerNormGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return (inputs[0], *inputs[4:] * 2)
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        dy, x, _, _, *weight = inputs
+        y, rstd = normed(rows_of(x, self.size), (1,), self.eps)
+        rows = rows_of(dy, self.size)
+        dx = through_norm(mul(rows, rows_of(weight[0], self.size)) if weight else rows, y, rstd,
+                          (1,))
+        sums = [of_rows(sum(values, 0), weight[0]) for values in (mul(rows, y), rows) if weight]
+        return (of_rows(dx, x), *sums)
 
     def lower(self, node: Node) -> list[Call]:
         dy, x, mean, rstd, *weight = node.inputs

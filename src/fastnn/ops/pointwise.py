@@ -14,6 +14,7 @@ from typing import Any
 from fastnn._kernels.pointwise.pointwise import unary_rows
 from fastnn.arguments import real
 from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.ops.curvature import CURVATURES
 from fastnn.ops.public import operation
 from fastnn.spec import Spec, check_float
 
@@ -69,6 +70,14 @@ class UnaryGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return (inputs[1],)
+
+    def vjp(
+        self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
+    ) -> Sequence[Tensor | None]:
+        (saved, dy), again = node.inputs, grads[0]
+        curvature = CURVATURES.get(self.row) if wanted[0] else None
+        return (curvature and curvature(again * dy, saved, *self.arguments),
+                apply(self, saved, again) if wanted[1] else None)
 
     def lower(self, node: Node) -> list[Call]:
         d = (node.outputs[0].size, ROWS[self.row][0])

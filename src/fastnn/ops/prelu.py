@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, Tensor, apply_all, as_tensor
+from fastnn.graph import Call, Composed, Node, Op, Tensor, apply_all, as_tensor
+from fastnn.ops.binary import mul
+from fastnn.ops.compare import le
 from fastnn.ops.public import operation
+from fastnn.ops.reduce import sum_to
 from fastnn.ops.reshape import reshape
+from fastnn.ops.where import where
 from fastnn.spec import ShapeError, Spec, check_float
 
 
@@ -48,7 +52,7 @@ class PReLU(Op):
 
 
 @dataclass(frozen=True)
-class PReLUGrad(Op):
+class PReLUGrad(Composed):
     """dx and dweight, from x, dy and weight in one pass."""
 
     @property
@@ -57,6 +61,13 @@ class PReLUGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return inputs[1:]
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        x, dy, weight = inputs
+        below = le(x, 0.0)
+        slopes = reshape(weight, *[-1] * min(1, x.ndim), *[1] * max(0, x.ndim - 2))
+        dx = mul(dy, where(below, slopes, 1.0))
+        return dx, sum_to(mul(dy, mul(below, x)), slopes.shape).reshape(weight.shape)
 
     def lower(self, node: Node) -> list[Call]:
         x, _, weight = node.inputs

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastnn.arguments import flag
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.graph import Call, Composed, Node, Op, Tensor, apply, as_tensor
+from fastnn.ops.binary import mul
+from fastnn.ops.expand import expand
+from fastnn.ops.permute import permute
 from fastnn.ops.public import operation
 from fastnn.ops.reduced_axes import around, axes_of, check_dtype, dropped, kept, together
 from fastnn.ops.reshape import check_axes, reshape
+from fastnn.ops.where import where
 from fastnn.spec import Spec, check_float
 
 
@@ -45,7 +52,7 @@ class Prod(Op):
 
 
 @dataclass(frozen=True)
-class ProdGrad(Op):
+class ProdGrad(Composed):
     """dx = dy times the product of all other x; inputs x, dy."""
 
     axes: tuple[int, ...]
@@ -56,6 +63,19 @@ class ProdGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return inputs[:1]
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """By the product of each row of a square whose diagonal is 1, for each element."""
+        x, dy = inputs
+        others = [axis for axis in range(x.ndim) if axis not in self.axes]
+        order = (*others, *self.axes)
+        last = permute(x, order)
+        rows = math.prod(last.shape[:len(others)])
+        size = math.prod(last.shape[len(others):])
+        square = expand(reshape(last, rows, 1, size), rows, size, size)
+        rest = reshape(prod(where(np.eye(size), 1.0, square), 2), last.shape)
+        back = permute(rest, tuple(int(axis) for axis in np.argsort(order)))
+        return (mul(dy, back),)
 
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
         return 0 not in self.axes

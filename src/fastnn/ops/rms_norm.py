@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import real
-from fastnn.graph import Call, Node, Op, Tensor, apply, apply_all, as_tensor, moved_bytes
+from fastnn.graph import Call, Composed, Node, Op, Tensor, apply, apply_all, as_tensor, moved_bytes
+from fastnn.ops.binary import add, mul, sub
+from fastnn.ops.norm_gradient import of_rows, rows_of
+from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
+from fastnn.ops.reduce import mean, sum
 from fastnn.ops.row_norm import check_rows, checked, over_last_axes
 from fastnn.spec import Spec
 
@@ -39,7 +43,7 @@ class RMSNorm(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         x, *weight = node.inputs
-        return apply_all(RMSNormGrad(self.size), grads[0], x, node.outputs[1], *weight)
+        return apply_all(RMSNormGrad(self.size, self.eps), grads[0], x, node.outputs[1], *weight)
 
     def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
         return not any(of_batch[1:]) and math.prod(node.inputs[0].shape[1:]) % self.size == 0
@@ -61,10 +65,11 @@ class RMSNorm(Op):
 
 
 @dataclass(frozen=True)
-class RMSNormGrad(Op):
+class RMSNormGrad(Composed):
     """dx (and dweight) of RMSNorm; inputs dy, x, rstd (and weight)."""
 
     size: int
+    eps: float
 
     @property
     def name(self) -> str:
@@ -72,6 +77,16 @@ class RMSNormGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return (inputs[0], *inputs[3:])
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        dy, x, _, *weight = inputs
+        values, rows = rows_of(x, self.size), rows_of(dy, self.size)
+        squares = mean(FUNCTIONS["square"](values), 1, keepdim=True)
+        rstd = FUNCTIONS["rsqrt"](add(squares, self.eps))
+        y = mul(values, rstd)
+        scaled = mul(rows, rows_of(weight[0], self.size)) if weight else rows
+        dx = mul(rstd, sub(scaled, mul(y, mean(mul(scaled, y), 1, keepdim=True))))
+        return (of_rows(dx, x), *(of_rows(sum(mul(rows, y), 0), w) for w in weight))
 
     def lower(self, node: Node) -> list[Call]:
         dy, x, rstd, *weight = node.inputs

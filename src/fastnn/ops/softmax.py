@@ -9,11 +9,13 @@ from warnings import warn
 
 import numpy as np
 
-from fastnn.graph import Call, Node, Op, Tensor, apply, as_tensor
+from fastnn.graph import Call, Composed, Node, Op, Tensor, apply, as_tensor
 from fastnn.ops.as_float import as_float
+from fastnn.ops.binary import mul, sub
 from fastnn.ops.permute import transpose
 from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.public import operation
+from fastnn.ops.reduce import sum
 from fastnn.ops.reshape import check_axes, reshape
 from fastnn.spec import FLOAT, Spec, check_float, storage_axes
 
@@ -48,7 +50,7 @@ class Softmax(Op):
 
 
 @dataclass(frozen=True)
-class SoftmaxGrad(Op):
+class SoftmaxGrad(Composed):
     """dx = y (dy - Σ y dy), or for the logarithm dy - exp(y) Σ dy; inputs y, dy."""
 
     log: bool = False
@@ -59,6 +61,13 @@ class SoftmaxGrad(Op):
 
     def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
         return inputs[:1]
+
+    def composed(self, *inputs: Tensor) -> Sequence[Tensor]:
+        y, dy = inputs
+        axis = storage_axes(y.ndim)[-1]
+        if self.log:
+            return (sub(dy, mul(FUNCTIONS["exp"](y), sum(dy, axis, keepdim=True))),)
+        return (mul(y, sub(dy, sum(mul(y, dy), axis, keepdim=True))),)
 
     def lower(self, node: Node) -> list[Call]:
         return [Call(self.name, (*node.inputs, *node.outputs), _rows(node.inputs[0]))]
