@@ -7,12 +7,13 @@
 >>> loss = step(np.ones((2, 4), np.float32), np.array([0, 2]))
 """
 
-from fastnn import data, metrics, models, nn, optim, plan, training
+from fastnn import autograd, data, metrics, models, nn, optim, plan, training
 from fastnn.context import enable_grad, no_grad, set_grad_enabled
 from fastnn.engine import at_once as _at_once  # runs functions that are called with arrays
 from fastnn.engine import hooks as _hooks  # and modules
 from fastnn.engine.grad import grad
 from fastnn.engine.gradcheck import GradcheckError, gradcheck
+from fastnn.engine.gradgradcheck import gradgradcheck
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.memory_frontier import memory_frontier
 from fastnn.engine.summary import summary

@@ -13,6 +13,8 @@ TRAINING = ("TrainStep(model, loss, optimizer)(x, y) makes the forward pass, the
             "gradients")
 _VALUES = f"{FORWARD}; return the tensor from forward, and read the array that the call gives"
 _PLACE = "fastnn computes on the CPU, in float32; leave the call out"
+_INSIDE = ("inside of a forward or a loss, fn.autograd.grad(y.sum(), x, create_graph=True) gives "
+           "gradients as tensors")
 _WRITE = ("tensors are never written to; compute a new one: fn.where(mask, value, x), or fn.cat of "
           "its parts")
 
@@ -21,12 +23,13 @@ HABITS: dict[str, str] = {
     **dict.fromkeys(("to", "cuda", "cpu", "device", "half", "double", "bfloat16", "type",
                      "pin_memory"), _PLACE),
     **dict.fromkeys(("backward", "grad", "zero_grad", "retain_grad", "register_hook", "grad_fn"),
-                    TRAINING),
+                    f"{TRAINING}; {_INSIDE}"),
     **dict.fromkeys(("add_", "sub_", "mul_", "div_", "zero_", "fill_", "copy_", "clamp_",
                      "relu_", "masked_fill_", "index_fill_", "scatter_"), _WRITE),
     "data": _VALUES,
     "requires_grad": "parameters have it; a value in forward has a gradient where it needs one",
-    "requires_grad_": "parameters and modules have it; freeze those",
+    "requires_grad_": "parameters and modules have it; freeze those. fn.autograd.grad takes any "
+                      "tensor, leave it out",
     "astype": "write x.float() for float32",
     "int": "class numbers come in as integer arrays: y.astype(np.int64) before the call",
     "float": _PLACE,

@@ -8,13 +8,15 @@ from weakref import ref
 
 from fastnn.arguments import integer
 from fastnn.autodiff import gradients
+from fastnn.context import enable_grad, tracing
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.nesting import flat, like
 from fastnn.engine.plan_cache import PlanCache
 from fastnn.engine.trace import Traced, trace
-from fastnn.graph import Graph, Tensor
+from fastnn.graph import Graph, Tensor, as_tensor
 from fastnn.nn.calls import Observer, observing
 from fastnn.nn.module import Module
+from fastnn.ops.alias import alias
 from fastnn.runtime.locks import process_lock
 from fastnn.runtime.shared import free_arena
 from fastnn.spec import FLOAT, ShapeError
@@ -60,7 +62,9 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     constants. argnums: the number of the input, or several. The result calls f once for each new
     shape, takes arrays, or tuples of them, and returns the gradient d f / d input in the shape of
     that input; a tuple of gradients if argnums has several. Random numbers are those of the next
-    step. Any Python thread may call it.
+    step. Any Python thread may call it. Called inside of a forward, a loss or another such f, it
+    takes and returns symbolic tensors, through which gradients pass: grad(grad(f)) is the second
+    derivative.
 
     Raises TypeError for an input of integers, which has no gradient, ShapeError if f returns more
     than one number: take one of them, or their sum.
@@ -68,6 +72,8 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     >>> import numpy as np, fastnn as fn
     >>> grad(lambda x: (x ** 3).sum())(np.array([1.0, 2.0]))
     array([ 3., 12.], dtype=float32)
+    >>> grad(grad(lambda x: x ** 3))(np.float32(2))
+    array(12., dtype=float32)
     >>> model, x = fn.nn.Linear(4, 3), np.ones((2, 4), np.float32)
     >>> saliency = grad(lambda x: model(x)[:, 1].sum())(x)
     >>> bool((saliency == model.weight.data[1]).all())
@@ -94,6 +100,9 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
         if max(numbers) >= len(inputs):
             raise TypeError(f"argnums names input {max(numbers)}, got {len(inputs)} inputs; they "
                             "count from 0")
+        if tracing() or any(isinstance(value, Tensor) for value in flat(inputs)):
+            symbolic = _symbolic(f, inputs, numbers)
+            return symbolic if several else symbolic[0]
         with process_lock:
             compiled = cache.bind(inputs, [f"input {i}" for i in range(len(inputs))], make)
             found = compiled.compute(lambda plan: like(plan.nesting, [
@@ -101,6 +110,15 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
         return found if several else found[0]
 
     return compute
+
+
+def _symbolic(f: Callable[..., Any], inputs: Sequence[Any], numbers: Sequence[int]) -> Any:
+    """The gradients as tensors; what f reads beside its arguments counts as constant."""
+    given = like(inputs, [alias(as_tensor(value)) for value in flat(inputs)])
+    with enable_grad():
+        output = f(*given)
+    wanted = tuple(given[number] for number in numbers)
+    return like(wanted, gradients(_one_number(output), _floats(wanted, numbers)))
 
 
 def _one_number(output: Any) -> Tensor:
