@@ -90,6 +90,8 @@ def _named(names: Sequence[str], values: Sequence[Any]) -> Iterator[tuple[str, n
     for name, value in zip(names, values, strict=True):
         if isinstance(value, tuple):
             yield from _named([f"{name}[{i}]" for i in range(len(value))], value)
+        elif isinstance(value, dict):
+            yield from _named([f"{name}[{key!r}]" for key in value], list(value.values()))
         else:
             yield name, np.asarray(value)
 

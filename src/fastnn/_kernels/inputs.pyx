@@ -4,6 +4,8 @@
 caller finds out, and words the error.
 """
 
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 cimport numpy
@@ -77,7 +79,7 @@ cdef class Input:
 
 
 cdef class Inputs:
-    """The inputs of a plan: `expected` is an Input, or nested tuples of them."""
+    """The inputs of a plan: `expected` is an Input, or nested tuples and dicts of them."""
 
     cdef Program program
     cdef object expected
@@ -97,9 +99,25 @@ cdef bint _take(Program program, expected, values) except -1:
     if type(expected) is Input:
         return (<Input> expected).take(program, values)
     cdef Py_ssize_t i
+    if type(expected) is dict:
+        return _take_named(program, <dict> expected, values)
     if type(values) is not tuple or len(<tuple> values) != len(<tuple> expected):
         return False
     for i in range(len(<tuple> expected)):
         if not _take(program, (<tuple> expected)[i], (<tuple> values)[i]):
+            return False
+    return True
+
+
+cdef bint _take_named(Program program, dict expected, values) except -1:
+    cdef Py_ssize_t place = 0
+    cdef PyObject *name
+    cdef PyObject *inner
+    cdef PyObject *value
+    if type(values) is not dict or len(<dict> values) != len(expected):
+        return False
+    while PyDict_Next(expected, &place, &name, &inner):
+        value = PyDict_GetItemWithError(values, <object> name)
+        if value == NULL or not _take(program, <object> inner, <object> value):
             return False
     return True

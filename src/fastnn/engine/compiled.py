@@ -119,6 +119,8 @@ class Compiled:
         """The properties of arrays that can be read in place as inputs of these specs."""
         if isinstance(spec, tuple):
             return tuple(self._expected(inner, numbers) for inner in spec)
+        if isinstance(spec, dict):
+            return {name: self._expected(spec[name], numbers) for name in sorted(spec)}
         number = next(numbers)
         limits = [(found.least, found.classes, found.ignored)
                   for source, found in self.class_checks if source == number]

@@ -9,6 +9,7 @@ import numpy as np
 from fastnn._kernels.checks import all_finite
 from fastnn.advice import as_array, dtype_hint
 from fastnn.arguments import instance
+from fastnn.engine.nesting import Named
 from fastnn.spec import FLOAT, INDEX, ShapeError, Spec
 
 
@@ -35,14 +36,20 @@ def as_input(value: Any, name: str) -> np.ndarray:
 
 
 def as_inputs(value: Any, name: str) -> Any:
-    """`as_input` of one array or a tuple of several."""
+    """`as_input` of one array, or a tuple or dict of several."""
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError(f"{name} is a dict, whose keys must be texts, got {list(value)!r:.80}")
+        return {key: as_inputs(inner, f"{name}[{key!r}]") for key, inner in value.items()}
     if isinstance(value, tuple):
         return tuple(as_inputs(inner, f"{name}[{i}]") for i, inner in enumerate(value))
     return as_input(value, name)
 
 
 def specs_of(value: Any) -> Any:
-    """The specs of an array, or of arrays in nested tuples."""
+    """The specs of an array, or of arrays in nested tuples and dicts."""
+    if isinstance(value, dict):
+        return Named((name, specs_of(inner)) for name, inner in value.items())
     if isinstance(value, tuple):
         return tuple(specs_of(inner) for inner in value)
     return Spec(value.shape, value.dtype)
@@ -52,6 +59,9 @@ def as_specs(value: Any, like: Any = None) -> Any:
     """Specs from shapes, with the dtypes of their counterparts in `like`, or float32."""
     if isinstance(value, Spec):
         return value
+    if isinstance(value, dict):
+        others = like if isinstance(like, dict) else {}
+        return Named((name, as_specs(inner, others.get(name))) for name, inner in value.items())
     instance(value, "a shape", (tuple, list))
     if all(isinstance(size, (int, np.integer)) for size in value):
         dtype = like.dtype if isinstance(like, Spec) else FLOAT

@@ -29,7 +29,7 @@ class Traced:
 def trace(
     function: Any, specs: Sequence[Any], layout: str = "NCHW", first_input: int = 0
 ) -> Traced:
-    """Run a module's forward on symbolic tensors. A spec may be a tuple of specs."""
+    """Run a module's forward on symbolic tensors. A spec may be a tuple or a dict of specs."""
     choice(layout, "layout", ("NCHW", "NHWC"))
     leaves: list[Tensor] = []
 
@@ -38,6 +38,8 @@ def trace(
             raw, tensor = array_input(first_input + len(leaves), spec, layout)
             leaves.append(raw)
             return tensor
+        if isinstance(spec, dict):
+            return {name: symbolic(spec[name]) for name in sorted(spec)}
         return tuple(symbolic(inner) for inner in spec)
 
     arguments = [symbolic(spec) for spec in specs]
@@ -47,9 +49,9 @@ def trace(
                 output = function(*arguments)
         else:
             output = function(*arguments)
-    if output is None or isinstance(output, dict):
-        what = "None: is a `return` missing?" if output is None else "a dict"
-        raise TypeError(f"{_name(function)} must return a tensor or a tuple of tensors, got {what}")
+    if output is None:
+        raise TypeError(f"{_name(function)} must return a tensor, or a tuple or dict of tensors, "
+                        "got None: is a `return` missing?")
     output = like(output, [as_tensor(value) for value in flat(output)])
     return Traced(tuple(leaves), output, tuple(collected))
 

@@ -76,7 +76,7 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         if tracing() or any(isinstance(value, Tensor) for value in _flat(inputs)):
-            inputs = tuple(value if isinstance(value, (tuple, list)) else as_tensor(value)
+            inputs = tuple(value if isinstance(value, (tuple, list, dict)) else as_tensor(value)
                            for value in inputs)
             with (scope(_paths.get().get(id(self), current_scope())),
                   region() if self.checkpointed else nullcontext()):
@@ -400,5 +400,7 @@ def _flat(values: Any) -> Iterator[Any]:
     for value in values:
         if isinstance(value, (tuple, list)):
             yield from _flat(value)
+        elif isinstance(value, dict):
+            yield from _flat(value.values())
         else:
             yield value
