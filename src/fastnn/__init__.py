@@ -24,6 +24,7 @@ from fastnn.nn.checkpoint import checkpoint
 from fastnn.nn.variable import Variable
 from fastnn.ops.conv_algorithm import get_conv_algorithm, set_conv_algorithm
 from fastnn.ops.function import Function
+from fastnn.ops.loss_part import loss_part
 from fastnn.ops.names import *  # noqa: F403
 from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state

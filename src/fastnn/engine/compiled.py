@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -42,21 +42,27 @@ def _refuse(values: tuple[Any, ...]) -> bool:
     return False
 
 
+def named_from(first: int, names: Iterable[str]) -> dict[str, int]:
+    """Names of graph outputs that follow each other, and their positions."""
+    return {name: first + place for place, name in enumerate(names)}
+
+
 class Compiled:
     """A plan with its program and memory.
 
     specs: of the inputs, nested like the arrays, for `take`. nesting: of the outputs. arena: memory
     shared with other plans, or None for its own. may_keep: whether values that depend on parameters
-    alone may be kept between calls, in so many bytes more. The caller holds `process_lock` from
+    alone may be kept between calls, in so many bytes more. named: the graph's outputs that are
+    named parts of a loss, by their positions. The caller holds `process_lock` from
     taking the inputs until reading the outputs.
     """
 
     def __init__(
         self, graph: Graph, allowance: Allowance | None = None, specs: Any = (),
         nesting: Any = None, arena: Arena | None = None,
-        may_keep: Callable[[int], bool] | None = None,
+        may_keep: Callable[[int], bool] | None = None, named: Mapping[str, int] | None = None,
     ) -> None:
-        self.graph, self.nesting, self.watch = graph, nesting, Watch()
+        self.graph, self.nesting, self.watch, self.parts = graph, nesting, Watch(), named or {}
         fused, self._freed = fuse(graph), False
         self.kept, parts = None, split(fused) if may_keep is not None else None
         if parts is not None and may_keep is not None and may_keep(parts.new_bytes):
@@ -225,6 +231,10 @@ class Compiled:
     def first(self) -> float:
         """The graph's first output, a scalar."""
         return LossValue(self.executor.program.number(*self._first))
+
+    def part_values(self) -> dict[str, float]:
+        """The named parts of the loss."""
+        return {name: float(self.read(position)) for name, position in self.parts.items()}
 
     def take(self, values: tuple[Any, ...]) -> bool:
         """Bind the arrays in place if they match; else return False."""

@@ -52,7 +52,9 @@ def finite_loss(model: Module, loss: Any, compiled: Compiled) -> float:
     """The computed loss; NonFiniteError unless it and all changes of state are finite."""
     value = compiled.first()
     if not isfinite(value):
-        raise NonFiniteError(f"the loss is {value}; {_origin_of_loss(compiled, model)}; "
+        parts = "".join(f", its part {name!r} is {part}"
+                        for name, part in compiled.part_values().items() if not isfinite(part))
+        raise NonFiniteError(f"the loss is {value}{parts}; {_origin_of_loss(compiled, model)}; "
                              "no parameter was changed")
     if not compiled.is_finite():
         _refuse_changes(model, loss, compiled)

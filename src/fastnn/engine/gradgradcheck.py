@@ -20,13 +20,14 @@ from fastnn.spec import FLOAT, ShapeError, Spec
 def gradgradcheck(
     f: Callable[..., Any], inputs: Any, grad_outputs: Any = None, eps: float = 4e-3,
     atol: float = 1e-6, rtol: float = 5e-3, raise_exception: bool = True,
+    fast_mode: bool = False,
 ) -> bool:
     """Whether the gradients of f's gradients agree with central differences of its gradients.
 
     The function that is checked takes `inputs`, then `grad_outputs`, and returns the gradients of
     Σ f(inputs) * grad_outputs with respect to all inputs of floats. f, inputs, eps, atol, rtol,
-    raise_exception: as for `gradcheck`, whose errors count the grad_outputs as inputs behind the
-    others. grad_outputs: an array for each output of floats; None: standard normal values.
+    raise_exception, fast_mode: as for `gradcheck`, whose errors count the grad_outputs as inputs
+    behind the others. grad_outputs: an array for each output of floats; None: standard normal values.
 
     Raises what gradcheck does, and TypeError for an operation whose gradient has no gradient.
 
@@ -50,7 +51,8 @@ def gradgradcheck(
     gradients_of.__wrapped__ = f  # type: ignore[attr-defined]
     outputs = _floats(trace_function(f, specs, CalledModules())[0].output)
     seeds = _upstream(grad_outputs, outputs)
-    return gradcheck(gradients_of, (*arrays, *seeds), eps, atol, rtol, raise_exception)
+    return gradcheck(gradients_of, (*arrays, *seeds), eps, atol, rtol, raise_exception,
+                     fast_mode)
 
 
 def _floats(output: Any) -> list[Tensor]:

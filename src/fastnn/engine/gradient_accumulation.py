@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.engine.compiled import Compiled
+from fastnn.engine.compiled import Compiled, named_from
 from fastnn.engine.finite import check_changes, checks, finite_loss
 from fastnn.engine.inputs import specs_of
 from fastnn.engine.loss_graph import loss_graph, optimizer_nodes, trained, trained_gradients
@@ -28,6 +28,7 @@ from fastnn.nn.module import Module
 from fastnn.nn.parameter import values_change
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
+from fastnn.ops.loss_part import parts_of
 from fastnn.plan.budget import Allowance
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import leaf_memory
@@ -40,7 +41,8 @@ class GradientAccumulation:
     """Training steps whose batches are split into micro-batches.
 
     modes: what plans depend on besides shapes. `allowance`: what the process may hold, or None.
-    `outputs`: the model's for each micro-batch of the last step (with keep_output).
+    `outputs`: the model's for each micro-batch of the last step (with keep_output). `parts`: those
+    of the last loss, by name.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class GradientAccumulation:
         self.layout, self.keep_output = layout, keep_output
         self.allowance: Allowance | None = None
         self.outputs: list[list[np.ndarray]] = []
+        self.parts: dict[str, float] = {}
         self.weighing = Weighing(loss)
         self._plans, self._updates = MicroBatchPlans(self._make, modes), PlanCache(modes)
         self._warned = False
@@ -90,6 +93,7 @@ class GradientAccumulation:
         """
         specs, micro_batches = specs_of(values), split(values, count)
         total, outputs, summed = 0.0, list[list[np.ndarray]](), set[Tensor]()
+        self.parts = {}
         if not self._warned:
             self._warn(specs, count)
         for sum_ in self._sums.values():
@@ -97,7 +101,7 @@ class GradientAccumulation:
         with self._all_or_nothing():
             # How the loss weighs targets is known only from a traced graph.
             self._plans.get(specs, examples_in(micro_batches[0]), self.allowance)
-            weights = [self.weighing.weight(y) for _, y in micro_batches]
+            weights = [self.weighing.weight(y, x) for x, y in micro_batches]
             for micro_batch, share in zip(micro_batches, shares(weights), strict=True):
                 compiled = self._plans.get(specs, examples_in(micro_batch), self.allowance)
                 loss, output = self._add(compiled, micro_batch, share)
@@ -130,14 +134,18 @@ class GradientAccumulation:
         if share == 0:  # none of its targets counts: its mean would be NaN
             return 0.0, [np.zeros(t.shape, t.dtype) for t in flat(compiled.nesting)]
         self._share[:] = share
-        loss, output = compiled.run(self._loss_and_output)
+        loss, output, parts = compiled.run(self._loss_and_output)
+        for name, value in parts.items():
+            self.parts[name] = self.parts.get(name, 0.0) + share * value
         compiled.executor.release_inputs()
         return share * loss, output
 
-    def _loss_and_output(self, compiled: Compiled) -> tuple[float, list[np.ndarray]]:
+    def _loss_and_output(
+        self, compiled: Compiled
+    ) -> tuple[float, list[np.ndarray], dict[str, float]]:
         loss = finite_loss(self.model, self.loss, compiled)
         places = range(1, 1 + len(flat(compiled.nesting))) if self.keep_output else ()
-        return loss, [compiled.read(place) for place in places]
+        return loss, [compiled.read(place) for place in places], compiled.part_values()
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -169,9 +177,11 @@ class GradientAccumulation:
             joined = 2 * share * sum(tensor.bytes for tensor in kept)
             batch = sum(spec.bytes for spec in flat(specs))
             limit = Allowance(limit.limit, limit.beside(batch) + int(joined))
-        results = (loss, *kept, *sums, *checks({}, updates))
+        parts = parts_of([loss])
+        results = (loss, *kept, *parts.values(), *sums, *checks({}, updates))
         graph = Graph.trace(inputs, results, updates, [loss, *outputs])
-        return Compiled(_added_early(graph), limit, specs, kept, free_arena())
+        return Compiled(_added_early(graph), limit, specs, kept, free_arena(),
+                        named=named_from(1 + len(kept), parts))
 
     def _make_update(self, places: Any) -> Compiled:
         parameters = list(self._sums)

@@ -60,8 +60,8 @@ def as_specs(value: Any, like: Any = None) -> Any:
     if isinstance(value, Spec):
         return value
     if isinstance(value, dict):
-        others = like if isinstance(like, dict) else {}
-        return Named((name, as_specs(inner, others.get(name))) for name, inner in value.items())
+        known = like if isinstance(like, dict) else {}
+        return Named((name, as_specs(inner, known.get(name))) for name, inner in value.items())
     instance(value, "a shape", (tuple, list))
     if all(isinstance(size, (int, np.integer)) for size in value):
         dtype = like.dtype if isinstance(like, Spec) else FLOAT

@@ -12,10 +12,11 @@ from fastnn.autodiff import known_gradients
 from fastnn.context import Origin, scope
 from fastnn.engine.muon_updates import KERNEL as MUON
 from fastnn.engine.muon_updates import muon_nodes
-from fastnn.engine.nesting import flat
+from fastnn.engine.nesting import Named, flat
 from fastnn.engine.row_updates import row_nodes
 from fastnn.engine.trace import trace
 from fastnn.graph import Node, Tensor, leaf
+from fastnn.nn.losses import Losses, accepts
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
@@ -23,6 +24,7 @@ from fastnn.optim.optimizer import Optimizer
 from fastnn.runtime.random import streams
 from fastnn.spec import FLOAT, ShapeError, Spec, storage_shape
 
+ABSENT = ()  # in place of targets, where the loss takes none
 MOST_NAMED = 5  # parameters in a message
 
 
@@ -60,18 +62,31 @@ def trainable(model: Module, loss: Any) -> dict[str, Parameter]:
 def loss_graph(
     model: Module, loss: Any, x_spec: Any, y_spec: Any, layout: str
 ) -> tuple[tuple[Tensor, ...], list[Tensor], Tensor, tuple[Node, ...]]:
-    """(inputs, flat outputs of the model, scalar loss, state changes)."""
+    """(inputs, flat outputs of the model, scalar loss, state changes).
+
+    y_spec: of the targets; ABSENT for a loss of the output alone.
+    """
+    check_target(loss, y_spec != ABSENT)
     with streams():
         traced = trace(model, x_spec if isinstance(x_spec, tuple) else (x_spec,), layout)
 
-        def loss_of(target: Any) -> Any:
-            return loss(traced.output, target)
+        def loss_of(*target: Any) -> Any:
+            return loss(traced.output, *target)
 
         loss_of.__wrapped__ = loss  # type: ignore[attr-defined]
         with scope("loss"):
-            end = trace(loss_of, (y_spec,), layout, len(traced.inputs))
+            targets = () if y_spec == ABSENT else (y_spec,)
+            end = trace(loss_of, targets, layout, len(traced.inputs))
     value = scalar(end.output)
     return (*traced.inputs, *end.inputs), flat(traced.output), value, traced.updates + end.updates
+
+
+def check_target(loss: Any, given: bool) -> None:
+    """Raise TypeError for a loss that takes a target and got none, or the other way round."""
+    if given and accepts(loss, 1) and not accepts(loss, 2):
+        raise TypeError("the loss takes the output alone: leave the target y out of the call")
+    if not given and accepts(loss, 2) and not accepts(loss, 1):
+        raise TypeError("the loss takes an output and a target: call with (x, y)")
 
 
 def scalar(loss: Any) -> Tensor:
@@ -84,8 +99,16 @@ def scalar(loss: Any) -> Tensor:
 def target_spec(loss: Any, output: Any, layout: str) -> Any:
     """Specs of a loss's target: as the loss says, or else those of the output.
 
-    A loss that `joins_outputs` has one target for all of them.
+    A loss that `joins_outputs` has one target for all of them, one of the output alone has none.
     """
+    if isinstance(loss, Losses):
+        specs = {name: target_spec(part, inner, layout)
+                 for name, part, inner in loss.of_outputs(output) if name in loss.with_target()}
+        return Named(specs) if loss.by_name else tuple(specs.values())
+    if not accepts(loss, 2):
+        return ABSENT
+    if isinstance(output, dict):
+        return Named((name, target_spec(loss, inner, layout)) for name, inner in output.items())
     if isinstance(output, (tuple, list)):
         if not getattr(loss, "joins_outputs", False):
             return tuple(target_spec(loss, inner, layout) for inner in output)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from fastnn.advice import explained
 from fastnn.arguments import flag, integer
-from fastnn.engine.compiled import Compiled
+from fastnn.engine.compiled import Compiled, named_from
 from fastnn.engine.finite import checks, finite_loss
 from fastnn.engine.gradient_accumulation import GradientAccumulation
 from fastnn.engine.inputs import as_inputs, as_specs, specs_of
 from fastnn.engine.loss_graph import (
+    ABSENT,
     check_model_and_loss,
     loss_graph,
     optimizer_nodes,
@@ -30,6 +30,7 @@ from fastnn.engine.trace import trace
 from fastnn.engine.weighing import Weighing, weighing
 from fastnn.graph import Graph
 from fastnn.nn.module import Module
+from fastnn.ops.loss_part import parts_of
 from fastnn.optim.optimizer import check_optimizer
 from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError
 from fastnn.plan.plan import Plan
@@ -48,7 +49,9 @@ class TrainStep:
     like "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit. It bounds
     the peak resident set from the call on, with room for one more batch beside the one being read.
     layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
-    a float; several inputs or targets are tuples.
+    a float; several inputs or targets are tuples or dicts. A loss of the output alone has no
+    target: call it with x. loss_parts: {name: value} of the last step's loss, as nn.Losses and
+    fn.loss_part name them.
     accumulate: the number of micro-batches that a batch is split into, whose gradients are added up
     for one update; or "auto": one, or the fewest that fit if no plan of the whole batch fits the
     budget. Micro-batches weigh as the loss weighs targets: as cross-entropy does (ignore_index,
@@ -86,7 +89,7 @@ class TrainStep:
         # For micro-batches, once a batch did not fit as a whole.
         self.most_examples: int | None = None
         self.weighing = Weighing(loss)  # how the loss counts targets, as its last graph has it
-        self._finite_loss = partial(finite_loss, model, loss)
+        self.loss_parts: dict[str, float] = {}
         self._cache = PlanCache(self._modes)
         self._compiled: Compiled | None = None
         self._accumulation: GradientAccumulation | None = None
@@ -186,15 +189,18 @@ class TrainStep:
         forward = [loss, *outputs]
         grads = by_rows(self.optimizer, trained_gradients(self.model, self.loss, self.optimizer,
                                                           loss))
-        sums = checks(grads, updates)
-        results = (loss, *(outputs if self.keep_output else ()), *sums)
+        sums, parts = checks(grads, updates), parts_of([loss])
+        kept = outputs if self.keep_output else ()
+        results = (loss, *kept, *parts.values(), *sums)
         updates = (*updates, *optimizer_nodes(self.optimizer, grads))
         if not grads:
             forward += sums  # there is no backward pass
         graph = Graph.trace(inputs, results, updates, forward)
-        return Compiled(graph, self.allowance, specs, outputs, free_arena())
+        return Compiled(graph, self.allowance, specs, kept, free_arena(),
+                        named=named_from(1 + len(kept), parts))
 
-    def __call__(self, x: Any, y: Any) -> float:
+    def __call__(self, x: Any, y: Any = None) -> float:
+        y = ABSENT if y is None else y
         with process_lock:
             if self._exclusive.owner is not None:
                 with self._exclusive:  # waits, or raises if this thread is inside
@@ -221,6 +227,12 @@ class TrainStep:
         self._compiled = compiled
         return loss
 
+    def _finite_loss(self, compiled: Compiled) -> float:
+        loss = finite_loss(self.model, self.loss, compiled)
+        if compiled.parts or self.loss_parts:
+            self.loss_parts = compiled.part_values()
+        return loss
+
     def _accumulated(self, x: Any, y: Any, allowance: Allowance | None) -> float:
         values = (as_inputs(x, "x"), as_inputs(y, "y"))
         with explained(("x", "y"), (x, y)):
@@ -228,7 +240,7 @@ class TrainStep:
             self._compiled = None
             with self._exclusive:
                 loss = accumulation.step(values, count)
-        self.weighing = accumulation.weighing
+        self.weighing, self.loss_parts = accumulation.weighing, accumulation.parts
         return LossValue(loss)
 
     def _micro_batches(

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn.autodiff import gradients
 from fastnn.engine.compiled import Compiled
-from fastnn.engine.loss_graph import check_model_and_loss, loss_graph, trainable
+from fastnn.engine.loss_graph import ABSENT, check_model_and_loss, loss_graph, trainable
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.graph import Graph
 from fastnn.nn.module import Module
@@ -19,9 +19,10 @@ from fastnn.runtime.shared import free_arena
 
 def value_and_grad(
     model: Module, loss: Any, layout: str = "NCHW"
-) -> Callable[[Any, Any], tuple[float, dict[str, np.ndarray]]]:
+) -> Callable[..., tuple[float, dict[str, np.ndarray]]]:
     """A function of (x, y) that returns (loss, {parameter name: gradient}).
 
+    For a loss of the output alone it is a function of x.
     Nothing of the model changes, running statistics included. Any Python thread may call it.
     """
     check_model_and_loss(model, loss)
@@ -34,9 +35,9 @@ def value_and_grad(
         graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
         return Compiled(graph, specs=specs, arena=free_arena())
 
-    def compute(x: Any, y: Any) -> tuple[float, dict[str, np.ndarray]]:
+    def compute(x: Any, y: Any = None) -> tuple[float, dict[str, np.ndarray]]:
         with process_lock:
-            compiled = cache.bind((x, y), ("x", "y"), make)
+            compiled = cache.bind((x, ABSENT if y is None else y), ("x", "y"), make)
             names = trainable(model, loss)
             return compiled.compute(lambda plan: (
                 plan.first(), {name: plan.read(1 + i) for i, name in enumerate(names)}))

@@ -30,13 +30,15 @@ class Weighing:
     target: int = 0
     whole: bool = False
 
-    def weight(self, target: Any) -> float | None:
+    def weight(self, target: Any, inputs: Any = ()) -> float | None:
         """The divisor of the mean over a batch's targets; None if the loss is a sum.
 
-        By default it is the number of examples.
+        By default it is the number of examples, of `inputs` where there are no targets.
         """
         if getattr(self.loss, "reduction", "mean") == "sum":
             return None
+        if not flat(target):
+            return float(len(flat(inputs)[0]))
         if hasattr(self.loss, "count"):
             return float(self.loss.count(target))
         array = flat(target)[self.target]

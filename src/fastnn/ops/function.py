@@ -34,7 +34,9 @@ class PythonOp(Op):
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         if self.gradient is None:
-            raise TypeError(f"{self.label} has no gradient")
+            forward = self.label.removesuffix("_backward")
+            raise TypeError(f"the gradient of {forward} has no gradient: its backward computes on "
+                            "arrays; written with functions of fastnn it would have one")
         return self.gradient(node, grads)
 
     def lower(self, node: Node) -> list[Call]:
