@@ -27,7 +27,8 @@ def gradgradcheck(
     The function that is checked takes `inputs`, then `grad_outputs`, and returns the gradients of
     Σ f(inputs) * grad_outputs with respect to all inputs of floats. f, inputs, eps, atol, rtol,
     raise_exception, fast_mode: as for `gradcheck`, whose errors count the grad_outputs as inputs
-    behind the others. grad_outputs: an array for each output of floats; None: standard normal values.
+    behind the others. grad_outputs: an array for each output of floats; None: standard normal
+    values.
 
     Raises what gradcheck does, and TypeError for an operation whose gradient has no gradient.
 

@@ -141,7 +141,6 @@ class TrainStep:
         check_model_and_loss(self.model, loss)
         with self._exclusive, process_lock:
             self.loss, self.weighing = loss, Weighing(loss)
-            self._finite_loss = partial(finite_loss, self.model, loss)
             self._replan()
 
     def rest(self) -> None:
