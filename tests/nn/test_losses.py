@@ -1,257 +1,235 @@
-"""Losses as modules: shapes of their targets, what batches weigh, and how they are called."""
-
-import re
+"""nn.Losses: a loss for each output; parts of losses; losses without a target."""
 
 import numpy as np
 import pytest
 
 import fastnn as fn
-from fastnn import nn, optim
+from fastnn import nn
+from fastnn.engine.inputs import NonFiniteError
 
 RNG = np.random.default_rng(0)
-CLASSES = np.float32([0.5, 2.0, 1.0])
+X = RNG.standard_normal((6, 4)).astype(np.float32)
+Y = {"digit": RNG.integers(0, 3, 6), "size": RNG.standard_normal((6, 1)).astype(np.float32)}
 
 
-def flat(x):
-    return x
+class Heads(nn.Module):
+    """Two outputs, by name or in order."""
 
-
-def unit(x):
-    return fn.sigmoid(x)
-
-
-def twice(x):
-    return x, fn.tanh(x) * 0.5
-
-
-def with_variance(x):
-    return x, fn.exp(x * 0.5)
-
-
-def thrice(x):
-    return x, x * 0.5 + 0.1, -x
-
-
-def numbers(*shape):
-    return RNG.standard_normal(shape).astype(np.float32)
-
-
-def chances(*shape):
-    return RNG.random(shape).astype(np.float32)
-
-
-def signs(*shape):
-    return RNG.choice([-1.0, 1.0], shape).astype(np.float32)
-
-
-LABELS = RNG.integers(0, 3, 10)
-SOME = np.where(np.arange(10) % 3 == 1, -100, LABELS)
-SEVERAL = np.array([[0, -1, 1], [2, 1, -1]] * 5)
-# name -> loss, what the model makes of (10, 3), target
-LOSSES = {
-    "CrossEntropyLoss": (nn.CrossEntropyLoss(CLASSES), flat, SOME),
-    "CrossEntropyLoss of probabilities": (nn.CrossEntropyLoss(CLASSES, label_smoothing=0.1), flat,
-                                          chances(10, 3)),
-    "NLLLoss": (nn.NLLLoss(CLASSES), lambda x: fn.log_softmax(x, 1), SOME),
-    "NLLLoss, sum": (nn.NLLLoss(reduction="sum"), lambda x: fn.log_softmax(x, 1), SOME),
-    "MSELoss": (nn.MSELoss(), flat, numbers(10, 3)),
-    "L1Loss": (nn.L1Loss(), flat, numbers(10, 3)),
-    "SmoothL1Loss": (nn.SmoothL1Loss(beta=0.5), flat, numbers(10, 3)),
-    "HuberLoss": (nn.HuberLoss(delta=0.5), flat, numbers(10, 3)),
-    "BCELoss": (nn.BCELoss(CLASSES), unit, chances(10, 3)),
-    "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss(CLASSES, pos_weight=CLASSES), flat, chances(10, 3)),
-    "KLDivLoss": (nn.KLDivLoss(), lambda x: fn.log_softmax(x, 1), chances(10, 3)),
-    "KLDivLoss, batchmean": (nn.KLDivLoss(reduction="batchmean"), lambda x: fn.log_softmax(x, 1),
-                             chances(10, 3)),
-    "HingeEmbeddingLoss": (nn.HingeEmbeddingLoss(), unit, signs(10, 3)),
-    "MarginRankingLoss": (nn.MarginRankingLoss(0.2), twice, signs(10, 3)),
-    "CosineEmbeddingLoss": (nn.CosineEmbeddingLoss(0.2), twice, signs(10)),
-    "TripletMarginLoss": (nn.TripletMarginLoss(swap=True), thrice, numbers(10)),
-    "TripletMarginWithDistanceLoss": (nn.TripletMarginWithDistanceLoss(margin=0.5), thrice,
-                                      numbers(10)),
-    "MultiLabelSoftMarginLoss": (nn.MultiLabelSoftMarginLoss(CLASSES), flat, chances(10, 3)),
-    "MultiMarginLoss": (nn.MultiMarginLoss(2, 0.7, CLASSES), flat, LABELS),
-    "MultiLabelMarginLoss": (nn.MultiLabelMarginLoss(), flat, SEVERAL),
-    "GaussianNLLLoss": (nn.GaussianNLLLoss(full=True), with_variance, numbers(10, 3)),
-    "PoissonNLLLoss": (nn.PoissonNLLLoss(full=True), flat, chances(10, 3) * 3),
-    "SoftMarginLoss": (nn.SoftMarginLoss(), flat, signs(10, 3)),
-}
-X = numbers(10, 4)
-every_loss = pytest.mark.parametrize("name", LOSSES)
-
-
-class Net(nn.Module):
-    def __init__(self, make):
+    def __init__(self, named=True):
         super().__init__()
-        self.layer, self.make = nn.Linear(4, 3), make
+        fn.manual_seed(1)
+        self.named, self.digit, self.size = named, nn.Linear(4, 3), nn.Linear(4, 1)
 
     def forward(self, x):
-        return self.make(self.layer(x))
+        found = {"size": self.size(x), "digit": self.digit(x)}
+        return found if self.named else (found["digit"], found["size"])
 
 
-def net(name, **options):
-    fn.manual_seed(1)
-    loss, make, y = LOSSES[name]
-    model = Net(make)
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    return model, fn.TrainStep(model, loss, optimizer, **options), y
+def both(weights=None):
+    return nn.Losses({"digit": nn.CrossEntropyLoss(), "size": nn.MSELoss()}, weights)
 
 
-def test_every_loss_is_here():
-    losses = {name for name in nn.__all__ if name.endswith("Loss")}
-    assert losses - {name.partition(",")[0].partition(" ")[0] for name in LOSSES} == {"CTCLoss"}
+def parts_by_hand(model):
+    output = model(X)
+    digit = float(fn.cross_entropy(output["digit"], Y["digit"]))
+    return digit, float(fn.mse_loss(output["size"], Y["size"]))
 
 
-@every_loss
-@pytest.mark.parametrize("count", [2, 4, 10])
-def test_micro_batches_make_the_step_of_the_whole_batch(name, count):
-    (one, whole, y), (several, split, _) = net(name), net(name, accumulate=count)
-    for _ in range(3):
-        assert split(X, y) == pytest.approx(whole(X, y), rel=2e-5)
-    for key, value in one.state_dict().items():
-        np.testing.assert_allclose(several.state_dict()[key], value, rtol=2e-5, atol=2e-6)
+def sgd(model, lr=0.1):
+    return fn.optim.SGD(model.parameters(), lr=lr)
 
 
-@every_loss
-@pytest.mark.parametrize("size", [3, 4])
-def test_evaluation_is_that_of_one_batch(name, size):
-    model, step, y = net(name)
-    trainer = fn.Trainer(model, step.loss, step.optimizer)
-    batches = [(X[i:i + size], y[i:i + size]) for i in range(0, 10, size)]
-    whole = float(step.loss(model(X), y))
-    assert trainer.evaluate(batches)["loss"] == pytest.approx(whole, rel=2e-5)
+def test_the_value_and_the_parts():
+    model = Heads()
+    digit, size = parts_by_hand(model)
+    step = fn.TrainStep(model, both({"size": 0.3}), sgd(model))
+    assert step.loss_parts == {}
+    assert step(X, Y) == pytest.approx(digit + 0.3 * size, rel=1e-5)
+    assert step.loss_parts == pytest.approx({"digit": digit, "size": size}, rel=1e-5)
+    total, grads = fn.value_and_grad(Heads(), both({"size": 0.3}))(X, Y)
+    assert total == pytest.approx(digit + 0.3 * size, rel=1e-5)
+    assert set(grads) == {"digit.weight", "digit.bias", "size.weight", "size.bias"}
 
 
-@every_loss
-def test_a_plan_before_there_are_targets_is_that_of_the_step(name):
-    _, step, y = net(name)
-    before = step.plan(X.shape)
-    step(X, y)
-    if "probabilities" not in name:
-        assert step.plan(X.shape).peak_bytes == before.peak_bytes
-        assert step.plan(X.shape, fn.graph.Spec(y.shape, y.dtype)).steps == before.steps
+def test_a_list_for_a_tuple():
+    step = fn.TrainStep(model := Heads(named=False),
+                        nn.Losses([nn.CrossEntropyLoss(), nn.MSELoss()], [1, 0.5]), sgd(model))
+    digit, size = parts_by_hand(Heads())
+    assert step(X, (Y["digit"], Y["size"])) == pytest.approx(digit + size / 2, rel=1e-5)
+    assert list(step.loss_parts) == ["0", "1"]
 
 
-def test_two_or_three_outputs_are_taken_apart():
-    a, b, c, y = numbers(5, 3), numbers(5, 3), numbers(5, 3), signs(5, 3)
-    for loss, target in ((nn.MarginRankingLoss(), y), (nn.CosineEmbeddingLoss(), y[:, 0])):
-        assert loss((a, b), target) == loss(a, b, target)
-        with pytest.raises(TypeError, match="takes"):
-            loss(a, target)
-    triplet, gaussian = nn.TripletMarginLoss(), nn.GaussianNLLLoss()
-    assert triplet((a, b, c), y) == triplet(a, b, c)
-    assert gaussian((a, c**2), b) == gaussian(a, b, c**2)
-    with pytest.raises(TypeError, match="three outputs"):
-        triplet((a, b), y)
-    with pytest.raises(TypeError, match="a mean and a variance"):
-        gaussian(a, b)
+def test_targets_in_any_order_use_one_plan():
+    model = Heads()
+    step = fn.TrainStep(model, both(), sgd(model, 0.0))
+    first = step(X, Y)
+    plans = len(step._cache._kept)
+    assert step(X, {"size": Y["size"], "digit": Y["digit"]}) == first
+    assert len(step._cache._kept) == plans
 
 
-def test_deprecated_arguments():
-    x, y = numbers(4, 3), numbers(4, 3)
-    for arguments, reduction in (((True,), "mean"), ((False,), "sum"), ((None, False), "none")):
-        with pytest.warns(DeprecationWarning, match=f"write reduction='{reduction}'"):
-            loss = nn.MSELoss(*arguments)
-        assert loss.reduction == reduction
-    with pytest.raises(TypeError, match="write reduction='sum'"):
-        nn.MSELoss("sum")
-    with pytest.raises(TypeError, match="stands before others"):
-        nn.CrossEntropyLoss(CLASSES, 255)
-    with pytest.raises(TypeError, match="made first and called then"):
-        nn.MSELoss(x, y)
+def test_a_weight_that_changes_between_steps():
+    model, weight = Heads(), fn.Variable(0.0)
+    step = fn.TrainStep(model, both({"size": weight}), sgd(model, 0.0))
+    digit, size = parts_by_hand(model)
+    assert step(X, Y) == pytest.approx(digit, rel=1e-5)
+    plan = step.plan(X.shape)
+    weight.value = 2
+    assert step(X, Y) == pytest.approx(digit + 2 * size, rel=1e-5)
+    assert step.plan(X.shape) is plan
 
 
-ERRORS = [
-    (lambda: nn.CTCLoss(), NotImplementedError, "fn.Function"),
-    (lambda: nn.MSELoss(reduction="batchmean"), ValueError, "reduction must be one of"),
-    (lambda: nn.HuberLoss(delta=0), ValueError, "delta must be a number above 0"),
-    (lambda: nn.SmoothL1Loss(beta=-1), ValueError, "beta must be"),
-    (lambda: nn.TripletMarginLoss(margin=0), ValueError, "margin must be a number above 0"),
-    (lambda: nn.TripletMarginLoss(p=np.inf), ValueError, "p must be"),
-    (lambda: nn.MultiMarginLoss(p=3), ValueError, "p must be 1 or 2"),
-    (lambda: nn.BCELoss("weights"), TypeError, "weight must be numbers"),
-    (lambda: nn.BCELoss()(X, X[:, :2]), fn.ShapeError, "must be alike"),
-    (lambda: nn.BCELoss()(X, X[:, 0]), fn.ShapeError, "must be alike"),
-    (lambda: nn.BCEWithLogitsLoss()(X[:, :1], X[:, 0]), fn.ShapeError, "write y[:, None]"),
-    (lambda: nn.BCEWithLogitsLoss()(X[:, 0], X[:, :1]), fn.ShapeError, "write y[:, 0]"),
-    (lambda: nn.BCEWithLogitsLoss(X[0])(X[:, :3], X[:, :3]), fn.ShapeError, "broadcast"),
-    (lambda: nn.L1Loss()(X, LABELS), fn.ShapeError, "class numbers are for cross_entropy"),
-    (lambda: nn.NLLLoss()(X, X), fn.ShapeError, "expected (10,)"),
-    (lambda: nn.NLLLoss()(X, X[:, 0]), fn.ShapeError, "write y.astype(np.int64)"),
-    (lambda: nn.NLLLoss()(X, LABELS + 2), ValueError, "expected 0 to 3"),
-    (lambda: nn.NLLLoss()(X[0], np.array(4)), ValueError, "expected 0 to 3"),
-    (lambda: nn.CrossEntropyLoss()(numbers(2, 3, 4), np.full((2, 4), 3)), ValueError,
-     "expected 0 to 2"),
-    (lambda: nn.MultiMarginLoss()(numbers(2, 3, 4), np.ones((2, 4), int)), fn.ShapeError,
-     "expected (batch, classes)"),
-    (lambda: nn.MultiLabelMarginLoss()(X, np.full((10, 4), 4)), ValueError, "expected 0 to 3"),
-    (lambda: nn.MultiLabelMarginLoss()(X, LABELS), fn.ShapeError, "integers as target"),
-    (lambda: nn.CosineEmbeddingLoss()(X, X, X), fn.ShapeError, "(features,) twice"),
-    (lambda: nn.MarginRankingLoss()(X, X, X[:, 0]), fn.ShapeError, "same number of axes"),
-    (lambda: nn.TripletMarginLoss()(X, X, X[0]), fn.ShapeError, "same number of axes"),
-    (lambda: nn.GaussianNLLLoss()(X, X, X[:3]), fn.ShapeError, "does not fit input"),
-    (lambda: fn.gaussian_nll_loss(X, X, -1.0), ValueError, "a number from 0 on"),
-    (lambda: fn.triplet_margin_with_distance_loss(X, X, X, distance_function=2), TypeError,
-     "a function of two tensors"),
-    (lambda: fn.cross_entropy(np.float32(1), LABELS), fn.ShapeError, "(batch, classes, ...)"),
-]
+def test_the_plan_knows_the_targets_of_each_loss():
+    model = Heads()
+    step = fn.TrainStep(model, both(), sgd(model))
+    plan = step.plan(X.shape)
+    step(X, Y)
+    assert step.plan(X.shape) is plan
+    assert step.plan(X.shape, {"digit": (6,), "size": (6, 1)}) is plan
 
 
-@pytest.mark.parametrize(("call", "kind", "said"), ERRORS)
-def test_errors(call, kind, said):
-    with pytest.raises(kind, match=re.escape(said)):
-        call()
+def test_micro_batches_add_up():
+    one, other = Heads(), Heads()
+    whole = fn.TrainStep(one, both({"size": 0.3}), sgd(one))
+    split = fn.TrainStep(other, both({"size": 0.3}), sgd(other), accumulate=3)
+    assert split(X, Y) == pytest.approx(whole(X, Y), rel=1e-5)
+    assert split.loss_parts == pytest.approx(whole.loss_parts, rel=1e-5)
+    np.testing.assert_allclose(other.digit.weight.data, one.digit.weight.data, rtol=1e-5)
 
 
-def test_shapes_that_broadcast_give_a_warning():
-    with pytest.warns(UserWarning, match="rarely meant"):
-        nn.MSELoss()(X, X[0])
+def test_a_loss_of_the_output_alone():
+    losses = nn.Losses({"digit": nn.CrossEntropyLoss(), "size": lambda size: size.square().mean()})
+    model = Heads()
+    step = fn.TrainStep(model, losses, sgd(model))
+    assert step.plan(X.shape)
+    step(X, {"digit": Y["digit"]})
+    assert step.loss_parts["size"] == pytest.approx(np.mean(Heads()(X)["size"] ** 2), rel=1e-5)
 
 
-def test_what_has_no_loss_is_reported():
-    for loss, output in ((nn.BCELoss(), X + 2), (nn.KLDivLoss(), X)):
-        y = -np.ones_like(X) if isinstance(loss, nn.KLDivLoss) else np.ones_like(X)
-        assert np.isnan(loss(output, y))
-    assert np.isnan(nn.GaussianNLLLoss()(X, X, -np.ones_like(X)))
+def test_the_part_that_is_not_finite_is_named():
+    losses = nn.Losses({"digit": nn.CrossEntropyLoss(),
+                        "size": lambda size: (size.detach() * 0 - 1).log().sum()})
+    model = Heads()
+    step = fn.TrainStep(model, losses, sgd(model))
+    with pytest.raises(NonFiniteError, match="the loss is nan, its part 'size' is nan"):
+        step(X, {"digit": Y["digit"]})
 
 
-def test_gradients_where_pytorch_has_a_convention():
-    def slope(loss, x, *others):
-        x = np.asarray(x, np.float32)
+def test_it_learns_parameters_of_a_loss():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(np.ones(1))
 
-        class Model(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.x = nn.Parameter(x)
+        def forward(self, output, target):
+            return (output * self.scale - target).square().mean()
 
-            def forward(self, unused):
-                return self.x * 1.0
-
-        with np.errstate(all="ignore"):
-            _, grads = fn.value_and_grad(Model(), loss)(np.zeros((1, 1), np.float32), *others)
-        return grads["x"].tolist()
-
-    ones = np.ones(2, np.float32)
-    # a logarithm of at least -100 still has a slope: (x - y) / max(x (1 - x), 1e-12)
-    assert slope(nn.BCELoss(reduction="sum"), [0.0, 1.0], ones) == pytest.approx([-1e12, 0.0])
-    assert slope(lambda a, y: fn.margin_ranking_loss(a, y, ones, reduction="sum"),
-                 [1.0, 2.0], ones) == [-1.0, 0.0]  # at 0 as above it
-    assert slope(lambda a, y: fn.l1_loss(a, y, reduction="sum"), [1.0, 2.0], ones) == [0.0, 1.0]
-    assert slope(lambda a, y: fn.triplet_margin_loss(a, y, y + 9, eps=0), ones, ones) == [0.0, 0.0]
+    losses = nn.Losses({"digit": nn.CrossEntropyLoss(), "size": Scaled()})
+    _, grads = fn.value_and_grad(Heads(), losses)(X, Y)
+    assert "loss.losses.size.scale" in grads
 
 
-@pytest.mark.parametrize("shape", [(10,), (10, 2), (10, 2, 1, 2)])
-def test_a_function_of_class_numbers_weighs_by_them(shape):
+@pytest.mark.parametrize(("losses", "weights", "error", "said"), [
+    (nn.MSELoss(), None, TypeError, "a dict or a list of losses"),
+    ({}, None, TypeError, "a dict or a list of losses"),
+    ({"a": nn.MSELoss}, None, TypeError, r"losses\['a'\] must be a module or a function"),
+    ({"a": nn.MSELoss()}, [1], TypeError, "weights must come as the losses do, as a dict"),
+    ({"a": nn.MSELoss()}, {"b": 1}, ValueError, r"weights are for \['b'\]"),
+    ([nn.MSELoss()], [1, 2], ValueError, r"weights are for \['0', '1'\]"),
+    ({"a": nn.MSELoss()}, {"a": "1"}, TypeError, "weight 'a'"),
+])
+def test_wrong_arguments(losses, weights, error, said):
+    with pytest.raises(error, match=said):
+        nn.Losses(losses, weights)
+
+
+def test_outputs_and_targets_that_do_not_fit():
+    model = Heads(named=False)
+    with pytest.raises(ValueError, match=r"output must be a dict with .*got a tuple of 2"):
+        fn.value_and_grad(model, both())(X, Y)
+    with pytest.raises(ValueError, match=r"target must be a dict .*got a dict with \['size'\]"):
+        fn.value_and_grad(Heads(), both())(X, {"size": Y["size"]})
+    with pytest.raises(ValueError, match="output must be a tuple of 2, got one tensor"):
+        fn.value_and_grad(nn.Linear(4, 1), nn.Losses([nn.MSELoss(), nn.MSELoss()]))(X, Y["size"])
+
+
+def test_loss_part():
+    with pytest.raises(TypeError, match="text as its name"):
+        fn.loss_part(3, np.ones(1))
+
     def loss(output, target):
-        output = output[(..., *[None] * (len(shape) - 1))].expand(10 // count, 3, *shape[1:])
-        return fn.nll_loss(fn.log_softmax(output, 1), target, CLASSES)
+        return fn.loss_part("a", output.square()) + target.sum()
 
-    y = np.resize(SOME, shape)
-    for count in (1, 5):
-        fn.manual_seed(1)
-        model = nn.Linear(4, 3)
-        step = fn.TrainStep(model, loss, optim.SGD(model.parameters(), lr=0.1), accumulate=count)
-        found = [step(X, y) for _ in range(3)]
-        if count == 1:
-            expected = found
-    assert found == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="'a' of a loss must be one number"):
+        fn.value_and_grad(nn.Linear(4, 1), loss)(X, Y["size"])
+
+    def twice(output, target):
+        return fn.loss_part("a", output.mean()) + fn.loss_part("a", target.sum())
+
+    model = nn.Linear(4, 1)
+    with pytest.raises(ValueError, match="two parts of the loss are called 'a'"):
+        fn.TrainStep(model, twice, sgd(model))(X, Y["size"])
+
+
+class Auto(nn.Module):
+    """An autoencoder that returns its own loss."""
+
+    def __init__(self):
+        super().__init__()
+        fn.manual_seed(0)
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return fn.loss_part("error", fn.mse_loss(self.layer(x), x))
+
+
+def test_a_loss_without_a_target():
+    model = Auto()
+    step = fn.TrainStep(model, lambda value: value, sgd(model))
+    plan = step.plan(X.shape)
+    first = step(X)
+    assert step.plan(X.shape) is plan
+    assert step(X, None) < first and step.loss_parts["error"] < first
+    value, grads = fn.value_and_grad(model, lambda value: value)(X)
+    assert value < first and set(grads) == {"layer.weight", "layer.bias"}
+    frontier = fn.memory_frontier(model, lambda value: value, sgd(model), X.shape)
+    assert frontier
+
+
+def test_micro_batches_without_a_target():
+    one, other = Auto(), Auto()
+    whole = fn.TrainStep(one, lambda value: value, sgd(one))
+    split = fn.TrainStep(other, lambda value: value, sgd(other), accumulate=4)  # of 2, 2, 1, 1
+    assert split(X) == pytest.approx(whole(X), rel=1e-5)
+    np.testing.assert_allclose(other.layer.weight.data, one.layer.weight.data, rtol=1e-5)
+
+
+def test_a_target_too_many_or_too_few():
+    model = nn.Linear(4, 1)
+    with pytest.raises(TypeError, match="takes an output and a target"):
+        fn.TrainStep(model, nn.MSELoss(), sgd(model))(X)
+    with pytest.raises(TypeError, match="takes the output alone: leave the target y out"):
+        fn.value_and_grad(model, lambda output: output.sum())(X, Y["size"])
+
+
+def test_inputs_and_outputs_may_be_dicts():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, batch):
+            return {"y": self.layer(batch["x"]) * batch["mask"], "x": batch["x"]}
+
+    model, mask = Net(), np.ones((6, 1), np.float32)
+    output = model({"x": X, "mask": mask})
+    assert list(output) == ["y", "x"]
+    np.testing.assert_array_equal(output["x"], X)
+    np.testing.assert_array_equal(model({"mask": mask, "x": X})["y"], output["y"])
+    step = fn.TrainStep(model, lambda output: output["y"].square().mean(), sgd(model))
+    first = step({"x": X, "mask": mask})
+    assert step({"mask": mask, "x": X}) < first
+    with pytest.raises(TypeError, match="keys must be texts"):
+        model({1: X})
+    with pytest.raises(TypeError, match=r"input 0\['mask'\]"):
+        model({"x": X, "mask": "no"})

@@ -109,9 +109,10 @@ class Losses(Module):
         return [name for name, loss in self.losses.items() if accepts(loss, 2)]
 
     def forward(self, output: Any, target: Any = ()) -> Tensor:
+        every = list(self.of_outputs(output))
         targets = self._named("target", target, self.with_target())
         total: Any = None
-        for name, loss, value in self.of_outputs(output):
+        for name, loss, value in every:
             part = loss_part(name, loss(value, *([targets[name]] if name in targets else ())))
             weight = self.weights[name]
             term = part * weight if isinstance(weight, Variable) or weight != 1 else part
