@@ -95,7 +95,8 @@ MISTAKES = {
     "no return": (lambda output, y: None, X, Y, ["must return a tensor", "got None"]),
     "the loss class, called": (lambda o, y: nn.CrossEntropyLoss(o, y), X, Y, [
         "weight must have one number for each class", "nn.CrossEntropyLoss()(output, target)"]),
-    "a dict": (CROSS, {"x": 1}, Y, ["x must be", "got {'x': 1}"]),
+    "a dict": (CROSS, {"x": X}, Y, ["got dict with ['x']: take one of its values"]),
+    "a dict of no arrays": (CROSS, {"x": "a"}, Y, ["x['x'] must be an array", "got 'a'"]),
     "a name": (CROSS, "x.npy", Y, ["x must be", "'x.npy'"]),
     "a tensor that is no array": (CROSS, Foreign(), Y, [
         "got Foreign", "it requires grad", ".detach().cpu().numpy()"]),

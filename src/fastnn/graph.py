@@ -281,6 +281,8 @@ def as_tensor(value: Any) -> Tensor:
         hint = f" of {len(value)} tensors: take one of them"
     elif isinstance(value, (list, tuple)):
         hint = f"; write np.array({value!r:.60})"
+    elif isinstance(value, dict):
+        hint = f" with {list(value)!r:.60}: take one of its values"
     elif hasattr(value, "forward"):
         hint = "; a layer is made once and then called, as in self.act = nn.ReLU(); self.act(x)"
     raise TypeError("expected a tensor, a parameter, an array or a number, got "

@@ -86,7 +86,8 @@ def check_target(loss: Any, given: bool) -> None:
     if given and accepts(loss, 1) and not accepts(loss, 2):
         raise TypeError("the loss takes the output alone: leave the target y out of the call")
     if not given and accepts(loss, 2) and not accepts(loss, 1):
-        raise TypeError("the loss takes an output and a target: call with (x, y)")
+        raise TypeError("y must be an array of floats or integers, got None: the loss takes an "
+                        "output and a target")
 
 
 def scalar(loss: Any) -> Tensor:

@@ -141,6 +141,7 @@ class TrainStep:
         check_model_and_loss(self.model, loss)
         with self._exclusive, process_lock:
             self.loss, self.weighing = loss, Weighing(loss)
+            self.loss_parts = {}
             self._replan()
 
     def rest(self) -> None:
