@@ -121,7 +121,6 @@ REFUSED = {
     "a format": (lambda x: f"{x:.2f}", TypeError, "no digits"),
     "an attribute of one's own": (lambda x: setattr(x, "data", 1), AttributeError, "data"),
     "nothing returned": (lambda x: None, TypeError, "`return` missing"),
-    "a dict returned": (lambda x: {"x": x}, TypeError, "tuple of tensors, got a dict"),
     "a tuple for a tensor": (lambda x: fn.relu((x, x)), TypeError, "of 2 tensors"),
     "an unknown name": (lambda x: x.shap, AttributeError, "no attribute 'shap'$"),
     "model.to": (lambda net, x: net.to("cpu"), AttributeError, "on the CPU"),
