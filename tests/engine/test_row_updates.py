@@ -49,6 +49,20 @@ def test_the_step_is_that_of_the_whole_table(decay, padding_idx):
         assert model.table.weight.data[unused].tobytes() == before[unused].tobytes()
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_gradients_that_are_scaled_and_clipped(decay):
+    model, step = make(weight_decay=decay, maximize=True)
+    before = model.table.weight.data.copy()
+    _, grads = fn.value_and_grad(model, nn.CrossEntropyLoss())(X, Y)
+    advance, limit = step.optimizer.advance, 2e-3
+    step.optimizer.advance = lambda: advance(0.5, limit)
+    step(X, Y)
+    slopes = -0.5 * grads["table.weight"]
+    assert (abs(slopes) > limit).any() and (abs(slopes) < limit).any()
+    expected = before - 0.5 * (np.clip(slopes, -limit, limit) + decay * before)
+    np.testing.assert_allclose(model.table.weight.data, expected, rtol=1e-5, atol=1e-7)
+
+
 def test_no_tensor_as_large_as_the_table():
     _, step = make()
     step(X, Y)

@@ -8,6 +8,7 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn, optim
+from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.nets import same_state
 from tests.reference import optimizer as reference
 
@@ -73,8 +74,6 @@ def test_a_restored_state_goes_on_with_the_same_bits(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_holds_all_state(kind, tmp_path):
-    from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
-
     model, optimizer, step = made(kind)
     train(step, range(3), optimizer)
     save_checkpoint(tmp_path / "c", {"model": model}, optimizer, {})
@@ -231,19 +230,22 @@ def test_nadam_follows_betas_that_change():
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
-def test_states_of_earlier_versions(kind):
-    _, optimizer, _ = made(kind)
+def test_states_of_earlier_versions(kind, tmp_path):
+    model = Net()
+    optimizer, fresh = (getattr(optim, kind)(model.parameters(), lr=0.5) for _ in range(2))
     state = optimizer.state_dict()
     for name in ("maximize", "amsgrad", "decoupled_weight_decay"):
-        for group in state["groups"]:
-            group.pop(name, None)
-    fresh = made(kind)[1]
-    if kind == "Adam":  # there was no amsgrad
-        fresh = optim.Adam(Net().parameters())
-    fresh.load_state_dict(state)
-    for name in ("maximize", "amsgrad"):
-        assert not fresh.param_groups[0].get(name)
-    assert fresh.param_groups[0].get("decoupled_weight_decay", False) == (kind == "AdamW")
+        state["groups"][0].pop(name, None)
+    optimizer.state_dict = lambda: state
+    save_checkpoint(tmp_path / "c", {"model": model}, optimizer, {})
+    for load in (lambda: fresh.load_state_dict(state),
+                 lambda: load_checkpoint(tmp_path / "c", {"model": model}, fresh, None,
+                                         lambda state: None)):
+        fresh.lr = 0.1
+        load()
+        group = fresh.param_groups[0]
+        assert group["lr"] == 0.5 and not group["maximize"] and not group.get("amsgrad")
+        assert group.get("decoupled_weight_decay", False) == (kind == "AdamW")
 
 
 def test_lion_is_its_paper():

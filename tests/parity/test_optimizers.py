@@ -19,6 +19,13 @@ KINDS = {
     "nesterov": ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
     "adam": ("Adam", {"lr": 0.01, "betas": (0.8, 0.95), "weight_decay": 0.1}),
     "adamw": ("AdamW", {"lr": 0.01, "betas": (0.8, 0.95), "weight_decay": 0.1}),
+    "amsgrad": ("AdamW", {"lr": 0.01, "amsgrad": True, "maximize": True}),
+    "nadam": ("NAdam", {"lr": 0.01, "momentum_decay": 0.1}),
+    "radam": ("RAdam", {"lr": 0.01, "betas": (0.8, 0.95)}),
+    "adagrad": ("Adagrad", {"lr": 0.05, "lr_decay": 0.1, "initial_accumulator_value": 0.1}),
+    "rmsprop": ("RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.5, "centered": True}),
+    "rprop": ("Rprop", {"lr": 0.01}),
+    "asgd": ("ASGD", {"lr": 0.05, "lambd": 0.1, "t0": 3}),
 }
 
 
