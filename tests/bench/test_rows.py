@@ -80,12 +80,21 @@ def test_work_of_a_convolution():
 def test_work_of_an_optimizer_counts_its_state():
     row = Row("optim.Adam", (floats(10, 10), floats(5)), {"lr": 0.1})
     assert work(row)["update"].bytes == 105 * 4 * 7  # g; p, m, v read and written
+    row = Row("optim.RMSprop", (floats(10),), {"momentum": 0.9, "centered": True})
+    assert work(row)["update"].bytes == 10 * 4 * 9
+
+
+def test_work_of_muon_is_that_of_its_products():
+    found = work(Row("optim.Muon", (floats(10, 30),), {"ns_steps": 2}))["update"]
+    products = 2 * 10 * 10 * 30 + 2 * 10 * 10 * 10 + 2 * 10 * 10 * 30
+    assert found.flops == 4 * 300 + 2 * products and found.bytes == 300 * 4 * 5
 
 
 @pytest.mark.parametrize("row", [
     linear(10, 46, 32), Row("relu", (floats("N", 3, 4, 4),), batch=2),
     Row("ge", (floats("N", 3), floats("N", 3)), batch=2),
-    Row("optim.SGD", (floats(4, 3, 2, 2),), {"lr": 0.01, "momentum": 0.9})], ids=lambda r: r.name)
+    Row("optim.SGD", (floats(4, 3, 2, 2),), {"lr": 0.01, "momentum": 0.9}),
+    Row("optim.NAdam", (floats(4, 3),)), Row("optim.Muon", (floats(4, 3), floats(2, 5)))], ids=lambda r: r.name)
 def test_fastnn_as_a_peer(row):
     passes, _ = prepare(Peer(1), {"row": row.request()})
     assert set(passes) == set(work(row))
