@@ -94,7 +94,8 @@ def test_work_of_muon_is_that_of_its_products():
     linear(10, 46, 32), Row("relu", (floats("N", 3, 4, 4),), batch=2),
     Row("ge", (floats("N", 3), floats("N", 3)), batch=2),
     Row("optim.SGD", (floats(4, 3, 2, 2),), {"lr": 0.01, "momentum": 0.9}),
-    Row("optim.NAdam", (floats(4, 3),)), Row("optim.Muon", (floats(4, 3), floats(2, 5)))], ids=lambda r: r.name)
+    Row("optim.NAdam", (floats(4, 3),)), Row("optim.Muon", (floats(4, 3), floats(2, 5)))],
+    ids=lambda row: row.name)
 def test_fastnn_as_a_peer(row):
     passes, _ = prepare(Peer(1), {"row": row.request()})
     assert set(passes) == set(work(row))
