@@ -35,8 +35,9 @@ def head_of(name, hyper, steps, carried):
 
 
 def state_of(name, random, size, step):
-    """State before a step; nothing before the first."""
-    return [(step > 1) * ((place == 0) + np.abs(random.standard_normal(size)) / 8).astype("f")
+    """State before a step, not near 0 as it divides; nothing before the first."""
+    return [(step > 1) * ((1 if place == 0 else 1 / 16)
+                          + np.abs(random.standard_normal(size)) / 8).astype("f")
             for place in range(ROWS[name][1] - 2)]
 
 

@@ -271,6 +271,12 @@ def test_optimizers_of_any_sizes(name, sizes):
     test_optimizer.test_steps(name, sizes)
 
 
+@covers("muon_direction")
+@given(st.integers(0, 70_000), st.sampled_from([0.5, 0.9, 1.0]))
+def test_muons_direction_of_any_size(size, mix):
+    test_optimizer.test_muons_direction(size, {"scale": -0.5, "limit": 0.5, "mix": mix})
+
+
 @covers("dropout")
 @some
 @given(st.integers(0, 300), st.integers(0, 1000), st.integers(0, 2**64 - 1),
