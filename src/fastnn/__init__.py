@@ -11,6 +11,7 @@ from fastnn import autograd, data, metrics, models, nn, optim, plan, training
 from fastnn.context import enable_grad, no_grad, set_grad_enabled
 from fastnn.engine import at_once as _at_once  # runs functions that are called with arrays
 from fastnn.engine import hooks as _hooks  # and modules
+from fastnn.engine import optimizer_step as _optimizer_step  # and optimizer.step
 from fastnn.engine.grad import grad
 from fastnn.engine.gradcheck import GradcheckError, gradcheck
 from fastnn.engine.gradgradcheck import gradgradcheck

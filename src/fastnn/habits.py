@@ -10,7 +10,11 @@ from typing import Any
 FORWARD = "forward runs once for each input shape, on symbolic tensors without values"
 TRAINING = ("TrainStep(model, loss, optimizer)(x, y) makes the forward pass, the backward pass and "
             "the update in one call; value_and_grad(model, loss)(x, y) returns the loss and its "
-            "gradients")
+            "gradients, for optimizer.step(grads)")
+NO_GRADIENTS = ("optimizer.step() needs gradients, which no parameter holds here: "
+                "TrainStep(model, loss, optimizer)(x, y) makes the forward pass, the backward pass "
+                "and the update in one call; or write loss, grads = value_and_grad(model, loss)"
+                "(x, y) and optimizer.step(grads)")
 _VALUES = f"{FORWARD}; return the tensor from forward, and read the array that the call gives"
 _PLACE = "fastnn computes on the CPU, in float32; leave the call out"
 _INSIDE = ("inside of a forward or a loss, fn.autograd.grad(y.sum(), x, create_graph=True) gives "

@@ -185,8 +185,9 @@ def test_an_update_that_overflows_is_found_by_the_next_step_and_by_savers(tmp_pa
 
 def squares(plan):
     """What is read before the update: for each sum of squares the names of who made its inputs."""
-    return [(step.node.scope, [tensor.node.op.name for tensor in step.node.inputs])
-            for step in plan.steps if step.node.op.name == "sum_of_squares"]
+    sums = [step.node for step in plan.steps if step.node.op.name == "sum_of_squares"]
+    return [(node.scope, [tensor.node.op.name for tensor in node.op.summed(node)])
+            for node in sums]
 
 
 def test_the_plan_says_what_is_looked_at():

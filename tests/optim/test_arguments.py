@@ -110,7 +110,7 @@ def test_parameters(params, error, words):
     (optim.Adam, "got the class Adam; write optim.Adam(model.parameters())"),
     (None, "got None; write optim.SGD(model.parameters())"),
     (0.1, "got a value of type float; write optim.SGD(model.parameters())"),
-    ([MODEL.weight], "got a value of type list; write optim.SGD(model.parameters())")])
+    ([MODEL.weight], "got a value of type Parameter; write optim.SGD(model.parameters())")])
 def test_an_optimizer_is_expected(run, optimizer, words):
     text = message(TypeError, lambda: run(MODEL, nn.MSELoss(), optimizer))
     assert text == f"the optimizer must be one of fastnn.optim, {words}"

@@ -79,7 +79,7 @@ class Peer:
         optimizer = getattr(optim, name)(parameters, **arguments)
         grads = {p.__tensor__(): leaf("buffer", stored(array), Spec(array.shape))
                  for p, array in zip(parameters, arrays, strict=True)}
-        graph = Graph.trace((), (), optimizer_nodes(optimizer, grads))
+        graph = Graph.trace((), (), optimizer_nodes([optimizer], grads))
         executor = Compiled(graph).executor
 
         def step() -> None:

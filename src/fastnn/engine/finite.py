@@ -17,19 +17,23 @@ from fastnn.context import scope
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.loss_graph import parameters_of
-from fastnn.graph import Node, Tensor
+from fastnn.graph import Node, Tensor, leaf
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.batch_norm import BatchNormUpdate
-from fastnn.ops.sum_of_squares import sum_of_squares
+from fastnn.ops.sum_of_squares import DOUBLE, sum_of_squares
 from fastnn.ops.update import Update
 from fastnn.ops.update_rows import UpdateRows
+from fastnn.spec import Spec
 
 
-def checks(grads: Mapping[Tensor, Tensor], updates: Sequence[Node]) -> tuple[Tensor, ...]:
+def checks(
+    grads: Mapping[Tensor, Tensor], updates: Sequence[Node], square: np.ndarray | None = None
+) -> tuple[Tensor, ...]:
     """The sums of squares that a graph also computes, for `finite_loss` and `check_changes`.
 
-    grads: the gradients of parameters. updates: nodes that update running statistics.
+    grads: the gradients of parameters. updates: nodes that update running statistics. square: the
+    memory of the sum of the gradients' squares, a float64.
     """
     found = []
     norms = [node for node in updates if isinstance(node.op, BatchNormUpdate)]
@@ -39,7 +43,8 @@ def checks(grads: Mapping[Tensor, Tensor], updates: Sequence[Node]) -> tuple[Ten
                                         [f for node in norms for f in _factors(node)]))
     if grads:
         with scope("gradients"):
-            found.append(sum_of_squares(list(grads.values())))
+            memory = None if square is None else leaf("buffer", square, Spec((), DOUBLE))
+            found.append(sum_of_squares(list(grads.values()), memory=memory))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ gradient is added to its sum as soon as it is computed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,13 @@ import numpy as np
 from fastnn.engine.compiled import Compiled, named_from
 from fastnn.engine.finite import check_changes, checks, finite_loss
 from fastnn.engine.inputs import specs_of
-from fastnn.engine.loss_graph import loss_graph, optimizer_nodes, trained, trained_gradients
+from fastnn.engine.loss_graph import (
+    held,
+    loss_graph,
+    optimizer_nodes,
+    trained,
+    trained_gradients,
+)
 from fastnn.engine.micro_batches import MicroBatchPlans, examples_in, sizes, split
 from fastnn.engine.nesting import flat
 from fastnn.engine.plan_cache import PlanCache
@@ -29,6 +35,7 @@ from fastnn.nn.parameter import values_change
 from fastnn.ops.accumulate import Accumulate, accumulate
 from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.ops.loss_part import parts_of
+from fastnn.optim.optimizer import Optimizer
 from fastnn.plan.budget import Allowance
 from fastnn.plan.plan import Plan
 from fastnn.runtime.executor import leaf_memory
@@ -40,17 +47,20 @@ from fastnn.spec import Spec
 class GradientAccumulation:
     """Training steps whose batches are split into micro-batches.
 
-    modes: what plans depend on besides shapes. `allowance`: what the process may hold, or None.
+    modes: what plans depend on besides shapes. advance: begins the optimizers' step. square: the
+    memory of the sum of the gradients' squares. `allowance`: what the process may hold, or None.
     `outputs`: the model's for each micro-batch of the last step (with keep_output). `parts`: those
     of the last loss, by name.
     """
 
     def __init__(
-        self, model: Module, loss: Any, optimizer: Any, layout: str, keep_output: bool,
-        modes: Callable[[], tuple[bool, ...]],
+        self, model: Module, loss: Any, optimizers: Sequence[Optimizer], layout: str,
+        keep_output: bool, modes: Callable[[], tuple[bool, ...]], advance: Callable[[], None],
+        square: np.ndarray,
     ) -> None:
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model, self.loss, self.optimizers = model, loss, optimizers
         self.layout, self.keep_output = layout, keep_output
+        self._advance, self._square = advance, square
         self.allowance: Allowance | None = None
         self.outputs: list[list[np.ndarray]] = []
         self.parts: dict[str, float] = {}
@@ -59,15 +69,17 @@ class GradientAccumulation:
         self._warned = False
         self._share = np.ones(1, np.float32)
         self._sums: dict[Tensor, Tensor] = {}  # one for each parameter
-        self._add_sums()
 
-    def _add_sums(self) -> None:
-        """Make sums for parameters of groups that were added to the optimizer."""
-        for group in self.optimizer.param_groups:
-            for parameter in group["params"]:
-                tensor = parameter.__tensor__()
-                if tensor not in self._sums:
-                    self._sums[tensor] = leaf("buffer", parameter.zeros(), Spec(parameter.shape))
+    def begin(self, allowance: Allowance | None) -> None:
+        """Begin a step, or to plan one: with what the process may hold, a sum for each parameter.
+
+        Optimizers may have got further parameters since the last one.
+        """
+        self.allowance = allowance
+        for parameter in held(self.optimizers):
+            tensor = parameter.__tensor__()
+            if tensor not in self._sums:
+                self._sums[tensor] = leaf("buffer", parameter.zeros(), Spec(parameter.shape))
 
     def fit(self, specs: Any, count: int) -> bool:
         """Whether `count` micro-batches fit the budget."""
@@ -82,8 +94,7 @@ class GradientAccumulation:
 
     def fewest(self, specs: Any) -> int:
         """The fewest micro-batches that fit the budget; MemoryBudgetError if none do."""
-        self._add_sums()
-        self._updates.get(self._places(trained(self.optimizer)), self._make_update)
+        self._updates.get(self._places(trained(self.optimizers)), self._make_update)
         return self._plans.fewest(specs, self.allowance)
 
     def step(self, values: tuple[Any, Any], count: int) -> float:
@@ -109,7 +120,7 @@ class GradientAccumulation:
                 outputs += [output] if self.keep_output else []
                 summed |= self._reached(compiled.graph)
             update = self._updates.get(self._places(summed), self._make_update)
-            update.run(partial(check_changes, self.model, self.loss), self.optimizer.advance)
+            update.run(partial(check_changes, self.model, self.loss), self._advance)
         self.outputs = outputs
         return total
 
@@ -165,11 +176,10 @@ class GradientAccumulation:
 
     def _make(self, whole: Any, specs: Any, limit: Allowance | None) -> Compiled:
         x, y = specs
-        self._add_sums()
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, x, y, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(y)):])
         seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)
-        grads = trained_gradients(self.model, self.loss, self.optimizer, loss, seed)
+        grads = trained_gradients(self.model, self.loss, self.optimizers, loss, seed)
         sums = [accumulate(self._sums[parameter], grad) for parameter, grad in grads.items()]
         kept = outputs if self.keep_output else ()
         if limit is not None:  # the outputs of all micro-batches, and their concatenation
@@ -186,7 +196,8 @@ class GradientAccumulation:
     def _make_update(self, places: Any) -> Compiled:
         parameters = list(self._sums)
         sums = {parameters[place]: self._sums[parameters[place]] for place in places}
-        graph = Graph.trace((), checks(sums, ()), optimizer_nodes(self.optimizer, sums))
+        graph = Graph.trace((), checks(sums, (), self._square),
+                            optimizer_nodes(self.optimizers, sums))
         return Compiled(graph, arena=free_arena())
 
     def _reached(self, graph: Graph) -> set[Tensor]:

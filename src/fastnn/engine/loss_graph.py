@@ -5,7 +5,7 @@ Shared by `train_step`, `value_and_grad` and `gradient_accumulation`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastnn.autodiff import known_gradients
@@ -20,7 +20,8 @@ from fastnn.nn.losses import Losses, accepts
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Parameter
 from fastnn.ops.update import Update
-from fastnn.optim.optimizer import Optimizer
+from fastnn.optim.optimizer import Group, Optimizer
+from fastnn.optim.several import parameters_in
 from fastnn.runtime.random import streams
 from fastnn.spec import FLOAT, ShapeError, Spec, storage_shape
 
@@ -119,29 +120,34 @@ def target_spec(loss: Any, output: Any, layout: str) -> Any:
     return Spec(storage_shape(spec.shape), spec.dtype) if layout == "NHWC" else spec
 
 
-def trained(optimizer: Optimizer) -> list[Tensor]:
-    """The parameters that an optimizer changes."""
-    return [parameter.__tensor__() for group in optimizer.param_groups
-            for parameter in group["params"] if parameter.requires_grad]
+def held(optimizers: Sequence[Optimizer]) -> list[Parameter]:
+    """The parameters of optimizers, in their order."""
+    return [parameter for optimizer in optimizers for parameter in parameters_in(optimizer)]
+
+
+def trained(optimizers: Sequence[Optimizer]) -> list[Tensor]:
+    """The parameters that optimizers change."""
+    return [parameter.__tensor__() for parameter in held(optimizers) if parameter.requires_grad]
 
 
 def trained_gradients(
-    model: Module, loss: Any, optimizer: Optimizer, value: Tensor, seed: Tensor | None = None
+    model: Module, loss: Any, optimizers: Sequence[Optimizer], value: Tensor,
+    seed: Tensor | None = None,
 ) -> dict[Tensor, Tensor]:
     """{parameter: gradient} for the trained parameters that a gradient reaches.
 
     value: the loss as a tensor; seed: its own gradient, by default 1. Raises ValueError for an
     optimizer that holds parameters of another model.
     """
-    wanted = trained(optimizer)
+    wanted = trained(optimizers)
     grads = known_gradients(value, wanted, seed)
     own = parameters_of(model, loss)
     known = {parameter.__tensor__() for parameter in own.values()}
     foreign = [tensor for tensor in wanted if tensor not in known and tensor not in grads]
     if foreign:
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        left = [name for name, p in own.items() if p.requires_grad and id(p) not in held]
-        raise ValueError(_foreign_parameters(foreign, len(held), left))
+        all_held = {id(parameter) for parameter in held(optimizers)}
+        left = [name for name, p in own.items() if p.requires_grad and id(p) not in all_held]
+        raise ValueError(_foreign_parameters(foreign, len(all_held), left))
     if wanted and not grads:
         raise ValueError(f"the loss depends on none of the {len(wanted)} parameters that the "
                          "optimizer trains: nothing would change")
@@ -162,32 +168,36 @@ def _foreign_parameters(foreign: list[Tensor], held: int, left: list[str]) -> st
                       "create it again, with model.parameters()")
 
 
-def optimizer_nodes(optimizer: Optimizer, grads: Mapping[Tensor, Tensor]) -> tuple[Node, ...]:
-    """The optimizer's step as nodes, from {parameter: gradient}.
+def optimizer_nodes(
+    optimizers: Sequence[Optimizer], grads: Mapping[Tensor, Tensor]
+) -> tuple[Node, ...]:
+    """The step of optimizers as nodes, from {parameter: gradient}.
 
     One for each group, one for each table whose gradient is that of a few rows, and for each of
     Muon's matrices those that compute its direction, before its update.
     """
-    nodes: list[Node] = []
-    for group in optimizer.param_groups:
-        memories = [group.memory, group.steps] + [group.carried] * bool(optimizer.carried_name)
-        heads = tuple(leaf("buffer", memory, Spec(memory.shape, memory.dtype))
-                      for memory in memories)
-        if group.kernel == MUON:
-            nodes += muon_nodes(optimizer, group, heads, grads)
-            continue
-        by_row = row_nodes(group, heads[0], heads[1], grads)
-        nodes += by_row
-        apart = {table for node in by_row for table in node.inputs[2:3]}
-        names, tensors, places = optimizer.names(group), list(heads), []
-        for place, parameter in enumerate(group["params"]):
-            tensor = parameter.__tensor__()
-            if tensor in grads and tensor not in apart:
-                places.append(place)
-                state = optimizer.state[id(parameter)]
-                tensors += [tensor, grads[tensor]]
-                tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
-        if places:
-            op = Update(group.kernel, tuple(places), len(heads))
-            nodes.append(Node(op, tuple(tensors), (), Origin()))
-    return tuple(nodes)
+    return tuple(node for optimizer in optimizers for group in optimizer.param_groups
+                 for node in _group_nodes(optimizer, group, grads))
+
+
+def _group_nodes(
+    optimizer: Optimizer, group: Group, grads: Mapping[Tensor, Tensor]
+) -> list[Node]:
+    memories = [group.memory, group.steps] + [group.carried] * bool(optimizer.carried_name)
+    heads = tuple(leaf("buffer", memory, Spec(memory.shape, memory.dtype)) for memory in memories)
+    if group.kernel == MUON:
+        return list(muon_nodes(optimizer, group, heads, grads))
+    nodes = row_nodes(group, heads[0], heads[1], grads)
+    apart = {table for node in nodes for table in node.inputs[2:3]}
+    names, tensors, places = optimizer.names(group), list(heads), []
+    for place, parameter in enumerate(group["params"]):
+        tensor = parameter.__tensor__()
+        if tensor in grads and tensor not in apart:
+            places.append(place)
+            state = optimizer.state[id(parameter)]
+            tensors += [tensor, grads[tensor]]
+            tensors += [leaf("buffer", state[name], Spec(parameter.shape)) for name in names]
+    if places:
+        op = Update(group.kernel, tuple(places), len(heads))
+        nodes.append(Node(op, tuple(tensors), (), Origin()))
+    return nodes

@@ -6,7 +6,7 @@ is kept as the sums of the rows that are used, in place of a tensor as large as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastnn.context import Origin
 from fastnn.graph import Node, Tensor
@@ -17,10 +17,12 @@ from fastnn.optim.optimizer import Group, Optimizer
 KERNEL = "sgd"  # the update that a row without a gradient does not need
 
 
-def by_rows(optimizer: Optimizer, grads: Mapping[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+def by_rows(
+    optimizers: Sequence[Optimizer], grads: Mapping[Tensor, Tensor]
+) -> dict[Tensor, Tensor]:
     """{parameter: gradient}, with sums of rows as the gradient of a table that allows it."""
     found = dict(grads)
-    for group in optimizer.param_groups:
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         for parameter in group["params"] if group.kernel == KERNEL else ():
             table = parameter.__tensor__()
             grad = found.get(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -15,8 +16,10 @@ from fastnn.engine.inputs import as_inputs, as_specs, specs_of
 from fastnn.engine.loss_graph import (
     ABSENT,
     check_model_and_loss,
+    held,
     loss_graph,
     optimizer_nodes,
+    parameters_of,
     target_spec,
     trained_gradients,
 )
@@ -31,7 +34,8 @@ from fastnn.engine.weighing import Weighing, weighing
 from fastnn.graph import Graph
 from fastnn.nn.module import Module
 from fastnn.ops.loss_part import parts_of
-from fastnn.optim.optimizer import check_optimizer
+from fastnn.optim.clipping import Clipping
+from fastnn.optim.several import advance, optimizers_of
 from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError
 from fastnn.plan.plan import Plan
 from fastnn.plan.watch import BudgetWatch
@@ -44,8 +48,9 @@ class TrainStep:
     """One forward pass, backward pass and update, planned once for each shape.
 
     model: a Module. loss: a module or function of (output, target) that gives a scalar.
-    optimizer: of all or some parameters of the model and its loss; frozen parameters and those that
-    the loss does not depend on do not change. memory_budget: bytes of the process, text
+    optimizer: of all or some parameters of the model and its loss, or a list of several, each with
+    parameters of its own; frozen parameters and those that the loss does not depend on do not
+    change. memory_budget: bytes of the process, text
     like "512MiB", or "auto" (what the cgroup or the machine leaves); None for no limit. It bounds
     the peak resident set from the call on, with room for one more batch beside the one being read.
     layout: "NCHW", or "NHWC" for channels-last images. Calling it with (x, y) returns the loss as
@@ -58,6 +63,10 @@ class TrainStep:
     class weights), or as the loss says (`reduction = "sum"`, a method `count(target)`), else by
     their examples. The gradient is that of the whole batch, up to rounding, except that batch norm
     takes its statistics from each micro-batch, of which a warning tells.
+    clip_grad_norm: scale all gradients together so that their norm is at most this, as
+    torch.nn.utils.clip_grad_norm_; clip_grad_value: limit each element to this magnitude, as
+    clip_grad_value_; both: first the norm. Clipping is part of the update, without a pass of its
+    own; `grad_norm` is the norm before it.
 
     A steady step (same shapes, modes and threads as the step before) allocates no memory: every
     value, gradient and workspace lies in one arena, without calls of the allocator or page faults.
@@ -77,13 +86,17 @@ class TrainStep:
     def __init__(
         self, model: Module, loss: Any, optimizer: Any, memory_budget: Budget = None,
         layout: str = "NCHW", keep_output: bool = False, accumulate: int | Literal["auto"] = 1,
+        clip_grad_norm: float | None = None, clip_grad_value: float | None = None,
     ) -> None:
         if not isinstance(accumulate, str) or accumulate != "auto":
             expected = "a number of micro-batches or 'auto'"
             accumulate = integer(accumulate, "accumulate", expected, 1)
         check_model_and_loss(model, loss)
-        self.model, self.loss = model, loss
-        self.optimizer = check_optimizer(optimizer)
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        names = {id(value): name for name, value in parameters_of(model, loss).items()}
+        self.optimizers = optimizers_of(optimizer, names)
+        self.clipping = Clipping(clip_grad_norm, clip_grad_value)
+        self._square = np.full((), np.nan)  # the sum of the gradients' squares, of the last step
         self.layout, self.accumulate = layout, accumulate
         self.keep_output = flag(keep_output, "keep_output")
         # For micro-batches, once a batch did not fit as a whole.
@@ -179,20 +192,27 @@ class TrainStep:
             self._replan()
         return self.allowance
 
+    @property
+    def grad_norm(self) -> float:
+        """The norm of all gradients of the last step together, before clipping; NaN before it."""
+        return math.sqrt(self._square)
+
+    def _advance(self) -> None:
+        advance(self.optimizers, self.clipping, float(self._square))
+
     def _modes(self) -> tuple[bool, ...]:
-        trained = (p for group in self.optimizer.param_groups for p in group["params"])
-        return modes(self.model, self.loss, parameters=trained)
+        return modes(self.model, self.loss, parameters=held(self.optimizers))
 
     def _make(self, specs: tuple[Any, Any]) -> Compiled:
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, *specs, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(specs[1])):])
         forward = [loss, *outputs]
-        grads = by_rows(self.optimizer, trained_gradients(self.model, self.loss, self.optimizer,
-                                                          loss))
-        sums, parts = checks(grads, updates), parts_of([loss])
+        grads = by_rows(self.optimizers, trained_gradients(self.model, self.loss, self.optimizers,
+                                                           loss))
+        sums, parts = checks(grads, updates, self._square), parts_of([loss])
         kept = outputs if self.keep_output else ()
         results = (loss, *kept, *parts.values(), *sums)
-        updates = (*updates, *optimizer_nodes(self.optimizer, grads))
+        updates = (*updates, *optimizer_nodes(self.optimizers, grads))
         if not grads:
             forward += sums  # there is no backward pass
         graph = Graph.trace(inputs, results, updates, forward)
@@ -221,9 +241,9 @@ class TrainStep:
         compiled = self._cache.bind((x, y), ("x", "y"), self._make, allowance)
         if compiled.executor.calls_python:
             with self._exclusive:
-                loss = compiled.run(self._finite_loss, self.optimizer.advance)
+                loss = compiled.run(self._finite_loss, self._advance)
         else:
-            loss = compiled.run(self._finite_loss, self.optimizer.advance)
+            loss = compiled.run(self._finite_loss, self._advance)
         self._compiled = compiled
         return loss
 
@@ -249,8 +269,9 @@ class TrainStep:
         """The gradient accumulation, and the number of micro-batches for a batch of these specs."""
         if self._accumulation is None:
             self._accumulation = GradientAccumulation(
-                self.model, self.loss, self.optimizer, self.layout, self.keep_output, self._modes)
-        self._accumulation.allowance = allowance
+                self.model, self.loss, self.optimizers, self.layout, self.keep_output,
+                self._modes, self._advance, self._square)
+        self._accumulation.begin(allowance)
         examples = examples_in(specs)
         if self.accumulate != "auto":
             return self._accumulation, min(self.accumulate, examples)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from fastnn.autodiff import gradients
+from fastnn.autodiff import gradients, known_gradients
 from fastnn.engine.compiled import Compiled
+from fastnn.engine.gradients import Gradients, remember_names
 from fastnn.engine.loss_graph import ABSENT, check_model_and_loss, loss_graph, trainable
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.graph import Graph
@@ -19,27 +19,48 @@ from fastnn.runtime.shared import free_arena
 
 def value_and_grad(
     model: Module, loss: Any, layout: str = "NCHW"
-) -> Callable[..., tuple[float, dict[str, np.ndarray]]]:
+) -> Callable[..., tuple[float, Gradients]]:
     """A function of (x, y) that returns (loss, {parameter name: gradient}).
 
-    For a loss of the output alone it is a function of x.
-    Nothing of the model changes, running statistics included. Any Python thread may call it.
+    For a loss of the output alone it is a function of x. Parameters that are frozen are left out;
+    gradients are zeros where the loss does not depend on the parameter. Nothing of the model
+    changes, running statistics included. Any Python thread may call it. `optimizer.step(grads)`
+    makes the update:
+
+    >>> import numpy as np, fastnn as fn
+    >>> model = fn.nn.Linear(3, 1)
+    >>> optimizer = fn.optim.SGD(model.parameters(), lr=0.1)
+    >>> find = value_and_grad(model, fn.nn.MSELoss())
+    >>> x, y = np.eye(3, dtype=np.float32), np.ones((3, 1), np.float32)
+    >>> before, grads = find(x, y)
+    >>> sorted(grads)
+    ['bias', 'weight']
+    >>> optimizer.step(grads)
+    >>> find(x, y)[0] < before
+    True
     """
     check_model_and_loss(model, loss)
     cache = PlanCache(lambda: modes(model, loss))
+    unreached: WeakKeyDictionary[Compiled, frozenset[str]] = WeakKeyDictionary()
 
     def make(specs: tuple[Any, Any]) -> Compiled:
         inputs, outputs, value, _ = loss_graph(model, loss, *specs, layout)
-        wanted = [p.__tensor__() for p in trainable(model, loss).values()]
-        grads = gradients(value, wanted)
+        named = trainable(model, loss)
+        remember_names(named)
+        wanted = {name: parameter.__tensor__() for name, parameter in named.items()}
+        known = known_gradients(value, list(wanted.values()))
+        grads = gradients(value, list(wanted.values()))
         graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
-        return Compiled(graph, specs=specs, arena=free_arena())
+        compiled = Compiled(graph, specs=specs, arena=free_arena())
+        unreached[compiled] = frozenset(name for name in wanted if wanted[name] not in known)
+        return compiled
 
-    def compute(x: Any, y: Any = None) -> tuple[float, dict[str, np.ndarray]]:
+    def compute(x: Any, y: Any = None) -> tuple[float, Gradients]:
         with process_lock:
             compiled = cache.bind((x, ABSENT if y is None else y), ("x", "y"), make)
-            names = trainable(model, loss)
+            named = trainable(model, loss)
             return compiled.compute(lambda plan: (
-                plan.first(), {name: plan.read(1 + i) for i, name in enumerate(names)}))
+                plan.first(), Gradients({name: plan.read(1 + i) for i, name in enumerate(named)},
+                                        named, unreached[compiled])))
 
     return compute

@@ -130,11 +130,14 @@ class Buffer(Stored):
 class Parameter(Stored):
     """A trainable array of any shape (float32).
 
+    `names`: those under which gradients of it were handed out.
+
     >>> Parameter(np.zeros((3, 2))).shape
     (3, 2)
     """
 
     kind = "parameter"
+    names: frozenset[str] = frozenset()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         if tracing():

@@ -8,7 +8,7 @@ steps of each parameter.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -22,11 +22,19 @@ from fastnn.optim.arguments import (
     described,
     groups_of,
 )
+from fastnn.optim.clipping import Clipping
 
 # Options of all kinds that are numbers from 0 on, and those that are True or False.
 FROM_0 = ("lr", "weight_decay", "eps", "momentum", "momentum_decay", "lr_decay", "alpha",
           "initial_accumulator_value")
 FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")
+_stepper: Callable[..., None] | None = None
+
+
+def set_stepper(stepper: Callable[..., None]) -> None:
+    """Set what updates parameters: stepper(optimizer, gradients, clipping)."""
+    global _stepper
+    _stepper = stepper
 
 
 class Group(dict[str, Any]):
@@ -161,9 +169,30 @@ class Optimizer:
         """The number of updates, of the parameter that has had the most."""
         return max(int(group.steps.max(initial=0)) for group in self.param_groups)
 
-    def step(self, *_: Any) -> NoReturn:
-        """Not supported: a TrainStep makes the update. Raises TypeError."""
-        raise TypeError(f"an optimizer holds no gradients, so that step() has none: {TRAINING}")
+    def step(
+        self, grads: Any = None, *, clip_grad_norm: float | None = None,
+        clip_grad_value: float | None = None,
+    ) -> None:
+        """Update the parameters from gradients, for loops of one's own; as the same `TrainStep`.
+
+        grads: as `fn.value_and_grad` returns them, {name: array}, or a dict made of them; a dict by
+        parameter; or a list in the order of the parameters. Those of other parameters do not
+        matter, as long as some are of this optimizer's. What has no gradient (or None) is left as
+        it is. clip_grad_norm, clip_grad_value: as for `TrainStep`, of these gradients together.
+
+        Raises ShapeError; NonFiniteError, which names the parameter; ValueError for gradients of
+        another model; TypeError. Nothing has changed then.
+
+        >>> import numpy as np, fastnn as fn
+        >>> weight = fn.nn.Parameter(np.zeros(3))
+        >>> optimizer = fn.optim.SGD([weight], lr=0.5)
+        >>> optimizer.step([np.array([1.0, 2.0, 4.0])], clip_grad_value=2.0)
+        >>> weight.data
+        array([-0.5, -1. , -1. ], dtype=float32)
+        """
+        if _stepper is None:
+            raise RuntimeError("import fastnn before a step")
+        _stepper(self, grads, Clipping(clip_grad_norm, clip_grad_value))
 
     def zero_grad(self, *_: Any, **__: Any) -> NoReturn:
         """Not needed: gradients are new in every step. Raises TypeError."""

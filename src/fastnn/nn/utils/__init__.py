@@ -1,4 +1,5 @@
-"""Helpers for parameters, as torch.nn.utils: vectors of all of them, and weight normalisation."""
+"""Helpers for parameters and gradients, as torch.nn.utils: vectors of all of them, clipping, and
+weight normalisation."""
 
 from __future__ import annotations
 
@@ -10,18 +11,21 @@ import numpy as np
 from fastnn.advice import as_array
 from fastnn.nn.parameter import Stored
 from fastnn.nn.utils import parametrizations, parametrize
+from fastnn.nn.utils.clip_grad import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
 from fastnn.nn.utils.weight_norm import remove_weight_norm, weight_norm
 from fastnn.spec import FLOAT, ShapeError
 
-__all__ = ["parameters_to_vector", "parametrizations", "parametrize", "remove_weight_norm",
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm",
+           "parameters_to_vector", "parametrizations", "parametrize", "remove_weight_norm",
            "vector_to_parameters", "weight_norm"]
 
-_CLIPPING = ("the gradients of a step are inside its plan; value_and_grad(model, loss)(x, y) "
-             "returns them as arrays, which can be scaled: norm = np.linalg.norm("
-             "nn.utils.parameters_to_vector(grads))")
 _LATER = {
-    **dict.fromkeys(("clip_grad_norm_", "clip_grad_norm", "clip_grad_value_", "get_total_norm",
-                     "clip_grads_with_norm_"), _CLIPPING),
+    "clip_grad_norm": "write clip_grad_norm_",
     **dict.fromkeys(("spectral_norm", "remove_spectral_norm"),
                     "it is not here yet; what is: nn.utils.parametrizations.weight_norm"),
     "rnn": "layers for sequences are not here yet (docs/operations_later.md)",
