@@ -14,7 +14,8 @@ ROWS = {name: (numbers.split(", "), buffers, carries)
 HYPER = {"scale": 1.0, "limit": np.inf, "lr": 0.1, "weight_decay": 0.01, "decoupled": 0.0,
          "momentum": 0.9, "dampening": 0.25, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8,
          "momentum_decay": 0.004, "lr_decay": 0.01, "rho": 0.9, "alpha": 0.8, "eta_minus": 0.5,
-         "eta_plus": 1.2, "least": 1e-3, "most": 50.0, "lambd": 0.01, "t0": 2.0, "mix": 0.9}
+         "eta_plus": 1.2, "least": 1e-3, "most": 50.0, "lambd": 0.01, "t0": 2.0, "mix": 0.9,
+         "weight": 0.2}
 
 
 def hyper_of(name, **others):

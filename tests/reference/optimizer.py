@@ -180,3 +180,7 @@ def muon(
 def muon_direction(h: Hyper, g: Array, m: Array) -> Array:
     m = h["momentum"] * m + (1 - h["momentum"]) * g
     return (1 - h["mix"]) * g + h["mix"] * m
+
+
+def ema(h: Hyper, step: int, w: Array, g: Array) -> tuple[Array, ...]:
+    return (w + h["weight"] * (g - w),)

@@ -1,11 +1,12 @@
 """Optimizers and learning-rate schedules, as torch.optim."""
 
-from fastnn.optim import lr_scheduler
+from fastnn.optim import lr_scheduler, swa_utils
 from fastnn.optim.adadelta import Adadelta
 from fastnn.optim.adagrad import Adagrad
 from fastnn.optim.adam import Adam, AdamW
 from fastnn.optim.adamax import Adamax
 from fastnn.optim.asgd import ASGD
+from fastnn.optim.layerwise import layerwise_groups
 from fastnn.optim.lion import Lion
 from fastnn.optim.muon import Muon
 from fastnn.optim.nadam import NAdam
@@ -30,5 +31,5 @@ __all__ = [
     "ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "CosineAnnealingLR",
     "ExponentialLR", "FactorLR", "LRScheduler", "LambdaLR", "LinearLR", "Lion", "MultiStepLR",
     "Muon", "NAdam", "OneCycleLR", "Optimizer", "RAdam", "RMSprop", "Rprop", "SequentialLR",
-    "StepLR", "lr_scheduler",
+    "StepLR", "layerwise_groups", "lr_scheduler", "swa_utils",
 ]

@@ -117,6 +117,11 @@ cdef void muon(char **p, const int64_t *d, const double *s, int threads) noexcep
     _update(17, p, d, threads)
 
 
+cdef void ema(char **p, const int64_t *d, const double *s, int threads) noexcept nogil:
+    """No optimizer: a moving average w of tensors g, w += weight * (g - w)."""
+    _update(18, p, d, threads)
+
+
 cdef void _update(int number, char **p, const int64_t *d, int threads) noexcept nogil:
     """Update all tensors, count the step of each, and carry their numbers on.
 
@@ -224,7 +229,7 @@ cdef _addresses():
             <uintptr_t> &adadelta, <uintptr_t> &rmsprop, <uintptr_t> &rmsprop_momentum,
             <uintptr_t> &rmsprop_centered, <uintptr_t> &rmsprop_centered_momentum,
             <uintptr_t> &rprop, <uintptr_t> &asgd, <uintptr_t> &lion,
-            <uintptr_t> &muon]
+            <uintptr_t> &muon, <uintptr_t> &ema]
 
 
 # name -> (address, bytes that each pointer must span, from d and the thread count, loads)

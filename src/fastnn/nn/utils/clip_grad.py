@@ -99,7 +99,8 @@ def _norm(arrays: list[np.ndarray], p: float) -> float:
     if p == 2.0:
         flat = [np.ravel(array, "K") for array in arrays]
         return math.sqrt(sum(float(np.einsum("i,i", x, x, dtype=np.float64)) for x in flat))
-    return float(sum(np.sum(np.abs(array, dtype=np.float64) ** p) for array in arrays)) ** (1 / p)
+    total = sum(float(np.sum(np.abs(array, dtype=np.float64) ** p)) for array in arrays)
+    return float(total ** (1 / p))
 
 
 def _listed(gradients: Any, instead: str) -> list[np.ndarray]:

@@ -92,7 +92,8 @@
         m += H1(beta2) * (g - m))                                                                 \
     ROW(muon, MUON_NUMBERS, (), 4, , ,                                                            \
         m += H1(momentum) * (g - m);                                                              \
-        w -= F(h[lr] * h[weight_decay]) * w + H(lr) * v)
+        w -= F(h[lr] * h[weight_decay]) * w + H(lr) * v)                                          \
+    ROW(ema, (weight), (), 2, , , w += H(weight) * (g - w))
 
 /* Decay that is added to the gradient, and decay of the parameter itself; one of them is 0. */
 #define ADAM_NUMBERS (lr, weight_decay, decoupled, beta1, beta2, eps)
