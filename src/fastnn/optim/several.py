@@ -1,12 +1,14 @@
-"""One optimizer or several, each with parameters of its own, for one model."""
+"""One optimizer or several, each with parameters of its own, for one model; their schedules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastnn.arguments import instance
 from fastnn.optim.clipping import Clipping
 from fastnn.optim.optimizer import Optimizer, check_optimizer
+from fastnn.optim.scheduler import LRScheduler
 
 
 def optimizers_of(value: Any, names: Mapping[int, str]) -> tuple[Optimizer, ...]:
@@ -41,3 +43,20 @@ def advance(optimizers: Sequence[Optimizer], clipping: Clipping, square: float) 
     scale, limit = clipping.scale(square), clipping.limit
     for optimizer in optimizers:
         optimizer.advance(scale, limit)
+
+
+def schedules_of(value: Any, optimizers: Sequence[Optimizer]) -> tuple[LRScheduler, ...]:
+    """The schedules of a training: of None, of one, or of a list of them.
+
+    Raises TypeError for anything else, ValueError for a schedule of another optimizer.
+    """
+    if value is None:
+        return ()
+    schedules = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for schedule in schedules:
+        instance(schedule, "schedule", LRScheduler)
+        if not any(schedule.optimizer is optimizer for optimizer in optimizers):
+            raise ValueError(f"the {type(schedule).__name__} is of another "
+                             f"{type(schedule.optimizer).__name__} than the one that trains: make "
+                             "it with that")
+    return schedules

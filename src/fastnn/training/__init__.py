@@ -12,12 +12,13 @@ from fastnn.training.files import CheckpointError
 from fastnn.training.loggers import CSVLogger, LearningRateMonitor
 from fastnn.training.metrics import accuracy
 from fastnn.training.model_checkpoint import ModelCheckpoint
+from fastnn.training.moving_average import EMA
 from fastnn.training.progress import ProgressBar
 from fastnn.training.trainer import Trainer
 from fastnn.training.weights import load, save
 
 __all__ = [
-    "CSVLogger", "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping", "History",
-    "LambdaCallback", "LearningRateMonitor", "ModelCheckpoint", "ProgressBar", "Trainer",
-    "WeightsCallback", "accuracy", "load", "save",
+    "EMA", "CSVLogger", "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping",
+    "History", "LambdaCallback", "LearningRateMonitor", "ModelCheckpoint", "ProgressBar",
+    "Trainer", "WeightsCallback", "accuracy", "load", "save",
 ]

@@ -50,6 +50,9 @@ class Callback:
     ...         trainer.stop = trainer.history[-1]["loss"] < 0.1
     """
 
+    # A model that is validated in place of the trainer's: one of averaged weights, say.
+    validated_model: Module | None = None
+
     def on_fit_begin(self, trainer: Training) -> None:
         """Before the first epoch of a fit, or after a resume."""
 

@@ -1,14 +1,14 @@
 """Full checkpoints: everything that the rest of a training run depends on, in one safetensors file.
 
-Arrays are named "model.<name>", "loss.<name>", "optimizer.<parameter>.<state>" and, of callbacks
-and metrics, "parts.<part>.<place>"; everything else is JSON in the file's metadata. Floats survive
-JSON unchanged.
+Arrays are named "model.<name>", "loss.<name>", "optimizer.<parameter>.<state>" (those of a second
+optimizer "optimizer1.<parameter>.<state>") and, of callbacks and metrics, "parts.<part>.<place>";
+everything else is JSON in the file's metadata. Floats survive JSON unchanged.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import MappingProxyType
@@ -29,14 +29,15 @@ from fastnn.training.state import check_options
 from fastnn.training.weights import CHECKPOINT, copy, match, non_finite
 
 VERSION = 3
+OF_OPTIMIZER: dict[str, Any] = {"steps": (int, list), "groups": list}
 READABLE = ("1", "2", "3")  # 1 has one step count for all parameters; 1 and 2 have no parts
 
 
 def save_checkpoint(
-    path: Path, modules: Mapping[str, Module], optimizer: Optimizer, state: Mapping[str, Any],
-    parts: Mapping[str, Stateful] = MappingProxyType({}),
+    path: Path, modules: Mapping[str, Module], optimizers: Sequence[Optimizer],
+    state: Mapping[str, Any], parts: Mapping[str, Stateful] = MappingProxyType({}),
 ) -> None:
-    """Write modules, optimizer, random state and `state` (what JSON can hold), all or nothing.
+    """Write modules, optimizers, random state and `state` (what JSON can hold), all or nothing.
 
     modules: by the prefix of their arrays' names: "model" and perhaps "loss". parts: callbacks and
     metrics, of which those with a state are saved.
@@ -46,28 +47,30 @@ def save_checkpoint(
     """
     arrays = {f"{prefix}.{name}": array for prefix, module in modules.items()
               for name, array in module.state_dict().items()}
-    values = optimizer.state_dict()
-    arrays |= {f"optimizer.{i}.{name}": array for i, entry in enumerate(values["state"])
-               for name, array in entry.items()}
+    values = [optimizer.state_dict() for optimizer in optimizers]
+    for number, its in enumerate(values):
+        arrays |= {f"{_prefix(number)}{name}": array for name, array in _state_arrays(its).items()}
     packed = {name: pack(inner, f"parts.{name}", arrays) for name, part in parts.items()
               if (inner := part.state_dict())}
     name = non_finite(arrays)
     if name is not None:
         raise NonFiniteError(f"{name} has a value that is not finite; no checkpoint was written")
-    text = json.dumps({"steps": values["steps"], "groups": values["groups"],
-                       "random": get_rng_state(), "state": state, "parts": packed})
+    first, *others = [{name: its[name] for name in ("steps", "groups")} for its in values]
+    text = json.dumps({**first, "others": others, "random": get_rng_state(), "state": state,
+                       "parts": packed})
     write_arrays(path, arrays, {"format": CHECKPOINT, "version": str(VERSION), "state": text})
 
 
 def load_checkpoint(
-    path: Path, modules: Mapping[str, Module], optimizer: Optimizer,
-    schedule: LRScheduler | None, check: Callable[[dict[str, Any], set[str]], None],
+    path: Path, modules: Mapping[str, Module], optimizers: Sequence[Optimizer],
+    schedules: Sequence[LRScheduler], check: Callable[[dict[str, Any], set[str]], None],
     parts: Mapping[str, Stateful] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Restore a checkpoint; returns its `state`. Nothing changes unless all of it fits.
 
     check: raises an error for a `state`, and names of parts, that the caller cannot use; the
-    state's "schedule" is loaded here. parts: those that the checkpoint has take their states.
+    state's "schedule", one or a list of them, is loaded here. parts: those that the checkpoint has
+    take their states.
 
     Raises CheckpointError, which names the file and what is wrong in it; OSError.
     """
@@ -77,18 +80,26 @@ def load_checkpoint(
         targets: dict[str, np.ndarray] = {}
         for prefix, module in modules.items():
             targets |= match(file, module.state_dict(), f"{prefix}.")
-        targets |= _optimizer_arrays(file, optimizer)
-        groups = _groups(file, content, optimizer)
+        found = [content, *content["others"]]
+        if len(found) != len(optimizers):
+            raise file.fault(f"it is of {len(found)} optimizers, expected {len(optimizers)}")
+        for number, optimizer in enumerate(optimizers):
+            targets |= _optimizer_arrays(file, optimizer, _prefix(number))
+        groups = [_groups(file, its, optimizer)
+                  for its, optimizer in zip(found, optimizers, strict=True)]
         states = unpack(content["parts"], partial(_array, file))
-        with _or_as_before(optimizer, schedule), ExitStack() as stack:
+        with _or_as_before(optimizers, schedules), ExitStack() as stack:
             try:
                 check(state, set(states))
                 stack.enter_context(restored(parts, states))
-                optimizer.take(groups)
-                if schedule is not None:
-                    schedule.load_state_dict(state["schedule"])
-                for group in optimizer.param_groups:
-                    optimizer.check(group)
+                for optimizer, its in zip(optimizers, groups, strict=True):
+                    optimizer.take(its)
+                rates = schedule_states(state["schedule"])
+                for schedule, its in zip(schedules, rates, strict=True):
+                    schedule.load_state_dict(its)
+                for optimizer in optimizers:
+                    for group in optimizer.param_groups:
+                        optimizer.check(group)
                 set_rng_state(content["random"])
             # A user's schedule or callback may raise anything.
             except Exception as error:
@@ -98,20 +109,40 @@ def load_checkpoint(
     return state
 
 
+def schedule_states(state: Any) -> list[Any]:
+    """The states of schedules, from a checkpoint's "schedule": none, one, or a list."""
+    return state if isinstance(state, list) else [] if state is None else [state]
+
+
+def _prefix(number: int) -> str:
+    """What the names of an optimizer's arrays begin with."""
+    return f"optimizer{number or ''}."
+
+
+def _state_arrays(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of an optimizer's state, by parameter and name."""
+    return {f"{i}.{name}": array for i, entry in enumerate(state["state"])
+            for name, array in entry.items()}
+
+
 @contextmanager
-def _or_as_before(optimizer: Optimizer, schedule: LRScheduler | None) -> Iterator[None]:
+def _or_as_before(
+    optimizers: Sequence[Optimizer], schedules: Sequence[LRScheduler]
+) -> Iterator[None]:
     """Inside, an error restores options, step counts, learning rates and random state."""
-    groups = [(dict(group), group.steps.copy()) for group in optimizer.param_groups]
-    schedules = [part for part in (schedule, *getattr(schedule, "schedulers", ())) if part]
+    own = [group for optimizer in optimizers for group in optimizer.param_groups]
+    groups = [(dict(group), group.steps.copy()) for group in own]
+    parts = [part for schedule in schedules
+             for part in (schedule, *getattr(schedule, "schedulers", ()))]
     values = [{name: value.copy() if isinstance(value, list) else value
-               for name, value in vars(part).items()} for part in schedules]
+               for name, value in vars(part).items()} for part in parts]
     random = get_rng_state()
     try:
         yield
     except BaseException:
-        for part, its in zip(schedules, values, strict=True):
+        for part, its in zip(parts, values, strict=True):
             vars(part).update(its)
-        for group, (options, steps) in zip(optimizer.param_groups, groups, strict=True):
+        for group, (options, steps) in zip(own, groups, strict=True):
             group.update(options)
             group.steps[:] = steps
         set_rng_state(random)
@@ -128,8 +159,8 @@ def _content(file: ArrayFile) -> dict[str, Any]:
     if file.metadata.get("version") not in READABLE:
         raise file.fault(f"a checkpoint of version {file.metadata.get('version')}, "
                          f"expected {' or '.join(READABLE)}")
-    kinds: dict[str, Any] = {"steps": (int, list), "groups": list, "random": dict,
-                             "state": dict, "parts": dict}
+    kinds: dict[str, Any] = {**OF_OPTIMIZER, "others": list, "random": dict, "state": dict,
+                             "parts": dict}
     try:
         content = parse_json(file.metadata.get("state", "").encode())
     except ValueError as error:
@@ -137,7 +168,12 @@ def _content(file: ArrayFile) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise file.fault("the checkpoint's state is no JSON object")
     content.setdefault("parts", {})
+    content.setdefault("others", [])
     wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
+    if not wrong:
+        wrong = [f"others.{name}" for name, kind in OF_OPTIMIZER.items() for its in
+                 content["others"] if not isinstance(its, dict) or
+                 not isinstance(its.get(name), kind)]
     if wrong:
         raise file.fault(f"the checkpoint's {', '.join(wrong)} cannot be used")
     return content
@@ -153,12 +189,12 @@ def _array(file: ArrayFile, name: Any) -> np.ndarray:
         raise file.fault(f"{name} has dtype {error}, which no state has") from error
 
 
-def _optimizer_arrays(file: ArrayFile, optimizer: Optimizer) -> dict[str, np.ndarray]:
+def _optimizer_arrays(
+    file: ArrayFile, optimizer: Optimizer, prefix: str
+) -> dict[str, np.ndarray]:
     """The optimizer's arrays by their names in the file, after checking that all fit."""
-    own = {f"{i}.{name}": array for i, entry in enumerate(optimizer.state_dict()["state"])
-           for name, array in entry.items()}
     try:
-        return match(file, own, "optimizer.")
+        return match(file, _state_arrays(optimizer.state_dict()), prefix)
     except CheckpointError as error:
         raise CheckpointError(str(error).replace("the model", "the optimizer")) from error
 

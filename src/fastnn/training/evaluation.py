@@ -63,14 +63,14 @@ class Evaluation:
 
     def __init__(self, model: Module, loss: Any) -> None:
         self.exclusive = Exclusive("a step or an evaluation of this model")  # modes are the model's
-        self._model, self._targets = model, Targets(loss)
+        self.model, self._targets = model, Targets(loss)
         self._modules: dict[bool, ModelAndLoss] = {}  # by whether examples have weights
 
     def module(self, batch: Batch) -> ModelAndLoss:
         """The model and the loss for a batch, or for the specs of one."""
         weighed = self._targets.are_weighed(batch)
         if weighed not in self._modules:
-            self._modules[weighed] = ModelAndLoss(self._model, self._targets.loss(batch))
+            self._modules[weighed] = ModelAndLoss(self.model, self._targets.loss(batch))
         return self._modules[weighed]
 
     def measure(
@@ -137,7 +137,7 @@ class Evaluation:
                 try:
                     inference_of(module).prepare(self._targets.specs(specs))
                 except MemoryBudgetError:
-                    inference_of(self._model).prepare((x,))
+                    inference_of(self.model).prepare((x,))
 
 
 @contextmanager

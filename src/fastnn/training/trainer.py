@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from fastnn.arguments import instance, integer
+from fastnn.arguments import integer
 from fastnn.engine.inputs import NonFiniteError, as_inputs, specs_of
 from fastnn.engine.loss_graph import check_model_and_loss
 from fastnn.engine.nesting import flat
@@ -19,14 +19,14 @@ from fastnn.engine.trace import trace
 from fastnn.engine.train_step import TrainStep
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
-from fastnn.optim.optimizer import check_optimizer
 from fastnn.optim.scheduler import LRScheduler
+from fastnn.optim.several import schedules_of
 from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.runtime.random import get_rng_state, seed_from
 from fastnn.spec import Spec
 from fastnn.training.callbacks import as_callback
-from fastnn.training.checkpoint import load_checkpoint, save_checkpoint
+from fastnn.training.checkpoint import load_checkpoint, save_checkpoint, schedule_states
 from fastnn.training.evaluation import Evaluation
 from fastnn.training.example_weights import ClassWeights, targets_of, with_weights
 from fastnn.training.files import CheckpointError
@@ -50,11 +50,13 @@ class Trainer:
     """Train a model for epochs.
 
     model: a Module. loss: a module or function of (output, target). optimizer: over the model's
-    parameters. schedule: a learning-rate schedule of `optim`, or None. memory_budget: bytes of
+    parameters, or a list of several, each with parameters of its own. schedule: a learning-rate
+    schedule of `optim`, a list of them, or None. memory_budget: bytes of
     the process, or text such as "512MiB": with batches, their making, validation, saving and
     callbacks; what the code of an iterable or a callback takes is measured in the first batches.
     callbacks: see `Callback`; called in order; a function is called after each epoch.
-    accumulate: the number of micro-batches of each batch, or "auto"; see `TrainStep`.
+    accumulate: the number of micro-batches of each batch, or "auto"; clip_grad_norm,
+    clip_grad_value: limits of the gradients; see `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
     dict per epoch. After an interruption or an error, `fit` goes on where it stopped. While it
@@ -71,23 +73,27 @@ class Trainer:
     """
 
     def __init__(
-        self, model: Module, loss: Any, optimizer: Any, schedule: LRScheduler | None = None,
+        self, model: Module, loss: Any, optimizer: Any, schedule: Any = None,
         memory_budget: int | str | None = None, callbacks: Iterable[Any] = (),
         accumulate: int | Literal["auto"] = 1, metrics: Any = None, seed: int | None = None,
+        clip_grad_norm: float | None = None, clip_grad_value: float | None = None,
     ) -> None:
         loss = loss_of(loss)
         check_model_and_loss(model, loss)
         self.model, self.loss, self.schedule, self.seed = model, loss, schedule, seed
-        self.optimizer = check_optimizer(optimizer_of(optimizer, model))
-        if schedule is not None:
-            instance(schedule, "schedule", LRScheduler)
         if not isinstance(callbacks, Iterable) or isinstance(callbacks, np.ndarray):
             raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r:.60}")
         self.callbacks = list(map(as_callback, callbacks))
         measures = Measures(metrics, threshold_of(loss))
-        self.train_step = TrainStep(model, loss, self.optimizer, memory_budget,
-                                    keep_output=bool(measures.named), accumulate=accumulate)
+        self.train_step = TrainStep(
+            model, loss, optimizer_of(optimizer, model), memory_budget,
+            keep_output=bool(measures.named), accumulate=accumulate,
+            clip_grad_norm=clip_grad_norm, clip_grad_value=clip_grad_value)
+        self.optimizers = self.train_step.optimizers
+        self.optimizer = self.optimizers[0]  # the only one, as a rule
+        schedules_of(schedule, self.optimizers)
         self._evaluation, self._targets = Evaluation(model, loss), Targets(loss)
+        self._validation = self._evaluation  # of the model that a callback has validated, perhaps
         self.history: list[Record] = []
         self.epoch = self.batch = self.steps = 0
         self.epochs = self.batches = 0  # in this fit; batches in an epoch, 0 while unknown
@@ -156,6 +162,7 @@ class Trainer:
         with deferred_interrupts() as interruption:
             try:
                 self._call("on_fit_begin")
+                self._validation = self._find_validation()
                 while self.epoch < self.epochs and not self.stop:
                     self._epoch(training, held_out, room, interruption)
                 self._unfinished = False
@@ -188,7 +195,7 @@ class Trainer:
         self.batches = self.batches or self.batch
         self.metrics = {"epoch": self.epoch + 1, **self._place_errors(self.averages.values)}
         if held_out is not None:
-            values = self.evaluate(held_out)
+            values = self._measured(self._validation, held_out)
             self.metrics |= {f"validation_{name}": value for name, value in values.items()}
             self._call("on_validation_end")
         self.metrics |= {"lr": self.optimizer.lr, "seconds": round(self.seconds, 3)}
@@ -240,12 +247,14 @@ class Trainer:
             Spec(np.shape(weights)) for weights in batch[2:])))
         others = [specs for each in getattr(training, "specs", ())
                   if (specs := self._targets.specs(each)) != first]
-        evaluated = [data for data in (held_out, *self._expected) if data is not None]
+        evaluated = [(self._evaluation, data) for data in self._expected]
+        if held_out is not None:
+            evaluated.insert(0, (self._validation, held_out))
         self.train_step.leave(room.others, plans=1 + len(others) + len(evaluated))
         plans: list[Callable[[], object]] = [
             partial(self.train_step.plan, *specs) for specs in (first, *others)]
-        plans += [partial(self._evaluation.prepare, data, Room(self.train_step, data))
-                  for data in evaluated]
+        plans += [partial(evaluation.prepare, data, Room(self.train_step, data))
+                  for evaluation, data in evaluated]
         make_all(plans)
         room.is_planned = True
 
@@ -287,13 +296,17 @@ class Trainer:
             raise NonFiniteError(f"epoch {self.epoch + 1}, batch {self.batch + 1}: {error}") \
                 from error
 
+    @property
+    def schedules(self) -> tuple[LRScheduler, ...]:
+        """The schedules: those of `schedule`, which is None, one, or a list of them."""
+        return schedules_of(self.schedule, self.optimizers)
+
     def _set_rate(self) -> None:
-        if self.schedule is None:
-            return
-        if self.schedule.unit == "batch":
-            self.schedule.step(self.steps)
-        else:
-            self.schedule.step(self.epoch + (self.batch / self.batches if self.batches else 0))
+        for schedule in self.schedules:
+            if schedule.unit == "batch":
+                schedule.step(self.steps)
+            else:
+                schedule.step(self.epoch + (self.batch / self.batches if self.batches else 0))
 
     def _call(self, event: str) -> None:
         for callback in self.callbacks:
@@ -313,14 +326,26 @@ class Trainer:
         too large.
         """
         batches = self._evaluated(with_weights(data, sample_weight), batch_size)
+        return self._measured(self._evaluation, batches)
+
+    def _measured(self, evaluation: Evaluation, batches: Source) -> dict[str, Any]:
         measures = self.averages.measures.fresh()
         self.train_step.look()
         self.train_step.rest()
         try:
-            return self._evaluation.measure(
+            return evaluation.measure(
                 batches, Room(self.train_step, batches, (), measures), measures)
         finally:
             self.train_step.rest()
+
+    def _find_validation(self) -> Evaluation:
+        """The evaluation of the model that is validated: this one, or one of a callback."""
+        models = [model for callback in self.callbacks
+                  if (model := callback.validated_model) is not None] or [self.model]
+        if models[0] is self.model:
+            return self._evaluation
+        known = self._validation.model is models[0]
+        return self._validation if known else Evaluation(models[0], self.loss)
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:
         """The model's outputs for all examples, in their order, the model in eval mode.
@@ -368,14 +393,16 @@ class Trainer:
         """
         self.train_step.rest()
         with process_lock:
-            schedule = None if self.schedule is None else self.schedule.state_dict()
+            states = [schedule.state_dict() for schedule in self.schedules]
+            schedule = states if isinstance(self.schedule, (list, tuple)) else \
+                next(iter(states), None)
             state = {
                 "epoch": self.epoch, "batch": self.batch, "steps": self.steps,
                 "batches": self.batches, "first_epoch": self._first_epoch,
                 "unfinished": self._unfinished, "seconds": self.seconds,
                 "averages": self.averages.sums(), "schedule": schedule, "history": self.history,
                 "most_examples": self.train_step.most_examples}
-            save_checkpoint(path, self._modules(), self.optimizer, state, self._parts())
+            save_checkpoint(path, self._modules(), self.optimizers, state, self._parts())
 
     def resume(self, path: Path) -> None:
         """Resume from a checkpoint: the next `fit`, with the same arguments, ends in the same bits.
@@ -387,7 +414,7 @@ class Trainer:
         then; OSError if it cannot be opened.
         """
         with process_lock:
-            state = load_checkpoint(path, self._modules(), self.optimizer, self.schedule,
+            state = load_checkpoint(path, self._modules(), self.optimizers, self.schedules,
                                     self._check_state, self._parts())
             self.epoch, self.batch, self.steps = state["epoch"], state["batch"], state["steps"]
             self.batches, self._first_epoch = state["batches"], state["first_epoch"]
@@ -409,8 +436,11 @@ class Trainer:
         if (state["schedule"] is None) != (self.schedule is None):
             raise ValueError("one of the checkpoint and this trainer has a schedule, "
                              "the other has none")
-        if self.schedule is not None:
-            check_schedule(state["schedule"])
+        states = schedule_states(state["schedule"])
+        if len(states) != len(self.schedules):
+            raise ValueError(f"it has {len(states)} schedules, this trainer {len(self.schedules)}")
+        for its in states:
+            check_schedule(its)
         own = set(self._parts())
         missing = {name for name in own - parts if name.startswith("metrics.")}
         if state["batch"] and missing and "right" not in state["averages"]:
