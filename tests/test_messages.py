@@ -150,8 +150,6 @@ def test_arrays_of_other_libraries_are_arrays():
     (net, nn.CrossEntropyLoss, ["loss is the class CrossEntropyLoss", "write CrossEntropyLoss()"]),
     (lambda: nn.ReLU, CROSS, ["model is the class ReLU", "write ReLU()"]),
     (lambda: net, CROSS, ["model must be an fn.nn.Module, got function"]),
-    (net, "cross_entropy", ["loss must be a module such as nn.CrossEntropyLoss()",
-                            "'cross_entropy'"]),
     (net, OfPyTorch(), ["loss is PyTorch's OfPyTorch"]),
     (lambda: OfPyTorch(), CROSS, ["model is PyTorch's OfPyTorch", "state_dict"]),
     (net, None, ["loss must be", "got None"])])
@@ -160,6 +158,14 @@ def test_a_class_or_a_name_in_place_of_an_instance(make, model, loss, words):
         make(model(), loss)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_the_name_of_a_loss_is_for_trainers():
+    said = r"loss must be a module such as nn\.CrossEntropyLoss\(\).*'mse'; a Trainer takes names"
+    with pytest.raises(TypeError, match=said):
+        fn.value_and_grad(net(), "mse")
+    with pytest.raises(TypeError, match=said):
+        fn.TrainStep(net(), "mse", optim.SGD(net().parameters(), lr=0.1))
 
 
 def test_what_is_no_parameter_is_not_taken_for_one():

@@ -315,8 +315,8 @@ class TrainStep:
     def plan(self, x: Any, y: Any = None) -> Plan:
         """The plan for inputs of shape x (and targets of shape y); works before the first step.
 
-        x, y: a shape (or a Spec), or a tuple of several. For a batch that is split, it is the plan
-        of the largest micro-batch.
+        x, y: a shape (or a Spec), or a tuple or dict of several. For a batch that is split, it is
+        the plan of the largest micro-batch.
         """
         with self._exclusive, process_lock:
             x_spec = as_specs(x)
