@@ -173,6 +173,21 @@ def test_nothing_changes_unless_all_can():
     assert same_state(before, state_of(model)) and first.steps == second.steps == 1
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_group_that_is_added_to_one_of_two(accumulate):
+    model = plain()
+    optimizers = [optim.SGD([model.first.weight], lr=0.1), optim.Adam(model.second.parameters())]
+    step = fn.TrainStep(model, CROSS, optimizers, accumulate=accumulate, clip_grad_norm=0.1)
+    step(X, Y)
+    before = model.first.bias.data.copy()
+    step(X, Y)
+    assert (before == model.first.bias.data).all()
+    optimizers[0].add_param_group({"params": [model.first.bias], "lr": 0.5})
+    step(X, Y)
+    assert (before != model.first.bias.data).any()
+    assert optimizers[0].state_dict()["steps"] == [3, 1]
+
+
 def test_two_players():
     """A generator and a critic: two steps, each with an optimizer of its own."""
     fn.manual_seed(0)

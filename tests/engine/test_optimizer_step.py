@@ -16,6 +16,7 @@ KINDS = {
     "sgd": lambda p: optim.SGD(p, lr=0.1),
     "nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adamw": lambda p: optim.AdamW(p, lr=0.01),
+    "nadam": lambda p: optim.NAdam(p, lr=0.01), "asgd": lambda p: optim.ASGD(p, lr=0.1),
 }
 CLIPS = [{}, {"clip_grad_norm": 0.5}, {"clip_grad_value": 0.01},
          {"clip_grad_norm": 0.5, "clip_grad_value": 0.01}]
@@ -211,6 +212,28 @@ def test_any_number_of_threads(threads):
     expected = trained()
     fn.set_num_threads(threads)
     assert same_state(trained(), expected)
+
+
+def test_muon():
+    one, other = (nn.Sequential(nn.Linear(3, 8, bias=False), nn.Linear(8, 2, bias=False))
+                  for _ in range(2))
+    other.load_state_dict(one.state_dict())
+    fused, own = (optim.Muon(model.parameters(), lr=0.1) for model in (one, other))
+    step = fn.TrainStep(one, CROSS, fused, clip_grad_norm=0.1)
+    for _ in range(3):
+        step(X, Y)
+        own.step(fn.value_and_grad(other, CROSS)(X, Y)[1], clip_grad_norm=0.1)
+    assert same_state(state_of(one), state_of(other))
+
+
+def test_a_group_that_is_added():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    optimizer = optim.Adam(model[1].parameters())
+    _, grads = fn.value_and_grad(model, CROSS)(X, Y)
+    optimizer.step(grads)
+    optimizer.add_param_group({"params": model[0].parameters(), "lr": 0.1})
+    optimizer.step(grads)
+    assert optimizer.state_dict()["steps"] == [2, 2, 1, 1]
 
 
 def test_python_threads_take_turns():

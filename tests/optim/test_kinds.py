@@ -136,13 +136,13 @@ def test_scale_and_limit_of_a_step(kind):
     halves, its, _ = made(kind)
     half = fn.TrainStep(halves, lambda x, y: 0.5 * fn.cross_entropy(x, y), its)
     advance = optimizer.advance
-    optimizer.advance = lambda: advance(scale=0.5)
+    optimizer.advance = lambda *_: advance(scale=0.5)
     for number in range(2):
         step(*batch(number))
         half(*batch(number))
     for one, other in zip(model.parameters(), halves.parameters(), strict=True):
         np.testing.assert_allclose(other.data, one.data, rtol=0, atol=2e-6)
-    optimizer.advance = lambda: advance(limit=0.0)
+    optimizer.advance = lambda *_: advance(limit=0.0)
     state = [{name: array.copy() for name, array in optimizer.state[id(p)].items()}
              for p in model.parameters()]
     step(*batch(2))
