@@ -76,9 +76,9 @@ def test_a_restored_state_goes_on_with_the_same_bits(kind):
 def test_a_checkpoint_holds_all_state(kind, tmp_path):
     model, optimizer, step = made(kind)
     train(step, range(3), optimizer)
-    save_checkpoint(tmp_path / "c", {"model": model}, optimizer, {})
+    save_checkpoint(tmp_path / "c", {"model": model}, [optimizer], {})
     again, fresh, other = made(kind, lr=1.0)
-    load_checkpoint(tmp_path / "c", {"model": again}, fresh, None, lambda state: None)
+    load_checkpoint(tmp_path / "c", {"model": again}, [fresh], [], lambda *_: None)
     assert every_bit(again, fresh) == every_bit(model, optimizer)
     assert fresh.state_dict()["steps"] == [3, 3]
     for each in ((step, optimizer), (other, fresh)):
@@ -237,10 +237,10 @@ def test_states_of_earlier_versions(kind, tmp_path):
     for name in ("maximize", "amsgrad", "decoupled_weight_decay"):
         state["groups"][0].pop(name, None)
     optimizer.state_dict = lambda: state
-    save_checkpoint(tmp_path / "c", {"model": model}, optimizer, {})
+    save_checkpoint(tmp_path / "c", {"model": model}, [optimizer], {})
     for load in (lambda: fresh.load_state_dict(state),
-                 lambda: load_checkpoint(tmp_path / "c", {"model": model}, fresh, None,
-                                         lambda state: None)):
+                 lambda: load_checkpoint(tmp_path / "c", {"model": model}, [fresh], [],
+                                         lambda *_: None)):
         fresh.lr = 0.1
         load()
         group = fresh.param_groups[0]

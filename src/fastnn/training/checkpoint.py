@@ -94,7 +94,7 @@ def load_checkpoint(
                 stack.enter_context(restored(parts, states))
                 for optimizer, its in zip(optimizers, groups, strict=True):
                     optimizer.take(its)
-                rates = schedule_states(state["schedule"])
+                rates = schedule_states(state.get("schedule"))
                 for schedule, its in zip(schedules, rates, strict=True):
                     schedule.load_state_dict(its)
                 for optimizer in optimizers:
