@@ -47,8 +47,9 @@ def clip_grad_norm_(
     array([0.8])
     """
     instead = _INSTEAD.format(f"clip_grad_norm={max_norm}", "clip_grad_norm_")
-    norm = get_total_norm(_writable(parameters, instead), norm_type, error_if_nonfinite)
-    clip_grads_with_norm_(parameters, max_norm, norm)
+    arrays, most = _writable(parameters, instead), _number("max_norm", max_norm)
+    norm = get_total_norm(arrays, norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(arrays, most, norm)
     return norm
 
 
