@@ -113,7 +113,7 @@ def test_schedules() -> None:
     """Over all epochs: 4 of 3 batches (48 examples of 60, 16 a batch)."""
     cycle = job(schedule="one-cycle").trainer.schedule
     assert isinstance(cycle, optim.OneCycleLR)
-    assert (cycle.total_steps, cycle.pct_start, cycle.max_lr) == (12, 0.2, 0.1)
+    assert (cycle.total_steps, cycle.pct_start, cycle.max_lrs) == (12, 0.2, [0.1] * 2)
     cosine = job(schedule="cosine").trainer.schedule
     assert isinstance(cosine, optim.CosineAnnealingLR) and cosine.T_max == 4
     steps = job(schedule="step").trainer.schedule

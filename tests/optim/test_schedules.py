@@ -51,6 +51,19 @@ CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
         lambda o: optim.OneCycleLR(o, 0.8, total_steps=4, pct_start=0.5, div_factor=8,
                                    final_div_factor=1, anneal_strategy="linear"),
         [0.1, 0.8, 0.45, 0.1]),
+    "constant": (lambda o: optim.ConstantLR(o, 0.25, total_iters=3), [0.25, 0.25, 0.25, 1, 1]),
+    "polynomial": (lambda o: optim.PolynomialLR(o, 4, power=2.0), [1, 0.5625, 0.25, 0.0625, 0, 0]),
+    "multiplicative": (lambda o: optim.MultiplicativeLR(o, lambda epoch: 1 / epoch),
+                       [1, 1, 1 / 2, 1 / 6, 1 / 24]),
+    "restarts": (lambda o: optim.CosineAnnealingWarmRestarts(o, 2, T_mult=2, eta_min=0.2),
+                 [1, 0.6, 1, 0.6 + math.sqrt(0.08), 0.6, 0.6 - math.sqrt(0.08), 1]),
+    "triangles": (lambda o: optim.CyclicLR(o, 0.2, 0.6, 2, 4, mode="triangular2"),
+                  [0.2, 0.4, 0.6, 0.5, 0.4, 0.3, 0.2, 0.3, 0.4, 0.35]),
+    "averages": (lambda o: optim.swa_utils.SWALR(o, 0.6, 4),
+                 [1, 0.8 + math.sqrt(0.02), 0.8, 0.8 - math.sqrt(0.02), 0.6, 0.6]),
+    "chain": (lambda o: optim.ChainedScheduler([optim.LinearLR(o, 0.5, total_iters=2),
+                                                optim.ExponentialLR(o, 0.5)]),
+              [0.5, 0.375, 0.25, 0.125]),
     "lambda": (lambda o: optim.LambdaLR(o, lambda epoch: 1 / (1 + epoch)), [1, 0.5, 1 / 3, 0.25]),
     "warm-up, then a cosine": (
         lambda o: optim.SequentialLR(o, [optim.LinearLR(o, 0.5, total_iters=4),
@@ -82,7 +95,7 @@ def test_one_cycle_sets_the_base_rate_of_schedules_made_later() -> None:
     """Its own first one, whatever the optimizer had, as PyTorch's `initial_lr`."""
     optimizer = sgd(3.0)
     schedule = optim.OneCycleLR(optimizer, 0.8, total_steps=10, div_factor=8)
-    assert schedule.base_lrs == [0.1] and optimizer.param_groups[0].initial_lr == 0.1
+    assert schedule.base_lrs == [0.1] and optimizer.param_groups[0]["initial_lr"] == 0.1
     assert optim.ExponentialLR(optimizer, 0.5).base_lrs == [0.1]
 
 
@@ -150,15 +163,18 @@ def test_a_state_goes_on_with_the_same_rates(names: tuple[str, ...], steps: int)
     """To the bit, in a new optimizer, after a way through JSON."""
     first, second = sgd(), sgd()
     schedules, again = ([CASES[name][0](o) for name in names] for o in (first, second))
+    end = min(20, *(schedule.end for schedule in schedules))
+    steps = min(steps, end - 1)
     rates(first, *schedules, steps=steps)
     for one, other in zip(schedules, again, strict=True):
         other.load_state_dict(json.loads(json.dumps(one.state_dict())))
     assert second.lr == first.lr
-    assert rates(second, *again, steps=6) == rates(first, *schedules, steps=6)
+    more = min(6, end - steps)
+    assert rates(second, *again, steps=more) == rates(first, *schedules, steps=more)
     assert second.param_groups[0]["momentum"] == first.param_groups[0]["momentum"]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "chain"])  # which is newer
 def test_time_and_base_rates_alone_make_a_state(name: str) -> None:
     """What was saved before schedules could be several."""
     first, second = sgd(), sgd()
@@ -250,10 +266,6 @@ def test_a_schedule_needs_an_optimizer_and_rising_milestones() -> None:
     parts = [optim.ExponentialLR(optimizer, 0.9) for _ in range(3)]
     with pytest.raises(ValueError, match="milestones"):
         optim.SequentialLR(optimizer, parts, [5, 2])
-    by_batch = optim.OneCycleLR(optimizer, 0.1, 10)
-    for wrong in (by_batch, optim.ExponentialLR(sgd(), 0.9)):
-        with pytest.raises(ValueError, match="must count epochs and share the optimizer"):
-            optim.SequentialLR(optimizer, [parts[0], wrong], [5])
 
 
 @pytest.mark.parametrize("name", ["base_momentum", "max_momentum", "pct_start"])

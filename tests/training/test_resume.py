@@ -125,7 +125,7 @@ DAMAGE = {
     "lr = inf": (at("groups", 0, "lr", value=math.inf), "lr is inf"),
     "lr = true": (at("groups", 0, "lr", value=True), "lr is True"),
     "lr = -1": (at("groups", 0, "lr", value=-1), "lr"),
-    "lr is missing": (lambda c: c["groups"][0].pop("lr"), "expected dampening, lr"),
+    "lr is missing": (lambda c: c["groups"][0].pop("lr"), "expected dampening, initial_lr, lr"),
     "momentum = 0": (at("groups", 0, "momentum", value=0), "another rule"),
     "momentum = 1e308": (at("groups", 0, "momentum", value=1e308), "momentum is 1e"),
     "nesterov = no": (at("groups", 0, "nesterov", value="no"), "nesterov is 'no'"),

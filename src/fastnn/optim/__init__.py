@@ -16,20 +16,29 @@ from fastnn.optim.rmsprop import RMSprop
 from fastnn.optim.rprop import Rprop
 from fastnn.optim.scheduler import FactorLR, LRScheduler
 from fastnn.optim.schedules import (
+    ChainedScheduler,
+    ConstantLR,
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
+    MultiplicativeLR,
     MultiStepLR,
     OneCycleLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
     SequentialLR,
     StepLR,
 )
 from fastnn.optim.sgd import SGD
 
 __all__ = [
-    "ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "CosineAnnealingLR",
-    "ExponentialLR", "FactorLR", "LRScheduler", "LambdaLR", "LinearLR", "Lion", "MultiStepLR",
-    "Muon", "NAdam", "OneCycleLR", "Optimizer", "RAdam", "RMSprop", "Rprop", "SequentialLR",
-    "StepLR", "layerwise_groups", "lr_scheduler", "swa_utils",
+    "ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "ChainedScheduler",
+    "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR",
+    "FactorLR", "LRScheduler", "LambdaLR", "LinearLR", "Lion", "MultiStepLR", "MultiplicativeLR",
+    "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam", "RMSprop",
+    "ReduceLROnPlateau", "Rprop", "SequentialLR", "StepLR", "layerwise_groups", "lr_scheduler",
+    "swa_utils",
 ]

@@ -25,8 +25,8 @@ from fastnn.optim.arguments import (
 from fastnn.optim.clipping import Clipping
 
 # Options of all kinds that are numbers from 0 on, and those that are True or False.
-FROM_0 = ("lr", "weight_decay", "eps", "momentum", "momentum_decay", "lr_decay", "alpha",
-          "initial_accumulator_value")
+FROM_0 = ("lr", "initial_lr", "weight_decay", "eps", "momentum", "momentum_decay", "lr_decay",
+          "alpha", "initial_accumulator_value")
 FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")
 _stepper: Callable[..., None] | None = None
 
@@ -52,7 +52,6 @@ class Group(dict[str, Any]):
     written: dict[str, Any]
     steps: np.ndarray
     carried: np.ndarray
-    initial_lr: float | None = None  # before the first schedule
 
 
 class Optimizer:
@@ -273,7 +272,7 @@ class Optimizer:
         fitting = []
         for options, own in zip(groups, self.param_groups, strict=True):
             names, group = set(own) - {"params"}, Group(self.completed(options))
-            if set(group) != names:
+            if (set(group) ^ names) - {"initial_lr"}:  # which the first schedule adds
                 raise ValueError(f"options {sorted(options)}, expected {sorted(names)}")
             self.check(group)
             if self.rule(group) != own.rule:

@@ -8,8 +8,9 @@ from fastnn.optim.averaged_model import (
     get_swa_multi_avg_fn,
     update_bn,
 )
+from fastnn.optim.schedules.swa import SWALR
 
 __all__ = [
-    "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn",
+    "SWALR", "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn",
     "get_swa_multi_avg_fn", "update_bn",
 ]

@@ -132,8 +132,7 @@ def _or_as_before(
     """Inside, an error restores options, step counts, learning rates and random state."""
     own = [group for optimizer in optimizers for group in optimizer.param_groups]
     groups = [(dict(group), group.steps.copy()) for group in own]
-    parts = [part for schedule in schedules
-             for part in (schedule, *getattr(schedule, "schedulers", ()))]
+    parts = [part for schedule in schedules for part in schedule.walk()]
     values = [{name: value.copy() if isinstance(value, list) else value
                for name, value in vars(part).items()} for part in parts]
     random = get_rng_state()
@@ -143,6 +142,7 @@ def _or_as_before(
         for part, its in zip(parts, values, strict=True):
             vars(part).update(its)
         for group, (options, steps) in zip(own, groups, strict=True):
+            group.clear()
             group.update(options)
             group.steps[:] = steps
         set_rng_state(random)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.optim.scheduler import LRScheduler
 from fastnn.training.metrics import Averages
 
 COUNTS = ("epoch", "batch", "steps", "batches", "first_epoch")
@@ -51,7 +52,7 @@ def check_state(state: Mapping[str, Any]) -> None:
     _check_history(state["history"], state["epoch"])
 
 
-def check_schedule(state: Any) -> None:
+def check_schedule(state: Any, schedule: LRScheduler) -> None:
     """Raise ValueError unless a schedule's state is of the right kinds; the rest is its own to say.
     """
     if not isinstance(state, dict):
@@ -63,15 +64,20 @@ def check_schedule(state: Any) -> None:
             raise ValueError(f"schedule.{name} is {_short(state[name])}, expected a list")
         for rate in state[name]:
             check_number(f"schedule.{name}", rate)
+    parts = state.get("schedulers", [])
+    if not isinstance(parts, list):
+        raise ValueError(f"schedule.schedulers is {_short(parts)}, expected a list")
+    for part, own in zip(parts, schedule.schedulers, strict=False):
+        check_schedule(part, own)
 
 
 def check_options(options: Any, own: Mapping[str, Any]) -> None:
     """Raise ValueError unless options of a parameter group have the names and kinds of its own."""
     names = set(own) - {"params"}
-    if not isinstance(options, dict) or set(options) != names:
+    if not isinstance(options, dict) or (set(options) ^ names) - {"initial_lr"}:
         raise ValueError(f"options {_short(options)}, expected {', '.join(sorted(names))}")
     for name, value in options.items():
-        _check_kind(name, value, own[name])
+        _check_kind(name, value, own.get(name, own["lr"]))
 
 
 def _check_kind(name: str, value: Any, own: Any) -> None:

@@ -36,6 +36,7 @@ from fastnn.training.metrics import Averages
 from fastnn.training.names import loss_of, optimizer_of, threshold_of
 from fastnn.training.parts import Stateful, named_apart
 from fastnn.training.prediction import Inputs, predicted
+from fastnn.training.rates import after_epoch, before_fit, before_step
 from fastnn.training.room import Room, make_all
 from fastnn.training.sources import Batch, Source, source
 from fastnn.training.splitting import split_off
@@ -51,12 +52,12 @@ class Trainer:
 
     model: a Module. loss: a module or function of (output, target). optimizer: over the model's
     parameters, or a list of several, each with parameters of its own. schedule: a learning-rate
-    schedule of `optim`, a list of them, or None. memory_budget: bytes of
-    the process, or text such as "512MiB": with batches, their making, validation, saving and
-    callbacks; what the code of an iterable or a callback takes is measured in the first batches.
-    callbacks: see `Callback`; called in order; a function is called after each epoch.
-    accumulate: the number of micro-batches of each batch, or "auto"; clip_grad_norm,
-    clip_grad_value: limits of the gradients; see `TrainStep`.
+    schedule of `optim`, a list of them, or None; the trainer steps it, before each batch, or after
+    each epoch if it follows a figure. memory_budget: bytes of the process, or text such as
+    "512MiB": with batches, their making, validation, saving and callbacks; what the code of an
+    iterable or a callback takes is measured in the first batches. callbacks: see `Callback`; called
+    in order; a function is called after each epoch. accumulate: the number of micro-batches of each
+    batch, or "auto"; clip_grad_norm, clip_grad_value: limits of the gradients; see `TrainStep`.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
     dict per epoch. After an interruption or an error, `fit` goes on where it stopped. While it
@@ -151,11 +152,14 @@ class Trainer:
             return self._fit(training, held_out, epochs)
 
     def _fit(self, training: Source, held_out: Source | None, epochs: int) -> list[Record]:
+        batches = len(training) or self.batches
+        left = (self.first_epoch + epochs - self.epoch) * batches - self.batch
+        before_fit(self.schedules, self.steps + left if batches else 0, held_out is not None)
         if not self._unfinished:
             self._first_epoch = self.epoch
         self._unfinished, self.stop = True, False
         self.epochs = self._first_epoch + epochs
-        self.batches = len(training) or self.batches
+        self.batches = batches
         self.model.train()
         room = Room(self.train_step, training, self.callbacks, self.averages.measures,
                     self._targets.classes is not None)
@@ -200,6 +204,7 @@ class Trainer:
             self._call("on_validation_end")
         self.metrics |= {"lr": self.optimizer.lr, "seconds": round(self.seconds, 3)}
         record = scalars(self.metrics)
+        after_epoch(self.schedules, record)
         self.history.append(record)
         self.averages.reset()
         self.epoch, self.batch, self.seconds = self.epoch + 1, 0, 0.0
@@ -264,7 +269,8 @@ class Trainer:
             self._step_and_count(batch, room)
 
     def _step_and_count(self, batch: Batch, room: Room) -> None:
-        self._set_rate()
+        before_step(self.schedules, self.steps,
+                    self.epoch + (self.batch / self.batches if self.batches else 0))
         self.train_step.use_loss(self._targets.loss(batch))
         if self._targets.are_weighed(batch):
             target, weight = self._targets.of(batch)
@@ -300,13 +306,6 @@ class Trainer:
     def schedules(self) -> tuple[LRScheduler, ...]:
         """The schedules: those of `schedule`, which is None, one, or a list of them."""
         return schedules_of(self.schedule, self.optimizers)
-
-    def _set_rate(self) -> None:
-        for schedule in self.schedules:
-            if schedule.unit == "batch":
-                schedule.step(self.steps)
-            else:
-                schedule.step(self.epoch + (self.batch / self.batches if self.batches else 0))
 
     def _call(self, event: str) -> None:
         for callback in self.callbacks:
@@ -439,8 +438,8 @@ class Trainer:
         states = schedule_states(state["schedule"])
         if len(states) != len(self.schedules):
             raise ValueError(f"it has {len(states)} schedules, this trainer {len(self.schedules)}")
-        for its in states:
-            check_schedule(its)
+        for its, schedule in zip(states, self.schedules, strict=True):
+            check_schedule(its, schedule)
         own = set(self._parts())
         missing = {name for name in own - parts if name.startswith("metrics.")}
         if state["batch"] and missing and "right" not in state["averages"]:
