@@ -36,3 +36,9 @@ def _same_start():
     fn.set_num_threads(1)  # small tests on busy machines would only wait for each other
     yield
     fn.set_num_threads(threads)
+
+
+@pytest.fixture
+def unfilled(monkeypatch):
+    """Nets as large as they are, without drawing their weights."""
+    monkeypatch.setattr(fn.nn.init, "_fill", lambda data, draw: None)

@@ -16,12 +16,17 @@ for package in ("torchvision", "PIL"):
                     allow_module_level=True)
 
 
-def twin_of(model, name, **arguments):
-    """torchvision's net of a name with the weights of ours: all names and shapes are the same.
+def unmade(name, **arguments):
+    """torchvision's net of a name without memory for its weights.
 
-    arguments: of torchvision's function. No weights are drawn only to be replaced.
+    arguments: of torchvision's function.
     """
     with torch.device("meta"):
-        twin = getattr(load(), name)(weights=None, **arguments)
+        return getattr(load(), name)(weights=None, **arguments)
+
+
+def twin_of(model, name, **arguments):
+    """torchvision's net of a name with the weights of ours: all names and shapes are the same."""
+    twin = unmade(name, **arguments)
     twin.load_state_dict(torch_state(model), strict=True, assign=True)
     return twin.requires_grad_()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.ops.windows import pair
+from fastnn.ops import windows
 from fastnn.spec import ShapeError
 
 
@@ -20,16 +20,13 @@ def check_size(net: str, image_size: Any, least: int) -> int:
         ...
     fastnn.spec.ShapeError: alexnet needs images of at least 63x63, got 32x32
     """
-    height, width = pair(image_size, "image_size", 1)
+    height, width = windows.pair(image_size, "image_size", 1)
     if min(height, width) < least:
         raise ShapeError(f"{net} needs images of at least {least}x{least}, got {height}x{width}")
     return min(height, width)
 
 
 def check_images(net: str, x: Any, least: int) -> None:
-    """Raise ShapeError if a net's input are images that are too small for it.
-
-    What is no batch of images is left to the first layer, which names itself.
-    """
-    if len(x.shape) == 4:
-        check_size(net, x.shape[2:], least)
+    """Raise ShapeError unless a net's input is a batch of images that are large enough for it."""
+    windows.check_images(net, x.spec)
+    check_size(net, x.shape[2:], least)
