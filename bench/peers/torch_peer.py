@@ -5,8 +5,20 @@ from inspect import signature
 import torch
 from torch.nn import functional
 from torch_nets import TWINS
+from torchvision_models import load
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
+
+
+CLASSES = 10
+ARGUMENTS = {"googlenet": {"aux_logits": False, "init_weights": False}}  # of torchvision's
+
+
+def _net(name):
+    """A net of `torch_nets`, or else torchvision's."""
+    if name in TWINS:
+        return TWINS[name]()
+    return getattr(load(), name)(num_classes=CLASSES, **ARGUMENTS.get(name, {}))
 
 
 def _copied(name):
@@ -49,7 +61,7 @@ class Peer:
         self.compile, self.tuned, self.bf16 = compile, tuned, bf16
 
     def net(self, name, x, y):
-        model = TWINS[name]().to(memory_format=self.format)
+        model = _net(name).to(memory_format=self.format)
         x, y = self._stored(x), torch.from_numpy(y)
         optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM,
                                     fused=self.tuned or None)
@@ -73,7 +85,7 @@ class Peer:
 
     def inference(self, name, x):
         dtype = torch.bfloat16 if self.bf16 else torch.float32
-        model = TWINS[name]().eval().to(dtype=dtype, memory_format=self.format)
+        model = _net(name).eval().to(dtype=dtype, memory_format=self.format)
         x = self._stored(x).to(dtype)
         count = sum(p.numel() for p in model.parameters())
         if self.compile:

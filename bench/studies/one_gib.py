@@ -51,7 +51,8 @@ class Question:
     def request(self, size):
         """What a worker is told to prepare; a net's name has a place for its layers."""
         return {"net": {"name": self.net.format(6 * size + 2), "batch": self.batch or size,
-                        "example": (3, self.pixels, self.pixels), "classes": self.classes}}
+                        "example": (3, self.pixels, self.pixels), "classes": self.classes,
+                        "target": ()}}
 
 
 QUESTIONS = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import fastnn as fn
 from bench.studies.options import add_threads, parser_of
-from fastnn.bench.nets import LEARNING_RATE, MOMENTUM, NETS, make
+from fastnn.bench.nets import KNOWN, LEARNING_RATE, MOMENTUM, make
 from fastnn.bench.serve import batch_for
 
 
@@ -32,7 +32,7 @@ class Timed:
 
 def profile(name: str, repeats: int) -> tuple[list[Timed], float]:
     """Every call of the net's step, and the least time of whole steps."""
-    x, y = batch_for(NETS[name].request())
+    x, y = batch_for(KNOWN[name].request())
     model = make(name)
     optimizer = fn.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     step = fn.TrainStep(model, fn.nn.CrossEntropyLoss(), optimizer)
@@ -88,14 +88,14 @@ def by_call(calls: list[Timed], most: int) -> str:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("net", choices=list(NETS))
+    parser.add_argument("net", choices=list(KNOWN))
     add_threads(parser)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--calls", type=int, default=0, help="also list that many single calls")
     arguments = parser.parse_args()
     fn.set_num_threads(arguments.threads)
     calls, whole = profile(arguments.net, arguments.repeats)
-    print(f"{arguments.net}, batch {NETS[arguments.net].batch}, {arguments.threads} threads: "
+    print(f"{arguments.net}, batch {KNOWN[arguments.net].batch}, {arguments.threads} threads: "
           f"{whole * 1e3:.3f} ms a step, {sum(c.seconds for c in calls) * 1e3:.3f} ms in calls")
     print(by_kernel(calls))
     if arguments.calls:

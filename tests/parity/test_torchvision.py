@@ -1,11 +1,14 @@
 """Nets with torchvision's names against torchvision's, in training and in use, from one state.
 
+And U-Net, which torchvision does not have, against one by hand.
+
 Both compute in float32; how far each is from torchvision's net in float64 is compared.
 """
 
 import copy
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,8 +20,10 @@ from fastnn import models
 
 # torchvision_nets first: it skips the tests where torchvision is not installed
 from tests.parity.torchvision_nets import twin_of, unmade  # isort: skip
-from tests.parity.compare import array, torch
+from tests.parity.compare import array, copy_weights, torch
 from tests.parity.test_nets import scatter_norms
+
+from bench.peers.torch_nets import UNet  # isort: skip
 
 pytestmark = pytest.mark.parity
 
@@ -34,11 +39,17 @@ SEEDS = (1, 2, 3, 4)
 
 
 class Case(NamedTuple):
-    """Our function, the shape of the images, more arguments for torchvision's function."""
+    """Our function, the shape of the images, more arguments for torchvision's function.
+
+    target: the shape of the classes of an image, () for one class. twin: makes a net from ours, in
+    place of torchvision's function of the same name.
+    """
 
     make: Callable[..., Any]
     shape: tuple[int, ...]
     arguments: Mapping[str, Any] = MappingProxyType({})
+    target: tuple[int, ...] = ()
+    twin: Callable[..., Any] = twin_of
 
 
 CASES = {
@@ -47,6 +58,8 @@ CASES = {
     "squeezenet1_1": Case(models.squeezenet1_1, (4, 3, 64, 64)),
     "densenet121": Case(models.densenet121, (4, 3, 64, 64)),
     "googlenet": Case(models.googlenet, (4, 3, 64, 64), {"init_weights": False}),
+    "unet": Case(partial(models.unet, in_channels=3, width=8), (2, 3, 32, 48), target=(32, 48),
+                 twin=lambda model, _, num_classes: copy_weights(model, UNet(num_classes, 3, 8))),
 }
 
 
@@ -121,11 +134,11 @@ def worst(name, seed):
     fn.manual_seed(seed)
     model = without_dropout(case.make(num_classes=CLASSES))
     scatter_norms(model, seed)
-    twin = without_dropout(twin_of(model, name, num_classes=CLASSES, **case.arguments))
+    twin = without_dropout(case.twin(model, name, num_classes=CLASSES, **case.arguments))
     exact_twin = copy.deepcopy(twin).double()
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(case.shape).astype(np.float32)
-    y = rng.integers(0, CLASSES, case.shape[0])
+    y = rng.integers(0, CLASSES, (case.shape[0], *case.target))
     exact = their_values(exact_twin, torch.from_numpy(x).double(), y)
     theirs = their_values(twin, torch.from_numpy(x), y)
     training = excess(our_values(model, x, y), theirs, exact)

@@ -13,12 +13,16 @@ CLASSES, LEARNING_RATE, MOMENTUM = 10, 0.01, 0.9
 
 @dataclass(frozen=True)
 class Net:
-    """A net and its batch; an example is (channels, height, width) or (features,)."""
+    """A net and its batch; an example is (channels, height, width) or (features,).
+
+    target: the shape of an example's classes, () for one class.
+    """
 
     name: str
     batch: int
     example: tuple[int, ...]
     classes: int = CLASSES
+    target: tuple[int, ...] = ()
 
     def request(self, batch: int | None = None) -> dict[str, Any]:
         """What a worker is told."""
@@ -33,6 +37,15 @@ NETS = {net.name: net for net in (
     Net("vgg11", 128, (3, 32, 32)),
     Net("resnet18", 128, (3, 32, 32)),
 )}
+MORE = {net.name: net for net in (  # measured where they are named
+    Net("alexnet", 32, (3, 64, 64)),
+    Net("vgg16_bn", 32, (3, 64, 64)),
+    Net("squeezenet1_1", 32, (3, 64, 64)),
+    Net("densenet121", 32, (3, 64, 64)),
+    Net("googlenet", 32, (3, 64, 64)),
+    Net("unet", 8, (3, 64, 64), target=(64, 64)),
+)}
+KNOWN = NETS | MORE
 
 
 def make(name: str) -> Module:
@@ -43,5 +56,7 @@ def make(name: str) -> Module:
     """
     if name == "mlp-small":  # 10-46-10: at 45 and 46 units PyTorch goes from one thread to two
         return models.mlp(CLASSES, NETS[name].example[0], 1, hidden=(46,))
-    example = NETS[name].example
+    example = KNOWN[name].example
+    if name == "unet":
+        return models.unet(CLASSES, example[0])
     return models.create(name, CLASSES, example[0], example[1:])

@@ -15,7 +15,7 @@ from fastnn.bench.crew import Setting, measure
 from fastnn.bench.figures import of_limit, ratio, spread
 from fastnn.bench.graphs import Work, work
 from fastnn.bench.modes import FASTNN
-from fastnn.bench.nets import NETS, make
+from fastnn.bench.nets import KNOWN, make
 from fastnn.bench.rows import Row
 from fastnn.bench.turns import Worker
 from fastnn.engine.train_step import TrainStep
@@ -43,7 +43,7 @@ def thread_counts(most: int) -> list[int]:
 
 def net(name: str, batch: int | None = None) -> Subject:
     """A net's training step; its operations are counted as direct sums, without Winograd."""
-    request = NETS[name].request(batch)
+    request = KNOWN[name].request(batch)
     model = make(name)
     step = TrainStep(model, CrossEntropyLoss(), SGD(model.parameters(), lr=0.0))
     graph = step.plan((request["batch"], *request["example"])).graph

@@ -33,7 +33,7 @@ def batch_for(net: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Random examples and classes, the same in every worker."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((net["batch"], *net["example"])).astype(np.float32)
-    return x, rng.integers(0, net["classes"], net["batch"])
+    return x, rng.integers(0, net["classes"], (net["batch"], *net["target"]))
 
 
 def sizes(shape: Iterable[Any], batch: int) -> tuple[int, ...]:

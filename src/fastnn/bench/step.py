@@ -8,7 +8,7 @@ from typing import Any
 from fastnn.bench.crew import Setting, crew, measure
 from fastnn.bench.figures import fastest, ratio, spread
 from fastnn.bench.modes import Mode
-from fastnn.bench.nets import NETS
+from fastnn.bench.nets import KNOWN
 from fastnn.bench.turns import WorkerError
 
 
@@ -20,7 +20,7 @@ def measure_net(
 
     request: what workers are asked for, "net" (training steps) or "inference" (calls in eval mode).
     """
-    net = NETS[name]
+    net = KNOWN[name]
     with crew(setting, modes) as workers:
         measured = measure(workers, {request: net.request(batch)}, setting)
         sizes = {mode: facts["parameters"] for mode, facts in measured.facts.items()}
@@ -53,11 +53,11 @@ def table(results: Sequence[dict[str, Any]], run: str = "step") -> str:
 
     run: what one run is called, "step" or "call".
     """
-    lines = [f"{'net':10s} {'batch':>5s}  {'mode':34s} {f'ms/{run}':>9s} {'spread':>17s} "
+    lines = [f"{'net':14s} {'batch':>5s}  {'mode':34s} {f'ms/{run}':>9s} {'spread':>17s} "
              f"{'x fastnn':>8s} {'spread':>13s} {'peak MB':>8s}"]
     for result in results:
         for mode in result["modes"]:
-            head = f"{result['net']:10s} {result['batch']:5d}  {mode['mode']:34s} "
+            head = f"{result['net']:14s} {result['batch']:5d}  {mode['mode']:34s} "
             if "error" in mode:
                 lines.append(f"{head}failed: {mode['error']}")
                 continue

@@ -17,7 +17,7 @@ from fastnn.bench import sweep as sweep_report
 from fastnn.bench.crew import Setting
 from fastnn.bench.machine import headline, machine
 from fastnn.bench.modes import engines_of, modes_of
-from fastnn.bench.nets import NETS
+from fastnn.bench.nets import KNOWN, MORE, NETS
 from fastnn.bench.rows import ROWS, Row
 from fastnn.bench.turns import WorkerError
 from fastnn.cli.stopped import Stopped
@@ -67,7 +67,7 @@ def common(seconds: float, engines: Sequence[str] = ()) -> Callable[[Command], C
 
 
 nets_option = click.option("--nets", default=",".join(NETS), metavar="NAME,NAME",
-                           help="Which nets, separated by commas.")
+                           help=f"Which nets, separated by commas; also {', '.join(MORE)}.")
 modes_option = click.option("--modes", default=None, metavar="NAME,NAME", show_default=False,
                             help="Only these modes of the engines. [default: all]")
 plot_option = click.option("--plot", type=click.Path(dir_okay=False), default=None,
@@ -203,7 +203,7 @@ def scaling(
     this machine does at that number of threads. Convolutions count as direct sums.
     """
     subjects = [scaling_report.net(name)
-                for name in (_named(nets, list(NETS), "--nets") if nets else [])]
+                for name in (_named(nets, list(KNOWN), "--nets") if nets else [])]
     if text is not None:
         subjects += map(scaling_report.operation, _rows(text))
     if not subjects:
@@ -238,7 +238,7 @@ def _measure_nets(
     json_file: str | None, plot: str | None, **options: Any,
 ) -> None:
     """Measure, show and draw each net with each batch; None is the net's own."""
-    names = _named(nets, list(NETS), "--nets")
+    names = _named(nets, list(KNOWN), "--nets")
     chosen = modes_of(vs, kind)
     if modes is not None:
         wanted = _named(modes, [mode.name for mode in chosen], "--modes")
@@ -248,7 +248,7 @@ def _measure_nets(
     results = []
     for name in names:
         for batch in batches:
-            _log(f"{name}, batch {batch or NETS[name].batch}: "
+            _log(f"{name}, batch {batch or KNOWN[name].batch}: "
                  f"{', '.join(mode.name for mode in chosen)}")
             results.append(step_report.measure_net(name, chosen, setting, batch, request))
     report = _report(kind, facts, setting, {"results": results})
