@@ -65,6 +65,17 @@ CASES = [
     _by_channel("dropout3d", (4, 5, 3, 2, 2)),
     _by_channel("dropout3d", (5, 3, 2, 2), 1),
     Case("dropout2d 1", lambda x: x + fn.dropout2d(x, 1.0), lambda x: x, ((2, 3, 4, 5),)),
+    *(Case(f"stochastic_depth {mode} {shape}",
+           lambda x, mode=mode: fn.stochastic_depth(x, 0.4, mode),
+           lambda x, draws=draws: x * _kept(draws, 0.4) / 0.6, (shape,))
+      for mode, shape, draws in (
+          ("row", (9, 3, 4, 5), (9, 1, 1, 1)), ("row", (7, 6), (7, 1)), ("row", (9,), (9,)),
+          ("batch", (4, 3, 4, 5), (1, 1, 1, 1)), ("batch", (), ()))),
+    Case("stochastic_depth 1", lambda x: x + fn.stochastic_depth(x, 1.0, "row"), lambda x: x,
+         ((3, 4),)),
+    Case("stochastic_depth, not in training",
+         lambda x: fn.stochastic_depth(x, 0.5, "row", training=False) * 1.0, lambda x: x,
+         ((3, 4),)),
     Case("alpha_dropout", lambda x: fn.alpha_dropout(x, 0.3, training=True),
          lambda x: _alpha(x, 0.3, x.shape), ((6, 7),)),
     Case("feature_alpha_dropout", lambda x: fn.feature_alpha_dropout(x, 0.3, training=True),

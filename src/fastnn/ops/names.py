@@ -132,6 +132,7 @@ from fastnn.ops.softmax import log_softmax, softmax, softmin
 from fastnn.ops.sort import argsort, sort, topk
 from fastnn.ops.split import chunk, narrow, select, split, split_with_sizes, tensor_split, unbind
 from fastnn.ops.stack import column_stack, dstack, hstack, row_stack, stack, vstack
+from fastnn.ops.stochastic_depth import stochastic_depth
 from fastnn.ops.tile import repeat, repeat_interleave, tile
 from fastnn.ops.triangle import tril, triu
 from fastnn.ops.variance import std, std_mean, var, var_mean
@@ -211,9 +212,10 @@ __all__ = [
     "rsqrt", "rsub", "scatter_add", "select", "selu", "sgn", "sigmoid", "sign", "silu", "sin",
     "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink",
     "softsign", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std",
-    "std_mean", "sub", "sum", "swapaxes", "swapdims", "t", "take_along_dim", "tanh", "tanhshrink",
-    "tensor_split", "tensordot", "threshold", "tile", "topk", "transpose", "tril",
-    "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc",
-    "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "upsample", "upsample_bilinear",
-    "upsample_nearest", "var", "var_mean", "view_as", "vstack", "where", "zeros", "zeros_like",
+    "std_mean", "stochastic_depth", "sub", "sum", "swapaxes", "swapdims", "t", "take_along_dim",
+    "tanh", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "transpose",
+    "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide",
+    "trunc", "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "upsample",
+    "upsample_bilinear", "upsample_nearest", "var", "var_mean", "view_as", "vstack", "where",
+    "zeros", "zeros_like",
 ]
