@@ -28,6 +28,15 @@ COUNTS = [
     (models.densenet201, 20_013_928),
     (models.googlenet, 13_004_888),
     (lambda: models.googlenet(aux_logits=False), 6_624_904),
+    (lambda: models.resnet50(1000, stem="imagenet"), 25_557_032),
+    (lambda: models.resnet101(1000, stem="imagenet"), 44_549_160),
+    (lambda: models.resnet152(1000, stem="imagenet"), 60_192_808),
+    (models.mobilenet_v2, 3_504_872),
+    (models.mobilenet_v3_small, 2_542_856),
+    (models.mobilenet_v3_large, 5_483_032),
+    (models.efficientnet_b0, 5_288_548),
+    (models.convnext_tiny, 28_589_128),
+    (models.shufflenet_v2, 2_278_604),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastnn.models.alexnet import AlexNet, alexnet
 from fastnn.models.cnn import cnn
+from fastnn.models.convnext import ConvNeXt, convnext_tiny
 from fastnn.models.densenet import (
     DenseNet,
     densenet121,
@@ -16,10 +17,13 @@ from fastnn.models.densenet import (
     densenet169,
     densenet201,
 )
+from fastnn.models.efficientnet import efficientnet_b0
 from fastnn.models.googlenet import GoogLeNet, googlenet
 from fastnn.models.lenet import lenet
 from fastnn.models.mlp import mlp
-from fastnn.models.resnet import resnet18, resnet34
+from fastnn.models.mobilenet_v2 import mobilenet_v2
+from fastnn.models.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
+from fastnn.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from fastnn.models.resnet_cifar import (
     CifarResNet,
     resnet20,
@@ -28,6 +32,7 @@ from fastnn.models.resnet_cifar import (
     resnet56,
     resnet110,
 )
+from fastnn.models.shufflenet_v2 import shufflenet_v2, shufflenet_v2_x1_0
 from fastnn.models.sizes import check_size
 from fastnn.models.squeezenet import VERSIONS, squeezenet1_0, squeezenet1_1
 from fastnn.models.vgg import (
@@ -86,6 +91,9 @@ _MAKERS: dict[str, Maker] = {
     "vgg19": _two_kinds(vgg19, VGG.least),
     "resnet18": _two_kinds(resnet18),
     "resnet34": _two_kinds(resnet34),
+    "resnet50": _two_kinds(resnet50),
+    "resnet101": _two_kinds(resnet101),
+    "resnet152": _two_kinds(resnet152),
     "resnet20": _any_size(resnet20),
     "resnet32": _any_size(resnet32),
     "resnet44": _any_size(resnet44),
@@ -103,6 +111,13 @@ _MAKERS: dict[str, Maker] = {
     "densenet169": _any_size(densenet169, DenseNet.least),
     "densenet201": _any_size(densenet201, DenseNet.least),
     "googlenet": _any_size(googlenet, GoogLeNet.least, aux_logits=False),
+    "mobilenet_v2": _any_size(mobilenet_v2),
+    "mobilenet_v3_small": _any_size(mobilenet_v3_small),
+    "mobilenet_v3_large": _any_size(mobilenet_v3_large),
+    "efficientnet_b0": _any_size(efficientnet_b0),
+    "convnext_tiny": _any_size(convnext_tiny, ConvNeXt.least),
+    "shufflenet_v2": _any_size(shufflenet_v2),
+    "shufflenet_v2_x1_0": _any_size(shufflenet_v2_x1_0),
 }
 NAMES = tuple(_MAKERS)
 FAMILIES: dict[str, Callable[[int], str]] = {"resnet": lambda number: f"resnet{6 * number + 2}"}
@@ -116,8 +131,8 @@ def create(
 
     name: one of `NAMES`, or resnet<depth> for CIFAR with a depth of 6 n + 2. num_classes: outputs.
     in_channels: the input's. image_size: height and width, or one number for both; None for what
-    the net is usually used with. VGG and ResNet-18 and -34 have a variant for large images, from
-    112 pixels a side; googlenet is made without its auxiliary classifiers.
+    the net is usually used with. VGG and ResNet-18, -34, -50, -101 and -152 have a variant for
+    large images, from 112 pixels a side; googlenet is made without its auxiliary classifiers.
 
     Raises ValueError for an unknown name, or images too small for the net.
 
@@ -126,7 +141,7 @@ def create(
     >>> create("resnet19")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: unknown model 'resnet19': did you mean resnet18 or resnet110? Known are mlp, ..., \
+    ValueError: unknown model 'resnet19': did you mean resnet18 or resnet152? Known are mlp, ..., \
 and resnet<depth> with a depth of 6 n + 2
     """
     return find_maker(name)(num_classes, in_channels, image_size)

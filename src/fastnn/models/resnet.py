@@ -30,6 +30,8 @@ class BasicBlock(nn.Module):
     shortcut: makes what x goes through where the width or the size changes.
     """
 
+    expansion = 1  # channels of the output for each of the 3x3 convolution
+
     def __init__(
         self, inputs: int, outputs: int, stride: int = 1, shortcut: Shortcut = projection
     ) -> None:
@@ -47,12 +49,45 @@ class BasicBlock(nn.Module):
         return relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+class Bottleneck(nn.Module):
+    """relu(bn3(conv3(relu(bn2(conv2(relu(bn1(conv1(x)))))))) + shortcut(x)).
+
+    conv1 and conv3 are 1x1, and conv2 between them is 3x3, of a quarter of the outputs. It has the
+    stride, as in torchvision: the paper, where conv1 has it, skips three quarters of the pixels.
+    """
+
+    expansion = 4
+
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, shortcut: Shortcut = projection
+    ) -> None:
+        super().__init__()
+        width = outputs // self.expansion
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = conv3x3(width, width, stride)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = shortcut(inputs, outputs, stride)
+
+    def forward(self, x: Any) -> Any:
+        y = relu(self.bn2(self.conv2(relu(self.bn1(self.conv1(x))))))
+        y = self.bn3(self.conv3(y))
+        return relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+Block = type[BasicBlock] | type[Bottleneck]
+
+
 class ResNet(nn.Module):
     """A stem, four stages of blocks, global average pooling and a linear layer; see `resnet18`."""
 
     def __init__(
         self, blocks: Sequence[int], num_classes: int = 10, in_channels: int = 3,
-        stem: str = "cifar",
+        stem: str = "cifar", block: Block = BasicBlock,
     ) -> None:
         super().__init__()
         if stem not in STEMS:
@@ -64,12 +99,13 @@ class ResNet(nn.Module):
             self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
             self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = stage(64, 64, blocks[0], stride=1)
-        self.layer2 = stage(64, 128, blocks[1], stride=2)
-        self.layer3 = stage(128, 256, blocks[2], stride=2)
-        self.layer4 = stage(256, 512, blocks[3], stride=2)
+        widths = [width * block.expansion for width in (64, 128, 256, 512)]
+        self.layer1 = stage(64, widths[0], blocks[0], 1, block=block)
+        self.layer2 = stage(widths[0], widths[1], blocks[1], 2, block=block)
+        self.layer3 = stage(widths[1], widths[2], blocks[2], 2, block=block)
+        self.layer4 = stage(widths[2], widths[3], blocks[3], 2, block=block)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(512, num_classes)
+        self.fc = nn.Linear(widths[3], num_classes)
         self.apply(initialise)
 
     def forward(self, x: Any) -> Any:
@@ -79,11 +115,12 @@ class ResNet(nn.Module):
 
 
 def stage(
-    inputs: int, outputs: int, count: int, stride: int, shortcut: Shortcut = projection
+    inputs: int, outputs: int, count: int, stride: int, shortcut: Shortcut = projection,
+    block: Block = BasicBlock,
 ) -> nn.Sequential:
     """`count` blocks of one width; the first one changes the width and the size."""
-    rest = [BasicBlock(outputs, outputs) for _ in range(count - 1)]
-    return nn.Sequential(BasicBlock(inputs, outputs, stride, shortcut), *rest)
+    rest = [block(outputs, outputs) for _ in range(count - 1)]
+    return nn.Sequential(block(inputs, outputs, stride, shortcut), *rest)
 
 
 def initialise(module: nn.Module) -> None:
@@ -109,3 +146,22 @@ def resnet18(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -
 def resnet34(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
     """ResNet-34; arguments as `resnet18`."""
     return ResNet((3, 4, 6, 3), num_classes, in_channels, stem)
+
+
+def resnet50(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+    """ResNet-50, of bottleneck blocks; arguments as `resnet18`.
+
+    >>> sum(parameter.size for parameter in resnet50(1000, stem="imagenet").parameters())
+    25557032
+    """
+    return ResNet((3, 4, 6, 3), num_classes, in_channels, stem, Bottleneck)
+
+
+def resnet101(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+    """ResNet-101, of bottleneck blocks; arguments as `resnet18`."""
+    return ResNet((3, 4, 23, 3), num_classes, in_channels, stem, Bottleneck)
+
+
+def resnet152(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+    """ResNet-152, of bottleneck blocks; arguments as `resnet18`."""
+    return ResNet((3, 8, 36, 3), num_classes, in_channels, stem, Bottleneck)
