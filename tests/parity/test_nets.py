@@ -32,8 +32,8 @@ def pair_of_nets(name, seed=0):
     return model, copy_weights(model, TWINS[name]())
 
 
-def scatter_norms(model, seed):
-    """Give BN weights and shifts other than 1 and 0.
+def scatter_norms(model, seed, shifts=(-2.5, 2.5)):
+    """Give BN weights and shifts other than 1 and 0: one of `shifts` times the weight.
 
     The shifts are far from 0 so that few values come near a ReLU's edge: one within rounding of
     it may be cut in one implementation and pass in the other, which moves a gradient by far more
@@ -44,7 +44,7 @@ def scatter_norms(model, seed):
         if isinstance(module, fn.nn.BatchNorm2d):
             size = module.num_features
             module.weight.data = rng.uniform(0.5, 1.5, size).astype(np.float32)
-            module.bias.data = (rng.choice([-2.5, 2.5], size) * module.weight.data).astype(
+            module.bias.data = (rng.choice(shifts, size) * module.weight.data).astype(
                 np.float32)
 
 

@@ -43,6 +43,8 @@ class Case(NamedTuple):
 
     target: the shape of the classes of an image, () for one class. twin: makes a net from ours, in
     place of torchvision's function of the same name.
+    shifts: of norms, in deviations; above 0 all channels live on, so that no later norm divides by
+    the small deviation of one that is nearly always 0.
     """
 
     make: Callable[..., Any]
@@ -50,6 +52,7 @@ class Case(NamedTuple):
     arguments: Mapping[str, Any] = MappingProxyType({})
     target: tuple[int, ...] = ()
     twin: Callable[..., Any] = twin_of
+    shifts: tuple[float, ...] = (-2.5, 2.5)
 
 
 CASES = {
@@ -60,6 +63,14 @@ CASES = {
     "googlenet": Case(models.googlenet, (4, 3, 64, 64), {"init_weights": False}),
     "unet": Case(partial(models.unet, in_channels=3, width=8), (2, 3, 32, 48), target=(32, 48),
                  twin=lambda model, _, num_classes: copy_weights(model, UNet(num_classes, 3, 8))),
+    "resnet50": Case(partial(models.resnet50, stem="imagenet"), (4, 3, 64, 64)),
+    "mobilenet_v2": Case(models.mobilenet_v2, (4, 3, 64, 64), shifts=(1.5,)),
+    "mobilenet_v3_small": Case(models.mobilenet_v3_small, (4, 3, 64, 64), shifts=(1.5,)),
+    "mobilenet_v3_large": Case(models.mobilenet_v3_large, (4, 3, 64, 48), shifts=(1.5,)),
+    "efficientnet_b0": Case(models.efficientnet_b0, (4, 3, 64, 64), shifts=(1.5,)),
+    # with factors of branches as large as after training, not 1e-6
+    "convnext_tiny": Case(partial(models.convnext_tiny, layer_scale=1.0), (2, 3, 64, 64)),
+    "shufflenet_v2_x1_0": Case(models.shufflenet_v2_x1_0, (4, 3, 64, 64), shifts=(1.5,)),
 }
 
 
@@ -133,7 +144,7 @@ def worst(name, seed):
     case = CASES[name]
     fn.manual_seed(seed)
     model = without_dropout(case.make(num_classes=CLASSES))
-    scatter_norms(model, seed)
+    scatter_norms(model, seed, case.shifts)
     twin = without_dropout(case.twin(model, name, num_classes=CLASSES, **case.arguments))
     exact_twin = copy.deepcopy(twin).double()
     rng = np.random.default_rng(seed)
