@@ -77,7 +77,7 @@ def _flat(x):
      ["reshape", "tanh", "reshape", "exp", "reshape", "add", "add"]),
     # another shape of images, or a value that is no image
     (lambda x: [_flat(x) + _flat(fn.tanh(x.reshape(BATCH, 6, 4, 3)))],
-     ["reshape", "reshape", "reshape", "tanh", "reshape", "add"]),
+     ["reshape", "reshape", "tanh", "reshape", "reshape", "add"]),
     (lambda x: [fn.relu(_flat(x) + _flat(x).reshape(6 * BATCH, 12).reshape(BATCH, 72))],
      ["reshape", "reshape", "reshape", "reshape", "add", "relu"]),
 ], ids=["relu", "sum of two", "there and back", "read in both shapes", "read twice", "results",

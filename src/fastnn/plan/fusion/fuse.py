@@ -47,6 +47,7 @@ from fastnn.plan.fusion.concat import (
 )
 from fastnn.plan.fusion.parts import gradient_of_parts
 from fastnn.plan.fusion.reshapes import elementwise_before_reshapes
+from fastnn.plan.fusion.rows import pixels_as_rows
 from fastnn.plan.fusion.spread import spread_gradient
 from fastnn.plan.fusion.ways import choose_ways
 from fastnn.spec import Spec
@@ -363,8 +364,8 @@ def norm_as_it_is_read(graph: Graph) -> Graph:
 
 
 FIRST: tuple[Callable[[Graph], Graph], ...] = (
-    elementwise_before_reshapes, batch_norm_relu, batch_norm_add_relu, sum_gradient, product_relu,
-    pool_without_places, transposed_bias)
+    pixels_as_rows, elementwise_before_reshapes, batch_norm_relu, batch_norm_add_relu,
+    sum_gradient, product_relu, pool_without_places, transposed_bias)
 PARTS: tuple[Callable[[Graph], Graph], ...] = (parts_of_grad_weight, parts_of_grad_input)
 SUMMING: tuple[Callable[[Graph], Graph], ...] = (
     conv_statistics, gradient_sums, shortcut_gradient)

@@ -4,7 +4,8 @@ A 1-D convolution, norm or pooling is a 2-D one of images of height 1. So it sta
 reshapes, which copy, since images are stored channels-last and sequences are not. With what lies
 between two of them moved in front of the first one, they cancel: a chain of 1-D layers becomes one
 of 2-D layers, which the other rewrites fuse, with a copy where it begins and one where it ends. A
-ReLU behind `flatten` moves too, to the layer in front of it.
+ReLU behind `flatten` moves too, to the layer in front of it, and so does an activation between two
+linear layers of four axes, which are computed as ones of rows.
 """
 
 from __future__ import annotations
@@ -19,25 +20,25 @@ from fastnn.ops.reshape import Reshape
 from fastnn.spec import Shape, Spec
 
 ELEMENTWISE = (AddN, Binary, Unary, UnaryGrad)
-IMAGES = 4  # the rank of what is stored channels-last
 
 
 @dataclass(eq=False)
 class _Group:
-    """Values that are reshaped images of one shape, or computed from such element by element.
+    """Values that are reshaped from one shape by a copy, or computed from such, by element.
 
-    copies: reshapes, there and back, that are copies now. needed: values that others read in this
-    shape, each of which is a copy when the rest is computed on images.
+    source: that shape; the one or the other is of images. copies: reshapes, there and back, that
+    are copies now. needed: values that others read as reshaped, each of which is a copy when the
+    rest is computed in the source's shape.
     """
 
-    images: Shape
+    source: Shape
     values: list[Tensor] = field(default_factory=list)
     copies: int = 0
     needed: set[Tensor] = field(default_factory=set)
 
 
 def elementwise_before_reshapes(graph: Graph) -> Graph:
-    """Compute on images what that makes no more copies."""
+    """Compute in the shape of the source what makes no more copies there."""
     groups = _groups(graph)
     moving = {value for value, group in groups.items() if len(group.needed) <= group.copies}
 
@@ -60,7 +61,7 @@ def _groups(graph: Graph) -> dict[Tensor, _Group]:
     """The group of each value that is in one."""
     groups: dict[Tensor, _Group] = {}
     for node in graph.nodes:
-        if _reshapes_images(node):
+        if _copies(node) and not _returns(node, groups):
             groups[node.outputs[0]] = _Group(node.inputs[0].shape, [node.outputs[0]], 1)
         elif _is_elementwise(node, groups):
             group = _merged([groups[tensor] for tensor in node.inputs], groups)
@@ -71,7 +72,7 @@ def _groups(graph: Graph) -> dict[Tensor, _Group]:
         for tensor in node.inputs:
             if tensor in groups and not inside:
                 group = groups[tensor]
-                if isinstance(node.op, Reshape) and node.op.shape == group.images:
+                if _returns(node, groups):
                     group.copies += 1
                 else:
                     group.needed.add(tensor)
@@ -80,16 +81,22 @@ def _groups(graph: Graph) -> dict[Tensor, _Group]:
     return groups
 
 
-def _reshapes_images(node: Node) -> bool:
-    return (isinstance(node.op, Reshape) and node.inputs[0].ndim == IMAGES
-            and node.op.view_of(node) is None and node.origin.pin is None)
+def _copies(node: Node) -> bool:
+    return (isinstance(node.op, Reshape) and node.op.view_of(node) is None
+            and node.origin.pin is None)
+
+
+def _returns(node: Node, groups: dict[Tensor, _Group]) -> bool:
+    """Whether a reshape leads out of a group, back to the shape of its source."""
+    return (isinstance(node.op, Reshape) and node.inputs[0] in groups
+            and node.op.shape == groups[node.inputs[0]].source)
 
 
 def _is_elementwise(node: Node, groups: dict[Tensor, _Group]) -> bool:
-    """Whether a node computes, element by element, with reshaped images of one shape alone."""
+    """Whether a node computes, element by element, with values reshaped from one shape alone."""
     if not isinstance(node.op, ELEMENTWISE) or not all(x in groups for x in node.inputs):
         return False
-    return len({(x.shape, groups[x].images) for x in node.inputs}) == 1
+    return len({(x.shape, groups[x].source) for x in node.inputs}) == 1
 
 
 def _merged(several: list[_Group], groups: dict[Tensor, _Group]) -> _Group:
