@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnn import nn
 from fastnn.models.sizes import check_images
+from fastnn.ops.expand import expand
 
 
 class Permute(nn.Module):
@@ -46,7 +47,9 @@ class CNBlock(nn.Module):
         self.stochastic_depth = nn.StochasticDepth(drop, "row")
 
     def forward(self, x: Any) -> Any:
-        return x + self.stochastic_depth(self.layer_scale * self.block(x))
+        # One factor for each example and channel, so that the branch is multiplied once.
+        scales = expand(self.layer_scale, x.shape[0], *self.layer_scale.shape)
+        return x + self.stochastic_depth(scales) * self.block(x)
 
 
 class ConvNeXt(nn.Module):
