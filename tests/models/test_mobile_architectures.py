@@ -11,6 +11,13 @@ import pytest
 
 import fastnn as fn
 from fastnn import models, nn
+from fastnn.engine.by_example import by_example
+from fastnn.engine.nesting import flat
+from fastnn.engine.trace import trace
+from fastnn.graph import Graph
+from fastnn.models import efficientnet, mobilenet_v3
+from fastnn.spec import Spec
+from tests.fresh import in_a_fresh_process
 from tests.models.test_architectures import operations, products
 
 # The output of each net's stages for images of 224x224; before the head they are averaged.
@@ -63,7 +70,7 @@ def test_images_of_other_sizes(unfilled, name, shape):
 
 def test_convnext_needs_32_pixels_a_side(unfilled):
     with pytest.raises(fn.ShapeError, match="ConvNeXt needs images of at least 32x32, got 31x64"):
-        models.convnext_tiny()(np.zeros((1, 3, 31, 64), np.float32))
+        models.ConvNeXt((8,), (1,))(np.zeros((1, 3, 31, 64), np.float32))
     with pytest.raises(ValueError, match="convnext_tiny needs images of at least 32x32, got 28x28"):
         models.create("convnext_tiny", image_size=28)
 
@@ -134,3 +141,53 @@ def test_initial_values_of_convnext():
             assert deviation(module.weight) == pytest.approx(0.02, rel=0.2)
             assert not module.bias.data.any()
     assert (model.features[1][0].layer_scale.data == np.float32(1e-6)).all()
+
+
+SMALL = {
+    "mobilenet_v2": lambda: models.mobilenet_v2(4, width_mult=0.25),
+    "mobilenet_v3": lambda: models.MobileNetV3(mobilenet_v3.SMALL[:5], 16, 4),
+    "efficientnet": lambda: models.EfficientNet(efficientnet.B0[:2], 4, dropout=0.5,
+                                                stochastic_depth_prob=0.8),
+    "convnext": lambda: models.ConvNeXt((16, 32), (1, 2), 4, 3, 0.8, 0.1),
+    "shufflenet": lambda: models.ShuffleNetV2((2, 2, 2), (8, 16, 32, 64, 64), 4),
+}
+
+
+def trained(make, budget=None):
+    """(losses of two steps, the state then, the plan)"""
+    fn.manual_seed(0)
+    model = make()
+    step = fn.TrainStep(model, nn.CrossEntropyLoss(),
+                        fn.optim.SGD(model.parameters(), lr=0.05, momentum=0.9),
+                        memory_budget=budget)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, 3, 32, 32)).astype(np.float32)
+    losses = [step(x, np.arange(64) % 4) for _ in range(2)]
+    state = {name: value.tobytes() for name, value in model.state_dict().items()}
+    return losses, state, step.plan(x.shape)
+
+
+def same_bits_in_less_memory(make):
+    losses, state, plan = trained(make)
+    found, other, tight = trained(make, plan.min_bytes)
+    assert tight.recomputed and tight.layout.arena_bytes < plan.layout.arena_bytes
+    assert found == losses and other == state
+
+
+@in_a_fresh_process
+def test_an_efficientnet_has_the_same_bits_in_less_memory():
+    """Also where examples skip branches at random."""
+    same_bits_in_less_memory(SMALL["efficientnet"])
+
+
+@in_a_fresh_process
+def test_a_convnext_has_the_same_bits_in_less_memory():
+    same_bits_in_less_memory(SMALL["convnext"])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_batch_in_use_can_be_split(name):
+    model = SMALL[name]().eval()
+    traced = trace(model, (Spec((6, 3, 64, 64)),))
+    graph = Graph.trace(traced.inputs, flat(traced.output), traced.updates, flat(traced.output))
+    assert by_example(graph, 6)
