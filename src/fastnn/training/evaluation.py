@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any
 
 from fastnn.engine.inference import inference_of
-from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.loss_graph import scalar
 from fastnn.engine.memory_limit import within
 from fastnn.engine.nesting import flat
@@ -21,6 +20,7 @@ from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.random import get_rng_state, set_rng_state
 from fastnn.training.measures import Measures
 from fastnn.training.metrics import Averages
+from fastnn.training.places import at
 from fastnn.training.room import Room
 from fastnn.training.sources import Batch, Source
 from fastnn.training.targets import Targets
@@ -89,14 +89,13 @@ class Evaluation:
             batch = next(draws, None)
             if batch is None:
                 break
-            try:
-                module = self.module(batch)
-                with self.exclusive, process_lock, in_use(module), within(room.allowance):
-                    split = self._add(module, batch, averages, split, room)
-            except FloatingPointError as error:
-                raise NonFiniteError(f"evaluation, batch {number}: {error}") from error
+            module = self.module(batch)
+            with (at(f"evaluation, batch {number}"), self.exclusive, process_lock, in_use(module),
+                  within(room.allowance)):
+                split = self._add(module, batch, averages, split, room)
             del batch  # free it before the next one is drawn
-        return averages.values()
+        with at("evaluation"):
+            return averages.values()
 
     def _add(
         self, module: ModelAndLoss, batch: Batch, averages: Averages, split: bool, room: Room

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.data.arrays import is_mapped
-from fastnn.engine.inputs import NonFiniteError, as_inputs, specs_of
+from fastnn.engine.inputs import as_inputs, specs_of
 from fastnn.engine.memory_limit import within
 from fastnn.engine.nesting import flat, like
 from fastnn.engine.trace import trace
@@ -17,6 +17,7 @@ from fastnn.nn.module import Module
 from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.spec import ShapeError
 from fastnn.training.evaluation import in_use
+from fastnn.training.places import at
 from fastnn.training.room import Room
 from fastnn.training.sources import Batch, Source, source
 
@@ -85,14 +86,11 @@ def predicted(model: Module, data: Inputs, room: Room, exclusive: Exclusive) -> 
         if batch is None:
             break
         inputs = batch[0] if isinstance(batch[0], tuple) else (batch[0],)
-        try:
-            with exclusive, process_lock, in_use(model):
-                if data.examples and not found:
-                    found = [_results(model, inputs, data.examples)]
-                with within(room.allowance):
-                    output = model(*inputs)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"prediction, batch {number}: {error}") from error
+        with at(f"prediction, batch {number}"), exclusive, process_lock, in_use(model):
+            if data.examples and not found:
+                found = [_results(model, inputs, data.examples)]
+            with within(room.allowance):
+                output = model(*inputs)
         nesting, examples = output, len(flat(inputs)[0])
         for each in flat(output):
             if each.shape[:1] != (examples,):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,6 +70,22 @@ def check_schedule(state: Any, schedule: LRScheduler) -> None:
         raise ValueError(f"schedule.schedulers is {_short(parts)}, expected a list")
     for part, own in zip(parts, schedule.schedulers, strict=False):
         check_schedule(part, own)
+
+
+def check_parts(state: Mapping[str, Any], found: set[str], own: set[str]) -> None:
+    """Raise ValueError if the sums of a metric are missing in the middle of an epoch.
+
+    found, own: names of the parts of a checkpoint, and of a trainer. A warning tells of states that
+    the trainer has no place for.
+    """
+    missing = {name for name in own - found if name.startswith("metrics.")}
+    if state["batch"] and missing and "right" not in state["averages"]:
+        raise ValueError(f"in the middle of an epoch it has no sums of {', '.join(sorted(missing))}"
+                         ": resume with the metrics that it was saved with")
+    unknown = {name for name in found - own if state["batch"] or name.startswith("callbacks.")}
+    if unknown:
+        warnings.warn(f"the checkpoint has states of {', '.join(sorted(unknown))}, which this "
+                      "trainer does not have; they are left out", stacklevel=5)
 
 
 def check_options(options: Any, own: Mapping[str, Any]) -> None:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from numbers import Real
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
 from fastnn.arguments import integer
-from fastnn.engine.inputs import NonFiniteError, as_inputs, specs_of
 from fastnn.engine.loss_graph import check_model_and_loss
 from fastnn.engine.nesting import flat
-from fastnn.engine.trace import trace
 from fastnn.engine.train_step import TrainStep
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.scheduler import LRScheduler
 from fastnn.optim.several import schedules_of
 from fastnn.runtime.locks import Exclusive, process_lock
-from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.runtime.random import get_rng_state, seed_from
-from fastnn.spec import Spec
 from fastnn.training.callbacks import as_callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint, schedule_states
 from fastnn.training.evaluation import Evaluation
@@ -35,33 +29,40 @@ from fastnn.training.measures import Measures, scalars
 from fastnn.training.metrics import Averages
 from fastnn.training.names import loss_of, optimizer_of, threshold_of
 from fastnn.training.parts import Stateful, named_apart
+from fastnn.training.places import at
+from fastnn.training.planning import check_metrics, plan_all
 from fastnn.training.prediction import Inputs, predicted
 from fastnn.training.rates import after_epoch, before_fit, before_step
-from fastnn.training.room import Room, make_all
+from fastnn.training.room import Room
 from fastnn.training.sources import Batch, Source, source
 from fastnn.training.splitting import split_off
-from fastnn.training.state import check_schedule, check_state
+from fastnn.training.state import check_parts, check_schedule, check_state
 from fastnn.training.targets import Targets
 
 Record = dict[str, Any]
-Found = TypeVar("Found")
 
 
 class Trainer:
     """Train a model for epochs.
 
-    model: a Module. loss: a module or function of (output, target). optimizer: over the model's
-    parameters, or a list of several, each with parameters of its own. schedule: a learning-rate
-    schedule of `optim`, a list of them, or None; the trainer steps it, before each batch, or after
-    each epoch if it follows a figure. memory_budget: bytes of the process, or text such as
-    "512MiB": with batches, their making, validation, saving and callbacks; what the code of an
-    iterable or a callback takes is measured in the first batches. callbacks: see `Callback`; called
-    in order; a function is called after each epoch. accumulate: the number of micro-batches of each
-    batch, or "auto"; clip_grad_norm, clip_grad_value: limits of the gradients; see `TrainStep`.
+    model: a Module. loss: a module or function of (output, target), or a name such as
+    "cross_entropy". optimizer: over the model's parameters, or a name such as "adam": over all of
+    them, with its default rate; or a list of several optimizers, each with parameters of its own.
+    schedule: a learning-rate schedule of `optim`, a list of them, or None; the trainer steps it,
+    before each batch, or after each epoch if it follows a figure.
+    memory_budget: bytes of the process, or text such as "512MiB": with batches, their making,
+    validation, saving and callbacks; what the code of an iterable, a metric or a callback takes is
+    measured in the first batches. callbacks: see `Callback`; called in order, a function after each
+    epoch. accumulate: the number of micro-batches of each batch, or "auto"; clip_grad_norm,
+    clip_grad_value: limits of the gradients; see `TrainStep`.
+    metrics: names, objects of `fastnn.metrics` or functions of (output, target) that give a number,
+    in a list; {name of an output: such a list} for several outputs, in their order; by default
+    accuracy where it is defined. seed: of `fit`, unless that gets another.
 
     `epoch` and `batch` say how many epochs, and batches of this one, are done; `history` has one
-    dict per epoch. After an interruption or an error, `fit` goes on where it stopped. While it
-    runs, other Python threads may evaluate, save and use the model: threads take turns.
+    dict per epoch, `metrics` the figures of the last one, arrays too. After an interruption or an
+    error, `fit` goes on where it stopped. While it runs, other Python threads may evaluate, save
+    and use the model: threads take turns.
 
     >>> import numpy as np, fastnn as fn
     >>> fn.manual_seed(0)
@@ -197,7 +198,8 @@ class Trainer:
                 self._call("on_batch_end")
         self.train_step.rest()
         self.batches = self.batches or self.batch
-        self.metrics = {"epoch": self.epoch + 1, **self._place_errors(self.averages.values)}
+        with at(f"epoch {self.epoch + 1}"):
+            self.metrics = {"epoch": self.epoch + 1, **self.averages.values()}
         if held_out is not None:
             values = self._measured(self._validation, held_out)
             self.metrics |= {f"validation_{name}": value for name, value in values.items()}
@@ -233,34 +235,17 @@ class Trainer:
         self, batch: Batch, training: Source, held_out: Source | None, room: Room
     ) -> None:
         """Before the first step: whether metrics and weights fit, and all plans under a budget."""
-        x, y = batch[:2]
         self.train_step.use_loss(self._targets.loss(batch))
-        measures = self.averages.measures
-        if measures.are_checked and not room.is_checked:
-            inputs = as_inputs(x, "x")
-            outputs = trace(self.model, specs_of(inputs if isinstance(inputs, tuple) else
-                                                 (inputs,))).output
-            shapes = [tensor.shape for tensor in flat(outputs)]
-            measures.check(shapes if len(shapes) > 1 else shapes[0], y,
-                           self.train_step.weighing.ignore_index)
-        room.is_checked = True
+        if not room.is_checked:
+            check_metrics(self.model, self.averages.measures, batch,
+                          self.train_step.weighing.ignore_index)
+            room.is_checked = True
         if self.train_step.look() is None:
             return
-        keep_no_large_blocks()  # glibc starts to keep them once images are decoded
-        arrays = as_inputs(x, "x"), as_inputs(y, "y")  # their copies count while plans are made
-        first = self._targets.specs((*specs_of(arrays), *(
-            Spec(np.shape(weights)) for weights in batch[2:])))
-        others = [specs for each in getattr(training, "specs", ())
-                  if (specs := self._targets.specs(each)) != first]
         evaluated = [(self._evaluation, data) for data in self._expected]
         if held_out is not None:
             evaluated.insert(0, (self._validation, held_out))
-        self.train_step.leave(room.others, plans=1 + len(others) + len(evaluated))
-        plans: list[Callable[[], object]] = [
-            partial(self.train_step.plan, *specs) for specs in (first, *others)]
-        plans += [partial(evaluation.prepare, data, Room(self.train_step, data))
-                  for evaluation, data in evaluated]
-        make_all(plans)
+        plan_all(self.train_step, self._targets, batch, training, evaluated, room)
         room.is_planned = True
 
     def _step(self, batch: Batch, room: Room) -> None:
@@ -277,15 +262,15 @@ class Trainer:
         else:
             target, weight = batch[1], self.train_step.weighing.weight(batch[1])
         counts = weight != 0  # else no target counts, the mean is NaN: no step
-        loss = self._place_errors(partial(self.train_step, batch[0], target)) if counts else None
-        if counts and not self._targets.are_weighed(batch):
-            weight = self.train_step.weighing.weight(target)  # as the graph has it
-        self.averages.add(loss or 0.0, weight, len(flat(batch[0])[0]))
-        if counts and self.averages.measures.named:
-            self._place_errors(partial(self._measure, batch, room))
-        self.batch_loss = loss
-        self.batch += 1
-        self.steps += 1
+        with at(f"epoch {self.epoch + 1}, batch {self.batch + 1}"):
+            self.batch_loss = self.train_step(batch[0], target) if counts else None
+            if counts and not self._targets.are_weighed(batch):
+                weight = self.train_step.weighing.weight(target)  # as the graph has it
+            self.averages.add(self.batch_loss or 0.0, weight, len(flat(batch[0])[0]))
+            self.batch += 1
+            self.steps += 1
+            if counts and self.averages.measures.named:
+                self._measure(batch, room)
 
     def _measure(self, batch: Batch, room: Room) -> None:
         outputs = self.train_step.outputs
@@ -293,14 +278,6 @@ class Trainer:
             self.averages.measures.update(
                 outputs[0] if len(outputs) == 1 else outputs, batch[1],
                 batch[2] if len(batch) == 3 else None, self.train_step.weighing.ignore_index)
-
-    def _place_errors(self, act: Callable[[], Found]) -> Found:
-        """What a function returns; its NonFiniteError names the epoch and the batch."""
-        try:
-            return act()
-        except FloatingPointError as error:
-            raise NonFiniteError(f"epoch {self.epoch + 1}, batch {self.batch + 1}: {error}") \
-                from error
 
     @property
     def schedules(self) -> tuple[LRScheduler, ...]:
@@ -317,12 +294,11 @@ class Trainer:
         """{"loss": ..., "accuracy": ...} of all examples as of one batch, the model in eval mode.
 
         data, sample_weight: as for `fit`. The figures are the loss and the metrics, of which some
-        may be arrays. None depends on the batch size: batches weigh as the loss weighs
-        targets, and what it ignores counts in neither (see `TrainStep`). What is not defined is
-        left out: accuracy of real targets, a loss for which no target counts. The model's modes and
-        the random state are as before. The memory budget holds here too: a batch that is too large
-        for it is computed in micro-batches, to the same bits; MemoryBudgetError if one example is
-        too large.
+        may be arrays. None depends on the batch size: batches weigh as the loss weighs targets, and
+        what it ignores counts in none (see `TrainStep`). What is not defined is left out: accuracy
+        of real targets, a loss for which no target counts. The model's modes and the random state
+        are as before. The memory budget holds here too: a batch that is too large for it is
+        computed in micro-batches, to the same bits; MemoryBudgetError if one example is too large.
         """
         batches = self._evaluated(with_weights(data, sample_weight), batch_size)
         return self._measured(self._evaluation, batches)
@@ -440,19 +416,7 @@ class Trainer:
             raise ValueError(f"it has {len(states)} schedules, this trainer {len(self.schedules)}")
         for its, schedule in zip(states, self.schedules, strict=True):
             check_schedule(its, schedule)
-        own = set(self._parts())
-        missing = {name for name in own - parts if name.startswith("metrics.")}
-        if state["batch"] and missing and "right" not in state["averages"]:
-            raise ValueError(f"in the middle of an epoch it has no sums of {_listed(missing)}: "
-                             "resume with the metrics that it was saved with")
-        unknown = {name for name in parts - own if state["batch"] or "callbacks." in name}
-        if unknown:
-            warnings.warn(f"the checkpoint has states of {_listed(unknown)}, which this "
-                          "trainer does not have; they are left out", stacklevel=4)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+        check_parts(state, parts, set(self._parts()))
 
 
 __all__ = ["Batch", "CheckpointError", "Trainer"]
