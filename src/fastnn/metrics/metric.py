@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+LARGEST = 2.0**1000  # of a sum in a checkpoint, far from where floats end
+
 
 class Metric:
     """Base class of metrics: `update` with batches, then read `value`.
@@ -77,7 +79,7 @@ class Metric:
         for name, value in state.items():
             own = self.initial[name]
             fits = (value is None or isinstance(value, np.ndarray)) if own is None else (
-                type(value) in (int, float) and math.isfinite(value))
+                type(value) in (int, float) and abs(value) < LARGEST)
             if not fits:
                 raise ValueError(f"{self.name}: {name} is {value!r:.60}, expected "
                                  f"{'an array' if own is None else 'a finite number'}")
