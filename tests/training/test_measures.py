@@ -160,6 +160,35 @@ def test_metrics_of_several_outputs(metrics: Any, names: Any, accumulate: int) -
     assert "accuracy" not in plain.fit(batches, batches, epochs=1)[0]
 
 
+def test_metrics_of_a_dict_of_outputs() -> None:
+    class Named(Two):
+        def forward(self, x: Any) -> Any:
+            h = fn.relu(self.body(x))
+            return {"size": self.size(h), "digit": self.digit(h)}
+
+    fn.manual_seed(0)
+    model = Named()
+    loss = nn.Losses({"digit": nn.CrossEntropyLoss(), "size": nn.MSELoss()})
+    batches = [(X[i:i + 5], {"digit": Y[i:i + 5], "size": REAL[i:i + 5]}) for i in range(0, 14, 5)]
+    for accumulate in (1, 2):
+        made = fn.Trainer(model, loss, optim.SGD(model.parameters(), lr=0.0), metrics={
+            "digit": "accuracy", "size": ["mae"]}, accumulate=accumulate)
+        found = made.predict(X, 4)
+        assert list(found) == ["size", "digit"]
+        record = made.fit(batches, batches, epochs=1)[0]
+        for prefix in ("", "validation_"):
+            assert record[f"{prefix}digit_accuracy"] == (found["digit"].argmax(1) == Y).mean()
+            assert record[f"{prefix}size_mae"] == pytest.approx(np.abs(found["size"] - REAL).mean())
+    joined = fn.Trainer(model, loss, optim.SGD(model.parameters(), lr=0.0), metrics=[
+        lambda output, target: (output["digit"].argmax(1) == target["digit"]).mean()])
+    assert joined.fit(batches, epochs=1)[0]["<lambda>"] == pytest.approx(
+        (found["digit"].argmax(1) == Y).mean())
+    with pytest.raises(ValueError, match="metrics are for an output 'other', the model has size"):
+        fn.Trainer(model, loss, "sgd", metrics={"other": "mae"}).fit(batches)
+    with pytest.raises(TypeError, match="examples cannot be weighed with the loss Losses"):
+        made.fit([(*batch, np.ones(len(batch[0]))) for batch in batches], epochs=1)
+
+
 class Largest(Metric):
     initial: ClassVar[dict[str, Any]] = {"found": 0.0}
 

@@ -63,6 +63,7 @@ class GradientAccumulation:
         self._advance, self._square = advance, square
         self.allowance: Allowance | None = None
         self.outputs: list[list[np.ndarray]] = []
+        self.nesting: Any = ()  # of the outputs
         self.parts: dict[str, float] = {}
         self.weighing = Weighing(loss)
         self._plans, self._updates = MicroBatchPlans(self._make, modes), PlanCache(modes)
@@ -181,17 +182,17 @@ class GradientAccumulation:
         seed = leaf("buffer", self._share.reshape(loss.shape), loss.spec)
         grads = trained_gradients(self.model, self.loss, self.optimizers, loss, seed)
         sums = [accumulate(self._sums[parameter], grad) for parameter, grad in grads.items()]
-        kept = outputs if self.keep_output else ()
+        self.nesting = kept = outputs if self.keep_output else ()
         if limit is not None:  # the outputs of all micro-batches, and their concatenation
             share = examples_in(whole) / examples_in(specs)
-            joined = 2 * share * sum(tensor.bytes for tensor in kept)
+            joined = 2 * share * sum(tensor.bytes for tensor in flat(kept))
             batch = sum(spec.bytes for spec in flat(specs))
             limit = Allowance(limit.limit, limit.beside(batch) + int(joined))
         parts = parts_of([loss])
-        results = (loss, *kept, *parts.values(), *sums, *checks({}, updates))
-        graph = Graph.trace(inputs, results, updates, [loss, *outputs])
+        results = (loss, *flat(kept), *parts.values(), *sums, *checks({}, updates))
+        graph = Graph.trace(inputs, results, updates, [loss, *flat(outputs)])
         return Compiled(_added_early(graph), limit, specs, kept, free_arena(),
-                        named=named_from(1 + len(kept), parts))
+                        named=named_from(1 + len(flat(kept)), parts))
 
     def _make_update(self, places: Any) -> Compiled:
         parameters = list(self._sums)

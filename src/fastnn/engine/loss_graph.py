@@ -12,7 +12,7 @@ from fastnn.autodiff import known_gradients
 from fastnn.context import Origin, scope
 from fastnn.engine.muon_updates import KERNEL as MUON
 from fastnn.engine.muon_updates import muon_nodes
-from fastnn.engine.nesting import Named, flat
+from fastnn.engine.nesting import Named
 from fastnn.engine.row_updates import row_nodes
 from fastnn.engine.trace import trace
 from fastnn.graph import Node, Tensor, leaf
@@ -62,8 +62,8 @@ def trainable(model: Module, loss: Any) -> dict[str, Parameter]:
 
 def loss_graph(
     model: Module, loss: Any, x_spec: Any, y_spec: Any, layout: str
-) -> tuple[tuple[Tensor, ...], list[Tensor], Tensor, tuple[Node, ...]]:
-    """(inputs, flat outputs of the model, scalar loss, state changes).
+) -> tuple[tuple[Tensor, ...], Any, Tensor, tuple[Node, ...]]:
+    """(inputs, outputs of the model, nested as it returns them, scalar loss, state changes).
 
     y_spec: of the targets; ABSENT for a loss of the output alone.
     """
@@ -79,7 +79,7 @@ def loss_graph(
             targets = () if y_spec == ABSENT else (y_spec,)
             end = trace(loss_of, targets, layout, len(traced.inputs))
     value = scalar(end.output)
-    return (*traced.inputs, *end.inputs), flat(traced.output), value, traced.updates + end.updates
+    return (*traced.inputs, *end.inputs), traced.output, value, traced.updates + end.updates
 
 
 def check_target(loss: Any, given: bool) -> None:

@@ -26,7 +26,7 @@ from fastnn.engine.loss_graph import (
 from fastnn.engine.loss_value import LossValue
 from fastnn.engine.memory_limit import hold, leaves
 from fastnn.engine.micro_batches import examples_in
-from fastnn.engine.nesting import flat
+from fastnn.engine.nesting import flat, like
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.engine.row_updates import by_rows
 from fastnn.engine.trace import trace
@@ -206,18 +206,18 @@ class TrainStep:
     def _make(self, specs: tuple[Any, Any]) -> Compiled:
         inputs, outputs, loss, updates = loss_graph(self.model, self.loss, *specs, self.layout)
         self.weighing = weighing(self.loss, loss, inputs[len(inputs) - len(flat(specs[1])):])
-        forward = [loss, *outputs]
+        forward = [loss, *flat(outputs)]
         grads = by_rows(self.optimizers, trained_gradients(self.model, self.loss, self.optimizers,
                                                            loss))
         sums, parts = checks(grads, updates, self._square), parts_of([loss])
         kept = outputs if self.keep_output else ()
-        results = (loss, *kept, *parts.values(), *sums)
+        results = (loss, *flat(kept), *parts.values(), *sums)
         updates = (*updates, *optimizer_nodes(self.optimizers, grads))
         if not grads:
             forward += sums  # there is no backward pass
         graph = Graph.trace(inputs, results, updates, forward)
         return Compiled(graph, self.allowance, specs, kept, free_arena(),
-                        named=named_from(1 + len(kept), parts))
+                        named=named_from(1 + len(flat(kept)), parts))
 
     def __call__(self, x: Any, y: Any = None) -> float:
         y = ABSENT if y is None else y
@@ -291,26 +291,30 @@ class TrainStep:
         Raises RuntimeError once another plan has run, in any thread: they share their memory. With
         several threads, hold `fastnn.runtime.locks.process_lock` for the step and for this.
         """
-        return self._read(slice(1))[0]
+        return self._read(slice(1))[1][0]
 
     @property
-    def outputs(self) -> list[np.ndarray]:
-        """All outputs of the model in the last step, as `output` is one; copies."""
-        return self._read(slice(None))
+    def outputs(self) -> Any:
+        """All outputs of the model in the last step, nested as it returns them; copies.
 
-    def _read(self, which: slice) -> list[np.ndarray]:
+        Raises as `output`.
+        """
+        return like(*self._read(slice(None)))
+
+    def _read(self, which: slice) -> tuple[Any, list[np.ndarray]]:
+        """(the nesting of the outputs, some of them)."""
         with process_lock:
             accumulation = self._accumulation
             if self._compiled is None and accumulation is not None and accumulation.outputs:
                 parts = zip(*(each[which] for each in accumulation.outputs), strict=True)
-                return [np.concatenate(part) for part in parts]
+                return accumulation.nesting, [np.concatenate(part) for part in parts]
             if self._compiled is None or not self.keep_output:
                 raise RuntimeError("no output is kept: use keep_output=True and make a step first")
             executor = self._compiled.executor
             if not executor.arena.is_owner(executor):
                 raise RuntimeError("the output is gone: read it before another model or step runs")
             places = range(1, 1 + len(flat(self._compiled.nesting)))[which]
-            return [self._compiled.read(place) for place in places]
+            return self._compiled.nesting, [self._compiled.read(place) for place in places]
 
     def plan(self, x: Any, y: Any = None) -> Plan:
         """The plan for inputs of shape x (and targets of shape y); works before the first step.

@@ -10,6 +10,7 @@ from fastnn.autodiff import gradients, known_gradients
 from fastnn.engine.compiled import Compiled
 from fastnn.engine.gradients import Gradients, remember_names
 from fastnn.engine.loss_graph import ABSENT, check_model_and_loss, loss_graph, trainable
+from fastnn.engine.nesting import flat
 from fastnn.engine.plan_cache import PlanCache, modes
 from fastnn.graph import Graph
 from fastnn.nn.module import Module
@@ -50,7 +51,7 @@ def value_and_grad(
         wanted = {name: parameter.__tensor__() for name, parameter in named.items()}
         known = known_gradients(value, list(wanted.values()))
         grads = gradients(value, list(wanted.values()))
-        graph = Graph.trace(inputs, (value, *grads), (), [value, *outputs])
+        graph = Graph.trace(inputs, (value, *grads), (), [value, *flat(outputs)])
         compiled = Compiled(graph, specs=specs, arena=free_arena())
         unreached[compiled] = frozenset(name for name in wanted if wanted[name] not in known)
         return compiled

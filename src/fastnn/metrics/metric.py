@@ -149,7 +149,9 @@ class Mean(Metric):
 
     def update(self, output: Any, target: Any, weight: Any = None) -> None:
         values = np.asarray(self.function(output, target))
-        first = target[0] if isinstance(target, (tuple, list)) else target
+        first = target
+        while isinstance(first, (tuple, list, dict)):
+            first = next(iter(first.values() if isinstance(first, dict) else first))
         examples = len(first)
         if values.dtype.kind not in "buif" or values.shape not in ((), (examples,)):
             raise TypeError(f"the metric {self.name} must return a number, or one for each of "

@@ -79,7 +79,7 @@ class ClassWeights:
 
     def of(self, y: Any) -> np.ndarray:
         """The weight of each target."""
-        if isinstance(y, tuple):
+        if isinstance(y, (tuple, dict)):
             raise TypeError(f"class_weight is for one target, got {len(y)}")
         numbers = self._numbers(np.asarray(y))
         counts = numbers != self._ignored

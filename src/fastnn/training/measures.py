@@ -11,6 +11,7 @@ import numpy as np
 from fastnn.metrics import Accuracy, Metric, metric
 from fastnn.metrics.metric import spread
 
+Output = tuple[int, Any]  # place and name
 OWN = ("epoch", "loss", "lr", "seconds")  # other figures of the history
 
 
@@ -18,12 +19,13 @@ class Measures:
     """Metrics by the names of their figures.
 
     metrics: None for accuracy where it is defined; a name, a metric or a function, or a list of
-    them; for several outputs a list of such lists, or {name of an output: such a list} in their
-    order. threshold: see `fastnn.metrics.metric`.
+    them; for several outputs a list of such lists, or {name of an output: such a list}, in their
+    order if the model returns no dict. threshold: see `fastnn.metrics.metric`.
     """
 
     def __init__(self, metrics: Any = None, threshold: float | None = None) -> None:
-        self.outputs, self._entries = 0, list[tuple[int | None, str, Metric]]()
+        self.outputs: list[Any] = []  # their names; none for metrics of a single output
+        self._entries: list[tuple[Output | None, str, Metric]] = []
         if metrics is None:
             self._add(None, "", [Accuracy(where_defined=True)], threshold)
         elif isinstance(metrics, Mapping):
@@ -35,11 +37,13 @@ class Measures:
             self._add(None, "", metrics, threshold)
 
     def _add_each(self, metrics: Mapping[Any, Any], threshold: float | None) -> None:
-        self.outputs = len(metrics)
+        self.outputs = list(metrics)
         for place, (name, each) in enumerate(metrics.items()):
-            self._add(place, f"{name}_", [] if each is None else each, threshold)
+            self._add((place, name), f"{name}_", [] if each is None else each, threshold)
 
-    def _add(self, place: int | None, prefix: str, metrics: Any, threshold: float | None) -> None:
+    def _add(
+        self, output: Output | None, prefix: str, metrics: Any, threshold: float | None
+    ) -> None:
         for each in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
             made = metric(each, threshold)
             name = prefix + made.name
@@ -48,7 +52,7 @@ class Measures:
                                  "figure; give it another name")
             if name in self.named:
                 raise ValueError(f"two metrics are named {name!r}; give one another name")
-            self._entries.append((place, name, made))
+            self._entries.append((output, name, made))
 
     @property
     def named(self) -> dict[str, Metric]:
@@ -69,7 +73,7 @@ class Measures:
         """The same metrics without batches."""
         other = Measures([])
         other.outputs = self.outputs
-        other._entries = [(place, name, each.fresh()) for place, name, each in self._entries]
+        other._entries = [(output, name, each.fresh()) for output, name, each in self._entries]
         return other
 
     def reset(self) -> None:
@@ -77,51 +81,56 @@ class Measures:
         for each in self.named.values():
             each.reset()
 
-    def check(self, shapes: Any, targets: Any, ignored: int) -> None:
-        """Raise ValueError unless outputs of these shapes, and a batch's targets, fit.
+    def check(self, outputs: Any, targets: Any, ignored: int) -> None:
+        """Raise ValueError unless outputs, arrays or tensors, and a batch's targets fit.
 
-        shapes: of the output, or a list of those of several. Targets that are `ignored` are left
-        out.
+        Targets that are `ignored` are left out.
         """
-        self._check_outputs(len(shapes) if isinstance(shapes, list) else 1)
-        for place, name, each in self._entries:
-            shape, target = _of(shapes, place), _of(targets, place)
-            if isinstance(shape, list) or isinstance(target, (tuple, list)):
+        self._check_outputs(outputs)
+        for output, name, each in self._entries:
+            its, target = _of(outputs, output), _of(targets, output)
+            if _are_several(its) or _are_several(target):
                 continue
             target = np.asarray(target)
             if target.dtype.kind in "iu":
                 target = np.where(target == ignored, 0, target)
             try:
-                each.check(shape, target)
+                each.check(its.shape, target)
             except ValueError as error:
                 raise ValueError(f"the metric {name} does not fit: {error}") from error
 
-    def _check_outputs(self, count: int) -> None:
-        if self.outputs and count != self.outputs:
-            raise ValueError(f"metrics are for {self.outputs} outputs, the model has {count}")
-        if count > 1 and not self.outputs:
+    def _check_outputs(self, outputs: Any) -> None:
+        count = len(outputs) if _are_several(outputs) else 1
+        if self.outputs and isinstance(outputs, dict):
+            missing = [name for name in self.outputs if name not in outputs]
+            if missing:
+                raise ValueError(f"metrics are for an output {missing[0]!r}, the model has "
+                                 f"{', '.join(map(str, outputs))}")
+        elif self.outputs and count != len(self.outputs):
+            raise ValueError(f"metrics are for {len(self.outputs)} outputs, the model has {count}")
+        elif count > 1 and not self.outputs:
             for name, each in self.named.items():
                 if not each.joins_outputs and not getattr(each, "where_defined", False):
                     raise ValueError(f"the metric {name} is for one output, the model has {count}: "
                                      "give metrics of each, {'name': [...], ...} in their order")
 
-    def update(self, output: Any, target: Any, weight: Any, ignored: int) -> None:
-        """Count a batch; several outputs and targets are tuples.
+    def update(self, outputs: Any, targets: Any, weight: Any, ignored: int) -> None:
+        """Count a batch.
 
         weight: of each example, or None. Class numbers that are `ignored` do not count.
         """
-        weights: dict[int | None, Any] = {}
-        for place, name, each in self._entries:
-            its, wanted = _of(output, place), _of(target, place)
-            if isinstance(its, (tuple, list)) or isinstance(wanted, (tuple, list)):
+        weights: dict[Any, Any] = {}
+        for output, name, each in self._entries:
+            its, target = _of(outputs, output), _of(targets, output)
+            if _are_several(its) or _are_several(target):
                 if each.joins_outputs:
-                    each.update(its, wanted, weight)
+                    each.update(its, target, weight)
                 elif not getattr(each, "where_defined", False):
                     raise ValueError(f"the metric {name} is for one output and one target")
                 continue
-            if place not in weights:
-                weights[place] = counting(np.asarray(wanted), weight, ignored)
-            each.update(its, wanted, weights[place])
+            if output not in weights:
+                weights[output] = counting(np.asarray(target), weight, ignored)
+            each.update(its, target, weights[output])
 
     def figures(self, *names: str) -> dict[str, Any]:
         """The values that are defined, or those named of them: floats and arrays.
@@ -152,11 +161,16 @@ def counting(target: np.ndarray, weight: Any, ignored: int) -> Any:
     return counts if weight is None else spread(weight, target.shape, "metrics") * counts
 
 
-def _of(values: Any, place: int | None) -> Any:
-    """What belongs to one output: one of several, or all; one target may be that of all."""
-    if place is None or not isinstance(values, (tuple, list)):
+def _of(values: Any, output: Output | None) -> Any:
+    """What belongs to one output: of a dict by name, else by place; one target may be that of all.
+    """
+    if output is None or not _are_several(values):
         return values
-    return values[place]
+    return values[output[1]] if isinstance(values, dict) else values[output[0]]
+
+
+def _are_several(values: Any) -> bool:
+    return isinstance(values, (tuple, list, dict))
 
 
 def scalars(figures: Mapping[str, Any]) -> dict[str, float]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from fastnn.engine.inputs import as_inputs, specs_of
-from fastnn.engine.nesting import flat
 from fastnn.engine.trace import trace
 from fastnn.engine.train_step import TrainStep
 from fastnn.nn.module import Module
@@ -28,8 +26,7 @@ def check_metrics(model: Module, measures: Measures, batch: Batch, ignored: int)
         return
     inputs = as_inputs(batch[0], "x")
     outputs = trace(model, specs_of(inputs if isinstance(inputs, tuple) else (inputs,))).output
-    shapes: Any = [tensor.shape for tensor in flat(outputs)]
-    measures.check(shapes if len(shapes) > 1 else shapes[0], batch[1], ignored)
+    measures.check(outputs, batch[1], ignored)
 
 
 def plan_all(

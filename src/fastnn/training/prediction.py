@@ -23,8 +23,9 @@ from fastnn.training.sources import Batch, Source, source
 
 
 class Inputs:
-    """A source of batches (x,): of arrays, or of an iterable of x, (x, y) or (x, y, weights).
+    """A source of batches (x,).
 
+    data: an array, several in a tuple or dict, or an iterable of x, (x, y) or (x, y, weights).
     examples: how many there are in all, or 0 if that is not known.
     """
 
@@ -36,18 +37,18 @@ class Inputs:
             self.examples = len(x)
             data = x, np.zeros(len(x), np.int64)
             self._batches = source(data, batch_size, False, 0, ignored)
-        elif isinstance(data, tuple):
-            self._data = tuple(np.asarray(part) for part in data)
-            counts = {len(part) for part in self._data if part.ndim}
+        elif isinstance(data, (tuple, dict)):
+            parts = [np.asarray(part) for part in flat(data)]
+            counts = {len(part) for part in parts if part.ndim}
             if len(counts) != 1 or 0 in counts:
                 raise ValueError("several inputs must have as many examples each, got shapes "
-                                 f"{[part.shape for part in self._data]}")
-            self.examples = counts.pop()
+                                 f"{[part.shape for part in parts]}")
+            self._data, self.examples = like(data, parts), counts.pop()
         elif hasattr(data, "epoch") and hasattr(data, "__len__"):
             self._batches = source(data, batch_size, False, 0, ignored)
-        elif not isinstance(data, Iterable) or isinstance(data, (str, dict)):
-            raise TypeError("x must be an array, a tuple of several inputs, Batches or an iterable "
-                            f"of batches, got {type(data).__name__}")
+        elif not isinstance(data, Iterable) or isinstance(data, str):
+            raise TypeError("x must be an array, a tuple or dict of several inputs, Batches or an "
+                            f"iterable of batches, got {type(data).__name__}")
         known = getattr(self._batches, "working_bytes", None)
         if known is not None:
             self.working_bytes = known
@@ -58,8 +59,8 @@ class Inputs:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         if self._batches is not None:
             batches: Iterator[Any] = self._batches.epoch(0)
-        elif isinstance(self._data, tuple):
-            batches = ((tuple(part[i:i + self._size] for part in self._data),)
+        elif isinstance(self._data, (tuple, dict)):
+            batches = ((like(self._data, [part[i:i + self._size] for part in flat(self._data)]),)
                        for i in range(0, self.examples, self._size))
         else:
             batches = iter(self._data)
@@ -68,7 +69,9 @@ class Inputs:
 
 def _inputs(batch: Any) -> Batch:
     """(x,) of a batch x, (x, y) or (x, y, weights)."""
-    return (batch[0] if isinstance(batch, tuple) else np.asarray(batch),)
+    if isinstance(batch, (tuple, dict)):
+        return (batch[0] if isinstance(batch, tuple) else batch,)
+    return (np.asarray(batch),)
 
 
 def predicted(model: Module, data: Inputs, room: Room, exclusive: Exclusive) -> Any:

@@ -276,8 +276,8 @@ class Trainer:
         outputs = self.train_step.outputs
         with room.measuring():
             self.averages.measures.update(
-                outputs[0] if len(outputs) == 1 else outputs, batch[1],
-                batch[2] if len(batch) == 3 else None, self.train_step.weighing.ignore_index)
+                outputs, batch[1], batch[2] if len(batch) == 3 else None,
+                self.train_step.weighing.ignore_index)
 
     @property
     def schedules(self) -> tuple[LRScheduler, ...]:

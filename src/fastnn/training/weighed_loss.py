@@ -65,7 +65,7 @@ class WeighedLoss(Module):
 
     def _is_uniform(self, y: Any) -> bool:
         """Whether an example counts once, whatever its targets are."""
-        counts = self._of_classes and not isinstance(y, tuple) and y.dtype.kind in "iu"
+        counts = self._of_classes and not isinstance(y, (tuple, dict)) and y.dtype.kind in "iu"
         return not counts and self._count is None and self._was in ("mean", "none")
 
     def normalized(self, y: Any, weight: np.ndarray) -> tuple[np.ndarray, float | None]:
@@ -82,10 +82,11 @@ class WeighedLoss(Module):
         return np.divide(weight, divisor).astype(np.float32), divisor
 
     def _divisor(self, y: Any, weight: np.ndarray) -> float:
-        if self._count is not None and not isinstance(y, tuple):
+        if self._count is not None and not isinstance(y, (tuple, dict)):
             each = [float(self._count(y[i:i + 1])) for i in range(len(y))]
             return float(weight.reshape(len(y), -1).mean(axis=1) @ np.array(each))
-        if isinstance(y, tuple) or not self._of_classes or np.asarray(y).dtype.kind not in "iu":
+        if isinstance(y, (tuple, dict)) or not self._of_classes or (
+                np.asarray(y).dtype.kind not in "iu"):
             return float(weight.sum())
         y = np.asarray(y)
         counts = (y != self.ignore_index).astype(np.float64)
@@ -109,7 +110,8 @@ def _options(loss: Any) -> dict[str, Any]:
         except (TypeError, ValueError):
             parameters = {}  # type: ignore[assignment]
         options = {name: parameter.default for name, parameter in parameters.items()}
-    if not isinstance(options.get("reduction"), str):
+    computed = isinstance(getattr(type(loss), "reduction", None), property)  # as of nn.Losses
+    if computed or not isinstance(options.get("reduction"), str):
         name = getattr(loss, "__name__", type(loss).__name__)
         raise TypeError(f"examples cannot be weighed with the loss {name}: it must be a module "
                         "with `reduction`, such as nn.CrossEntropyLoss(), or a function with that "
