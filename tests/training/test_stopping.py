@@ -154,7 +154,7 @@ def test_rates_and_momenta_and_a_table(tmp_path: Path) -> None:
     assert adam.fit((X, Y), epochs=1)[0]["momentum"] == 0.9
     with pytest.raises(ValueError, match="separator must be one character"):
         CSVLogger(path, ", ")
-    several: Any = SimpleNamespace(history=[{}], optimizer=[made.optimizer, adam.optimizer])
+    several: Any = SimpleNamespace(history=[{}], optimizers=[made.optimizer, adam.optimizer])
     LearningRateMonitor().on_epoch_end(several)
     assert several.history[0].keys() == {f"{name}_{i}" for i in range(3)
                                          for name in ("lr", "momentum")}

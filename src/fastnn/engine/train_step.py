@@ -153,9 +153,10 @@ class TrainStep:
             return
         check_model_and_loss(self.model, loss)
         with self._exclusive, process_lock:
-            self.loss, self.weighing = loss, Weighing(loss)
+            self.loss, self.weighing, most = loss, Weighing(loss), self.most_examples
             self.loss_parts = {}
             self._replan()
+            self.most_examples = most  # of a checkpoint, perhaps
 
     def rest(self) -> None:
         """Under a budget, free the arena's memory until the next step. The output is lost."""

@@ -31,7 +31,7 @@ class Training(Protocol):
     batch_loss: float | None
     metrics: dict[str, Any]
     first_epoch: int
-    optimizer: Any
+    optimizers: Any
 
     def save(self, path: Path) -> None:
         """Write a full checkpoint."""

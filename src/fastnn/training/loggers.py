@@ -20,9 +20,7 @@ class LearningRateMonitor(Callback):
     """
 
     def on_epoch_end(self, trainer: Training) -> None:
-        optimizers = trainer.optimizer if isinstance(trainer.optimizer, (list, tuple)) else [
-            trainer.optimizer]
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
         for number, group in enumerate(groups):
             suffix = f"_{number}" if len(groups) > 1 else ""
             trainer.history[-1][f"lr{suffix}"] = float(group["lr"])
