@@ -26,7 +26,7 @@ def test_a_step_to_a_file(tmp_path: Path) -> None:
     code, output, errors = run("bench", "step", "--nets", "mlp-small", *QUICK, "--json",
                                "new/step.json", folder=tmp_path)
     assert code == 0, errors
-    assert "mlp-small     32  fastnn" in output and "written to new/step.json" in output
+    assert "mlp-small         32  fastnn" in output and "written to new/step.json" in output
     report = json.loads((tmp_path / "new" / "step.json").read_text())
     [result] = report["results"]
     assert result["parameters"] == 976 and len(result["modes"][0]["rounds"]) == 2
@@ -38,7 +38,7 @@ def test_inference(tmp_path: Path) -> None:
     code, output, errors = run("bench", "inference", "--nets", "mlp-small,lenet", "--batch", "1, 3",
                                *QUICK, "--json", "i.json", "--plot", "i.png", folder=tmp_path)
     assert code == 0, errors
-    assert "ms/call" in output and "lenet          3  fastnn" in output
+    assert "ms/call" in output and "lenet              3  fastnn" in output
     assert "mlp-small, batch 1: fastnn\n" in errors
     report = json.loads((tmp_path / "i.json").read_text())
     assert report["report"] == "inference" and report["threads"] == 1
