@@ -44,6 +44,13 @@ MORE = {net.name: net for net in (  # measured where they are named
     Net("densenet121", 32, (3, 64, 64)),
     Net("googlenet", 32, (3, 64, 64)),
     Net("unet", 8, (3, 64, 64), target=(64, 64)),
+    Net("resnet50", 16, (3, 112, 112)),  # from 112 on ours has torchvision's stem
+    Net("mobilenet_v2", 32, (3, 64, 64)),
+    Net("mobilenet_v3_small", 32, (3, 64, 64)),
+    Net("mobilenet_v3_large", 32, (3, 64, 64)),
+    Net("efficientnet_b0", 32, (3, 64, 64)),
+    Net("convnext_tiny", 32, (3, 64, 64)),
+    Net("shufflenet_v2_x1_0", 32, (3, 64, 64)),
 )}
 KNOWN = NETS | MORE
 
