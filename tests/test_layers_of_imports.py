@@ -34,7 +34,8 @@ FLOORS = (  # from the top
     {"nn", "autodiff"},
     {"ops", "runtime"},
     {"_kernels", "data", "graph", "metrics"},
-    {"advice", "arguments", "context", "files", "habits", "operators", "spec", "version"},
+    {"advice", "arguments", "context", "files", "foreign", "habits", "operators", "spec",
+     "version"},
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-LABELS = "texts become class numbers by  classes, y = np.unique(y, return_inverse=True)"
+from fastnn.foreign import as_array
+
+LABELS = "texts become class numbers by fn.data.LabelEncoder().fit_transform(y)"
 
 
 def dtype_hint(array: np.ndarray) -> str:
     """What to write for an array that holds no real numbers, after "; "; "" if there is no hint.
 
     >>> dtype_hint(np.array(["cat", "dog"]))
-    '; texts become class numbers by  classes, y = np.unique(y, return_inverse=True)'
+    '; texts become class numbers by fn.data.LabelEncoder().fit_transform(y)'
     """
     kind = array.dtype.kind
     if kind == "O":
@@ -32,37 +34,11 @@ def dtype_hint(array: np.ndarray) -> str:
             return "; write .toarray() of a sparse matrix"
         return f"; it holds {type(first).__name__}, and arrays of numbers are needed"
     return {
-        "b": "; write .astype(np.float32), or .astype(np.int64) for class numbers",
         "U": f"; {LABELS}", "S": f"; {LABELS}",
         "c": "; write np.stack([x.real, x.imag], 1), its parts as channels, or np.abs(x)",
         "M": "; write (x - x[0]) / np.timedelta64(1, 'D')",
         "m": "; write x / np.timedelta64(1, 's')",
     }.get(kind, "")
-
-
-def as_array(value: Any, name: str) -> np.ndarray:
-    """`np.asarray`, with an error that describes the value."""
-    expected = f"{name} must be an array of floats or integers, got"
-    if value is None or isinstance(value, (str, bytes, dict, set, type)):
-        raise TypeError(f"{expected} {value!r:.60}")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise TypeError(f"{expected} an array with masked values, which would count as any other: "
-                        f"write {name}.filled(0)")
-    try:
-        return np.asarray(value)
-    except Exception as error:
-        if isinstance(value, (list, tuple)):
-            shapes = sorted({np.shape(part) for part in value}) if _are_arrays(value) else []
-            raise TypeError(f"{expected} a {type(value).__name__} that is no array: its parts have "
-                            f"shapes {shapes[:3]}; a batch is one array of examples of one shape, "
-                            "several inputs or targets are a tuple of arrays") from error
-        hint = ("; write .detach().cpu().numpy()" if hasattr(value, "detach") else
-                "; convert it to a NumPy array first")
-        raise TypeError(f"{expected} {type(value).__name__}, which says: {error}{hint}") from error
-
-
-def _are_arrays(values: Sequence[Any]) -> bool:
-    return all(isinstance(part, np.ndarray) for part in values)
 
 
 def _float_hint(name: str, dtype: np.dtype[Any]) -> str:
@@ -93,7 +69,7 @@ def _named(names: Sequence[str], values: Sequence[Any]) -> Iterator[tuple[str, n
         elif isinstance(value, dict):
             yield from _named([f"{name}[{key!r}]" for key in value], list(value.values()))
         else:
-            yield name, np.asarray(value)
+            yield name, as_array(value, name)
 
 
 def hints(arrays: Mapping[str, np.ndarray], floats: Mapping[str, np.ndarray]) -> list[str]:

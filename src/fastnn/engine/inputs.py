@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastnn._kernels.checks import all_finite
-from fastnn.advice import as_array, dtype_hint
+from fastnn.advice import dtype_hint
 from fastnn.arguments import instance
 from fastnn.engine.nesting import Named
+from fastnn.foreign import as_array
 from fastnn.spec import FLOAT, INDEX, ShapeError, Spec
 
 
@@ -18,10 +19,17 @@ class NonFiniteError(FloatingPointError):
 
 
 def as_input(value: Any, name: str) -> np.ndarray:
-    """The value as a C-contiguous float32 or int64 array, or TypeError or ValueError."""
+    """The value as a C-contiguous float32 or int64 array, or TypeError or ValueError.
+
+    Floats become float32, integers int64. True and False become class numbers in targets, which
+    are called y; else 1 and 0 in float32, as comparisons give.
+    """
     array = as_array(value, name)
+    if array.dtype.kind == "b":
+        array = array.astype(INDEX if name.startswith("y") else FLOAT)
     if array.dtype.kind == "f":
-        array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
+        with np.errstate(over="ignore"):  # a value too large for float32 is found below
+            array = np.ascontiguousarray(array, dtype=FLOAT).reshape(array.shape)
         if not all_finite(array):
             where = np.argwhere(~np.isfinite(array))[0].tolist()
             raise NonFiniteError(f"{name} has a non-finite value at index {where}")

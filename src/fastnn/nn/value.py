@@ -51,7 +51,8 @@ class Value(Operators):
 
     Inside a forward they act as symbolic tensors. Outside, comparisons compare values, as in NumPy,
     except that two of them are equal only if they are the same object, so that `in`, `remove` and
-    dicts find a parameter. NumPy's functions take the values.
+    dicts find a parameter. NumPy's functions take the values; `np.asarray` copies them, DLPack
+    (`torch.from_dlpack`) shares their memory, as `data` does.
     """
 
     data: np.ndarray
@@ -61,10 +62,19 @@ class Value(Operators):
         _comparison, ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._array(), dtype=dtype, copy=copy is None or copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._array().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._array().__dlpack_device__()
+
+    def _array(self) -> np.ndarray:
         if tracing():
             raise TypeError(f"the values of a {type(self).__name__} change, and a plan would keep "
                             "those of now: compute with it, not with an array of it")
-        return np.array(self.data, dtype=dtype)
+        return self.data
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         in_graph = ufunc.__name__ in _IN_GRAPH and method == "__call__" and not kwargs

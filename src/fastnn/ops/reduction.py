@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn.arguments import choice
 from fastnn.graph import Tensor, as_tensor
+from fastnn.ops.as_float import as_float
 from fastnn.ops.binary import broadcast_shape
 from fastnn.ops.reduce import mean, sum
 from fastnn.spec import INDEX, ShapeError, check_float
@@ -54,18 +55,19 @@ def floats(name: str, **operands: Any) -> list[Tensor]:
 
 
 def alike(name: str, input: Any, target: Any) -> list[Tensor]:
-    """Two tensors of one shape, or ShapeError."""
+    """Two tensors of one shape, or ShapeError; integers as target become floats."""
     input, target = as_tensor(input), as_tensor(target)
     if input.shape != target.shape:
         raise ShapeError(f"{name}: input {input.shape} and target {target.shape} must be alike"
                          f"{_hint(input, target)}")
-    return floats(name, input=input, target=target)
+    return floats(name, input=input, target=as_float(target))
 
 
 def broadcasting(name: str, input: Any, target: Any) -> list[Tensor]:
     """Two tensors of one shape; or, with PyTorch's warning, of shapes that broadcast.
 
-    A column beside a flat vector is refused: their broadcast compares all with all.
+    Integers as target become floats. A column beside a flat vector is refused: their broadcast
+    compares all with all.
     """
     input, target = as_tensor(input), as_tensor(target)
     if input.shape != target.shape:
@@ -76,7 +78,7 @@ def broadcasting(name: str, input: Any, target: Any) -> list[Tensor]:
         warnings.warn(
             f"{name}: input {input.shape} and target {target.shape} differ and are broadcast, "
             "which is rarely meant", stacklevel=3)
-    return floats(name, input=input, target=target)
+    return floats(name, input=input, target=as_float(target))
 
 
 def _hint(input: Tensor, target: Tensor) -> str:

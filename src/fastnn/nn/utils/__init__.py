@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from fastnn.advice import as_array
+from fastnn.foreign import as_array
 from fastnn.nn.parameter import Stored
 from fastnn.nn.utils import parametrizations, parametrize
 from fastnn.nn.utils.clip_grad import (
