@@ -14,6 +14,7 @@ from fastnn.data.checks import check_arrays
 from fastnn.data.dataset import Dataset
 from fastnn.data.idx import load_fashion_mnist, load_idx, read_idx
 from fastnn.data.images import load_image_folder
+from fastnn.data.labels import LabelEncoder
 from fastnn.data.npy import load_npy
 from fastnn.data.npz import load_npz
 from fastnn.data.preprocess import ChannelMean, MeanImage, Preprocessor, Standardize
@@ -27,6 +28,7 @@ __all__ = [
     "ChannelMean",
     "Compose",
     "Dataset",
+    "LabelEncoder",
     "MeanImage",
     "Preprocessor",
     "RandomHorizontalFlip",

@@ -12,6 +12,7 @@ from fastnn.data.checks import IGNORED
 from fastnn.engine.nesting import flat
 from fastnn.graph import Graph, Leaf, Node, Tensor, unshaped
 from fastnn.ops.class_loss import ClassLoss, counted
+from fastnn.ops.softmax import Softmax
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,14 @@ class Weighing:
     is a sum by `reduction = "sum"`, and name targets that do not count by `ignore_index`. node: the
     loss of class numbers in its graph, if there is one, for what the loss does not define.
     target: the position of its target among flat targets. whole: whether this node is the whole
-    loss.
+    loss. soft: whether the targets are probabilities of classes, floats of the output's shape.
     """
 
     loss: Any
     node: Node | None = None
     target: int = 0
     whole: bool = False
+    soft: bool = False
 
     def weight(self, target: Any, inputs: Any = ()) -> float | None:
         """The divisor of the mean over a batch's targets; None if the loss is a sum.
@@ -83,9 +85,23 @@ def weighing(loss: Any, value: Tensor, targets: Sequence[Tensor]) -> Weighing:
             source = id(weight.node.op.source) if node.op.weighted else None
             found[node.op, target, source] = node
     if len(found) != 1:
-        return Weighing(loss)
+        return Weighing(loss, soft=bool(targets) and not found and _is_soft(value, targets[0]))
     node = found.popitem()[1]
     return Weighing(loss, node, places[unshaped(node.inputs[1])], value.node is node)
+
+
+def _is_soft(loss: Tensor, target: Tensor) -> bool:
+    """Whether a loss multiplies a target, smoothed or not, with a log-softmax: Σ target log p."""
+    target = unshaped(target)
+    for node in Graph.trace((), (loss,)).nodes:
+        if node.op.name == "mul":
+            factors = [unshaped(tensor) for tensor in node.inputs]
+            plain = [unshaped(one.node.inputs[0]) if one.node.op.name == "affine" else one
+                     for one in factors]
+            if any(one is target for one in plain) and any(
+                    one.node.op == Softmax(log=True) for one in factors):
+                return True
+    return False
 
 
 def shares(weights: Sequence[float | None]) -> list[float]:

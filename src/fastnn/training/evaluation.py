@@ -117,7 +117,8 @@ class Evaluation:
             weight = module.weighing.weight(target)
         averages.add(float(loss), weight, len(flat(x)[0]))
         with room.measuring():
-            averages.measures.update(output, batch[1], sample, module.weighing.ignore_index)
+            averages.measures.update(output, batch[1], sample, module.weighing.ignore_index,
+                                     module.weighing.soft)
         return split
 
     def prepare(self, data: Source, room: Room) -> None:

@@ -114,10 +114,13 @@ class Measures:
                     raise ValueError(f"the metric {name} is for one output, the model has {count}: "
                                      "give metrics of each, {'name': [...], ...} in their order")
 
-    def update(self, outputs: Any, targets: Any, weight: Any, ignored: int) -> None:
+    def update(
+        self, outputs: Any, targets: Any, weight: Any, ignored: int, soft: bool = False
+    ) -> None:
         """Count a batch.
 
-        weight: of each example, or None. Class numbers that are `ignored` do not count.
+        weight: of each example, or None. Class numbers that are `ignored` do not count. soft:
+        whether targets are probabilities of classes, of which accuracy takes the largest.
         """
         weights: dict[Any, Any] = {}
         for output, name, each in self._entries:
@@ -130,6 +133,8 @@ class Measures:
                 continue
             if output not in weights:
                 weights[output] = counting(np.asarray(target), weight, ignored)
+            if soft and getattr(each, "where_defined", False) and np.ndim(target) > 1:
+                target = np.asarray(target).argmax(axis=1)
             each.update(its, target, weights[output])
 
     def figures(self, *names: str) -> dict[str, Any]:

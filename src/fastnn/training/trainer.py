@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastnn.arguments import integer
+from fastnn.data.labels import LabelEncoder
 from fastnn.engine.loss_graph import check_model_and_loss
 from fastnn.engine.nesting import flat
 from fastnn.engine.train_step import TrainStep
@@ -25,6 +26,7 @@ from fastnn.training.evaluation import Evaluation
 from fastnn.training.example_weights import ClassWeights, targets_of, with_weights
 from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
+from fastnn.training.labels import encoded, encoder_for, restored, saved
 from fastnn.training.measures import Measures, scalars
 from fastnn.training.metrics import Averages
 from fastnn.training.names import loss_of, optimizer_of, threshold_of
@@ -106,6 +108,7 @@ class Trainer:
         self.stop = False  # a callback may set it: training ends after this epoch
         self._first_epoch, self._unfinished = 0, False
         self._expected: list[Source] = []
+        self._labels: LabelEncoder | None = None  # of targets that were texts
         self._exclusive = Exclusive("fit of this Trainer")
 
     def fit(
@@ -116,7 +119,8 @@ class Trainer:
         """Train, and return the history: a list with one dict per epoch.
 
         data: (x, y) arrays, `fastnn.data.Batches`, or any iterable of batches that can be
-        iterated again each epoch. validation: the same, measured after each epoch; or of arrays a
+        iterated again each epoch. y may hold texts, whose class numbers `classes_` lists, for
+        validation and `evaluate` too. validation: the same, measured after each epoch; or of arrays a
         share of the examples, or their number, which is split off at the end and not trained on.
         epochs: in all, those before a resume included. batch_size, shuffle: for arrays; the order
         follows from the seed and the number of the epoch. seed: makes the order, dropout and all
@@ -138,6 +142,8 @@ class Trainer:
         """
         epochs = integer(epochs, "epochs", "an integer from 1 to 2**31 - 1", 1, 2**31 - 1)
         data = with_weights(data, sample_weight)
+        labels = encoder_for(data, self._labels)
+        data, validation = encoded(data, labels), encoded(validation, labels)
         if isinstance(validation, Real):
             data, validation = split_off(data, validation)
         seed = self.seed if seed is None else seed
@@ -145,6 +151,7 @@ class Trainer:
         order = int(get_rng_state()["key"][0]) if seed is None else seed  # type: ignore[index]
         training = source(data, batch_size, shuffle, order, ignored)
         held_out = None if validation is None else source(validation, batch_size, False, 0, ignored)
+        self._labels = labels
         with self._exclusive:
             self._targets.classes = None if class_weight is None else \
                 ClassWeights(class_weight, targets_of(data), ignored)
@@ -277,7 +284,7 @@ class Trainer:
         with room.measuring():
             self.averages.measures.update(
                 outputs, batch[1], batch[2] if len(batch) == 3 else None,
-                self.train_step.weighing.ignore_index)
+                self.train_step.weighing.ignore_index, self.train_step.weighing.soft)
 
     @property
     def schedules(self) -> tuple[LRScheduler, ...]:
@@ -350,7 +357,13 @@ class Trainer:
         self._expected.append(self._evaluated(data, batch_size))
 
     def _evaluated(self, data: Any, batch_size: int) -> Source:
-        return source(data, batch_size, False, 0, self.train_step.weighing.ignore_index)
+        return source(encoded(data, self._labels), batch_size, False, 0,
+                      self.train_step.weighing.ignore_index)
+
+    @property
+    def classes_(self) -> np.ndarray | None:
+        """The labels of the classes, in the order of their numbers, if targets were texts."""
+        return None if self._labels is None else self._labels.classes_
 
     # Checkpoints.
 
@@ -376,7 +389,7 @@ class Trainer:
                 "batches": self.batches, "first_epoch": self._first_epoch,
                 "unfinished": self._unfinished, "seconds": self.seconds,
                 "averages": self.averages.sums(), "schedule": schedule, "history": self.history,
-                "most_examples": self.train_step.most_examples}
+                "most_examples": self.train_step.most_examples, **saved(self._labels)}
             save_checkpoint(path, self._modules(), self.optimizers, state, self._parts())
 
     def resume(self, path: Path) -> None:
@@ -398,6 +411,7 @@ class Trainer:
             self.averages.load(state["averages"])
             self.history = list(state["history"])
             self.train_step.most_examples = state["most_examples"]
+            self._labels = restored(state.get("classes"))
 
     def _parts(self) -> dict[str, Stateful]:
         """What has a state of its own, by the names in a checkpoint."""
@@ -408,6 +422,7 @@ class Trainer:
     def _check_state(self, state: dict[str, Any], parts: set[str]) -> None:
         """Raise an error, before anything changes, unless `resume` can use a state."""
         check_state(state)
+        restored(state.get("classes"))
         if (state["schedule"] is None) != (self.schedule is None):
             raise ValueError("one of the checkpoint and this trainer has a schedule, "
                              "the other has none")
