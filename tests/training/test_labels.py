@@ -54,7 +54,7 @@ def test_all_data_have_the_classes_of_training(tmp_path: Path) -> None:
 
 def test_texts_that_training_did_not_have() -> None:
     trainer = make_trainer()
-    with pytest.raises(ValueError, match="'huge'.*expected one of 'high', 'low', 'middle'"):
+    with pytest.raises(ValueError, match=r"'huge'.*expected one of 'high', 'low', 'middle'"):
         trainer.fit((X, WORDS), (X[:1], ["huge"]), epochs=1)
     assert trainer.classes_ is None and trainer.steps == 0
     trainer.fit((X, NUMBERS), epochs=1)
