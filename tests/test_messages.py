@@ -125,7 +125,8 @@ def test_a_mistake_gets_its_sentence_and_changes_nothing(loss, x, y, words, door
 @pytest.mark.parametrize("budget", [None, "8GiB"])
 def test_a_model_and_an_evaluation_name_the_type_that_was_given(budget):
     trainer = fn.Trainer(net(), CROSS, optim.SGD(net().parameters(), lr=0.1), memory_budget=budget)
-    with pytest.raises(fn.ShapeError, match=r"input 0 is uint8: write x\.astype\(.*\) / 255$"):
+    words = r"input 0 is uint8: write x\.astype\(.*\) / 255\nin evaluation, batch 1$"
+    with pytest.raises(fn.ShapeError, match=words):
         trainer.evaluate([(IMAGES, Y)])
     with pytest.raises(fn.ShapeError, match=r"input 0 is uint8") as caught:
         net()(IMAGES)

@@ -187,8 +187,8 @@ def test_any_iterable_of_batches_works_but_not_an_exhausted_one() -> None:
 
 @pytest.mark.parametrize(("data", "message"), [
     (np.zeros((3, 2)), "got ndarray"), ("text", "got str"), ((1, 2, 3), "must be"),
-    (([[1.0]], [0]), r"got \(list, list\); a list becomes an array by np.array"),
-    ([np.zeros(3)], "batch 0: expected a pair"),
+    (((np.zeros((3, 2)), 1), np.zeros(3)), r"got \(tuple, ndarray\); for several inputs"),
+    ([np.zeros(3)], "batch 1: expected a pair"),
     ((np.zeros((0, 2, 6, 6)), np.zeros(0, int)), "at least one example"),
     ((np.zeros((3, 2, 6, 6)), np.zeros(4, int)), "differ"),
     ((np.zeros((3, 2, 6, 6), "c8"), np.zeros(3, int)), "complex64"),

@@ -17,6 +17,7 @@ from fastnn.data.images import load_image_folder
 from fastnn.data.labels import LabelEncoder
 from fastnn.data.npy import load_npy
 from fastnn.data.npz import load_npz
+from fastnn.data.prefetch import Prefetch
 from fastnn.data.preprocess import ChannelMean, MeanImage, Preprocessor, Standardize
 from fastnn.data.registry import DATASETS, load
 from fastnn.data.shipped import load_fashion_mnist_small
@@ -30,6 +31,7 @@ __all__ = [
     "Dataset",
     "LabelEncoder",
     "MeanImage",
+    "Prefetch",
     "Preprocessor",
     "RandomHorizontalFlip",
     "RandomShift",

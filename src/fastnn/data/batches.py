@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -146,19 +147,29 @@ class Batches:
         self._check_start(epoch, start)
         return self._draw(epoch, start, None)
 
-    def epoch_in_place(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
+    def epoch_in_place(
+        self, epoch: int, start: int = 0, memories: Iterator[Memory] | None = None
+    ) -> Iterator[tuple[Array, Array]]:
         """Yield the batches of `epoch`, each in the memory of the one before.
 
         So an epoch takes the memory of one batch and `bytes_in_place` beside it, if `is_in_place`.
+        memories: where to draw batches instead, one after the other, each from `new_memory`.
         """
         self._check_start(epoch, start)
-        return self._draw(epoch, start, self.new_memory(min(self.batch_size, len(self.indices))))
+        return self._draw(epoch, start, memories or repeat(self.new_memory()))
 
-    def new_memory(self, examples: int) -> Memory:
-        """Return arrays that a batch of so many examples can be drawn in."""
-        kind = np.float32 if self.y.dtype.kind == "f" else np.int64
+    def new_memory(self, examples: int | None = None) -> Memory:
+        """Return arrays that a batch of so many examples, by default the most, is drawn in."""
+        if examples is None:
+            examples = min(self.batch_size, len(self.indices))
+        shape, dtype = self.target
         return (np.empty((examples, *self.x.shape[1:]), np.float32),
-                np.empty((examples, *self.y.shape[1:]), kind))
+                np.empty((examples, *shape), dtype))
+
+    @property
+    def target(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and dtype of one target in a batch."""
+        return self.y.shape[1:], np.dtype(np.float32 if self.y.dtype.kind == "f" else np.int64)
 
     @property
     def is_in_place(self) -> bool:
@@ -189,12 +200,14 @@ class Batches:
             )
 
     def _draw(
-        self, epoch: int, start: int, memory: Memory | None
+        self, epoch: int, start: int, memories: Iterator[Memory] | None
     ) -> Iterator[tuple[Array, Array]]:
         order = self.order(epoch)
         for number in range(start, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self._batch(chosen, epoch, number, memory or self.new_memory(len(chosen)))
+            memory = self.new_memory(len(chosen)) if memories is None else next(memories)
+            yield self._batch(chosen, epoch, number, memory)
+            del memory  # free it before the next batch is drawn
 
     def _batch(
         self, chosen: npt.NDArray[np.int64], epoch: int, number: int, memory: Memory

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 from fastnn.engine.inference import inference_of
@@ -22,7 +21,7 @@ from fastnn.training.measures import Measures
 from fastnn.training.metrics import Averages
 from fastnn.training.places import at
 from fastnn.training.room import Room
-from fastnn.training.sources import Batch, Source
+from fastnn.training.streams import Batch, Source
 from fastnn.training.targets import Targets
 
 
@@ -84,16 +83,15 @@ class Evaluation:
         the loss.
         """
         averages = Averages(Measures() if measures is None else measures)
-        draws, split = room.draws(data.epoch(0)), False
-        for number in count(1):
-            batch = next(draws, None)
-            if batch is None:
-                break
-            module = self.module(batch)
-            with (at(f"evaluation, batch {number}"), self.exclusive, process_lock, in_use(module),
-                  within(room.allowance)):
-                split = self._add(module, batch, averages, split, room)
-            del batch  # free it before the next one is drawn
+        split, number = False, 0
+        with closing(room.draws(data.epoch(0))) as batches:
+            for batch in batches:
+                number += 1
+                module = self.module(batch)
+                with (at(f"evaluation, batch {number}"), self.exclusive, process_lock,
+                      in_use(module), within(room.allowance)):
+                    split = self._add(module, batch, averages, split, room)
+                del batch  # free it before the next one is drawn
         with at("evaluation"):
             return averages.values()
 

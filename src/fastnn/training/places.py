@@ -1,4 +1,4 @@
-"""Say where a value was met that is not finite."""
+"""Say in which batch an error was met."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastnn.engine.inputs import NonFiniteError
 
 @contextmanager
 def at(place: str) -> Iterator[None]:
-    """Inside, an error about what is not finite names the place.
+    """Inside, an error about what is not finite names the place; others get a note of it.
 
     >>> with at("epoch 1, batch 2"):
     ...     raise NonFiniteError("the loss is nan")
@@ -21,3 +21,6 @@ def at(place: str) -> Iterator[None]:
         yield
     except FloatingPointError as error:
         raise NonFiniteError(f"{place}: {error}") from error
+    except (TypeError, ValueError) as error:
+        error.add_note(f"in {place}")
+        raise

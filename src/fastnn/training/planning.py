@@ -16,7 +16,7 @@ from fastnn.spec import Spec
 from fastnn.training.evaluation import Evaluation
 from fastnn.training.measures import Measures
 from fastnn.training.room import Room, make_all
-from fastnn.training.sources import Batch, Source
+from fastnn.training.streams import Batch, Source
 from fastnn.training.targets import Targets
 
 

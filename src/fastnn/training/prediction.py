@@ -19,7 +19,8 @@ from fastnn.spec import ShapeError
 from fastnn.training.evaluation import in_use
 from fastnn.training.places import at
 from fastnn.training.room import Room
-from fastnn.training.sources import Batch, Source, source
+from fastnn.training.sources import source
+from fastnn.training.streams import Batch, Source
 
 
 class Inputs:

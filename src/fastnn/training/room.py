@@ -1,8 +1,8 @@
 """The part of a memory budget that training reserves for everything beside its steps.
 
-While a step's arena is in memory, the next batch is drawn, and callbacks run after each batch. The
-needs of our own sources are known. Those of other code are measured in the first batches, without
-the arena. Epochs begin and end without the arena.
+While a step's arena is in memory, the next batch is drawn, and callbacks run after each batch; with
+`ahead`, a thread draws batches meanwhile. The needs of our own sources are known. Those of other
+code are measured in the first batches, without the arena. Epochs begin and end without the arena.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.data.prefetch import Ahead
 from fastnn.engine.nesting import flat
 from fastnn.engine.train_step import TrainStep
 from fastnn.plan.budget import Allowance, MemoryBudgetError
@@ -22,7 +23,7 @@ from fastnn.runtime.measure import growth
 from fastnn.runtime.process_memory import keep_no_large_blocks
 from fastnn.spec import FLOAT, INDEX
 from fastnn.training.measures import Measures
-from fastnn.training.sources import Batch, Source
+from fastnn.training.streams import Batch, Source
 
 MEASURED = 3  # batches in which unknown needs are measured
 MARGIN = 1 << 20  # added to what was measured, with an eighth of it
@@ -38,10 +39,14 @@ class Need:
         self.bytes = known or 0
         self._left = MEASURED if known is None else 0
 
+    def is_known(self, step: TrainStep) -> bool:
+        """Whether nothing is left to measure."""
+        return not self._left or step.allowance is None
+
     @contextmanager
     def measured(self, step: TrainStep) -> Iterator[None]:
         """A context for running it once, without the step's arena while it is measured."""
-        if not self._left or step.allowance is None:
+        if self.is_known(step):
             yield
             return
         step.rest()
@@ -67,17 +72,26 @@ class Room:
             for event in ("on_batch_begin", "on_batch_end"))
         self._measuring = Need(0 if measures is None or measures.are_simple else None)
         self._reading = 0
+        self.ahead = int(getattr(source, "ahead", 0))
+        self._holds_batches = hasattr(source, "working_bytes")  # in memory that counts already
+        self._largest = 0  # bytes of a batch
         self.is_planned = self.is_checked = False
 
-    def draws(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def draws(self, batches: Iterator[Batch]) -> Draws:
         """The batches; a batch is released here before the next one is drawn."""
-        return _Draws(batches, self)
+        return Draws(batches, self)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known what drawing takes, so that a thread may do it."""
+        return self._drawing.is_known(self._step)
 
     def draw(self, batches: Iterator[Batch]) -> Batch:
         """The next batch."""
         with self._drawing.measured(self._step):
             batch = next(batches)
         self._reading = max(self._reading, reading_bytes(batch, self._by_class))
+        self._largest = max(self._largest, sum(np.asarray(part).nbytes for part in flat(batch)))
         return batch
 
     @contextmanager
@@ -100,9 +114,16 @@ class Room:
 
     @property
     def others(self) -> int:
-        """Bytes to reserve beside a step: the larger need (they do not coincide) and copies."""
-        needs = self._drawing, self._beginning, self._calling, self._measuring
-        return max(need.bytes for need in needs) + self._reading
+        """Bytes to reserve beside a step: the larger need (they do not coincide) and copies.
+
+        What a thread draws coincides with the others.
+        """
+        needs = self._beginning, self._calling, self._measuring
+        between = max(need.bytes for need in needs)
+        if not self.ahead:
+            return max(between, self._drawing.bytes) + self._reading
+        ahead = 0 if self._holds_batches else self.ahead * self._largest
+        return between + self._drawing.bytes + ahead + self._reading
 
     @property
     def allowance(self) -> Allowance | None:
@@ -111,17 +132,28 @@ class Room:
         return None if allowance is None else replace(allowance, others=self.others)
 
 
-class _Draws:
-    """An iterator that forgets each batch that it gives: a generator would hold it."""
+class Draws:
+    """An iterator that forgets each batch that it gives: a generator would hold it.
+
+    A thread draws ahead, if the room says so, once it is known what that takes.
+    """
 
     def __init__(self, batches: Iterator[Batch], room: Room) -> None:
         self._batches, self._room = batches, room
 
-    def __iter__(self) -> _Draws:
+    def __iter__(self) -> Draws:
         return self
 
     def __next__(self) -> Batch:
-        return self._room.draw(self._batches)
+        room = self._room
+        if room.ahead and room.is_measured and not isinstance(self._batches, Ahead):
+            self._batches = Ahead(self._batches, room.ahead)
+        return room.draw(self._batches)
+
+    def close(self) -> None:
+        """End the thread."""
+        if isinstance(self._batches, Ahead):
+            self._batches.close()
 
 
 def make_all(plans: Iterable[Callable[[], object]]) -> None:

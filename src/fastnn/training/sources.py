@@ -3,65 +3,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
-from itertools import count, islice
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle
+from types import GeneratorType
+from typing import Any
 
 import numpy as np
 
-from fastnn.arguments import array_of
-from fastnn.data import Batches
+from fastnn.arguments import integer
+from fastnn.data import Batches, Prefetch
 from fastnn.data.arrays import is_mapped
+from fastnn.data.batches import Memory
 from fastnn.data.checks import IGNORED
-from fastnn.engine.nesting import flat
-from fastnn.spec import FLOAT, INDEX, Spec
+from fastnn.foreign import as_array
+from fastnn.nn.module import Module
+from fastnn.spec import FLOAT, Spec
 from fastnn.training.example_weights import sample_weights
-
-Batch = tuple[Any, ...]  # (x, y), or (x, y, the examples' weights)
-
-
-class Source(Protocol):
-    """What training draws from."""
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from number `start` on."""
-        ...
-
-    def __len__(self) -> int:
-        """Batches in an epoch; 0 if that is not known."""
-        ...
+from fastnn.training.streams import Batch, Source, Steps, Stream
 
 
 class Drawn:
     """`Batches` that are drawn into reused memory and know their needs.
 
-    working_bytes: what drawing takes beside the batch.
+    ahead: how many a thread draws while one is in use. working_bytes: what drawing takes beside the
+    batches.
     """
 
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
+    def __init__(self, batches: Batches, ahead: int = 0) -> None:
+        self._batches, self.ahead = batches, ahead
         self.working_bytes = batches.bytes_in_place
+        self._memories: Iterator[Memory] | None = None
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        return self._batches.epoch_in_place(epoch, start)
+        if self.ahead and self._memories is None:
+            memories = [self._batches.new_memory() for _ in range(self.ahead + 1)]
+            for part in (part for memory in memories for part in memory):
+                part.fill(0)  # touched, so that a plan counts it as resident
+            self._memories = cycle(memories)
+        return self._batches.epoch_in_place(epoch, start, self._memories)
 
     @property
     def specs(self) -> list[tuple[Spec, ...]]:
         """Shapes and types of the batches of an epoch, the last smaller one at the end."""
-        sizes = self._batches.sizes
-        return [(Spec((size, *self._batches.x.shape[1:])),
-                 Spec((size, *self._batches.y.shape[1:]),
-                      FLOAT if self._batches.y.dtype.kind == "f" else INDEX)) for size in sizes]
+        shape, (target, dtype) = self._batches.x.shape[1:], self._batches.target
+        return [(Spec((size, *shape)), Spec((size, *target), dtype))
+                for size in self._batches.sizes]
 
 
 class Weighed(Drawn):
     """`Drawn` batches with weights of their examples; weights: of all examples of `Batches`."""
 
-    def __init__(self, batches: Batches, weights: np.ndarray) -> None:
-        super().__init__(batches)
+    def __init__(self, batches: Batches, weights: np.ndarray, ahead: int = 0) -> None:
+        super().__init__(batches, ahead)
         self._weights = weights
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
@@ -75,75 +71,95 @@ class Weighed(Drawn):
         return [(x, y, Spec((*x.shape[:1], *self._weights.shape[1:]))) for x, y in super().specs]
 
 
-class _Iterable:
-    """Batches of an iterable that may or may not know its length."""
+class _Other:
+    """A source of other code, with how many of its batches a thread draws ahead."""
 
-    def __init__(self, batches: Iterable[Batch]) -> None:
-        self._batches = batches
+    def __init__(self, source: Source, ahead: int) -> None:
+        self.epoch, self.ahead = source.epoch, ahead
+        self._source = source
 
     def __len__(self) -> int:
-        return len(self._batches) if isinstance(self._batches, Sized) else 0
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        numbers = count()
-        # No variable keeps a batch here while the next one is drawn.
-        yield from map(_parts, islice(self._batches, start, None), numbers)
-        if next(numbers) == 0 and start == 0:
-            raise ValueError(f"epoch {epoch} has no batches; an iterator gives its batches only "
-                             "once: pass a list, or an object that can be iterated again")
-
-
-def _parts(batch: Any, number: int) -> Batch:
-    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-        raise ValueError(f"batch {number}: expected a pair (x, y), or (x, y, weights), got "
-                         f"{type(batch).__name__}")
-    x, y, *weights = batch
-    found = _arrays(x, f"batch {number}: x"), _arrays(y, f"batch {number}: y")
-    examples = len(flat(found)[0])
-    return (*found, *(sample_weights(each, examples, f"batch {number}: the weights")
-                      for each in weights))
-
-
-def _arrays(value: Any, name: str) -> Any:
-    """One array, a list as an array, or a tuple of several."""
-    if isinstance(value, list):
-        return array_of(value, name)
-    if not isinstance(value, tuple):
-        return value
-    if not value:
-        raise ValueError(f"{name} is an empty tuple, expected an array or a tuple of arrays")
-    return tuple(_arrays(inner, f"{name}[{i}]") for i, inner in enumerate(value))
+        return len(self._source)
 
 
 def source(
-    data: Any, batch_size: int, shuffle: bool, seed: int = 0, ignore_index: int = IGNORED
+    data: Any, batch_size: int, shuffle: bool, seed: int = 0, ignore_index: int = IGNORED,
+    real_targets: bool = False, steps: int | None = None, prefetch: int = 0,
+    before: Source | None = None,
 ) -> Source:
     """Batches of arrays, of a `Batches`, or of any iterable.
 
-    data: a tuple of arrays, (x, y) or (x, y, weights); `fastnn.data.Batches`; or an iterable of
-    such tuples. ignore_index: the class number of arrays that the loss leaves out.
+    data: a tuple of arrays, (x, y) or (x, y, weights); `fastnn.data.Batches`; an iterable of such
+    tuples, or a function that makes one for each epoch; or a `Prefetch` of these. ignore_index: the
+    class number of arrays that the loss leaves out. real_targets: whether integers may be real
+    targets. steps: the batches that count as an epoch. prefetch: how many a thread draws ahead.
+    before: the source of an earlier call, which goes on if it is of the same iterable.
 
     Raises ValueError or TypeError for anything else.
     """
-    if type(data) is Batches and data.is_in_place:
-        return Drawn(data)
-    if hasattr(data, "epoch") and hasattr(data, "__len__"):
-        result: Source = data
-        return result
-    if isinstance(data, tuple):
-        if len(data) not in (2, 3) or any(isinstance(part, (tuple, list)) or not np.ndim(part)
-                                          for part in data):
-            kinds = ", ".join(type(part).__name__ for part in data)
-            raise ValueError("a tuple of data must be (x, y), two arrays, or (x, y, weights), "
-                             f"got ({kinds}); a list becomes an array by np.array(y); for several "
-                             "inputs or targets pass an iterable of batches")
-        x, y, *weights = (part if is_mapped(part) else np.asarray(part) for part in data)
+    ahead = integer(prefetch, "prefetch", "an integer from 0 on", 0)
+    if isinstance(data, Prefetch):
+        data, ahead = data.data, data.batches
+    before = before.source if isinstance(before, Steps) else before
+    found: Source
+    if isinstance(before, Stream) and before.data is data:
+        found, before.ahead = before, ahead
+    elif type(data) is Batches and data.is_in_place:
+        found = Drawn(data, ahead)
+    elif hasattr(data, "epoch") and hasattr(data, "__len__"):
+        found = _Other(data, ahead) if ahead else data
+    elif isinstance(data, tuple):
+        x, y, *weights = _read(data, real_targets)
         batches = Batches(x, y, batch_size, shuffle, seed, ignore_index=ignore_index)
-        if weights:
-            return Weighed(batches, sample_weights(weights[0], len(x)))
-        return Drawn(batches)
-    if isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, dict)):
-        return _Iterable(data)
-    hint = "; write fit((x, y))" if isinstance(data, np.ndarray) else ""
-    raise TypeError(f"data must be (x, y), Batches or an iterable of batches, "
-                    f"got {type(data).__name__}{hint}")
+        found = Weighed(batches, sample_weights(weights[0], len(x)), ahead) if weights else \
+            Drawn(batches, ahead)
+    else:
+        found = stream = Stream(_checked(data))
+        stream.ahead = ahead
+    if steps is None:
+        return found
+    return Steps(found, integer(steps, "steps_per_epoch", "an integer from 1 on", 1))
+
+
+def _read(data: tuple[Any, ...], real_targets: bool) -> list[np.ndarray]:
+    """The arrays of a tuple. Integers as y that are no class numbers by their shape are real."""
+    if len(data) not in (2, 3) or any(isinstance(part, tuple) or not np.ndim(part)
+                                      for part in data):
+        kinds = ", ".join(type(part).__name__ for part in data)
+        raise ValueError("a tuple of data must be (x, y), two arrays, or (x, y, weights), got "
+                         f"({kinds}); for several inputs or targets pass an iterable of batches")
+    x, y, *weights = (part if is_mapped(part) else as_array(part, name)
+                      for part, name in zip(data, ("x", "y", "sample_weight"), strict=False))
+    classes = x.shape[:1], x.shape[:1] + x.shape[2:]
+    if real_targets and y.dtype.kind in "biu" and y.shape not in classes:
+        y = y.astype(FLOAT)
+    return [x, y, *weights]
+
+
+def _checked(data: Any) -> Any:
+    """An iterable, or a function that makes one."""
+    is_table = hasattr(data, "__array__")
+    if isinstance(data, Iterable) and not (is_table or isinstance(data, (str, bytes, dict))):
+        return data
+    if callable(data) and not isinstance(data, (type, Module)):
+        return data
+    hint = "; write fit((x, y))" if is_table else ""
+    raise TypeError("data must be (x, y), Batches, an iterable of batches or a function that makes "
+                    f"one, got {type(data).__name__}{hint}")
+
+
+def check_again(source: Source, epochs: int) -> None:
+    """Raise ValueError for a generator that would have to give its batches more than once."""
+    if isinstance(source, Stream) and isinstance(source.data, GeneratorType) and epochs > 1:
+        raise ValueError(
+            f"a generator gives its batches only once, and {epochs} epochs are to come: pass the "
+            "function that makes it, an object that can be iterated again, or, for one without an "
+            "end, steps_per_epoch")
+
+
+def takes_real_targets(loss: Any) -> bool:
+    """Whether a loss may take real targets: any but those that say they take integers."""
+    target_spec: Callable[..., Spec] | None = getattr(loss, "target_spec", None)
+    if target_spec is None or getattr(loss, "joins_outputs", False):
+        return True
+    return target_spec(Spec((1, 1))).dtype == FLOAT

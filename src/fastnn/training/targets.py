@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnn.spec import FLOAT, Spec
 from fastnn.training.example_weights import ClassWeights, together
-from fastnn.training.sources import Batch
+from fastnn.training.streams import Batch
 from fastnn.training.weighed_loss import WeighedLoss
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from numbers import Real
 from typing import Any, Literal
 
@@ -36,9 +37,10 @@ from fastnn.training.planning import check_metrics, plan_all
 from fastnn.training.prediction import Inputs, predicted
 from fastnn.training.rates import after_epoch, before_fit, before_step
 from fastnn.training.room import Room
-from fastnn.training.sources import Batch, Source, source
+from fastnn.training.sources import check_again, source, takes_real_targets
 from fastnn.training.splitting import split_off
 from fastnn.training.state import check_parts, check_schedule, check_state
+from fastnn.training.streams import Batch, Source
 from fastnn.training.targets import Targets
 
 Record = dict[str, Any]
@@ -108,20 +110,22 @@ class Trainer:
         self.stop = False  # a callback may set it: training ends after this epoch
         self._first_epoch, self._unfinished = 0, False
         self._expected: list[Source] = []
+        self._training: Source | None = None  # of the last fit
         self._labels: LabelEncoder | None = None  # of targets that were texts
         self._exclusive = Exclusive("fit of this Trainer")
 
     def fit(
         self, data: Any, validation: Any = None, epochs: int = 10, batch_size: int = 128,
         shuffle: bool = True, seed: int | None = None, class_weight: Any = None,
-        sample_weight: Any = None,
+        sample_weight: Any = None, steps_per_epoch: int | None = None, prefetch: int = 0,
     ) -> list[Record]:
         """Train, and return the history: a list with one dict per epoch.
 
-        data: (x, y) arrays, `fastnn.data.Batches`, or any iterable of batches that can be
-        iterated again each epoch. y may hold texts, whose class numbers `classes_` lists, for
-        validation and `evaluate` too. validation: the same, measured after each epoch; or of arrays a
-        share of the examples, or their number, which is split off at the end and not trained on.
+        data: (x, y) arrays, `fastnn.data.Batches`, any iterable of batches that can be iterated
+        again each epoch, or a function that makes one. y may hold texts, whose class numbers
+        `classes_` lists, for validation and `evaluate` too. validation: the same, measured after
+        each epoch; or of arrays a share of the examples, or their number, which is split off at the
+        end and not trained on.
         epochs: in all, those before a resume included. batch_size, shuffle: for arrays; the order
         follows from the seed and the number of the epoch. seed: makes the order, dropout and all
         else that is drawn repeatable, initial weights excepted; `Batches` have seeds of their own.
@@ -130,6 +134,9 @@ class Trainer:
         class_weight: {class: weight}, an array or "balanced"; the loss is Σ w l / Σ w, as with
         class weights of the loss itself. sample_weight: of each example of arrays; data may be
         (x, y, weights), too, and batches as well. Those weigh metrics too, class weights do not.
+
+        steps_per_epoch: the batches that count as an epoch; the next one goes on with those that
+        follow. prefetch: how many batches a thread draws ahead; see `data.Prefetch`.
 
         Each dict: epoch, loss and metrics, the same with "validation_", lr, seconds; those that
         are not defined are left out, as are arrays, which `metrics` has. Training averages are over
@@ -149,9 +156,13 @@ class Trainer:
         seed = self.seed if seed is None else seed
         ignored = self.train_step.weighing.ignore_index
         order = int(get_rng_state()["key"][0]) if seed is None else seed  # type: ignore[index]
-        training = source(data, batch_size, shuffle, order, ignored)
-        held_out = None if validation is None else source(validation, batch_size, False, 0, ignored)
-        self._labels = labels
+        real = takes_real_targets(self.loss)
+        training = source(data, batch_size, shuffle, order, ignored, real, steps_per_epoch,
+                          prefetch, self._training)
+        check_again(training, self.first_epoch + epochs - self.epoch)
+        held_out = None if validation is None else source(validation, batch_size, False, 0,
+                                                          ignored, real)
+        self._labels, self._training = labels, training
         with self._exclusive:
             self._targets.classes = None if class_weight is None else \
                 ClassWeights(class_weight, targets_of(data), ignored)
@@ -190,19 +201,20 @@ class Trainer:
         started, before = time.perf_counter(), self.seconds
         self.train_step.rest()
         self._call("on_epoch_begin")
-        for batch in room.draws(training.epoch(self.epoch, self.batch)):
-            if not room.is_planned:
-                self._begin(batch, training, held_out, room)
-            with room.beginning():
-                self._call("on_batch_begin")
-            self.train_step.leave(room.others)
-            self._step(batch, room)
-            del batch  # free it before the next one is drawn
-            self.train_step.release_inputs()
-            self.seconds = before + time.perf_counter() - started
-            self._stop_if(interruption)
-            with room.calling():
-                self._call("on_batch_end")
+        with closing(room.draws(training.epoch(self.epoch, self.batch))) as batches:
+            for batch in batches:
+                if not room.is_planned:
+                    self._begin(batch, training, held_out, room)
+                with room.beginning():
+                    self._call("on_batch_begin")
+                self.train_step.leave(room.others)
+                self._step(batch, room)
+                del batch  # free it before the next one is drawn
+                self.train_step.release_inputs()
+                self.seconds = before + time.perf_counter() - started
+                self._stop_if(interruption)
+                with room.calling():
+                    self._call("on_batch_end")
         self.train_step.rest()
         self.batches = self.batches or self.batch
         with at(f"epoch {self.epoch + 1}"):
@@ -358,7 +370,7 @@ class Trainer:
 
     def _evaluated(self, data: Any, batch_size: int) -> Source:
         return source(encoded(data, self._labels), batch_size, False, 0,
-                      self.train_step.weighing.ignore_index)
+                      self.train_step.weighing.ignore_index, takes_real_targets(self.loss))
 
     @property
     def classes_(self) -> np.ndarray | None:
