@@ -34,7 +34,7 @@ FLOORS = (  # from the top
     {"nn", "autodiff"},
     {"ops", "runtime"},
     {"_kernels", "data", "graph", "metrics"},
-    {"advice", "arguments", "context", "files", "foreign", "habits", "operators", "spec",
+    {"advice", "arguments", "blas", "context", "files", "foreign", "habits", "operators", "spec",
      "version"},
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from fastnn._kernels import registry
-from fastnn.runtime.blas import one_blas_thread
+from fastnn.blas import one_blas_thread
 from tests._kernels.call import call, call_all_threads, covers
 from tests._kernels.test_conv2d import LAYERS, ONE, SAME, arguments, check, sizes
 from tests.memory import blank

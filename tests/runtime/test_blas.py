@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 import fastnn as fn
 from fastnn import nn
 from fastnn._kernels.registry import kernel
-from fastnn.runtime.blas import one_blas_thread
+from fastnn.blas import one_blas_thread
 
 LIBRARIES = ThreadpoolController().select(user_api="blas")
 

@@ -1,22 +1,16 @@
 """Whitening: rotate and scale examples so that their covariance is the identity."""
 
 from collections.abc import Mapping
-from functools import cache
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from fastnn.arguments import choice, real
+from fastnn.blas import one_blas_thread
 from fastnn.data.arrays import Array, as_float, pieces
 from fastnn.data.preprocess import Float64, Preprocessor, mean_over, subtract_mean
 
 METHODS = ("pca", "zca")
 BLAS_BYTES = 1 << 20  # in which a product packs its operands
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()  # searches all loaded libraries: slow, so once
 
 
 class Whiten(Preprocessor):
@@ -68,7 +62,7 @@ class Whiten(Preprocessor):
     # on the number of threads.
 
     def _fit(self, x: Array) -> None:
-        with _libraries().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             self._measure(x)
 
     def _measure(self, x: Array) -> None:
@@ -94,7 +88,7 @@ class Whiten(Preprocessor):
     def _change(self, x: Array) -> None:
         flat = x.reshape(len(x), -1).copy()
         subtract_mean(flat, self.mean)
-        with _libraries().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             x[...] = (flat @ self.matrix.astype(x.dtype)).reshape(x.shape)
 
     def working_bytes(self, values: int) -> int:

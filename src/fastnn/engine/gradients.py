@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.advice import as_array
+from fastnn.foreign import as_array
 from fastnn.nn.parameter import Parameter
 from fastnn.optim.optimizer import Optimizer
 from fastnn.optim.several import parameters_in

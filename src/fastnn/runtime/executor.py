@@ -11,8 +11,8 @@ import numpy as np
 
 from fastnn._kernels.program import Program
 from fastnn._kernels.registry import kernel
+from fastnn.blas import one_blas_thread
 from fastnn.graph import Leaf, Tensor
-from fastnn.runtime.blas import one_blas_thread
 from fastnn.runtime.locks import lock_released, process_lock
 from fastnn.runtime.shared import Arena
 from fastnn.spec import logical_view, storage_shape

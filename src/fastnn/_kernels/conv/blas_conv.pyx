@@ -3,7 +3,7 @@
 The pixels that an output pixel reads lie side by side in a row of `columns` (im2col), a block of
 output pixels at a time; a 1x1 convolution of stride 1 needs no such copy. Work is cut by shape
 alone. Every thread calls sgemm on chunks of its own, so the caller must limit BLAS to one thread
-(runtime/blas.py). Then each product is the same sum in any thread.
+(blas.py). Then each product is the same sum in any thread.
 """
 
 from cython.parallel cimport prange, threadid

@@ -2,7 +2,7 @@
 
 Two thread pools on the same cores slow each other down, and the bits of a product may depend on its
 number of threads. OpenBLAS's limit is global to the process, and threadpoolctl does not synchronise
-changes to it. So plans that call BLAS run one after the other.
+changes to it. So plans that call BLAS run one after the other; whitening in a thread waits, too.
 """
 
 from __future__ import annotations
