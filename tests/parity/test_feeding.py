@@ -53,3 +53,41 @@ def test_tensors_are_batches_of_a_step():
         y = convert(np.arange(10, dtype=np.int32) % 2)
         losses.append([step(convert(X), y) for _ in range(3)])
     assert losses[0] == losses[1]
+
+
+def test_a_loader_trains_as_arrays_do():
+    y = np.arange(10) % 2
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    loader = torch.utils.data.DataLoader(data, batch_size=4)
+    weights = []
+    for batches in (loader, [(X[i:i + 4], y[i:i + 4]) for i in (0, 4, 8)]):
+        for prefetch in (0, 2):
+            fn.manual_seed(0)
+            model = nn.Linear(3, 2)
+            trainer = fn.Trainer(model, nn.CrossEntropyLoss(),
+                                 optim.SGD(model.parameters(), lr=0.1))
+            trainer.fit(batches, batches, epochs=2, prefetch=prefetch)
+            weights.append(model.weight.data.tobytes())
+    assert len(set(weights)) == 1
+
+
+def test_a_loader_of_several_inputs_gives_lists_of_tensors():
+    class Pairs(torch.utils.data.Dataset):
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, place):
+            return (X[place], X[place] + 1), place % 2
+
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, first, second):
+            return self.layer(first + second)
+
+    model = Sum()
+    trainer = fn.Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1))
+    history = trainer.fit(torch.utils.data.DataLoader(Pairs(), batch_size=4), epochs=1)
+    assert trainer.steps == 3 and "accuracy" in history[0]

@@ -15,6 +15,7 @@ from fastnn.data.dataset import Dataset
 from fastnn.data.idx import load_fashion_mnist, load_idx, read_idx
 from fastnn.data.images import load_image_folder
 from fastnn.data.labels import LabelEncoder
+from fastnn.data.mixing import CutMix, MixUp
 from fastnn.data.npy import load_npy
 from fastnn.data.npz import load_npz
 from fastnn.data.prefetch import Prefetch
@@ -28,9 +29,11 @@ __all__ = [
     "Batches",
     "ChannelMean",
     "Compose",
+    "CutMix",
     "Dataset",
     "LabelEncoder",
     "MeanImage",
+    "MixUp",
     "Prefetch",
     "Preprocessor",
     "RandomHorizontalFlip",

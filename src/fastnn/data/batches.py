@@ -8,16 +8,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.arguments import array_of, flag, integer
+from fastnn.arguments import array_of, flag, instance, integer
 from fastnn.data.arrays import PIECE_VALUES, Array, as_float, gather, gather_bytes, is_mapped
 from fastnn.data.augment import check_transform, is_in_place
 from fastnn.data.checks import IGNORED, check_arrays, check_finite
+from fastnn.data.mixing import Mixing
 from fastnn.data.preprocess import Preprocessor
 
 Augment = Callable[[Array, np.random.Generator], Array]
 Memory = tuple[Array, Array]  # of a batch: its examples and targets
 
-_SHUFFLE, _AUGMENT = 0, 1
+_SHUFFLE, _AUGMENT, _MIX = 0, 1, 2
 
 
 class Preprocess(Protocol):
@@ -49,6 +50,7 @@ class Batches:
         indices: (m,), the examples to use, each in 0..n-1; `None`: all. Splits data, a
             memory-mapped file too, without a copy.
         ignore_index: the class number of targets that do not count, as the loss has it.
+        mix: a `MixUp` or `CutMix`, applied last; targets are shares of classes then.
 
     Raises:
         ValueError: as `check_arrays`; or an argument is out of range.
@@ -78,8 +80,11 @@ class Batches:
         preprocess: Preprocess | None = None,
         indices: npt.NDArray[np.int64] | None = None,
         ignore_index: int = IGNORED,
+        mix: Mixing | None = None,
     ) -> None:
-        check_arrays(x, y, ignore_index=ignore_index)
+        self.mix = mix if mix is None else instance(mix, "mix", Mixing)
+        classes = mix.num_classes if mix is not None and y.dtype.kind in "biu" else None
+        check_arrays(x, y, classes, ignore_index=ignore_index)
         indices = np.arange(len(x)) if indices is None else array_of(indices, "indices")
         if indices.ndim != 1 or not len(indices):
             raise ValueError(f"indices has shape {indices.shape}, expected (m,) with m above 0")
@@ -178,7 +183,7 @@ class Batches:
         Those of fastnn do. Then the memory that drawing takes is known, and batches have the shape
         of the examples.
         """
-        return (self.transform is None or is_in_place(self.transform)) and (
+        return self.mix is None and (self.transform is None or is_in_place(self.transform)) and (
             self.preprocess is None or isinstance(self.preprocess, Preprocessor)
         )
 
@@ -222,7 +227,10 @@ class Batches:
         if self.is_in_place:
             self._change(x, generator)
             return x, y
-        return self._changed(x, generator), y
+        x = self._changed(x, generator)
+        if self.mix is None:
+            return x, y
+        return self.mix(x, y, np.random.Generator(self._generator(epoch, number, _MIX)))
 
     def _change(self, x: Array, generator: np.random.Generator) -> None:
         """Augment and preprocess a batch in place."""
