@@ -5,7 +5,7 @@ import pytest
 
 import fastnn as fn
 from fastnn import nn, optim
-from fastnn.training import EMA, Callback, CheckpointCallback
+from fastnn.training import EMA, Callback, CheckpointCallback, LearningRateMonitor
 from tests.nets import batch, make, same_state, state_of
 
 X, Y = batch(26)
@@ -90,9 +90,11 @@ def test_a_step_that_was_saved_before_it_was_averaged(tmp_path):
 
 
 def test_schedules_of_several_optimizers():
-    trainer, _ = several()
+    trainer, _ = several([LearningRateMonitor()])
     trainer.fit((X, Y), epochs=2, batch_size=13)
     assert trainer.optimizer is trainer.optimizers[0] and trainer.optimizers[1].lr == 0.005
+    assert trainer.history[-1]["lr_0"] == trainer.optimizers[0].lr
+    assert trainer.history[-1]["lr_1"] == 0.005
     model = make("mlp")
     optimizer, other = (optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
     with pytest.raises(ValueError, match=r"StepLR is of another SGD than the one that trains"):
