@@ -164,10 +164,22 @@ TEMPLATES = (
      "o.load_state_dict({state})"),
     "fit(schedule=lambda o: fn.optim.StepLR(o, {count}, {share}))",
     "fit(schedule=lambda o: fn.optim.MultiStepLR(o, {milestones}, {share}))",
-    "fit(schedule=lambda o: fn.optim.OneCycleLR(o, {rate}, {count}, pct_start={share}))",
+    ("fit(schedule=lambda o: fn.optim.OneCycleLR(o, {rate}, {count}, pct_start={share}, "
+     "cycle_momentum={flag}))"),
     ("fit(schedule=lambda o: fn.optim.OneCycleLR(o, {rate}, epochs={epochs}, "
-     "steps_per_epoch={count}))"),
+     "steps_per_epoch={count}, cycle_momentum=False))"),
+    ("fit(schedule=lambda o: fn.optim.CyclicLR(o, {rate}, {rate}, {count}, gamma={share}, "
+     "cycle_momentum={flag}))"),
     "fit(schedule=lambda o: fn.optim.CosineAnnealingLR(o, {count}, {rate}))",
+    "fit(schedule=lambda o: fn.optim.CosineAnnealingWarmRestarts(o, {count}, {count}, {rate}))",
+    "fit(schedule=lambda o: fn.optim.ConstantLR(o, {share}, {count}))",
+    "fit(schedule=lambda o: fn.optim.PolynomialLR(o, {count}, {number}))",
+    "fit(schedule=lambda o: fn.optim.MultiplicativeLR(o, {callable}))",
+    ("fit(schedule=lambda o: fn.optim.ReduceLROnPlateau(o, 'min', {share}, {count}, "
+     "min_lr={rate}))"),
+    "fit(schedule=lambda o: fn.optim.swa_utils.SWALR(o, {rate}, {count}))",
+    ("fit(schedule=lambda o: fn.optim.ChainedScheduler([fn.optim.StepLR(o, {count}), "
+     "fn.optim.ExponentialLR(o, {share})]))"),
     "fit(schedule=lambda o: fn.optim.ExponentialLR(o, {share}))",
     "fit(schedule=lambda o: fn.optim.LambdaLR(o, {callable}))",
     "fit(schedule=lambda o: fn.optim.LinearLR(o, {share}, {number}, {count}))",
