@@ -94,6 +94,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: fn.Trainer(net(), nn.MSELoss(), sgd(), callbacks=3), "callbacks must be a list"),
     (lambda: fn.Trainer(net(), nn.MSELoss(), sgd(), callbacks=[3]), "a callback must be of class"),
     (lambda: fn.Trainer(net(), nn.MSELoss(), sgd()).fit((X, X), epochs="2"), "epochs must be"),
+    (lambda: fn.training.EarlyStopping({}), "monitor must be of class str"),
     (lambda: fn.training.EarlyStopping(patience=None), "patience must be an integer"),
     (lambda: fn.training.CheckpointCallback("x", "10"), "seconds must be a number"),
     (lambda: fn.data.Batches(X, np.arange(2), "2"), "batch_size must be an integer"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.arguments import choice, flag, integer, real
+from fastnn.arguments import choice, flag, instance, integer, real
 from fastnn.runtime.locks import process_lock
 from fastnn.training.callbacks import Callback, Training
 
@@ -21,7 +21,7 @@ def is_larger_better(figure: str, mode: str) -> bool:
     >>> is_larger_better("validation_f1_macro", "auto"), is_larger_better("loss", "auto")
     (True, False)
     """
-    words = figure.removeprefix("validation_").split("_")
+    words = instance(figure, "monitor", str).removeprefix("validation_").split("_")
     return mode == "max" or (mode == "auto" and any(map(LARGER.fullmatch, words)))
 
 
