@@ -7,17 +7,17 @@
 >>> loss = step(np.ones((2, 4), np.float32), np.array([0, 2]))
 """
 
-from fastnn import autograd, data, metrics, models, nn, optim, plan, training
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from fastnn import nn, optim, plan
 from fastnn.context import enable_grad, no_grad, set_grad_enabled
 from fastnn.engine import at_once as _at_once  # runs functions that are called with arrays
 from fastnn.engine import hooks as _hooks  # and modules
 from fastnn.engine import optimizer_step as _optimizer_step  # and optimizer.step
 from fastnn.engine.grad import grad
-from fastnn.engine.gradcheck import GradcheckError, gradcheck
-from fastnn.engine.gradgradcheck import gradgradcheck
 from fastnn.engine.inputs import NonFiniteError
-from fastnn.engine.memory_frontier import memory_frontier
-from fastnn.engine.summary import summary
 from fastnn.engine.train_step import TrainStep
 from fastnn.engine.value_and_grad import value_and_grad
 from fastnn.graph import Tensor
@@ -31,7 +31,39 @@ from fastnn.plan.budget import MemoryBudgetError
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.runtime.threads import get_num_threads, set_num_threads
 from fastnn.spec import ShapeError
-from fastnn.training import CheckpointError, Trainer, load, save
 from fastnn.version import VERSION as __version__
 
-__all__ = [name for name in globals() if not name.startswith("_")]
+if _TYPE_CHECKING:
+    from fastnn import autograd, data, metrics, models, training
+    from fastnn.engine.gradcheck import GradcheckError, gradcheck
+    from fastnn.engine.gradgradcheck import gradgradcheck
+    from fastnn.engine.memory_frontier import memory_frontier
+    from fastnn.engine.summary import summary
+    from fastnn.training import CheckpointError, Trainer, load, save
+
+# What many programs never use is imported when it is first named: importing fastnn takes less time
+# and, in a process with a memory budget, less of it.
+_LATE = {
+    **{name: f"fastnn.{name}" for name in ("autograd", "data", "metrics", "models", "training")},
+    **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
+    **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
+    "gradgradcheck": "fastnn.engine.gradgradcheck",
+    "memory_frontier": "fastnn.engine.memory_frontier",
+    "summary": "fastnn.engine.summary",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+    module = _import_module(_LATE[name])
+    found = module if _LATE[name] == f"fastnn.{name}" else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})
+
+
+__all__ = sorted({name for name in globals() if not name.startswith("_")} | _LATE.keys())

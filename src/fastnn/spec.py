@@ -18,6 +18,7 @@ from fastnn.advice import hints
 
 FLOAT, INDEX, BYTE = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.uint8)
 Shape = tuple[int, ...]
+IGNORED = -100  # the class number that cross-entropy leaves out by default, as PyTorch's
 MOST_BYTES = 2**56  # of one tensor; more than any processor can address
 
 

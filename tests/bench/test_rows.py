@@ -9,10 +9,12 @@ from fastnn.bench.graphs import Work, row_graph, work
 from fastnn.bench.own import Peer
 from fastnn.bench.rows import ROWS, Row, conv, floats, linear
 from fastnn.bench.serve import prepare, timed
+from fastnn.ops.alias import Alias
 from fastnn.ops.batch_norm import BatchNormUpdate
 from fastnn.ops.boundary import FromRowMajor
 from fastnn.ops.detach import Detach
 from fastnn.ops.function import PythonOp
+from fastnn.ops.loss_part import LossPart
 from fastnn.ops.max_places import PlacesOfOffsets, PutAtPlaces, ReadAtPlaces
 from fastnn.runtime.threads import get_num_threads, set_num_threads
 from tests.cases import CASES
@@ -63,8 +65,8 @@ def test_every_operation_is_measured():
                 for node in row_graph(row).nodes}
     # The speed of the user's own Python; the copy of what comes in, and a few running statistics,
     # which are parts of every step; what takes no time; places of maxima as a user reads them.
-    elsewhere = {PythonOp, FromRowMajor, BatchNormUpdate, Detach, PlacesOfOffsets, PutAtPlaces,
-                 ReadAtPlaces}
+    elsewhere = {PythonOp, FromRowMajor, BatchNormUpdate, Detach, Alias, LossPart,
+                 PlacesOfOffsets, PutAtPlaces, ReadAtPlaces}
     missing = {op.__name__ for op in tested - measured - elsewhere}
     assert not missing, f"operations without a row: {sorted(missing)}"
 

@@ -11,6 +11,7 @@ from fastnn.graph import Op
 from fastnn.ops import binary, pointwise
 from fastnn.ops.accumulate import Accumulate
 from fastnn.ops.keep import Keep
+from fastnn.ops.muon_direction import MuonDirection
 from fastnn.ops.pack_weight import PackWeight
 from fastnn.ops.sum_of_squares import SumOfSquares
 from fastnn.ops.update import Update
@@ -182,7 +183,7 @@ def test_every_operation_has_a_case():
     # tests/engine/test_gradient_accumulation.py. What is read before: tests/engine/test_finite.py.
     # What is kept between runs: tests/engine/test_kept_values.py.
     elsewhere = {Update, Accumulate, SumOfSquares, Keep, PackWeight, RowSums,
-                 UpdateRows}
+                 UpdateRows, MuonDirection}
     operations = {op for op in _subclasses(Op)
                   if op.__module__.startswith("fastnn.") and op.lower is not Op.lower}
     missing = operations - {type(node.op) for node in nodes} - elsewhere

@@ -215,7 +215,7 @@ def whole(output: Any, target: Any) -> Any:
     ("mse", (X, REAL, -W), {}, ValueError, "finite numbers from 0 on"),
     ("mse", (X, REAL), {"sample_weight": ["a"] * 12}, TypeError, "sample_weight must be numbers"),
     ("mse", [(X, REAL)], {"sample_weight": W}, TypeError, "sample_weight is for arrays"),
-    ("mse", [(X, REAL, W[1:])], {}, ValueError, "batch 0: the weights must have one weight"),
+    ("mse", [(X, REAL, W[1:])], {}, ValueError, "batch 1: the weights must have one weight"),
     ("mse", (X, REAL), {"class_weight": CLASS}, TypeError, "class_weight needs class numbers"),
     ("cross_entropy", [(X, Y)], {"class_weight": "balanced"}, TypeError, "all examples: arrays"),
     ("cross_entropy", (X, Y), {"class_weight": CLASS[:2]}, ValueError, "has 2 weights, a target"),

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from fastnn.arguments import array_of, flag, instance, integer
 from fastnn.data.arrays import PIECE_VALUES, Array, as_float, gather, gather_bytes, is_mapped
 from fastnn.data.augment import check_transform, is_in_place
-from fastnn.data.checks import IGNORED, check_arrays, check_finite
+from fastnn.data.checks import check_arrays, check_finite
 from fastnn.data.mixing import Mixing
 from fastnn.data.preprocess import Preprocessor
+from fastnn.spec import IGNORED
 
 Augment = Callable[[Array, np.random.Generator], Array]
 Memory = tuple[Array, Array]  # of a batch: its examples and targets

@@ -5,8 +5,7 @@ import numpy as np
 from fastnn.advice import dtype_hint
 from fastnn.arguments import integer
 from fastnn.data.arrays import Array, is_mapped, pieces
-
-IGNORED = -100  # the class number that cross-entropy leaves out by default, as PyTorch's
+from fastnn.spec import IGNORED
 
 
 def check_arrays(

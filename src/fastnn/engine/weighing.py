@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data.checks import IGNORED
 from fastnn.engine.nesting import flat
 from fastnn.graph import Graph, Leaf, Node, Tensor, unshaped
 from fastnn.ops.class_loss import ClassLoss, counted
 from fastnn.ops.softmax import Softmax
+from fastnn.spec import IGNORED
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from fastnn.arguments import integer
 from fastnn.data import Batches, Prefetch
 from fastnn.data.arrays import is_mapped
 from fastnn.data.batches import Memory
-from fastnn.data.checks import IGNORED
 from fastnn.foreign import as_array
 from fastnn.nn.module import Module
-from fastnn.spec import FLOAT, Spec
+from fastnn.spec import FLOAT, IGNORED, Spec
 from fastnn.training.example_weights import sample_weights
 from fastnn.training.streams import Batch, Source, Steps, Stream
 
