@@ -43,8 +43,8 @@ MORE = {net.name: net for net in (  # measured where they are named
     Net("squeezenet1_1", 32, (3, 64, 64)),
     Net("densenet121", 32, (3, 64, 64)),
     Net("googlenet", 32, (3, 64, 64)),
-    Net("unet", 8, (3, 64, 64), target=(64, 64)),
-    Net("resnet50", 16, (3, 112, 112)),  # from 112 on ours has torchvision's stem
+    Net("unet", 32, (3, 64, 64), target=(64, 64)),
+    Net("resnet50", 32, (3, 64, 64)),
     Net("mobilenet_v2", 32, (3, 64, 64)),
     Net("mobilenet_v3_small", 32, (3, 64, 64)),
     Net("mobilenet_v3_large", 32, (3, 64, 64)),
@@ -66,4 +66,6 @@ def make(name: str) -> Module:
     example = KNOWN[name].example
     if name == "unet":
         return models.unet(CLASSES, example[0])
+    if name == "resnet50":  # with torchvision's stem, which ours has for larger images
+        return models.resnet50(CLASSES, example[0], "imagenet")
     return models.create(name, CLASSES, example[0], example[1:])
