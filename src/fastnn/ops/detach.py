@@ -6,38 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.graph import Call, Node, Op, Tensor, apply
+from fastnn.graph import Node, Tensor, apply
+from fastnn.ops.alias import Alias
 from fastnn.ops.public import operation
-from fastnn.spec import Spec
 
 
 @dataclass(frozen=True)
-class Detach(Op):
+class Detach(Alias):
     """y = x, a view of x; the gradient ends here."""
 
     @property
     def name(self) -> str:
         return "detach"
 
-    def infer(self, *inputs: Spec) -> tuple[Spec, ...]:
-        return inputs
-
     def vjp(
         self, node: Node, grads: Sequence[Tensor], wanted: Sequence[bool]
     ) -> Sequence[Tensor | None]:
         return (None,)
-
-    def by_example(self, node: Node, of_batch: Sequence[bool]) -> bool:
-        return True
-
-    def view_of(self, node: Node) -> int | None:
-        return 0
-
-    def lower(self, node: Node) -> list[Call]:
-        return []
-
-    def flops(self, node: Node) -> float:
-        return 0.0
 
 
 @operation("detach")

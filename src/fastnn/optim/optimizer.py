@@ -49,6 +49,7 @@ class Group(dict[str, Any]):
     kernel: str
     rule: tuple[Any, ...]
     memory: np.ndarray
+    factors: tuple[float, float] = (math.nan, math.nan)  # the two that are written
     written: dict[str, Any]
     steps: np.ndarray
     carried: np.ndarray
@@ -206,8 +207,9 @@ class Optimizer:
         """
         self._write_options()
         for group in self.param_groups:
-            group.memory[0] = -scale if group.get("maximize") else scale
-            group.memory[1] = limit
+            factors = (-scale if group.get("maximize") else scale, limit)
+            if factors != group.factors:  # a write takes a while, beside a small kernel
+                group.memory[:2] = group.factors = factors
 
     def _write_options(self) -> None:
         """Write the numbers that follow from the options, if these have changed."""
