@@ -1,4 +1,4 @@
-"""A budget is looked at once a second, and broken by the first byte too many."""
+"""A budget is looked at when memory will be taken, else once a second; one byte breaks it."""
 
 from types import SimpleNamespace
 
@@ -40,7 +40,7 @@ def test_a_limit_that_moves_does_not_count_while_the_plan_fits(machine):
     assert not found.is_broken(0) and found.limit == 1000
 
 
-def test_it_looks_once_a_second(machine):
+def test_it_looks_once_a_second_while_the_arena_is_in_memory(machine):
     found = BudgetWatch("auto")
     machine.held = 2000
     machine.now = 100.9
@@ -62,3 +62,10 @@ def test_what_the_next_step_touches_counts(machine):
     for coming, broken in ((500, False), (501, True)):
         machine.now += 1.0
         assert found.is_broken(coming) == broken
+
+
+def test_it_looks_at_once_before_a_step_takes_memory(machine):
+    found = BudgetWatch("auto")
+    machine.allowed = 600
+    assert not found.is_broken(101)
+    assert found.is_broken(101, at_once=True) and found.limit == 600

@@ -189,7 +189,8 @@ class TrainStep:
         """The current allowance; if its limit has changed, plans for the old limit are dropped."""
         if self._watch.budget is None:
             return None
-        if self._watch.is_broken(free_arena().untouched_bytes):
+        arena = free_arena()
+        if self._watch.is_broken(arena.untouched_bytes, at_once=not arena.resident_bytes):
             self._replan()
         return self.allowance
 
