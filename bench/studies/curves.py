@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.studies.options import parser_of
-from fastnn.bench.picture import COLORS, new_figure, plain, save
+from fastnn.picture import COLORS, new_figure, plain, save
 
 PANELS = {"loss": "training loss", "validation_loss": "validation loss",
           "validation_accuracy": "validation accuracy"}

@@ -1,6 +1,6 @@
 """The picture of `bench.studies.one_gib`: a panel for each question, a bar for each way."""
 
-from fastnn.bench.picture import COLORS, new_figure, plain, save
+from fastnn.picture import COLORS, new_figure, plain, save
 
 GREY = "#c3c8cf"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.bench.picture import COLORS, INK, new_figure, plain, save
+from fastnn.picture import COLORS, INK, new_figure, plain, save
 
 RUNS = {"step": "a training step", "inference": "a call in eval mode"}
 

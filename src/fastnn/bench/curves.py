@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.bench.picture import COLORS, INK, new_figure, plain, save
+from fastnn.picture import COLORS, INK, new_figure, plain, save
 
 STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)))  # colours repeat with another style
 MARKERS = "osD^vP"

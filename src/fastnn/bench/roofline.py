@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.bench.picture import COLORS, INK, new_figure, plain, save
+from fastnn.picture import COLORS, INK, new_figure, plain, save
 
 GROUPS = {  # what an operation is called in the legend, by the beginning of its name
     "convolution": ("conv",), "linear, matmul": ("linear", "matmul", "bmm"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.bench.picture import new_figure, save
+from fastnn.picture import new_figure, save
 from fastnn.plan.plan import Plan
 
 MIB = 2**20

@@ -1,4 +1,4 @@
-"""What the pictures of benchmarks share. Matplotlib is imported when one is drawn."""
+"""What pictures share: their look, and how they are written. Matplotlib is imported late."""
 
 from __future__ import annotations
 
