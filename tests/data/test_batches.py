@@ -236,6 +236,7 @@ AUGMENT = Compose(RandomShift(2), RandomHorizontalFlip())
 @pytest.mark.parametrize("dtype", ["u1", "f4", "f8", "f2", "i8"])
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("preprocess", [None, Standardize(), Whiten("zca")])
+@pytest.mark.filterwarnings("ignore:.*at most 99 directions vary")
 def test_batches_in_place_are_the_same_and_take_what_they_say(dtype, mapped, preprocess, tmp_path):
     x = np.random.default_rng(0).integers(0, 200, (100, 3, 16, 24)).astype(dtype)
     y = np.arange(100) % 7

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastnn.data import ChannelMean, MeanImage, Standardize, Whiten
+from fastnn.data import PCA, Batches, ChannelMean, MeanImage, Standardize, Whiten
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (100, 3, 5, 4), dtype=np.uint8)
 TABLE = np.random.default_rng(1).normal([5, -300, 0.01], [2, 40, 0.001], (60, 3))
-ALL = [Standardize, MeanImage, ChannelMean, Whiten]
+ALL = [Standardize, MeanImage, ChannelMean, Whiten, PCA]
 
 
 def test_standardize_channels():
@@ -123,3 +123,41 @@ def test_statistics_by_channel_take_images_of_any_size():
     assert fitted.transform(np.zeros((2, 3, 9, 9))).shape == (2, 3, 9, 9)
     with pytest.raises(ValueError, match="expected"):
         MeanImage().fit(IMAGES).transform(np.zeros((2, 3, 9, 9)))
+
+
+class Epoch:
+    """Batches that begin anew each time."""
+
+    def __iter__(self):
+        return Batches(IMAGES, np.zeros(len(IMAGES), int), 16, shuffle=False).epoch(0)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_batches_one_after_the_other_fit_as_the_whole_does(kind):
+    whole = kind().fit(IMAGES).state()
+    parts = [(IMAGES[:33], None), (IMAGES[33:], None)]  # pairs of x and y
+    for stream in (parts, [IMAGES[:1], IMAGES[1:]], Epoch()):
+        for name, array in kind().fit(stream).state().items():
+            np.testing.assert_allclose(array, whole[name], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_streams_that_cannot_be_fitted_to(kind):
+    with pytest.raises(TypeError, match="got a generator, which can be read once"):
+        kind().fit(part for part in [IMAGES])
+    with pytest.raises(TypeError, match=r"begins anew each time, such as a list, got int"):
+        kind().fit(3)
+    with pytest.raises(ValueError, match="x has no batches"):
+        kind().fit([])
+    with pytest.raises(ValueError, match=r"batch 1 of x has examples of shape \(3, 5, 3\), those "
+                                         r"before had \(3, 5, 4\)"):
+        kind().fit([IMAGES, IMAGES[..., 1:]])
+
+
+def test_standardizing_is_scikit_learns():
+    scaler = pytest.importorskip("sklearn.preprocessing").StandardScaler().fit(TABLE)
+    fitted = Standardize().fit(TABLE)
+    np.testing.assert_allclose(fitted.mean, scaler.mean_, rtol=1e-12)
+    np.testing.assert_allclose(fitted.std, scaler.scale_, rtol=1e-12)
+    np.testing.assert_allclose(fitted.transform(TABLE), scaler.transform(TABLE), rtol=1e-5,
+                               atol=1e-6)

@@ -48,7 +48,8 @@ def test_directions_without_variance_are_not_blown_up(eps):
     # Fewer examples than features, a constant feature, and a repeated one.
     x = np.random.default_rng(3).normal(size=(5, 8))
     x[:, 3], x[:, 5] = 7, x[:, 4]
-    y = Whiten("pca", eps).fit_transform(x)
+    with pytest.warns(UserWarning, match="x has 5 examples of 8 features, so that at most 4"):
+        y = Whiten("pca", eps).fit_transform(x)
     assert np.isfinite(y).all() and np.abs(y).max() < 5
     covariance = np.cov(y.T, bias=True)
     np.testing.assert_allclose(np.diag(covariance)[:4], 1, atol=1e-2)

@@ -18,6 +18,7 @@ from fastnn.data.labels import LabelEncoder
 from fastnn.data.mixing import CutMix, MixUp
 from fastnn.data.npy import load_npy
 from fastnn.data.npz import load_npz
+from fastnn.data.pca import PCA
 from fastnn.data.prefetch import Prefetch
 from fastnn.data.preprocess import ChannelMean, MeanImage, Preprocessor, Standardize
 from fastnn.data.registry import DATASETS, load
@@ -26,6 +27,7 @@ from fastnn.data.whiten import Whiten
 
 __all__ = [
     "DATASETS",
+    "PCA",
     "Batches",
     "ChannelMean",
     "Compose",

@@ -13,7 +13,7 @@ from fastnn.data.arrays import PIECE_VALUES, Array, as_float, gather, gather_byt
 from fastnn.data.augment import check_transform, is_in_place
 from fastnn.data.checks import check_arrays, check_finite
 from fastnn.data.mixing import Mixing
-from fastnn.data.preprocess import Preprocessor
+from fastnn.data.preprocess import InPlace
 from fastnn.spec import IGNORED
 
 Augment = Callable[[Array, np.random.Generator], Array]
@@ -185,7 +185,7 @@ class Batches:
         of the examples.
         """
         return self.mix is None and (self.transform is None or is_in_place(self.transform)) and (
-            self.preprocess is None or isinstance(self.preprocess, Preprocessor)
+            self.preprocess is None or isinstance(self.preprocess, InPlace)
         )
 
     @property
@@ -194,7 +194,7 @@ class Batches:
         values = min(self.batch_size, len(self.indices)) * math.prod(self.x.shape[1:])
         checking = 5 * min(values, PIECE_VALUES) if is_mapped(self.x) else 0
         prepared = 0
-        if isinstance(self.preprocess, Preprocessor):
+        if isinstance(self.preprocess, InPlace):
             prepared = self.preprocess.working_bytes(values)
         return max(gather_bytes(self.x), gather_bytes(self.y), checking, prepared)
 

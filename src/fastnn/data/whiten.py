@@ -1,19 +1,23 @@
 """Whitening: rotate and scale examples so that their covariance is the identity."""
 
+import math
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
 from fastnn.arguments import choice, real
 from fastnn.blas import one_blas_thread
-from fastnn.data.arrays import Array, as_float, pieces
-from fastnn.data.preprocess import Float64, Preprocessor, mean_over, subtract_mean
+from fastnn.data.arrays import Array
+from fastnn.data.directions import directions_of
+from fastnn.data.examples import Examples
+from fastnn.data.preprocess import Float64, InPlace, Steps, subtract_mean
 
 METHODS = ("pca", "zca")
 BLAS_BYTES = 1 << 20  # in which a product packs its operands
 
 
-class Whiten(Preprocessor):
+class Whiten(InPlace):
     """Decorrelate the features and give each the variance 1.
 
     With the covariance S = V diag(λ) Vᵀ of the flattened examples (over n, not n - 1),
@@ -33,7 +37,7 @@ class Whiten(Preprocessor):
         matrix: (features, features), so that y = (x - mean) matrix.
 
     Fitting takes 8 * features² bytes a few times over, and features³ operations: meant for
-    tables and small images.
+    tables and small images. It warns of fewer examples than features.
 
     Raises:
         ValueError: `method` is unknown or `eps` negative; `fit` and `transform` as in
@@ -58,32 +62,22 @@ class Whiten(Preprocessor):
         self.method = method
         self.eps = eps
 
-    # One BLAS thread: how it splits a product changes the last bits, and a run must not depend
-    # on the number of threads.
-
-    def _fit(self, x: Array) -> None:
-        with one_blas_thread():
-            self._measure(x)
-
-    def _measure(self, x: Array) -> None:
-        mean = mean_over(x, (0,))
-        covariance = np.zeros((mean.size, mean.size))
-        for piece in pieces(x):
-            centred = (as_float(piece) - mean).reshape(len(piece), -1)
-            covariance += centred.T @ centred
-        variances, directions = np.linalg.eigh(covariance / len(x))
-        # eigh returns the smallest first, with arbitrary signs: make both definite.
-        variances, directions = variances[::-1], directions[:, ::-1]
-        largest = np.abs(directions).argmax(axis=0)
-        directions = directions * np.sign(directions[largest, np.arange(mean.size)])
-        scaled = np.maximum(variances, 0) + self.eps
+    def _fit(self, x: Examples) -> None:
+        mean, variances, vectors = directions_of(x)
+        if x.count <= mean.size:
+            warnings.warn(
+                f"{self!r}: x has {x.count} examples of {mean.size} features, so that at most "
+                f"{x.count - 1} directions vary; the others become 0. Fit to more examples, or to "
+                "fewer features: PCA(n_components=...)", stacklevel=3)
+        scaled = variances + self.eps
         # With eps = 0, a direction without variance beyond rounding is dropped, not blown up.
         varies = scaled > variances[0] * mean.size * np.finfo(np.float64).eps
         scale = np.divide(1.0, np.sqrt(scaled), out=np.zeros_like(scaled), where=varies)
-        self.mean = mean.ravel()
-        self.matrix = directions * scale
+        self.mean = mean
+        self.matrix = vectors * scale
         if self.method == "zca":
-            self.matrix = self.matrix @ directions.T
+            with one_blas_thread():
+                self.matrix = self.matrix @ vectors.T
 
     def _change(self, x: Array) -> None:
         flat = x.reshape(len(x), -1).copy()
@@ -94,6 +88,15 @@ class Whiten(Preprocessor):
     def working_bytes(self, values: int) -> int:
         """Bytes that `change` takes: the centred batch, its product, and the matrix."""
         return (2 * values + self.matrix.size) * np.dtype(np.float32).itemsize + BLAS_BYTES
+
+    def _blank(self, example_shape: tuple[int, ...]) -> None:
+        features = math.prod(example_shape)
+        self.mean, self.matrix = np.zeros(features), np.eye(features)
+
+    @property
+    def steps(self) -> Steps:
+        """Subtract the mean, multiply by the matrix."""
+        return Steps(self.mean.reshape(self.example_shape or ()), matrix=self.matrix)
 
     def _arrays(self) -> dict[str, Array]:
         return {
