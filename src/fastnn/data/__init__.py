@@ -10,6 +10,7 @@
 
 from fastnn.data.augment import Compose, RandomHorizontalFlip, RandomShift
 from fastnn.data.batches import Batches
+from fastnn.data.central import central_pictures
 from fastnn.data.checks import check_arrays
 from fastnn.data.dataset import Dataset
 from fastnn.data.idx import load_fashion_mnist, load_idx, read_idx
@@ -42,6 +43,7 @@ __all__ = [
     "RandomShift",
     "Standardize",
     "Whiten",
+    "central_pictures",
     "check_arrays",
     "load",
     "load_fashion_mnist",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 
-from fastnn.files.regular import Path
+from fastnn.files.pth import is_pth
 
 HEAD_BYTES = 4096  # enough for all marks below
 
-TORCH = """a PyTorch file: a pickle, which can run any code and is never opened here. To convert \
-it, where PyTorch is installed:
-    import torch, safetensors.torch
-    safetensors.torch.save_file({{name: tensor.clone().contiguous() for name, tensor in \
-torch.load({path!r}, map_location="cpu", weights_only=True).items()}}, {stem!r})"""
+TORCH = ("a PyTorch file: fn.load reads its weights into a model; a training to go on with is a "
+         "checkpoint of Trainer.save")
 
 
 def _starts(*marks: bytes) -> Callable[[bytes], bool]:
@@ -32,7 +28,7 @@ def _text(pattern: bytes) -> Callable[[bytes], bool]:
 
 KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (lambda head: head == b"", "an empty file"),
-    (_zip_with(b"data.pkl"), TORCH),
+    (is_pth, TORCH),
     (_zip_with(b".npy"), "an .npz file of NumPy: load it with numpy.load and call "
                          "model.load_state_dict"),
     (_zip_with(b""), "a zip file: unpack it first"),
@@ -49,22 +45,20 @@ KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (_text(rb'[{\[]\s*["{\[\]}]'), "JSON text, not weights: name the .safetensors file itself"),
     # But not a damaged safetensors header of 640 to 1408 bytes, which begins like that too.
     (lambda head: re.match(rb"\x80[\x02-\x05]", head) is not None and head[8:9] != b"{",
-     TORCH.replace("a PyTorch file: a pickle", "a pickle, as PyTorch wrote before 1.6:")),
+     "a pickle that torch.save did not write, which can run any code: it is never opened here"),
     # ONNX: the version of its format, then who made it, as fields 1 and 2 of a protocol buffer.
     (lambda head: re.match(rb"\x08[\x01-\x1f]\x12", head) is not None,
      "an ONNX model: it holds a graph, and weights by other names"),
 )
 
 
-def describe(head: bytes, path: Path) -> str | None:
+def describe(head: bytes) -> str | None:
     """What a file is by its first bytes, and what to do about it; None if unknown.
 
-    >>> describe(b"<!DOCTYPE html><html>", "net.safetensors")
+    >>> describe(b"<!DOCTYPE html><html>")
     'a web page: the download went wrong, fetch the file itself'
     """
     for is_kind, words in KINDS:
         if is_kind(head):
-            name = os.fsdecode(path)
-            stem = os.path.splitext(os.path.basename(name))[0] + ".safetensors"
-            return words.format(path=name, stem=stem) if "{path" in words else words
+            return words
     return None

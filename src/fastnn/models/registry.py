@@ -18,6 +18,7 @@ from fastnn.models.densenet import (
     densenet201,
 )
 from fastnn.models.efficientnet import efficientnet_b0
+from fastnn.models.efficientnet_lite import efficientnet_lite0
 from fastnn.models.googlenet import GoogLeNet, googlenet
 from fastnn.models.lenet import lenet
 from fastnn.models.mlp import mlp
@@ -115,6 +116,7 @@ _MAKERS: dict[str, Maker] = {
     "mobilenet_v3_small": _any_size(mobilenet_v3_small),
     "mobilenet_v3_large": _any_size(mobilenet_v3_large),
     "efficientnet_b0": _any_size(efficientnet_b0),
+    "efficientnet_lite0": _any_size(efficientnet_lite0),
     "convnext_tiny": _any_size(convnext_tiny, ConvNeXt.least),
     "shufflenet_v2": _any_size(shufflenet_v2),
     "shufflenet_v2_x1_0": _any_size(shufflenet_v2_x1_0),

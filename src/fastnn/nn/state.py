@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn.arguments import flag, instance
+from fastnn.nn.misfit import differences, misfit
 from fastnn.nn.parameter import Stored, Uninitialized
 from fastnn.runtime.locks import process_lock
 from fastnn.spec import ShapeError
@@ -29,25 +30,25 @@ class LoadedKeys(NamedTuple):
 def load(own: Mapping[str, Stored], state: Mapping[str, Any], strict: bool, to: str) -> LoadedKeys:
     """Copy the values of a state into `own`, by name; `to` names the module in errors.
 
-    Raises KeyError for missing or unexpected names when strict, ShapeError for a shape, TypeError
-    for values that are no numbers; then nothing is changed.
+    Raises KeyError for missing or unexpected names when strict, ShapeError for a shape, both with
+    all that does not fit and the nearest names; TypeError for values that are no numbers. Then
+    nothing is changed.
     """
     instance(state, "the state", Mapping)
-    optional = {name for name in own if name.endswith("num_batches_tracked")}
-    missing = [name for name in own if name not in state and name not in optional]
-    unexpected = [name for name in state if name not in own]
-    if flag(strict, "strict") and (missing or unexpected):
-        raise KeyError(f"state_dict does not fit {to}: "
-                       f"missing {missing or 'none'}, unexpected {unexpected or 'none'}")
-    fitting = {name: np.asarray(state[name]) for name in own if name in state}
-    for name, array in fitting.items():
-        value = own[name]
-        if not isinstance(value, Uninitialized) and array.shape != value.shape:
-            raise ShapeError(f"{name}: expected shape {value.shape}, got {array.shape}")
+    arrays = {name: np.asarray(state[name]) for name in own if name in state}
+    shapes = {name: None if isinstance(value, Uninitialized) else value.shape
+              for name, value in own.items()}
+    given = {name: arrays[name].shape if name in arrays else () for name in state}
+    missing, unexpected = differences(shapes, given)
+    named = flag(strict, "strict") and (missing or unexpected)
+    if words := misfit(shapes, given, strict):
+        text = f"state_dict does not fit {to}: {words}"
+        raise KeyError(text) if named else ShapeError(text)
+    for name, array in arrays.items():
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: expected numbers, got dtype {array.dtype}")
     with process_lock:
-        for name, array in fitting.items():
+        for name, array in arrays.items():
             value = own[name]
             if isinstance(value, Uninitialized):  # of a lazy layer: the state knows its shape
                 value.materialize(array.shape)

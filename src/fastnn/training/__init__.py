@@ -1,5 +1,6 @@
 """Training: the Trainer, callbacks, metrics, and files of weights and checkpoints."""
 
+from fastnn.files.errors import CheckpointError
 from fastnn.training.callbacks import (
     Callback,
     CheckpointCallback,
@@ -8,7 +9,6 @@ from fastnn.training.callbacks import (
     WeightsCallback,
 )
 from fastnn.training.early_stopping import EarlyStopping
-from fastnn.training.files import CheckpointError
 from fastnn.training.loggers import CSVLogger, LearningRateMonitor
 from fastnn.training.metrics import accuracy
 from fastnn.training.model_checkpoint import ModelCheckpoint

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from fastnn.engine.inputs import NonFiniteError
+from fastnn.files.errors import CheckpointError
 from fastnn.files.read import parse_json
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.optimizer import Group, Optimizer
 from fastnn.optim.scheduler import LRScheduler
 from fastnn.runtime.random import get_rng_state, set_rng_state
-from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
+from fastnn.training.files import ArrayFile, reading, write_arrays
 from fastnn.training.parts import Stateful, pack, restored, unpack
 from fastnn.training.state import check_options
 from fastnn.training.weights import CHECKPOINT, copy, match, non_finite

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnn.files.errors import CheckpointError
 from fastnn.files.foreign import HEAD_BYTES, describe
 from fastnn.files.read import open_regular, parse_json, reason
 from fastnn.files.regular import Path
@@ -35,10 +36,6 @@ BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "BOOL": 8, "U8": 8, "I8": 8, "F8_E5
 FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 INTEGERS = {"I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "<u1", "U16": "<u2",
             "U32": "<u4"}
-
-
-class CheckpointError(ValueError):
-    """A file of weights or a checkpoint cannot be used; names the file and what is wrong in it."""
 
 
 class Entry(NamedTuple):
@@ -88,7 +85,7 @@ class ArrayFile:
             _check_places(self._entries, os.fstat(stream.fileno()).st_size - self._data)
         except ValueError as error:
             stream.seek(0)
-            words = describe(stream.read(HEAD_BYTES), path)
+            words = describe(stream.read(HEAD_BYTES))
             raise self.fault(f"not a safetensors file but {words}" if words else
                              f"not a whole safetensors file ({reason(error)})") from error
         self.names = tuple(self._entries)

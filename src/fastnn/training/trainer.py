@@ -15,6 +15,7 @@ from fastnn.data.labels import LabelEncoder
 from fastnn.engine.loss_graph import check_model_and_loss
 from fastnn.engine.nesting import flat
 from fastnn.engine.train_step import TrainStep
+from fastnn.files.errors import CheckpointError
 from fastnn.files.regular import Path
 from fastnn.nn.module import Module
 from fastnn.optim.scheduler import LRScheduler
@@ -25,7 +26,6 @@ from fastnn.training.callbacks import as_callback
 from fastnn.training.checkpoint import load_checkpoint, save_checkpoint, schedule_states
 from fastnn.training.evaluation import Evaluation
 from fastnn.training.example_weights import ClassWeights, targets_of, with_weights
-from fastnn.training.files import CheckpointError
 from fastnn.training.interrupt import Interruption, deferred_interrupts
 from fastnn.training.labels import encoded, encoder_for, restored, saved
 from fastnn.training.measures import Measures, scalars

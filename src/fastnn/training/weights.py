@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
 from fastnn._kernels.checks import all_finite
 from fastnn.arguments import flag, instance
 from fastnn.engine.inputs import NonFiniteError
+from fastnn.files.errors import CheckpointError
+from fastnn.files.foreign import HEAD_BYTES
+from fastnn.files.pth import PthFile, is_pth
+from fastnn.files.read import open_regular
 from fastnn.files.regular import Path
+from fastnn.nn.misfit import misfit
 from fastnn.nn.module import Module
 from fastnn.runtime.locks import process_lock
 from fastnn.spec import FLOAT, storage_axes
-from fastnn.training.files import ArrayFile, CheckpointError, reading, write_arrays
+from fastnn.training.files import ArrayFile, write_arrays
 
 MODEL = "model."  # the prefix of weights' names in a full checkpoint
 CHECKPOINT = "fastnn checkpoint"
@@ -60,43 +66,57 @@ def non_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
 
 
 def load(path: Path, model: Module, strict: bool = True) -> None:
-    """Read a model's parameters and buffers from a safetensors file; nothing is unpickled.
+    """Read a model's parameters and buffers from a safetensors or a PyTorch file.
 
-    path: a file of `save`, of PyTorch's users, or a checkpoint of a `Trainer`; float16 and bfloat16
-    become float32, exactly. model: must have the file's names and shapes. strict: False leaves
+    Nothing executable is unpickled: a .pth file is read by a reader that knows tensors, numbers and
+    containers alone, and one that wants to run anything else is refused by its name.
+
+    path: a file of `save`, of PyTorch's users, or a checkpoint of a `Trainer`; or of `torch.save`:
+    a state dict, or a checkpoint that has one under "state_dict", "model" or another usual name,
+    also from within DataParallel (a prefix "module." of all names is taken off). What is in a
+    file is told by its first bytes, not by its name. float16 and bfloat16 become float32, exactly,
+    float64 the nearest float32. model: must have the file's names and shapes. strict: False leaves
     names aside that only one side has.
 
     Raises CheckpointError, which names the file and what is wrong: it is damaged, or names,
     shapes or types do not fit; OSError if it cannot be opened. The model changes only if all fits.
     """
     instance(model, "the model", Module)
-    with reading(path) as file:
+    with open_weights(path) as file:
+        state = model.state_dict()
+        if isinstance(file, PthFile):
+            file.unwrap(state)
         prefix = MODEL if file.metadata.get("format") == CHECKPOINT else ""
-        targets = match(file, model.state_dict(), prefix, strict)
+        targets = match(file, state, prefix, strict)
         with process_lock:
             copy(file, targets)
 
 
+@contextmanager
+def open_weights(path: Path) -> Iterator[ArrayFile | PthFile]:
+    """Open a file of weights, whichever it is by its first bytes. Raises as `load`."""
+    with open_regular(path) as stream:
+        head = stream.read(HEAD_BYTES)
+        stream.seek(0)
+        yield (PthFile if is_pth(head) else ArrayFile)(path, stream)
+
+
 def match(
-    file: ArrayFile, own: Mapping[str, np.ndarray], prefix: str, strict: bool = True
+    file: ArrayFile | PthFile, own: Mapping[str, np.ndarray], prefix: str, strict: bool = True
 ) -> dict[str, np.ndarray]:
     """The arrays to fill, by their names in the file, after checking names, shapes and types."""
     places = {prefix + name: array for name, array in own.items()}
-    optional = {name for name in places if name.endswith("num_batches_tracked")}
-    present = dict.fromkeys(name for name in file.names if name.startswith(prefix))
-    missing = [name for name in places if name not in present and name not in optional]
-    unexpected = [name for name in present if name not in places]
-    if flag(strict, "strict") and (missing or unexpected):
-        parts = [f"{what} {_listed(names)}" for what, names in
-                 (("without", missing), ("with unexpected", unexpected)) if names]
-        raise file.fault(f"does not fit the model: {' and '.join(parts)}")
-    found = {name: array for name, array in places.items() if name in present}
+    shapes = {name: array.shape for name, array in places.items()}
+    given = {name: file.shape(name) for name in file.names if name.startswith(prefix)}
+    if words := misfit(shapes, given, flag(strict, "strict")):
+        raise file.fault(f"does not fit the model: {words}")
+    found = {name: array for name, array in places.items() if name in given}
     for name, array in found.items():
         file.check(name, array.shape, array.dtype)
     return found
 
 
-def copy(file: ArrayFile, targets: Mapping[str, np.ndarray]) -> None:
+def copy(file: ArrayFile | PthFile, targets: Mapping[str, np.ndarray]) -> None:
     """Fill the arrays that `match` returned.
 
     All are read once before the first one changes. They are not kept: that would take their bytes a
@@ -106,11 +126,6 @@ def copy(file: ArrayFile, targets: Mapping[str, np.ndarray]) -> None:
         file.read_as(name, array.dtype)
     for name, array in targets.items():
         array[...] = file.read_as(name, array.dtype)
-
-
-def _listed(names: list[str], most: int = 5) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
 
 
 __all__ = ["CheckpointError", "load", "save"]
