@@ -31,16 +31,20 @@ LOOK = {
 class Lesson:
     """One example: its options, its picture, and its figures.
 
-    text: the script's docstring. full: whether the settings of the pages were asked for.
+    text: the script's docstring. files: what files it takes, if it does, for its help. full:
+    whether the settings of the pages were asked for.
     """
 
-    def __init__(self, text):
+    def __init__(self, text, files=None):
         parser = argparse.ArgumentParser(description=text.splitlines()[0])
         parser.add_argument("--full", action="store_true", help="as the pages show it: minutes")
         parser.add_argument("--output", type=Path, default=Path(), metavar="FOLDER",
                             help="where pictures are written; default: here")
+        if files:
+            parser.add_argument("files", type=Path, nargs="*", help=files)
         options = parser.parse_args()
         self.full, self.folder = options.full, options.output
+        self.files = options.files if files else []
         self.name = Path(sys.argv[0]).stem
         plt.rcParams.update(LOOK)
 
