@@ -1,6 +1,6 @@
 """Nets with torchvision's names against torchvision's, in training and in use, from one state.
 
-And U-Net, which torchvision does not have, against one by hand.
+And U-Net and EfficientNet-Lite0, which torchvision does not have, against ones by hand.
 
 Both compute in float32; how far each is from torchvision's net in float64 is compared.
 """
@@ -21,6 +21,7 @@ from fastnn import models
 # torchvision_nets first: it skips the tests where torchvision is not installed
 from tests.parity.torchvision_nets import twin_of, unmade  # isort: skip
 from tests.parity.compare import array, copy_weights, torch
+from tests.parity.lite_net import Lite
 from tests.parity.test_nets import scatter_norms
 
 from bench.peers.torch_nets import UNet  # isort: skip
@@ -68,6 +69,13 @@ CASES = {
     "mobilenet_v3_small": Case(models.mobilenet_v3_small, (4, 3, 64, 64), shifts=(1.5,)),
     "mobilenet_v3_large": Case(models.mobilenet_v3_large, (4, 3, 64, 48), shifts=(1.5,)),
     "efficientnet_b0": Case(models.efficientnet_b0, (4, 3, 64, 64), shifts=(1.5,)),
+    "efficientnet_lite0": Case(models.efficientnet_lite0, (4, 3, 64, 64), shifts=(1.5,),
+                               twin=lambda model, _, num_classes: copy_weights(
+                                   model, Lite(num_classes))),
+    # sizes that leave another padding on each axis
+    "efficientnet_lite0 odd": Case(models.efficientnet_lite0, (4, 3, 33, 50), shifts=(1.5,),
+                                   twin=lambda model, _, num_classes: copy_weights(
+                                       model, Lite(num_classes))),
     # with factors of branches as large as after training, not 1e-6
     "convnext_tiny": Case(partial(models.convnext_tiny, layer_scale=1.0), (2, 3, 64, 64)),
     "shufflenet_v2_x1_0": Case(models.shufflenet_v2_x1_0, (4, 3, 64, 64), shifts=(1.5,)),
