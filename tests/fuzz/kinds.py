@@ -23,6 +23,7 @@ from fastnn.data.registry import outline
 from fastnn.plan.cost.predict import FIXED
 from fastnn.plan.cost.rates import _read as read_rates
 from tests.cli.command import NET, run, write_data
+from tests.files.pth import legacy_file, value, whole, zip_file
 from tests.fuzz import mutate
 
 Change = Callable[[random.Random, bytes, bytes], bytes]
@@ -100,6 +101,22 @@ class Weights(Kind):
 
     def state(self) -> Any:
         return _arrays(self._model)
+
+
+class Pth(Weights):
+    """The same weights in PyTorch's files, of both formats, bare and in a checkpoint."""
+
+    def __init__(self, folder: Path) -> None:
+        self._model = _net()
+        made, memory = whole(self._model.state_dict())
+        counts = {key: len(content) // (8 if made_of.ndim == 0 else 4) for (key, content), made_of
+                  in zip(memory.items(), self._model.state_dict().values(), strict=True)}
+        checkpoint = {"epoch": 3, "state_dict": {f"module.{name}": made[name] for name in made}}
+        bare, nested = (value(each) + b"." for each in (made, checkpoint))
+        Kind.__init__(self, folder, {
+            "bare.pth": zip_file(bare, memory), "nested.pth": zip_file(nested, memory),
+            "legacy.pth": legacy_file(bare, memory, counts),
+            "legacy_nested.pth": legacy_file(nested, memory, counts)}, mutate.change_pth)
 
 
 def _as_bf16(half: bytes) -> bytes:
@@ -300,7 +317,7 @@ def _picture(picture: Image.Image, form: str) -> bytes:
 
 
 KINDS: dict[str, Callable[[Path], Kind]] = {
-    "weights": Weights, "checkpoint": Checkpoint, "settings": Settings,
+    "weights": Weights, "pth": Pth, "checkpoint": Checkpoint, "settings": Settings,
     "description": Description, "run": RunFolder,
     "npz": Npz, "npy": Npy, "idx": Idx, "pictures": Pictures, "model": ModelFile,
     "rates": RatesFile,

@@ -1,4 +1,5 @@
-"""Good files made bad: any bytes, and JSON, NumPy's, zip, gzip, PNG and safetensors by their parts.
+"""Good files made bad: any bytes, and JSON, NumPy's, zip, gzip, PNG, safetensors and
+PyTorch's files by their parts.
 
 Every function draws from a `random.Random` alone, so that a seed gives the same file again.
 """
@@ -289,3 +290,54 @@ def change_png(draw: random.Random, content: bytes, other: bytes = b"") -> bytes
     return content[:8] + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in chunks)
+
+
+# Instructions of pickles, with what follows them; names that files use, and one that runs things.
+INSTRUCTIONS = [bytes([code]) for code in range(256)] + [
+    b"(" * 1000, b"]" * 1000, b"\x85" * 5000, b"2\x86" * 100, b"2a", b"2" * 3000, b"N" * 3000,
+    b"X\xff\xff\xff\xff", b"\x8b\xff\xff\xff\x7f", b"\x8d" + b"\xff" * 8, b"r\xff\xff\xff\xff",
+    b"K\x00", b"M\xff\xff", b"J\xff\xff\xff\xff", b"\x8a\x08" + b"\xff" * 7 + b"\x7f", b"I01\n",
+    b"G" + b"\xff" * 8, b"I-5\n", b"Fnan\n", b"Vx\n", b"h\x00", b"q\x00",
+    b"cposix\nsystem\n", b"cbuiltins\neval\n", b"ccollections\nOrderedDict\n)R",
+    b"ctorch\nFloatStorage\n", b"ctorch.storage\nUntypedStorage\n", b"ctorch\nSize\n",
+    b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch._utils\n_rebuild_tensor_v3\n",
+    b"cnumpy\ndtype\n", b"cnumpy.core.multiarray\nscalar\n",
+]
+
+
+def change_pickle(draw: random.Random, content: bytes) -> bytes:
+    """A pickle with instructions put in, or in place of others, or any bytes changed."""
+    if draw.random() < 0.3:
+        return change_bytes(draw, content)
+    for _ in range(draw.choice((1, 1, 2, 5))):
+        place = draw.randrange(len(content) + 1)
+        added = draw.choice(INSTRUCTIONS)
+        content = content[:place] + added + content[place + draw.choice((0, 0, 1, len(added))):]
+    return content
+
+
+def change_pth(draw: random.Random, content: bytes, other: bytes = b"") -> bytes:
+    """A PyTorch file with another pickle, other memory or other entries, or any bytes changed."""
+    action = draw.randrange(8)
+    if action < 2:
+        return change_bytes(draw, content, other)
+    if not content.startswith(b"PK"):  # the pickles, and then the memory
+        end = draw.choice((40, len(content) // 2, len(content)))
+        return change_pickle(draw, content[:end]) + content[end:]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = [(name, archive.read(name)) for name in archive.namelist()]
+    place = 0 if action < 6 else draw.randrange(len(entries))
+    name, data = entries[place]
+    if action < 6:
+        entries[0] = (name, change_pickle(draw, data))
+    elif action == 6:
+        entries[place] = (name, draw.choice((b"", data[:-1], data * 2, b"big", b"little")))
+    else:
+        names = (name + "x", "a/data.pkl", "../x", "data/0", "a/data/0")
+        entries[place] = (draw.choice(names), data)
+    stream = io.BytesIO()
+    kind = draw.choice((zipfile.ZIP_STORED,) * 9 + (zipfile.ZIP_DEFLATED,))
+    with zipfile.ZipFile(stream, "w", kind) as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+    return stream.getvalue()
