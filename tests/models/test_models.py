@@ -35,6 +35,7 @@ COUNTS = [
     (models.mobilenet_v3_small, 2_542_856),
     (models.mobilenet_v3_large, 5_483_032),
     (models.efficientnet_b0, 5_288_548),
+    (models.efficientnet_lite0, 4_652_008),
     (models.convnext_tiny, 28_589_128),
     (models.shufflenet_v2, 2_278_604),
 ]
