@@ -64,7 +64,7 @@ def draw_ways(axes, net, paths):
     """The probability of the right class, by how pictures become numbers."""
     own = net.pretrained
     pixels, middle = own.pictures(paths), central_pictures(paths, own.size, 0.875)
-    ways = {"as in training": own.preprocess(paths), "cut tighter": own.preprocess(middle),
+    ways = {"(x - 127) / 128": own.preprocess(paths), "cut tighter": own.preprocess(middle),
             "blue, green, red": own.preprocess(paths)[:, ::-1], "x / 255": pixels / 255,
             "(x / 255 - mean) / std": (pixels / 255 - MEAN) / STD, "bytes": pixels}
     shares = np.array([probabilities(net, x)[range(2), list(RIGHT.values())]
@@ -78,7 +78,7 @@ def draw_ways(axes, net, paths):
     axes.set(yticks=range(len(ways)), yticklabels=ways, xlim=(0, 1.08),
              xlabel="probability of the right class", title="The same photos, prepared otherwise")
     axes.invert_yaxis()
-    axes.legend(loc="lower center")
+    axes.legend(loc="lower center", ncols=2)
     return shares
 
 

@@ -93,6 +93,7 @@ ORDERED = name("collections.OrderedDict") + b")R(" + value("w") + W + b"u}" + va
 @pytest.mark.parametrize("items", [
     {"state_dict": {"w": W}, "epoch": 3, "best": X},
     {"model": {"w": W}, "optimizer": {"state": {}}},
+    {"w": W, "model": {"name": "net"}, "net": 3},
     {"model": {"state_dict": {"w": W}}}, {"model_state_dict": {"w": W}, "args": {"lr": 0.1}},
     {"w": W, "epoch": 1, "name": "net", "history": [0.5, 0.25]}, ORDERED,
     {"w": name("torch._utils._rebuild_parameter") + value((W, True, value({}))) + b"R"},

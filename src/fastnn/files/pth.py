@@ -35,7 +35,7 @@ INTEGERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4")
 MOST_PICKLE = 64 << 20
 # Where checkpoints keep the state dict, in the order in which they are looked for.
 KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
-MOST_LEVELS = 4
+MOST_DICTS = 20  # in which it is looked for
 WRAPPERS = ("module.", "_orig_mod.")  # of DataParallel, and of torch.compile
 
 
@@ -166,22 +166,29 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
 def state_dict_of(value: Any) -> dict[str, StoredTensor]:
     """The tensors of a state dict, alone in a file or within a checkpoint's dicts.
 
-    A dict under one of `KEYS` is looked into first, so that a tensor beside it ("best accuracy") is
-    no weight. Raises PickleError if there is none.
+    A dict under one of `KEYS` that has tensors counts before those beside it, so that a tensor
+    there ("best accuracy") is no weight. Raises PickleError if there is none.
     """
-    for _ in range(MOST_LEVELS):
-        if not isinstance(value, dict):
-            raise PickleError(f"expected a state dict, found {_kind(value)}")
-        inner = next((value[key] for key in KEYS if isinstance(value.get(key), dict)), None)
-        if inner is None:
-            break
-        value = inner
-    tensors = {key: entry for key, entry in value.items()
-               if isinstance(key, str) and isinstance(entry, StoredTensor)}
+    if not isinstance(value, dict):
+        raise PickleError(f"expected a state dict, found {_kind(value)}")
+    tensors = _find_tensors(value, set())
     if not tensors:
         names = ", ".join(str(key)[:30] for key in list(value)[:5])
         raise PickleError(f"it has no tensors by name; found a dict with {names or 'nothing'}")
     return tensors
+
+
+def _find_tensors(value: dict[Any, Any], seen: set[int]) -> dict[str, StoredTensor]:
+    """Those of the innermost dict under `KEYS` that has any; each dict is looked into once."""
+    seen.add(id(value))
+    if len(seen) <= MOST_DICTS:
+        for key in KEYS:
+            inner = value.get(key)
+            if isinstance(inner, dict) and id(inner) not in seen and (
+                    found := _find_tensors(inner, seen)):
+                return found
+    return {key: entry for key, entry in value.items()
+            if isinstance(key, str) and isinstance(entry, StoredTensor)}
 
 
 def _kind(value: Any) -> str:
