@@ -34,11 +34,12 @@ from fastnn.spec import ShapeError
 from fastnn.version import VERSION as __version__
 
 if _TYPE_CHECKING:
-    from fastnn import autograd, data, metrics, models, second_order, training
+    from fastnn import autograd, data, insight, metrics, models, second_order, training
     from fastnn.engine.gradcheck import GradcheckError, gradcheck
     from fastnn.engine.gradgradcheck import gradgradcheck
     from fastnn.engine.memory_frontier import memory_frontier
     from fastnn.engine.summary import summary
+    from fastnn.insight.inspect import inspect
     from fastnn.second_order.minimize import minimize
     from fastnn.training import CheckpointError, Trainer, load, save
 
@@ -46,10 +47,11 @@ if _TYPE_CHECKING:
 # and, in a process with a memory budget, less of it.
 _LATE = {
     **{name: f"fastnn.{name}" for name in (
-        "autograd", "data", "metrics", "models", "second_order", "training")},
+        "autograd", "data", "insight", "metrics", "models", "second_order", "training")},
     **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
     **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
     "gradgradcheck": "fastnn.engine.gradgradcheck",
+    "inspect": "fastnn.insight.inspect",
     "memory_frontier": "fastnn.engine.memory_frontier",
     "minimize": "fastnn.second_order.minimize",
     "summary": "fastnn.engine.summary",

@@ -7,6 +7,7 @@ from typing import Any
 
 import fastnn.ops.pointwise as pointwise
 from fastnn import nn
+from fastnn.arguments import flag
 
 relu = pointwise.FUNCTIONS["relu"]
 STEMS = ("cifar", "imagenet")
@@ -87,7 +88,7 @@ class ResNet(nn.Module):
 
     def __init__(
         self, blocks: Sequence[int], num_classes: int = 10, in_channels: int = 3,
-        stem: str = "cifar", block: Block = BasicBlock,
+        stem: str = "cifar", block: Block = BasicBlock, zero_init_residual: bool = False,
     ) -> None:
         super().__init__()
         if stem not in STEMS:
@@ -107,6 +108,8 @@ class ResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(widths[3], num_classes)
         self.apply(initialise)
+        if flag(zero_init_residual, "zero_init_residual"):
+            self.apply(begin_as_identity)
 
     def forward(self, x: Any) -> Any:
         x = self.maxpool(relu(self.bn1(self.conv1(x))))
@@ -129,39 +132,68 @@ def initialise(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def resnet18(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+def begin_as_identity(module: nn.Module) -> None:
+    """A residual block whose last norm is 0 passes its input on at first (Goyal et al., 2017)."""
+    if isinstance(module, (BasicBlock, Bottleneck)):
+        last = module.bn2 if isinstance(module, BasicBlock) else module.bn3
+        assert last.weight is not None
+        nn.init.zeros_(last.weight)
+
+
+def resnet18(
+    num_classes: int = 10, in_channels: int = 3, stem: str = "cifar",
+    zero_init_residual: bool = False,
+) -> ResNet:
     """ResNet-18.
 
     num_classes: outputs. in_channels: the input's; images of any size. stem: "cifar" starts with a
     3x3 convolution at full size, for small images; "imagenet" with a 7x7 convolution and pooling,
-    together stride 4, as torchvision's `resnet18`. Source: He, Zhang, Ren and Sun, "Deep residual
-    learning for image recognition", 2015.
+    together stride 4, as torchvision's `resnet18`. zero_init_residual: begin with blocks that pass
+    their input on, the weight of each one's last norm being 0. Source: He, Zhang, Ren and Sun,
+    "Deep residual learning for image recognition", 2015.
 
     >>> sum(parameter.size for parameter in resnet18(1000, stem="imagenet").parameters())
     11689512
     """
-    return ResNet((2, 2, 2, 2), num_classes, in_channels, stem)
+    return ResNet((2, 2, 2, 2), num_classes, in_channels, stem,
+                  zero_init_residual=zero_init_residual)
 
 
-def resnet34(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+def resnet34(
+    num_classes: int = 10, in_channels: int = 3, stem: str = "cifar",
+    zero_init_residual: bool = False,
+) -> ResNet:
     """ResNet-34; arguments as `resnet18`."""
-    return ResNet((3, 4, 6, 3), num_classes, in_channels, stem)
+    return ResNet((3, 4, 6, 3), num_classes, in_channels, stem,
+                  zero_init_residual=zero_init_residual)
 
 
-def resnet50(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+def resnet50(
+    num_classes: int = 10, in_channels: int = 3, stem: str = "cifar",
+    zero_init_residual: bool = False,
+) -> ResNet:
     """ResNet-50, of bottleneck blocks; arguments as `resnet18`.
 
     >>> sum(parameter.size for parameter in resnet50(1000, stem="imagenet").parameters())
     25557032
     """
-    return ResNet((3, 4, 6, 3), num_classes, in_channels, stem, Bottleneck)
+    return ResNet((3, 4, 6, 3), num_classes, in_channels, stem, Bottleneck,
+                  zero_init_residual)
 
 
-def resnet101(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+def resnet101(
+    num_classes: int = 10, in_channels: int = 3, stem: str = "cifar",
+    zero_init_residual: bool = False,
+) -> ResNet:
     """ResNet-101, of bottleneck blocks; arguments as `resnet18`."""
-    return ResNet((3, 4, 23, 3), num_classes, in_channels, stem, Bottleneck)
+    return ResNet((3, 4, 23, 3), num_classes, in_channels, stem, Bottleneck,
+                  zero_init_residual)
 
 
-def resnet152(num_classes: int = 10, in_channels: int = 3, stem: str = "cifar") -> ResNet:
+def resnet152(
+    num_classes: int = 10, in_channels: int = 3, stem: str = "cifar",
+    zero_init_residual: bool = False,
+) -> ResNet:
     """ResNet-152, of bottleneck blocks; arguments as `resnet18`."""
-    return ResNet((3, 8, 36, 3), num_classes, in_channels, stem, Bottleneck)
+    return ResNet((3, 8, 36, 3), num_classes, in_channels, stem, Bottleneck,
+                  zero_init_residual)

@@ -32,6 +32,7 @@ class Training(Protocol):
     metrics: dict[str, Any]
     first_epoch: int
     optimizers: Any
+    loss: Any
 
     def save(self, path: Path) -> None:
         """Write a full checkpoint."""
