@@ -115,7 +115,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
      "the loss must be a scalar tensor, got None"),
     (lambda: fn.optim.Adam(net().parameters(), betas=np.ones(())), "betas must be two numbers"),
     (lambda: fn.data.Compose(3), "transform 0 must be a function"),
-    (lambda: fn.data.Standardize().fit([[1.0]]), "x must be of class ndarray"),
+    (lambda: fn.data.Standardize().fit(np.eye(2)).transform([[1.0]]), "x must be of class ndarray"),
     (lambda: fn.models.mlp(in_channels="1"), "in_channels must be an integer"),
     (lambda: fn.models.CifarResNet("20"), "depth must be an integer below a million, got '20'"),
     (lambda: fn.set_conv_algorithm(np.ones(2)), "unknown convolution algorithm"),

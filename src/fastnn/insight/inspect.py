@@ -58,8 +58,8 @@ def inspect(
     >>> net = fn.nn.Sequential(fn.nn.Linear(2, 3), fn.nn.ReLU())
     >>> net[0].weight.data[...], net[0].bias.data[...] = 1, [-9, 0, 0]
     >>> report = inspect(net, np.ones((4, 2), np.float32))
-    >>> report["1"].mean, round(report["1"].dead, 3)
-    (1.3333333730697632, 0.333)
+    >>> round(report["1"].mean, 3), round(report["1"].dead, 3)
+    (1.333, 0.333)
     """
     instance(model, "model", Module)
     if y is None and (optimizer is not None or lr is not None):
@@ -142,10 +142,11 @@ def _row(
     grad_norm, ratio = weights or (None, None)
     return Row(
         node.scope, node.op.name, node.outputs[0].shape,
-        float(values.mean()), float(values.std()),
+        float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)),
         None if stuck is None else float(stuck.mean()),
         None if stuck is None else dead_share(stuck),
-        None if grad is None else float(grad.std()), grad_norm, ratio, counts, edges)
+        None if grad is None else float(grad.std(dtype=np.float64)),
+        grad_norm, ratio, counts, edges)
 
 
 def _weights(
