@@ -39,6 +39,7 @@ if _TYPE_CHECKING:
     from fastnn.engine.gradgradcheck import gradgradcheck
     from fastnn.engine.memory_frontier import memory_frontier
     from fastnn.engine.summary import summary
+    from fastnn.insight.features import features
     from fastnn.insight.inspect import inspect
     from fastnn.second_order.minimize import minimize
     from fastnn.training import CheckpointError, Trainer, load, save
@@ -50,6 +51,7 @@ _LATE = {
         "autograd", "data", "init", "insight", "metrics", "models", "second_order", "training")},
     **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
     **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
+    "features": "fastnn.insight.features",
     "gradgradcheck": "fastnn.engine.gradgradcheck",
     "inspect": "fastnn.insight.inspect",
     "memory_frontier": "fastnn.engine.memory_frontier",

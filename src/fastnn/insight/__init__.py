@@ -1,7 +1,8 @@
 """Looking into nets: what layers compute, how gradients flow, how initial values carry signals."""
 
 from fastnn.insight.callback import Inspect
+from fastnn.insight.features import features
 from fastnn.insight.inspect import inspect
 from fastnn.insight.report import Report, Row
 
-__all__ = ["Inspect", "Report", "Row", "inspect"]
+__all__ = ["Inspect", "Report", "Row", "features", "inspect"]

@@ -141,14 +141,16 @@ class Evaluation:
 @contextmanager
 def in_use(module: Module) -> Iterator[None]:
     """Inside, the module is in eval mode; at the end, modes and random state are as before."""
-    in_training = [inner for inner in module.modules() if inner.training]
+    before = [(inner, inner.training, inner.folding) for inner in module.modules()
+              if inner.training or inner.folding]
     state = get_rng_state()
     module.eval()
     try:
         yield
     finally:
-        for inner in in_training:
-            object.__setattr__(inner, "training", True)
-        if in_training:
+        for inner, training, folding in before:
+            object.__setattr__(inner, "training", training)
+            object.__setattr__(inner, "folding", folding)
+        if before:
             mode_changed()
         set_rng_state(state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -75,8 +75,38 @@ def _inputs(batch: Any) -> Batch:
     return (np.asarray(batch),)
 
 
-def predicted(model: Module, data: Inputs, room: Room, exclusive: Exclusive) -> Any:
-    """The outputs of a model in eval mode, in the order of the examples, nested as the model's.
+class Computation(Protocol):
+    """Something that a model computes of arrays."""
+
+    @property
+    def model(self) -> Module:
+        """The model."""
+        ...
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The values for arrays."""
+        ...
+
+    def output(self, specs: Any) -> Any:
+        """The symbolic values for inputs of these specs."""
+        ...
+
+
+class Outputs:
+    """What a model returns."""
+
+    def __init__(self, model: Module) -> None:
+        self.model = model
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.model(*inputs)
+
+    def output(self, specs: Any) -> Any:
+        return trace(self.model, specs).output
+
+
+def predicted(compute: Computation, data: Inputs, room: Room, exclusive: Exclusive) -> Any:
+    """What a model computes in eval mode, in the order of the examples, nested as for a batch.
 
     room: memory beside the computation. The results of a known number of examples are in memory
     before the first batch is computed.
@@ -90,16 +120,17 @@ def predicted(model: Module, data: Inputs, room: Room, exclusive: Exclusive) -> 
         if batch is None:
             break
         inputs = batch[0] if isinstance(batch[0], tuple) else (batch[0],)
-        with at(f"prediction, batch {number}"), exclusive, process_lock, in_use(model):
+        with at(f"prediction, batch {number}"), exclusive, process_lock, in_use(
+                compute.model):
             if data.examples and not found:
-                found = [_results(model, inputs, data.examples)]
+                found = [_results(compute, inputs, data.examples)]
             with within(room.allowance):
-                output = model(*inputs)
+                output = compute(*inputs)
         nesting, examples = output, len(flat(inputs)[0])
         for each in flat(output):
             if each.shape[:1] != (examples,):
                 raise ShapeError(f"the model's output has shape {each.shape} for {examples} "
-                                 "examples; predict joins outputs that have one row for each")
+                                 "examples; outputs are joined that have one row for each")
         if data.examples:
             for result, part in zip(found[0], flat(output), strict=True):
                 result[done:done + examples] = part
@@ -114,8 +145,10 @@ def predicted(model: Module, data: Inputs, room: Room, exclusive: Exclusive) -> 
     return like(nesting, parts)
 
 
-def _results(model: Module, inputs: tuple[Any, ...], examples: int) -> list[np.ndarray]:
+def _results(
+    compute: Computation, inputs: tuple[Any, ...], examples: int
+) -> list[np.ndarray]:
     """Memory for the outputs of all examples, touched so that plans count it."""
     specs = specs_of(tuple(as_inputs(value, f"input {i}") for i, value in enumerate(inputs)))
-    outputs = flat(trace(model, specs).output)
+    outputs = flat(compute.output(specs))
     return [np.full((examples, *tensor.shape[1:]), 0, tensor.dtype) for tensor in outputs]

@@ -11,22 +11,51 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastnn.data.prefetch import Ahead
+from fastnn.engine.memory_limit import memory_limit
 from fastnn.engine.nesting import flat
-from fastnn.engine.train_step import TrainStep
-from fastnn.plan.budget import Allowance, MemoryBudgetError
+from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError, resolve
 from fastnn.runtime.measure import growth
 from fastnn.runtime.process_memory import keep_no_large_blocks
+from fastnn.runtime.shared import free_memory
 from fastnn.spec import FLOAT, INDEX
 from fastnn.training.measures import Measures
 from fastnn.training.streams import Batch, Source
 
 MEASURED = 3  # batches in which unknown needs are measured
 MARGIN = 1 << 20  # added to what was measured, with an eighth of it
+
+
+class Step(Protocol):
+    """What batches, metrics and callbacks make room for: a training step, as a rule."""
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the process may hold; None for no limit."""
+        ...
+
+    def rest(self) -> None:
+        """Give back the memory that it uses only while it runs."""
+        ...
+
+
+class NoStep:
+    """No training step, where a model only computes: room is what a budget leaves.
+
+    memory_budget: bytes, text such as "512MiB", or None for the one that holds already, if any.
+    """
+
+    def __init__(self, memory_budget: Budget) -> None:
+        self.allowance = memory_limit() if memory_budget is None else Allowance(
+            resolve(memory_budget))
+
+    def rest(self) -> None:
+        if self.allowance is not None:
+            free_memory()
 
 
 class Need:
@@ -39,12 +68,12 @@ class Need:
         self.bytes = known or 0
         self._left = MEASURED if known is None else 0
 
-    def is_known(self, step: TrainStep) -> bool:
+    def is_known(self, step: Step) -> bool:
         """Whether nothing is left to measure."""
         return not self._left or step.allowance is None
 
     @contextmanager
-    def measured(self, step: TrainStep) -> Iterator[None]:
+    def measured(self, step: Step) -> Iterator[None]:
         """A context for running it once, without the step's arena while it is measured."""
         if self.is_known(step):
             yield
@@ -61,7 +90,7 @@ class Room:
     """Room for a source's batches, metrics and callbacks, beside the steps of an epoch."""
 
     def __init__(
-        self, step: TrainStep, source: Source, callbacks: Iterable[Any] = (),
+        self, step: Step, source: Source, callbacks: Iterable[Any] = (),
         measures: Measures | None = None, by_class: bool = False,
     ) -> None:
         self._by_class = by_class

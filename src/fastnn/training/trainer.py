@@ -34,7 +34,7 @@ from fastnn.training.names import loss_of, optimizer_of, threshold_of
 from fastnn.training.parts import Stateful, named_apart
 from fastnn.training.places import at
 from fastnn.training.planning import check_metrics, plan_all
-from fastnn.training.prediction import Inputs, predicted
+from fastnn.training.prediction import Inputs, Outputs, predicted
 from fastnn.training.rates import after_epoch, before_fit, before_step
 from fastnn.training.room import Room
 from fastnn.training.sources import check_again, source, takes_real_targets
@@ -355,7 +355,7 @@ class Trainer:
         self.train_step.look()
         self.train_step.rest()
         try:
-            return predicted(self.model, batches, Room(self.train_step, batches),
+            return predicted(Outputs(self.model), batches, Room(self.train_step, batches),
                              self._evaluation.exclusive)
         finally:
             self.train_step.rest()
