@@ -43,6 +43,7 @@ if _TYPE_CHECKING:
     from fastnn.insight.inspect import inspect
     from fastnn.second_order.minimize import minimize
     from fastnn.training import CheckpointError, Trainer, load, save
+    from fastnn.training.transfer import transfer
 
 # What many programs never use is imported when it is first named: importing fastnn takes less time
 # and, in a process with a memory budget, less of it.
@@ -57,6 +58,7 @@ _LATE = {
     "memory_frontier": "fastnn.engine.memory_frontier",
     "minimize": "fastnn.second_order.minimize",
     "summary": "fastnn.engine.summary",
+    "transfer": "fastnn.training.transfer",
 }
 
 

@@ -60,6 +60,7 @@ class Module:
 
     training: bool
     folding: bool = False  # see `eval`
+    frozen: bool = False  # in evaluation mode whatever `train` says; see `fn.transfer`
     checkpointed: bool = False  # see `checkpoint`
     hooks: Mapping[int, tuple[Callable[..., Any], bool]] = MappingProxyType({})
     _passing: frozenset[str] = frozenset()  # names of buffers that are not saved
@@ -328,7 +329,10 @@ class Module:
         return load(self._saved(), state_dict, strict, type(self).__name__)
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Set training mode for this module and all inside (dropout, batch statistics)."""
+        """Set training mode for this module and all inside (dropout, batch statistics).
+
+        Those that `fn.transfer` has frozen stay in evaluation mode.
+        """
         return self._set_mode(flag(mode, "mode"), False)
 
     def eval(self: Self, fold: bool = False) -> Self:
@@ -346,8 +350,9 @@ class Module:
 
     def _set_mode(self: Self, training: bool, folding: bool) -> Self:
         for module in self.modules():
-            if (module.training, module.folding) != (training, folding):
-                object.__setattr__(module, "training", training)
+            mode = training and not module.frozen
+            if (module.training, module.folding) != (mode, folding):
+                object.__setattr__(module, "training", mode)
                 object.__setattr__(module, "folding", folding)
                 mode_changed()
         return self
