@@ -12,7 +12,15 @@ import numpy as np
 from fastnn import nn, optim
 from fastnn.cli.model import make_model
 from fastnn.cli.settings import Settings
-from fastnn.data import Batches, Compose, Dataset, RandomHorizontalFlip, RandomShift, Standardize
+from fastnn.data import (
+    Batches,
+    Compose,
+    Dataset,
+    Preprocessor,
+    RandomHorizontalFlip,
+    RandomShift,
+    Standardize,
+)
 from fastnn.data import load as load_data
 from fastnn.data.registry import outline as outline_data
 from fastnn.plan.budget import GROWTH, MemoryBudgetError, format_bytes, resolve
@@ -25,7 +33,10 @@ EVALUATION_BATCH = 256
 
 @dataclass(frozen=True)
 class Job:
-    """Batches and a trainer, ready to fit."""
+    """Batches and a trainer, ready to fit.
+
+    model: what the run is for; its trainer may train the head alone. preprocess: of its inputs.
+    """
 
     data: Dataset
     training: Batches
@@ -33,6 +44,8 @@ class Job:
     test: Batches | None
     trainer: Trainer
     outputs: int  # of the model: classes, or real targets
+    model: nn.Module
+    preprocess: Preprocessor
 
 
 def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
@@ -76,7 +89,7 @@ def _job(settings: Settings, data: Dataset, callbacks: list[Callback]) -> Job:
     preprocess = Standardize().fit(data.train[0])
     kept, held_out = split(data.train[1], settings.validation, settings.seed)
     training = Batches(*data.train, settings.batch_size, seed=settings.seed, indices=kept,
-                       transform=_augmentation(settings, data), preprocess=preprocess)
+                       transform=augmentation(settings, data), preprocess=preprocess)
 
     def measured(part: tuple[Any, Any], indices: Any = None) -> Batches:
         return Batches(*part, EVALUATION_BATCH, shuffle=False, indices=indices,
@@ -89,10 +102,10 @@ def _job(settings: Settings, data: Dataset, callbacks: list[Callback]) -> Job:
     loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing) if classes \
         else nn.MSELoss()
     optimizer = _optimizer(settings, model)
-    trainer = Trainer(model, loss, optimizer, _schedule(settings, optimizer, len(training)),
+    trainer = Trainer(model, loss, optimizer, schedule_of(settings, optimizer, len(training)),
                       settings.memory_budget, callbacks, settings.accumulate)
     return Job(data, training, measured(data.train, held_out) if len(held_out) else None,
-               measured(data.test) if data.test else None, trainer, outputs)
+               measured(data.test) if data.test else None, trainer, outputs, model, preprocess)
 
 
 def split(y: Any, share: float, seed: int) -> tuple[Any, Any]:
@@ -120,7 +133,8 @@ def _targets(data: Dataset) -> int:
     return int(y.shape[1])
 
 
-def _augmentation(settings: Settings, data: Dataset) -> Compose | None:
+def augmentation(settings: Settings, data: Dataset) -> Compose | None:
+    """Random changes of the pictures to train on; None for none."""
     steps: list[Any] = []
     if len(data.example_shape) == 3:
         steps += [RandomShift(settings.shift)] if settings.shift else []
@@ -141,11 +155,13 @@ def _optimizer(settings: Settings, model: nn.Module) -> optim.Optimizer:
     return kinds[settings.optimizer](groups, lr=settings.lr)
 
 
-def _schedule(
+def schedule_of(
     settings: Settings, optimizer: optim.Optimizer, batches: int
 ) -> optim.LRScheduler | None:
+    """The learning rates of a run, from those of the optimizer's groups."""
     if settings.schedule == "one-cycle":
-        return optim.OneCycleLR(optimizer, settings.lr, settings.epochs * batches,
+        rates = [group["lr"] for group in optimizer.param_groups]
+        return optim.OneCycleLR(optimizer, rates, settings.epochs * batches,
                                 pct_start=0.2, cycle_momentum=False)
     if settings.schedule == "cosine":
         return optim.CosineAnnealingLR(optimizer, settings.epochs)

@@ -54,8 +54,7 @@ class Run:
 
 def write_run(folder: Path, settings: Settings, job: Job) -> None:
     """Write run.json, and a copy of the model's source if it comes from a file."""
-    preprocess = job.training.preprocess
-    assert isinstance(preprocess, Preprocessor)
+    preprocess = job.preprocess
     if (path := source_of(settings.model)) is not None:
         content = read_bytes(path)
         with replacing(folder / SOURCE) as stream:

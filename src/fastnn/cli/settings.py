@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from fastnn.files.read import read_json
 from fastnn.files.write import replacing
 
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.002}
+PRETRAINED_RATES = {"head": 0.005, "thawed": 0.0005}  # of adam and adamw
 SCHEDULES = ("one-cycle", "cosine", "step", "none")
 MOST_BYTES = 1 << 20  # of a file of settings, which has less than a thousand
 Rule = tuple[Callable[[Any], bool], str]
@@ -40,6 +41,8 @@ class Settings:
     accumulate: int | Literal["auto"]
     checkpoint_seconds: float
     checkpoint_batches: int | None
+    pretrained: str | None = None
+    thaw: int = 0
 
     def __post_init__(self) -> None:
         for name, (fits, words) in RULES.items():
@@ -57,9 +60,10 @@ class Settings:
         """Read what `write` wrote. Raises ValueError that names the file; OSError."""
         values = read_json(path, MOST_BYTES)
         names = {field.name for field in fields(cls)}
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
         if not isinstance(values, dict):
             raise ValueError(f"{path}: expected the settings of a run")
-        for what, wrong in (("lacks", names - set(values)), ("has unknown", set(values) - names)):
+        for what, wrong in (("lacks", needed - set(values)), ("has unknown", set(values) - names)):
             if wrong:
                 listed = ", ".join(sorted(wrong))[:100]
                 raise ValueError(f"{path}: not the settings of a run, it {what} {listed}")
@@ -104,4 +108,5 @@ RULES: dict[str, Rule] = {
     "accumulate": (lambda value: value == "auto" or _count(1)[0](value),
                    "an integer from 1 on, or 'auto'"),
     "checkpoint_seconds": _number(0), "checkpoint_batches": _or_none(_count(1)),
+    "pretrained": _or_none(_text()), "thaw": _count(0),
 }

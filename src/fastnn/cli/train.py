@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from fastnn.cli import budget
 from fastnn.cli.job import Job, absolute_data, make_job
 from fastnn.cli.model import absolute
+from fastnn.cli.pretrained import make_pretrained_job
 from fastnn.cli.run import model_in, write_run
 from fastnn.cli.run_folder import (
     CHECKPOINT,
@@ -28,12 +29,21 @@ from fastnn.cli.run_folder import (
     locked,
     new_folder,
 )
-from fastnn.cli.settings import LEARNING_RATES, SCHEDULES, Settings
+from fastnn.cli.settings import LEARNING_RATES, PRETRAINED_RATES, SCHEDULES, Settings
 from fastnn.cli.stopped import Stopped
 from fastnn.data.registry import DATASETS
 from fastnn.files.write import replacing, sweep
+from fastnn.models.load import find_record
+from fastnn.models.pretrained import PRETRAINED
 from fastnn.runtime.threads import get_num_threads, set_num_threads
-from fastnn.training import CheckpointCallback, History, ProgressBar, WeightsCallback, save
+from fastnn.training import (
+    Callback,
+    CheckpointCallback,
+    History,
+    ProgressBar,
+    WeightsCallback,
+    save,
+)
 from fastnn.training.curves import save_curves
 from fastnn.training.interrupt import Terminated
 
@@ -55,12 +65,22 @@ def _accumulate(context: click.Context, parameter: click.Parameter, value: str) 
               help=f"{', '.join(DATASETS)}; an .npz file; or a folder with .npy files, idx files, "
                    "or a folder of images for each class.")
 @click.option("--model", default="cnn", help="A name, or file.py:factory.")
+@click.option("--pretrained", metavar="NAME", default=None, show_default=False,
+              help=f"Start from weights that somebody has trained, {', '.join(PRETRAINED)}, not "
+                   "from --model: a new head is trained on what the rest, frozen, makes of the "
+                   "pictures, which are brought to the net's size.")
+@click.option("--thaw", type=click.IntRange(0), metavar="N", default=0,
+              help="With --pretrained: once there is a head, train the last N blocks too.")
 @click.option("--epochs", type=positive, default=20, help="In all; --resume may name more.")
-@click.option("--batch-size", type=positive, default=128)
+@click.option("--batch-size", type=positive, default=None, show_default=False,
+              help="[default: 128; 32 with --pretrained]")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), default=None, show_default=False,
               help="Learning rate, the highest of the schedule. "
-                   f"[default: {LEARNING_RATES['sgd']} for sgd, {LEARNING_RATES['adam']} for adam]")
-@click.option("--optimizer", type=click.Choice(list(LEARNING_RATES)), default="sgd")
+                   f"[default: {LEARNING_RATES['sgd']} for sgd, {LEARNING_RATES['adam']} for adam; "
+                   f"with --pretrained {PRETRAINED_RATES['head']}, or {PRETRAINED_RATES['thawed']} "
+                   "with --thaw]")
+@click.option("--optimizer", type=click.Choice(list(LEARNING_RATES)), default=None,
+              show_default=False, help="[default: sgd; adamw with --pretrained]")
 @click.option("--momentum", type=share, default=0.9, help="Nesterov momentum of sgd.")
 @click.option("--weight-decay", type=click.FloatRange(0), default=5e-4)
 @click.option("--label-smoothing", type=share, default=0.0)
@@ -114,6 +134,10 @@ def train(
             epochs = options["epochs"] if "epochs" in given else None
             settings, folder, job = _go_on(Path(resume), epochs, stream, until_the_end)
         else:
+            if options["pretrained"] and "model" in given:
+                raise click.UsageError("--pretrained names the net: leave out --model")
+            if options["thaw"] and not options["pretrained"]:
+                raise click.UsageError("--thaw needs --pretrained")
             settings = _settings(options)
             folder, job = _begin(settings, options["output"], stream, until_the_end)
         _introduce(settings, job, folder, stream)
@@ -133,8 +157,15 @@ def _settings(options: dict[str, Any]) -> Settings:
     values = {name: value for name, value in options.items() if name not in ("augment", "output")}
     if not options["augment"]:
         values |= {"shift": 0, "flip": False}
+    rates = LEARNING_RATES
+    if (name := values["pretrained"]) is not None:
+        values["model"] = find_record(name).make.__name__
+        rate = PRETRAINED_RATES["thawed" if values["thaw"] else "head"]
+        rates = {kind: rate for kind in LEARNING_RATES}
+    defaults = {"optimizer": "adamw" if name else "sgd", "batch_size": 32 if name else 128}
+    values |= {key: value for key, value in defaults.items() if values[key] is None}
     if values["lr"] is None:
-        values["lr"] = LEARNING_RATES[values["optimizer"]]
+        values["lr"] = rates[values["optimizer"]]
     values |= {"data": absolute_data(values["data"]), "model": absolute(values["model"])}
     return Settings(**values)
 
@@ -143,7 +174,7 @@ def _begin(
     settings: Settings, output: str | None, stream: Any, until_the_end: ExitStack
 ) -> tuple[Path, Job]:
     """A new run's folder and job. The folder is made only once data and model are valid."""
-    job = make_job(settings, [ProgressBar(stream)])
+    job = _make(settings, stream)
     folder = new_folder(output, settings.model, settings.data)
     until_the_end.enter_context(locked(folder))
     check_empty(folder)
@@ -151,6 +182,13 @@ def _begin(
     settings.write(folder / SETTINGS)
     _save_on(job, settings, folder)
     return folder, job
+
+
+def _make(settings: Settings, stream: Any, resumes: bool = False) -> Job:
+    callbacks: list[Callback] = [ProgressBar(stream)]
+    if settings.pretrained is not None:
+        return make_pretrained_job(settings, callbacks, resumes)
+    return make_job(settings, callbacks)
 
 
 def _go_on(
@@ -167,8 +205,7 @@ def _go_on(
     before = Settings.read(folder / SETTINGS)
     settings = before if epochs is None else replace(before, epochs=epochs)
     try:
-        job = make_job(replace(settings, model=model_in(folder, settings.model)),
-                       [ProgressBar(stream)])
+        job = _make(replace(settings, model=model_in(folder, settings.model)), stream, True)
     except ValueError as error:
         raise ValueError(f"{folder / SETTINGS}: the run cannot go on: {error}") from error
     trainer = job.trainer
@@ -187,13 +224,13 @@ def _go_on(
 
 def _save_on(job: Job, settings: Settings, folder: Path) -> None:
     job.trainer.callbacks += [
-        History(folder / HISTORY), WeightsCallback(folder / WEIGHTS),
+        History(folder / HISTORY), WeightsCallback(folder / WEIGHTS, model=job.model),
         CheckpointCallback(folder / CHECKPOINT, settings.checkpoint_seconds or None,
                            settings.checkpoint_batches)]
 
 
 def _introduce(settings: Settings, job: Job, folder: Path, stream: Any) -> None:
-    parameters = sum(parameter.size for parameter in job.trainer.model.parameters())
+    parameters = sum(parameter.size for parameter in job.model.parameters())
     held_out = 0 if job.validation is None else len(job.validation.indices)
     lines = [f"model:  {settings.model}, {parameters:,} parameters",
              f"data:   {job.data.source}: {len(job.training.indices):,} examples to train on, "
@@ -232,7 +269,7 @@ def _fit(settings: Settings, job: Job, folder: Path) -> None:
 def _finish(settings: Settings, job: Job, folder: Path) -> tuple[dict[str, Any], bool]:
     """Test, and write a run's results; returns (the result, whether there are curves)."""
     trainer = job.trainer
-    save(folder / WEIGHTS, trainer.model)
+    save(folder / WEIGHTS, job.model)
     result: dict[str, Any] = {"run": str(folder), "epochs": trainer.epoch, **trainer.history[-1]}
     if job.test is not None:
         values = trainer.evaluate(job.test)

@@ -26,6 +26,7 @@ def load_image_folder(
     test_fraction: float = 0.2,
     seed: int = 0,
     strict: bool = False,
+    central: bool = False,
 ) -> Dataset:
     """Load images by class: folder/class/image, or folder/train/class and folder/test/class.
 
@@ -46,6 +47,8 @@ def load_image_folder(
         seed: of the split, 0 or more; the same files and seed give the same split.
         strict: raise on an image that cannot be read; otherwise warn, leave it out, and list it
             in `Dataset.skipped`.
+        central: take the central square of each image, scaled as `central_pictures` does, instead
+            of squeezing all of it into `size`, which must be a square, in mode "RGB".
 
     Returns:
         uint8 images (n, channels, height, width) and int64 class numbers (n,).
@@ -62,7 +65,7 @@ def load_image_folder(
             ...
         ValueError: mode is 'CMYK', expected 'L' or 'RGB'
     """
-    reader = Pictures(size, mode, strict)
+    reader = Pictures(size, mode, strict, central)
     data = _load(Path(folder), reader, test_fraction, seed)
     return replace(data, skipped=tuple(reader.skipped))
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastnn.arguments import instance, integer
 from fastnn.data.arrays import Array
+from fastnn.data.central import central_pictures
 from fastnn.data.dataset import Split
 from fastnn.data.outline import stand_in
 from fastnn.files.read import open_regular
@@ -74,9 +75,14 @@ class _Form:
 class Pictures(_Form):
     """Reads pictures; unreadable ones are `skipped`, or errors if `strict`."""
 
-    def __init__(self, size: tuple[int, int] | None, mode: str | None, strict: bool) -> None:
+    def __init__(
+        self, size: tuple[int, int] | None, mode: str | None, strict: bool, central: bool = False
+    ) -> None:
         super().__init__(size, mode)
-        self.strict = strict
+        if central and (mode != "RGB" or size is None or size[0] != size[1]):
+            raise ValueError(f"central needs a square size and mode 'RGB', got size {size} and "
+                             f"mode {mode!r}")
+        self.strict, self.central = strict, central
         self.skipped: list[str] = []
 
     def read(self, files: Labelled, folder: Path) -> Split:
@@ -120,6 +126,9 @@ class Pictures(_Form):
             image = image.convert("RGBA")
         if image.mode != self.mode:
             image = image.convert(self.mode)
+        if self.central:
+            central: Array = central_pictures(image, self.size[0])[0].transpose(1, 2, 0)
+            return central
         if (image.height, image.width) != self.size:
             image = image.resize(self.size[::-1], self._pillow.Resampling.BILINEAR)
         return np.asarray(image, np.uint8)

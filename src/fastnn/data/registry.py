@@ -65,7 +65,7 @@ or of a folder with x_train.npy, idx files or images by class
     """
     if isinstance(source, str) and source in DATASETS:
         return DATASETS[source](**options)
-    return _loader(source)(source, **options)
+    return loader_of(source)(source, **options)
 
 
 def outline(source: str | os.PathLike[str]) -> Outline:
@@ -77,14 +77,16 @@ def outline(source: str | os.PathLike[str]) -> Outline:
     """
     if isinstance(source, str) and source in DATASETS:
         return OUTLINES[DATASETS[source]]()
-    loader = _loader(source)
+    loader = loader_of(source)
     if loader in OUTLINES:
         return OUTLINES[loader](source)
     return Outline(loader(source))  # memory-mapped
 
 
-def _loader(source: str | os.PathLike[str]) -> Callable[..., Dataset]:
-    """Choose the function that loads a path, by what is there."""
+def loader_of(source: str | os.PathLike[str]) -> Callable[..., Dataset]:
+    """The function that loads data of a name, or a path by what is there. Raises as `load`."""
+    if isinstance(source, str) and source in DATASETS:
+        return DATASETS[source]
     path = Path(source)
     if path.is_file():
         if path.suffix == ".npz":

@@ -162,14 +162,18 @@ class CheckpointCallback(Callback):
 class WeightsCallback(Callback):
     """Save the model's weights after each epoch; NonFiniteError if they are not finite.
 
-    allow_non_finite: whether NaN and infinity are saved too.
+    allow_non_finite: whether NaN and infinity are saved too. model: what is saved; by default the
+    trainer's, which may be the head of a larger one.
     """
 
-    def __init__(self, path: Path, allow_non_finite: bool = False) -> None:
-        self.path, self.allow_non_finite = path, allow_non_finite
+    def __init__(
+        self, path: Path, allow_non_finite: bool = False, model: Module | None = None
+    ) -> None:
+        self.path, self.allow_non_finite, self.model = path, allow_non_finite, model
 
     def on_epoch_end(self, trainer: Training) -> None:
-        save(self.path, trainer.model, self.allow_non_finite)
+        model = trainer.model if self.model is None else self.model
+        save(self.path, model, self.allow_non_finite)
 
 
 class History(Callback):
