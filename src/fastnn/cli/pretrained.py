@@ -50,6 +50,7 @@ def make_pretrained_job(settings: Settings, callbacks: list[Callback], resumes: 
     manual_seed(settings.seed)
     task, preprocess = transfer(model, len(data.classes)), record.preprocessor
     kept, held_out = split(data.train[1], settings.validation, settings.seed)
+    task.thaw(settings.thaw).freeze()  # an error for too many blocks comes first
     if settings.thaw == 0:
         train, test = ((_features(settings, task, part, preprocess), part[1]) if part else None
                        for part in (data.train, data.test))
