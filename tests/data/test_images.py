@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from fastnn.data import load_image_folder
+from fastnn.data.central import central_pictures
 
 
 def write_images(folder, classes=("cat", "ant"), count=10, size=(6, 5), mode="RGB"):
@@ -185,3 +186,16 @@ def test_other_kinds_of_pictures(tmp_path):
     assert data.skipped == (str(tmp_path / "a" / "6.png"),)
     expected = np.array([[255, 0, 0]] * 4 + [[255, 255, 255]])
     assert np.abs(data.train[0][:, :, 1, 1].astype(int) - expected).max() < 4
+
+
+def test_central_squares_are_those_of_central_pictures(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "1.png")
+    data = load_image_folder(tmp_path, (16, 16), "RGB", test_fraction=0, central=True)
+    expected = central_pictures(pixels, 16)
+    np.testing.assert_array_equal(data.train[0], np.concatenate([expected, expected]))
+    for size, mode in (((16, 20), "RGB"), (None, "RGB"), ((16, 16), "L")):
+        with pytest.raises(ValueError, match="central needs a square size and mode 'RGB'"):
+            load_image_folder(tmp_path, size, mode, central=True)
