@@ -12,13 +12,17 @@ A `Trainer` takes them by name or as objects; a loop of one's own calls `update`
 """
 
 from fastnn.metrics.accuracy import Accuracy, BinaryAccuracy, TopK
+from fastnn.metrics.calibration import CalibrationError, Reliability, reliability
 from fastnn.metrics.counts import F1, ConfusionMatrix, Precision, Recall
 from fastnn.metrics.metric import Mean, Metric
 from fastnn.metrics.names import metric
+from fastnn.metrics.probability import Brier, Margin, NegativeLogLikelihood, margins
 from fastnn.metrics.regression import R2, MeanAbsoluteError, MeanSquaredError
 from fastnn.metrics.roc_auc import ROCAUC
 
 __all__ = [
-    "F1", "R2", "ROCAUC", "Accuracy", "BinaryAccuracy", "ConfusionMatrix", "Mean",
-    "MeanAbsoluteError", "MeanSquaredError", "Metric", "Precision", "Recall", "TopK", "metric",
+    "F1", "R2", "ROCAUC", "Accuracy", "BinaryAccuracy", "Brier", "CalibrationError",
+    "ConfusionMatrix", "Margin", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Metric",
+    "NegativeLogLikelihood", "Precision", "Recall", "Reliability", "TopK", "margins", "metric",
+    "reliability",
 ]

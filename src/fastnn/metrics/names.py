@@ -8,22 +8,37 @@ from difflib import get_close_matches
 from typing import Any
 
 from fastnn.metrics.accuracy import Accuracy, BinaryAccuracy, TopK
+from fastnn.metrics.calibration import CalibrationError
 from fastnn.metrics.counts import AVERAGES, F1, ConfusionMatrix, Precision, Recall
 from fastnn.metrics.metric import Mean, Metric
+from fastnn.metrics.probability import Brier, Margin, NegativeLogLikelihood
 from fastnn.metrics.regression import R2, MeanAbsoluteError, MeanSquaredError
 from fastnn.metrics.roc_auc import ROCAUC
 
 Make = Callable[[str, float], Metric]  # from the figure's name and the threshold
 
+
+def _are_logits(threshold: float) -> bool:
+    """Whether outputs are logits: of probabilities the threshold of class 1 is not 0."""
+    return threshold == 0.0
+
+
 NAMES: dict[str, Make] = {
     "accuracy": lambda name, threshold: Accuracy(threshold, name),
     "acc": lambda name, threshold: Accuracy(threshold, name),
     "binary_accuracy": lambda name, threshold: BinaryAccuracy(threshold, name),
+    "brier": lambda name, threshold: Brier(_are_logits(threshold), name),
+    "calibration": lambda name, threshold: CalibrationError(
+        from_logits=_are_logits(threshold), name=name),
     "confusion_matrix": lambda name, threshold: ConfusionMatrix(None, threshold, name),
+    "ece": lambda name, threshold: CalibrationError(
+        from_logits=_are_logits(threshold), name=name),
     "mae": lambda name, threshold: MeanAbsoluteError(name),
+    "margin": lambda name, threshold: Margin(_are_logits(threshold), name),
     "mean_absolute_error": lambda name, threshold: MeanAbsoluteError(name),
     "mse": lambda name, threshold: MeanSquaredError(True, name),
     "mean_squared_error": lambda name, threshold: MeanSquaredError(True, name),
+    "nll": lambda name, threshold: NegativeLogLikelihood(_are_logits(threshold), name),
     "rmse": lambda name, threshold: MeanSquaredError(False, name),
     "root_mean_squared_error": lambda name, threshold: MeanSquaredError(False, name),
     "r2": lambda name, threshold: R2(name),

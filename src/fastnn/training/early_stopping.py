@@ -12,7 +12,7 @@ from fastnn.runtime.locks import process_lock
 from fastnn.training.callbacks import Callback, Training
 
 MODES = ("auto", "min", "max")
-LARGER = re.compile("accuracy|acc|precision|recall|f1|r2|auc|top[0-9]*")  # is better
+LARGER = re.compile("accuracy|acc|precision|recall|f1|r2|auc|margin|top[0-9]*")  # is better
 
 
 def is_larger_better(figure: str, mode: str) -> bool:
