@@ -34,6 +34,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
     "multi step": (lambda o: optim.MultiStepLR(o, [6, 2], gamma=0.1),
                    [1, 1, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01]),
     "exponential": (lambda o: optim.ExponentialLR(o, 0.5), [1, 0.5, 0.25, 0.125, 0.0625]),
+    "inverse time": (lambda o: optim.InverseTimeLR(o, 0.5), [1, 1 / 1.5, 0.5, 1 / 2.5, 1 / 3]),
     "linear": (lambda o: optim.LinearLR(o, 0.2, 0.8, total_iters=4),
                [0.2, 0.35, 0.5, 0.65, 0.8, 0.8]),
     "linear to zero": (lambda o: optim.LinearLR(o, 1.0, 0.0, total_iters=2), [1, 0.5, 0, 0, 0]),

@@ -22,6 +22,7 @@ from fastnn.optim.schedules import (
     CosineAnnealingWarmRestarts,
     CyclicLR,
     ExponentialLR,
+    InverseTimeLR,
     LambdaLR,
     LinearLR,
     MultiplicativeLR,
@@ -37,8 +38,8 @@ from fastnn.optim.sgd import SGD
 __all__ = [
     "ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "ChainedScheduler",
     "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR",
-    "FactorLR", "LRScheduler", "LambdaLR", "LinearLR", "Lion", "MultiStepLR", "MultiplicativeLR",
-    "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam", "RMSprop",
-    "ReduceLROnPlateau", "Rprop", "SequentialLR", "StepLR", "layerwise_groups", "lr_scheduler",
-    "swa_utils",
+    "FactorLR", "InverseTimeLR", "LRScheduler", "LambdaLR", "LinearLR", "Lion", "MultiStepLR",
+    "MultiplicativeLR", "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam",
+    "RMSprop", "ReduceLROnPlateau", "Rprop", "SequentialLR", "StepLR", "layerwise_groups",
+    "lr_scheduler", "swa_utils",
 ]

@@ -14,7 +14,13 @@ class SGD(Optimizer):
 
     With nesterov, p -= lr (g + momentum v). The first v of each parameter is g, without dampening.
     maximize: g is minus the gradient. foreach, differentiable, fused: accepted, without effect.
-    (Sutskever et al., 2013)
+
+    Textbooks write momentum with a velocity u = -lr v: u = momentum u - lr g; p += u. Nesterov's
+    takes the gradient where p is about to be: u = momentum u - lr grad f(q + momentum u); q += u.
+    That is the same in other variables: p is the place that looks ahead, p = q + momentum u, and
+    q = p + lr momentum v. So p is what is trained and saved, and once it rests, p = q. A rate that
+    changes acts on all of v at once; in the textbooks' form the old u keeps the old rate.
+    (Polyak, 1964; Nesterov, 1983; Sutskever et al., 2013)
 
     >>> import fastnn as fn
     >>> model = fn.nn.Linear(4, 2)

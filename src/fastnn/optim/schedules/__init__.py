@@ -6,6 +6,7 @@ from fastnn.optim.schedules.cyclic import CyclicLR
 from fastnn.optim.schedules.decay import (
     ConstantLR,
     ExponentialLR,
+    InverseTimeLR,
     LinearLR,
     MultiStepLR,
     PolynomialLR,
@@ -18,6 +19,6 @@ from fastnn.optim.schedules.swa import SWALR
 
 __all__ = [
     "SWALR", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
-    "CyclicLR", "ExponentialLR", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR",
-    "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
+    "CyclicLR", "ExponentialLR", "InverseTimeLR", "LambdaLR", "LinearLR", "MultiStepLR",
+    "MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]

@@ -113,6 +113,31 @@ class ExponentialLR(FactorLR):
         return float(self.gamma**time)
 
 
+class InverseTimeLR(FactorLR):
+    """factor = 1 / (1 + gamma epoch): the decay 1/t, as Keras' InverseTimeDecay.
+
+    The rates add up to infinity and their squares do not, so that steps on noisy gradients of a
+    convex function come to its minimum, however far it is (Robbins & Monro, 1951). PyTorch has it
+    only as a `LambdaLR`.
+
+    >>> import numpy as np
+    >>> from fastnn import nn, optim
+    >>> optimizer = optim.SGD([nn.Parameter(np.zeros(3))], lr=1.0)
+    >>> schedule = InverseTimeLR(optimizer, gamma=0.5)
+    >>> [schedule.factor(epoch) for epoch in (0, 2, 6)]
+    [1.0, 0.5, 0.25]
+    """
+
+    smooth = True
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = _gamma(gamma)
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, time: float) -> float:
+        return 1.0 / (1.0 + self.gamma * time)
+
+
 class PolynomialLR(FactorLR):
     """factor = (1 - epoch / total_iters) ^ power, and 0 from total_iters on, as torch's.
 
