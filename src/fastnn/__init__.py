@@ -34,7 +34,17 @@ from fastnn.spec import ShapeError
 from fastnn.version import VERSION as __version__
 
 if _TYPE_CHECKING:
-    from fastnn import autograd, data, init, insight, metrics, models, second_order, training
+    from fastnn import (
+        autograd,
+        data,
+        init,
+        insight,
+        metrics,
+        models,
+        pretraining,
+        second_order,
+        training,
+    )
     from fastnn.engine.gradcheck import GradcheckError, gradcheck
     from fastnn.engine.gradgradcheck import gradgradcheck
     from fastnn.engine.memory_frontier import memory_frontier
@@ -49,7 +59,8 @@ if _TYPE_CHECKING:
 # and, in a process with a memory budget, less of it.
 _LATE = {
     **{name: f"fastnn.{name}" for name in (
-        "autograd", "data", "init", "insight", "metrics", "models", "second_order", "training")},
+        "autograd", "data", "init", "insight", "metrics", "models", "pretraining",
+        "second_order", "training")},
     **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
     **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
     "features": "fastnn.insight.features",

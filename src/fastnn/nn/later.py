@@ -1,10 +1,11 @@
-"""Names of torch.nn that are not here yet: the error says so, and what is."""
+"""Names that nn does not define: of torch.nn what is not here yet, and what has another home."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 PAGE = "docs/operations_later.md"
@@ -38,6 +39,10 @@ LATER: dict[str, str] = {
 }
 
 
+# Layers that train themselves, whose home is above the floor of nn.
+ELSEWHERE = {"RBM": "fastnn.pretraining"}
+
+
 def refusal(module: str) -> Callable[[str], Any]:
     """The `__getattr__` of a module, for names that it does not have.
 
@@ -47,6 +52,8 @@ def refusal(module: str) -> Callable[[str], Any]:
     AttributeError: fastnn.nn has no LSTM: layers for sequences are not here yet; what is: Conv1d...
     """
     def get(name: str) -> Any:
+        if name in ELSEWHERE and module == "fastnn.nn":
+            return getattr(import_module(ELSEWHERE[name]), name)
         said = f": {LATER[name]} ({PAGE})" if name in LATER else ""
         close = [] if said or name.startswith("_") else get_close_matches(
             name, vars(sys.modules[module]), 3, 0.8)
