@@ -53,6 +53,7 @@ if _TYPE_CHECKING:
     from fastnn.insight.inspect import inspect
     from fastnn.second_order.minimize import minimize
     from fastnn.training import CheckpointError, Trainer, load, save
+    from fastnn.training.lr_finder import find_lr
     from fastnn.training.transfer import transfer
 
 # What many programs never use is imported when it is first named: importing fastnn takes less time
@@ -64,6 +65,7 @@ _LATE = {
     **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
     **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
     "features": "fastnn.insight.features",
+    "find_lr": "fastnn.training.lr_finder",
     "gradgradcheck": "fastnn.engine.gradgradcheck",
     "inspect": "fastnn.insight.inspect",
     "memory_frontier": "fastnn.engine.memory_frontier",
