@@ -12,8 +12,10 @@ def test_every_example_is_on_the_map() -> None:
     assert named == {path.stem for path in FOLDER.glob("*.py")} - {"lesson"}
 
 
-def test_the_pages_in_their_order_are_all_pages() -> None:
-    listed = re.findall(r"(?m)^\d+\. \[.*\]\(notebook/(\w+\.md)\)", MAP)
+def test_all_pages_are_listed_and_the_path_has_ten() -> None:
+    path = re.findall(r"(?m)^\d+\. \[.*\]\(notebook/(\w+\.md)\)", MAP)
+    listed = re.findall(r"\]\(notebook/(\w+\.md)\)", MAP)
+    assert len(path) == 10
     assert sorted(listed) == sorted(path.name for path in (ROOT / "docs" / "notebook").glob("*.md"))
 
 
