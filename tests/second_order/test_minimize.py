@@ -144,3 +144,44 @@ def test_what_is_refused():
     with pytest.raises(TypeError, match="callback must be a function"):
         fn.minimize(model, loss, (X, Y), callback=3)
     np.testing.assert_array_equal(model.weight.data, before)
+
+
+class Saddle(nn.Module):
+    """w1² - w2²/2 - ..., whatever comes in."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.place = nn.Parameter(np.array(place, np.float32))
+
+    def forward(self, x):
+        return self.place
+
+
+def test_newton_does_not_call_a_saddle_a_minimum():
+    model = Saddle([1.0, 0.1])
+    with pytest.raises(ValueError, match="a saddle or uphill: 1 of the Hessian's 2 eigenvalues"):
+        fn.minimize(model, lambda p: (p[0] ** 2 - p[1] ** 2) / 2, (np.zeros((1, 1)),), "Newton")
+    np.testing.assert_allclose(model.place.data, [1.0, 0.1])
+
+
+@pytest.mark.parametrize("method", fn.second_order.METHODS)
+def test_a_small_gradient_ends_it(method):
+    found = fn.minimize(classifier(), nn.CrossEntropyLoss(), (X, Y), method, gtol=10,
+                        weight_decay=0.1)
+    assert found.iterations == 0 and found.success and found.message == "the gradient is small"
+
+
+def test_a_loss_without_a_minimum_is_no_success():
+    model = nn.Linear(4, 1)
+    found = fn.minimize(model, lambda output: -(30 * output).exp().mean(), (X,))
+    assert not found.success and "was not finite at evaluation" in found.message
+    assert np.isfinite(model.weight.data).all()
+
+
+def test_statistics_of_a_batch_do_not_fit_a_split_one():
+    model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6, track_running_stats=False),
+                          nn.Linear(6, 3))
+    whole = fn.minimize(model, nn.CrossEntropyLoss(), (X, Y), max_iter=3)
+    assert whole.history[-1] < whole.history[0]
+    with pytest.raises(ValueError, match="1 takes its statistics from the batch"):
+        fn.minimize(model, nn.CrossEntropyLoss(), (X, Y), max_iter=3, batch_size=20)

@@ -26,6 +26,7 @@ from fastnn.engine.weighing import Weighing, shares, weighing
 from fastnn.graph import Graph, Node, Tensor
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer
+from fastnn.ops.batch_norm import BatchNormStats
 from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError, resolve
 from fastnn.runtime.locks import process_lock
 from fastnn.runtime.random import random_key
@@ -38,6 +39,7 @@ class FullBatch:
     """A loss of a model's trained parameters, over all examples of (x, y).
 
     Parameters are one vector of float64, in the order of `names`. The model should be in eval mode.
+    For a batch that is split, the loss must be a mean or a sum over examples.
 
     memory_budget: what the process may hold, as for `TrainStep`. held: bytes that the caller takes
     beside. batch_size: the most examples to compute at a time; None: as many as fit.
@@ -176,6 +178,8 @@ class FullBatch:
         wanted = [parameter.__tensor__() for parameter in self._parameters.values()]
         graph = Graph.trace(inputs, (value, *outputs(value, wanted)), (), [value, *flat(output)])
         _refuse_noise(graph, updates)
+        if examples_in(whole) != examples_in(specs):
+            _refuse_shared_statistics(graph)
         if limit is not None:
             batch = sum(spec.bytes for spec in flat(specs))
             limit = replace(limit, others=batch + (limit.others or 0))
@@ -190,6 +194,15 @@ def _arrays(data: Any) -> tuple[Any, Any]:
     x = as_inputs(data[0], "x")
     y = ABSENT if len(data) == 1 or data[1] is None else as_inputs(data[1], "y")
     return x, y
+
+
+def _refuse_shared_statistics(graph: Graph) -> None:
+    layers = [node.scope or "the loss" for node in graph.nodes
+              if isinstance(node.op, BatchNormStats)]
+    if layers:
+        raise ValueError(f"{layers[0]} takes its statistics from the batch, so that a batch that "
+                         "is split gives another loss: compute it as a whole, without batch_size "
+                         "or with a larger memory_budget, or let it track running statistics")
 
 
 def _refuse_noise(graph: Graph, updates: Sequence[Node]) -> None:

@@ -19,6 +19,7 @@ from fastnn.second_order.objective import Iteration, Objective
 from fastnn.training.evaluation import in_use
 
 METHODS = ("L-BFGS", "BFGS", "Newton", "Newton-CG")
+SMALL = "the gradient is small"
 PRECISION = float(np.finfo(np.float32).eps)  # of a loss: smaller relative gains are rounding
 
 
@@ -62,7 +63,8 @@ def minimize(
     is random even then is refused.
 
     data: (x, y), arrays of the whole batch. A batch that does not fit `memory_budget` is computed
-    in micro-batches, or in ones of at most `batch_size` examples; their sums are in float64. gtol:
+    in micro-batches, or in ones of at most `batch_size` examples; their sums are in float64, and
+    the loss must be a mean or a sum over examples then. gtol:
     the largest absolute entry of the gradient at which to stop. callback: called after each
     iteration with an `Iteration`. An error or Ctrl-C leaves the best parameters so far.
 
@@ -122,10 +124,20 @@ def _by_scipy(
         options |= {"gtol": gtol}
     else:
         options |= {"xtol": PRECISION}
+    def iterated(point: Any) -> None:
+        objective.iterated()
+        if objective.grad_norm <= gtol:
+            raise StopIteration
+
+    if objective.grad_norm <= gtol:
+        return True, SMALL
     found = optimize.minimize(
         objective, objective.start, method="L-BFGS-B" if method == "L-BFGS" else method, jac=True,
         hessp=objective.product if method == "Newton-CG" else None, options=options,
-        callback=lambda point: objective.iterated())
-    if not found.success and objective.grad_norm <= gtol:
-        return True, "the gradient is small"
+        callback=iterated)
+    if objective.grad_norm <= gtol:
+        return True, SMALL
+    if objective.overflowed:
+        return False, (f"the loss was not finite at evaluation {objective.overflowed}, and the "
+                       f"gradient is not small at the best point: {found.message}")
     return bool(found.success), str(found.message)

@@ -20,7 +20,7 @@ def newton(objective: Objective, max_iter: int, gtol: float, damping: float) -> 
     """Step θ ← θ - t (H + damping I)⁻¹ ∇loss until the gradient is small.
 
     t is 1, or halved until the loss falls. Returns (whether it converged, why it ended). Raises
-    ValueError for a singular Hessian, or one whose step leads uphill.
+    ValueError for a singular Hessian, or one with negative eigenvalues.
     """
     for _ in range(max_iter):
         value, grad = objective(objective.best)
@@ -52,12 +52,12 @@ def _step(objective: Objective, grad: Vector, damping: float) -> Vector:
             f"the Hessian is singular: {flat} of its {grad.size} eigenvalues are 0 beside the "
             f"largest, {largest:.3g}, so that the Newton step is not defined. Name a damping > 0, "
             "add weight_decay, or use L-BFGS")
-    step: Vector = vectors @ ((vectors.T @ grad) / values)
-    if step @ grad <= 0:
+    if values.min() < 0:
         raise ValueError(
-            f"Newton's step leads uphill: {int((values < 0).sum())} of the Hessian's {grad.size} "
-            f"eigenvalues are negative, the least is {values.min():.3g}. Name a damping above "
-            f"{-values.min():.3g}, or use Newton-CG or L-BFGS")
+            f"the Newton step leads to a saddle or uphill: {int((values < 0).sum())} of the "
+            f"Hessian's {grad.size} eigenvalues are negative, the least is {values.min():.3g}. "
+            f"Name a damping above {damping - values.min():.3g}, or use Newton-CG or L-BFGS")
+    step: Vector = vectors @ ((vectors.T @ grad) / values)
     return step
 
 

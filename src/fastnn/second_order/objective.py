@@ -38,6 +38,7 @@ class Objective:
     ) -> None:
         self.batch, self.decay, self._callback = batch, weight_decay, callback
         self.evaluations = self.products = 0
+        self.overflowed = 0  # the first evaluation that was not finite, counted from 1
         self.start: Vector = batch.parameters
         self.best, self.least, self.grad_norm = self.start, math.inf, math.inf
         value, _ = self(self.start)
@@ -54,6 +55,7 @@ class Objective:
         value += self.decay / 2 * float(point @ point)
         grad = grad + self.decay * point
         if not (math.isfinite(value) and np.isfinite(grad).all()):
+            self.overflowed = self.overflowed or self.evaluations
             return math.inf, np.zeros_like(point)
         if value < self.least:
             self.best, self.least = point.copy(), value
