@@ -136,7 +136,8 @@ class Epoch:
 def test_batches_one_after_the_other_fit_as_the_whole_does(kind):
     whole = kind().fit(IMAGES).state()
     parts = [(IMAGES[:33], None), (IMAGES[33:], None)]  # pairs of x and y
-    for stream in (parts, [IMAGES[:1], IMAGES[1:]], Epoch()):
+    batches = Batches(IMAGES, np.zeros(len(IMAGES), int), 16)
+    for stream in (parts, [IMAGES[:1], IMAGES[1:]], Epoch(), batches):
         for name, array in kind().fit(stream).state().items():
             np.testing.assert_allclose(array, whole[name], rtol=1e-6, atol=1e-8)
 

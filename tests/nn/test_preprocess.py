@@ -30,6 +30,12 @@ def test_it_is_saved_with_the_net_and_loaded_without_examples(kind, tmp_path):
     assert blank(x).tobytes() == fitted(x).tobytes()
 
 
+def test_what_is_given_stays_as_it_is():
+    given = data.Standardize()
+    nn.Preprocess(given, (3, 4, 4))
+    assert given.example_shape is None
+
+
 def test_small_differences_of_large_numbers_survive():
     x = (1e8 + 8 * np.arange(12).reshape(6, 2)).astype(np.float32)
     y = nn.Preprocess(data.Standardize().fit(x))(x)

@@ -86,6 +86,15 @@ def test_gaussian_units_learn_clusters():
     assert rbm.gibbs(x, 2).shape == x.shape
 
 
+def test_each_call_of_gibbs_draws_anew():
+    rbm = nn.RBM(6, 5)
+    fn.manual_seed(1)
+    first, second = rbm.gibbs(X), rbm.gibbs(X)
+    assert (first != second).mean() > 0.2
+    fn.manual_seed(1)
+    np.testing.assert_array_equal(rbm.gibbs(X), first)
+
+
 @pytest.mark.parametrize("persistent", [False, True])
 def test_any_number_of_threads_gives_the_same_bits(persistent):
     def trained(threads):
@@ -104,12 +113,15 @@ def test_a_mapped_file_of_bytes_and_a_saved_machine(tmp_path):
     np.save(tmp_path / "x.npy", (X * 255).astype(np.uint8))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     weights = []
-    for x in (X, mapped):
+    for x in (X, mapped, (X * 255).astype(np.uint8)):
         fn.manual_seed(0)
         rbm = nn.RBM(6, 4)
         rbm.fit(x, epochs=2, batch_size=30)
         weights.append(rbm.weight.data.copy())
-    np.testing.assert_allclose(*weights, atol=1e-6)
+    np.testing.assert_allclose(weights[0], weights[1], atol=1e-6)
+    np.testing.assert_array_equal(weights[1], weights[2])
+    for method in ("transform", "reconstruct", "free_energy", "score_samples"):
+        np.testing.assert_allclose(getattr(rbm, method)(mapped), getattr(rbm, method)(X), atol=1e-5)
     fn.save(tmp_path / "rbm.safetensors", rbm)
     again = nn.RBM(6, 4)
     fn.load(tmp_path / "rbm.safetensors", again)

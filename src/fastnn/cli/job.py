@@ -147,7 +147,11 @@ def _optimizer(settings: Settings, model: nn.Module) -> optim.Optimizer:
     groups = [{"params": [p for p in model.parameters() if p.ndim > 1],
                "weight_decay": settings.weight_decay},
               {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
+    return optimizer_of(settings, [group for group in groups if group["params"]])
+
+
+def optimizer_of(settings: Settings, groups: list[dict[str, Any]]) -> optim.Optimizer:
+    """The optimizer of a run, for these groups of parameters."""
     if settings.optimizer == "sgd":
         return optim.SGD(groups, lr=settings.lr, momentum=settings.momentum,
                          nesterov=settings.momentum > 0)

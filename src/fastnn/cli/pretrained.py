@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from fastnn import nn, optim
-from fastnn.cli.job import EVALUATION_BATCH, Job, augmentation, schedule_of, split
+from fastnn.cli.job import (
+    EVALUATION_BATCH,
+    Job,
+    augmentation,
+    optimizer_of,
+    schedule_of,
+    split,
+)
 from fastnn.cli.settings import Settings
 from fastnn.data import Batches, Dataset, Preprocessor
 from fastnn.data import load as load_data
@@ -86,13 +93,7 @@ def _job(
         return Batches(*part, size, shuffle=False, indices=chosen, preprocess=applied)
 
     groups = task.groups(settings.lr, DECAY, weight_decay=settings.weight_decay)
-    optimizer: optim.Optimizer
-    if settings.optimizer == "sgd":
-        optimizer = optim.SGD(groups, lr=settings.lr, momentum=settings.momentum,
-                              nesterov=settings.momentum > 0)
-    else:
-        kinds: dict[str, type[optim.Adam]] = {"adam": optim.Adam, "adamw": optim.AdamW}
-        optimizer = kinds[settings.optimizer](groups, lr=settings.lr)
+    optimizer = optimizer_of(settings, groups)
     trainer = Trainer(trained, nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing),
                       optimizer, schedule_of(settings, optimizer, len(training)),
                       settings.memory_budget, callbacks, settings.accumulate)

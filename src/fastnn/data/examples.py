@@ -9,6 +9,17 @@ from fastnn.arguments import array_of
 from fastnn.data.arrays import Array, as_float, pieces
 
 
+class _FirstEpoch:
+    """The batches of a `Batches` or alike, from the first one again each time."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch: Iterator[Any] = self._source.epoch(0)
+        return epoch
+
+
 class Examples:
     """Examples (n, ...) that are read in pieces, as often as needed, and never held as a whole.
 
@@ -35,6 +46,8 @@ class Examples:
         if isinstance(x, np.ndarray):
             self._batches: Iterable[Any] = (x,)
             self._is_stream = False
+        elif hasattr(x, "epoch"):
+            self._batches, self._is_stream = _FirstEpoch(x), True
         elif isinstance(x, Iterator) or not isinstance(x, Iterable) or isinstance(x, (str, bytes)):
             what = "a generator, which can be read once" if isinstance(x, Iterator) else \
                 type(x).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ import numpy as np
 from fastnn.arguments import instance, real
 from fastnn.autodiff import known_gradients
 from fastnn.engine.compiled import Compiled
+from fastnn.engine.gradients import Gradients, remember_names
 from fastnn.engine.inputs import NonFiniteError, as_inputs, specs_of
 from fastnn.engine.loss_graph import check_model_and_loss, loss_graph, trainable
 from fastnn.engine.nesting import flat
 from fastnn.engine.trace import trace
-from fastnn.engine.value_and_grad import value_and_grad
 from fastnn.graph import Graph, Node, Tensor
 from fastnn.insight.flat_parts import dead_share, flat_parts
 from fastnn.insight.report import Report, Row
@@ -26,6 +25,7 @@ from fastnn.nn.regression_losses import MSELoss
 from fastnn.optim.optimizer import Optimizer
 from fastnn.runtime.locks import process_lock
 from fastnn.spec import FLOAT
+from fastnn.training.unchanged import unchanged
 
 BINS = 50
 MOVES = ("from_row_major", "batch_norm_stats", "reshape", "permute")  # no values of a layer
@@ -94,22 +94,28 @@ def _with_gradients(
     lr: float | None,
 ) -> Report:
     specs = specs_of(inputs), specs_of(targets)
+    parameters = trainable(model, loss)
+    remember_names(parameters)
     with process_lock:
         symbols, output, value, _ = loss_graph(model, loss, specs[0], specs[1], "NCHW")
         nodes = _computing(Graph.trace(symbols, flat(output)))
         tensors = [node.outputs[0] for node in nodes]
-        grads = known_gradients(value, tensors)
-        reached = [tensor for tensor in tensors if tensor in grads]
-        wanted = [value, *tensors, *(grads[tensor] for tensor in reached)]
-        found = _read(symbols, wanted, specs, (inputs, targets))
+        weights = {name: parameter.__tensor__() for name, parameter in parameters.items()}
+        slopes = known_gradients(value, [*tensors, *weights.values()])
+        found = _read(symbols, [value, *tensors, *slopes.values()], specs, (inputs, targets))
     size, arrays = float(found[0]), found[1:1 + len(tensors)]
-    slopes = dict(zip(reached, found[1 + len(tensors):], strict=True))
-    weights = _weights(model, loss, inputs, targets, optimizer, lr)
+    by_tensor = dict(zip(slopes, found[1 + len(tensors):], strict=True))
+    grads = Gradients(
+        {name: by_tensor.get(tensor, np.zeros(tensor.shape, np.float32))
+         for name, tensor in weights.items()}, parameters,
+        frozenset(name for name, tensor in weights.items() if tensor not in by_tensor))
+    updates = _updates(model, loss, grads, parameters, optimizer, lr)
+    own = _by_module(grads, parameters, updates)
     rows, seen = [], set[str]()
     for node, array in zip(nodes, arrays, strict=True):
-        own = weights.get(node.scope) if node.scope not in seen else None
+        figures = own.get(node.scope) if node.scope not in seen else None
         seen.add(node.scope)
-        rows.append(_row(node, array, slopes.get(node.outputs[0]), own))
+        rows.append(_row(node, array, by_tensor.get(node.outputs[0]), figures))
     if not np.isfinite(size):
         raise NonFiniteError(f"the loss is {size}, though all values of the model are finite")
     return Report(tuple(rows), size)
@@ -149,18 +155,27 @@ def _row(
         grad_norm, ratio, counts, edges)
 
 
-def _weights(
-    model: Module, loss: Any, inputs: Any, targets: Any, optimizer: Optimizer | None,
-    lr: float | None,
-) -> Mapping[str, tuple[float, float | None]]:
-    """{module path: (norm of its own parameters' gradients, norm of the update over theirs)}."""
-    _, grads = value_and_grad(model, loss)(inputs, targets)
-    parameters = trainable(model, loss)
+def _updates(
+    model: Module, loss: Any, grads: Gradients, parameters: Mapping[str, Parameter],
+    optimizer: Optimizer | None, lr: float | None,
+) -> dict[str, np.ndarray]:
+    """What a step would change, by name; nothing where neither an optimizer nor lr is given."""
     if lr is not None:
         rate = real(lr, "lr", "a number from 0 on", 0)
-        updates = {name: rate * grad for name, grad in grads.items()}
-    else:
-        updates = {} if optimizer is None else _updates(optimizer, grads, parameters)
+        return {name: rate * grad for name, grad in grads.items()}
+    if optimizer is None:
+        return {}
+    instance(optimizer, "optimizer", Optimizer)
+    before = {name: parameter.data.copy() for name, parameter in parameters.items()}
+    with unchanged((model, loss), (optimizer,)):
+        optimizer.step(grads)
+        return {name: parameter.data - before[name] for name, parameter in parameters.items()}
+
+
+def _by_module(
+    grads: Gradients, parameters: Mapping[str, Parameter], updates: Mapping[str, np.ndarray]
+) -> Mapping[str, tuple[float, float | None]]:
+    """{module path: (norm of its own parameters' gradients, norm of the update over theirs)}."""
     by_path: dict[str, list[str]] = {}
     for name in grads:
         by_path.setdefault(name.rpartition(".")[0], []).append(name)
@@ -168,25 +183,9 @@ def _weights(
     for path, names in by_path.items():
         size = _norm([parameters[name].data for name in names])
         moved = _norm([updates[name] for name in names]) if updates else None
-        ratio = None if moved is None or not size else moved / size
-        found[path] = (_norm([grads[name] for name in names]), ratio)
+        found[path] = (_norm([grads[name] for name in names]),
+                       None if moved is None or not size else moved / size)
     return found
-
-
-def _updates(
-    optimizer: Optimizer, grads: Any, parameters: Mapping[str, Parameter]
-) -> dict[str, np.ndarray]:
-    """What a step of the optimizer would change; it and the weights are put back."""
-    instance(optimizer, "optimizer", Optimizer)
-    before = {name: parameter.data.copy() for name, parameter in parameters.items()}
-    state = deepcopy(optimizer.state_dict())
-    try:
-        optimizer.step(grads)
-        return {name: parameter.data - before[name] for name, parameter in parameters.items()}
-    finally:
-        for name, parameter in parameters.items():
-            parameter.data[...] = before[name]
-        optimizer.load_state_dict(state)
 
 
 def _norm(arrays: list[np.ndarray]) -> float:

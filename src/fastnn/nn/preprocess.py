@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Preprocess(Module):
             if example_shape is None:
                 raise ValueError(f"Preprocess: {preprocessor!r} is not fitted: call fit first, or "
                                  "pass example_shape if its arrays will be loaded")
-            preprocessor.blank(example_shape)
+            preprocessor = copy(preprocessor).blank(example_shape)  # the caller's stays as it is
         self.title = repr(preprocessor)
         steps = preprocessor.steps
         # The mean in two parts: float32 has not enough digits for small differences of large

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.arguments import choice, flag, integer, real
+from fastnn.data.arrays import as_float, pieces
 from fastnn.data.batches import Batches
 from fastnn.engine.inputs import NonFiniteError, as_input
 from fastnn.engine.train_step import TrainStep
@@ -21,9 +22,13 @@ from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.random import bernoulli, randn
 from fastnn.optim.sgd import SGD
 from fastnn.plan.budget import Budget
-from fastnn.runtime.random import get_rng_state
-from fastnn.spec import ShapeError
+from fastnn.runtime.locks import Exclusive
+from fastnn.runtime.random import get_rng_state, next_step
+from fastnn.spec import IGNORED, ShapeError
+from fastnn.training.prediction import Inputs, Outputs, predicted
+from fastnn.training.room import NoStep, Room
 
+BATCH = 256  # examples at a time, where nothing is trained
 VISIBLE = ("bernoulli", "gaussian")
 sigmoid, softplus, square = (FUNCTIONS[name] for name in ("sigmoid", "softplus", "square"))
 
@@ -117,15 +122,15 @@ class RBM(Module):
 
     def transform(self, x: Any) -> np.ndarray:
         """p(h = 1 | v) for examples x (n, visible): (n, hidden)."""
-        return np.asarray(self(self._examples(x)))
+        return self._each(self, x)
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """The means of v given the means of h given x: (n, visible)."""
-        return np.asarray(_Reconstruction(self)(self._examples(x)))
+        return self._each(_Reconstruction(self), x)
 
     def free_energy(self, x: Any) -> np.ndarray:
         """F(v) of each example, with p(v) ∝ exp(-F(v)): F = -aᵀv - Σ softplus(W v + b)."""
-        return np.asarray(_Energy(self)(self._examples(x)))
+        return self._each(_Energy(self), x)
 
     def score_samples(self, x: Any, seed: int = 0) -> np.ndarray:
         """The pseudo-likelihood's logarithm of each example, for Bernoulli units.
@@ -135,7 +140,7 @@ class RBM(Module):
         """
         if self.visible_type != "bernoulli":
             raise ValueError("score_samples flips units: it is for visible_type='bernoulli'")
-        x = np.array(self._examples(x), np.float32)
+        x = np.array(as_float(self._examples(x)), np.float32)
         before = self.free_energy(x).astype(np.float64)
         rows = np.arange(len(x))
         units = np.random.default_rng(seed).integers(0, self.visible, len(x))
@@ -144,9 +149,17 @@ class RBM(Module):
         return np.asarray(-self.visible * np.logaddexp(0, -change))
 
     def gibbs(self, v: Any, rounds: int = 1) -> np.ndarray:
-        """Sample h and then v so many times, from v (n, visible)."""
+        """Sample h and then v so many times, from v (n, visible); each call draws anew."""
         rounds = integer(rounds, "rounds", "a number from 1 on", 1)
-        return np.asarray(_Sampling(self, rounds)(self._examples(v)))
+        sampled = np.asarray(_Sampling(self, rounds)(self._examples(v)))
+        next_step()
+        return sampled
+
+    def _each(self, model: Module, x: Any) -> np.ndarray:
+        """What a model makes of the examples, batch by batch, so that a map stays on disk."""
+        batches, step = Inputs(self._examples(x), BATCH, IGNORED), NoStep(None)
+        return np.asarray(predicted(Outputs(model), batches, Room(step, batches),
+                                    Exclusive("an RBM's values")))
 
     def energy(self, v: Any) -> Any:
         """F(v) as a symbolic tensor, inside of a forward: (n,)."""
@@ -183,12 +196,14 @@ class RBM(Module):
 
     def _examples(self, given: Any) -> np.ndarray:
         x: np.ndarray = given
-        if not isinstance(x, np.memmap):
+        # A map is read in pieces, and pictures of bytes count as numbers from 0 to 1, later.
+        if not isinstance(x, np.memmap) and getattr(x, "dtype", None) != np.uint8:
             x = as_input(x, "x")
         if x.ndim != 2 or x.shape[1] != self.visible:
             raise ShapeError(f"RBM: x has shape {x.shape}, expected (n, {self.visible})")
         if self.visible_type == "bernoulli" and x.dtype != np.uint8 and len(x):
-            least, most = float(x.min()), float(x.max())
+            ends = [(float(piece.min()), float(piece.max())) for piece in pieces(x)]
+            least, most = min(end[0] for end in ends), max(end[1] for end in ends)
             if not (least >= 0 and most <= 1):
                 raise ValueError(f"RBM: x has values from {least:.4g} to {most:.4g}, expected 0 to "
                                  "1; for others, visible_type='gaussian'")

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import optimize
 
 from fastnn.arguments import choice, integer, real
+from fastnn.engine.loss_graph import check_model_and_loss, trainable
 from fastnn.nn.module import Module
 from fastnn.plan.budget import Budget
 from fastnn.second_order.full_batch import FullBatch
@@ -93,7 +94,8 @@ def minimize(
         for module in (model, loss):
             if isinstance(module, Module):
                 quiet.enter_context(in_use(module))
-        parameters = sum(p.size for p in model.parameters() if p.requires_grad)
+        check_model_and_loss(model, loss)
+        parameters = sum(p.size for p in trainable(model, loss).values())
         batch = FullBatch(model, loss, data, memory_budget,
                           _held(method, parameters, memory), batch_size, layout)
         objective = Objective(batch, decay, callback)

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,7 @@ from fastnn.arguments import instance, integer, real
 from fastnn.engine.inputs import NonFiniteError
 from fastnn.engine.nesting import flat
 from fastnn.engine.train_step import TrainStep
-from fastnn.nn.module import Module
-from fastnn.nn.parameter import mode_changed
-from fastnn.runtime.locks import process_lock
-from fastnn.runtime.random import get_rng_state, seed_from, set_rng_state
+from fastnn.runtime.random import get_rng_state, seed_from
 from fastnn.training.labels import encoded, encoder_for
 from fastnn.training.places import at
 from fastnn.training.rate_curve import RateCurve
@@ -26,6 +22,7 @@ from fastnn.training.sources import check_again, source, takes_real_targets
 from fastnn.training.streams import Batch
 from fastnn.training.targets import Targets
 from fastnn.training.trainer import Trainer
+from fastnn.training.unchanged import unchanged
 
 MEMORY = 0.9  # of the running mean that decides when to stop
 DIVERGED = 4.0  # times the least running mean, or the first loss
@@ -74,7 +71,8 @@ def find_lr(
                      takes_real_targets(trainer.loss), steps)
     check_again(batches, 1)
     losses: list[float] = []
-    with trainer._exclusive, as_before(trainer):
+    trainer.train_step.rest()
+    with trainer._exclusive, unchanged((trainer.model, trainer.loss), trainer.optimizers):
         if seed is not None:
             seed_from(seed, 0)
         trainer.model.train()
@@ -144,38 +142,6 @@ class Trial:
         self._least = min(self._least, mean)
         # Of a loss that may be negative: its distance to the least value against the way it fell.
         return mean - self._least > (DIVERGED - 1) * max(abs(self._least), abs(self._first) / 3)
-
-
-@contextmanager
-def as_before(trainer: Trainer) -> Iterator[None]:
-    """Inside, a trainer's model and optimizers may change; at the end they are as they were."""
-    modules = [part for part in (trainer.model, trainer.loss) if isinstance(part, Module)]
-    trainer.train_step.rest()
-    with process_lock:
-        stored = {id(value): value for module in modules
-                  for value in (*module.parameters(), *module.buffers())}
-        values = {key: np.array(value.data) for key, value in stored.items()}
-        states = [_copied(optimizer.state_dict()) for optimizer in trainer.optimizers]
-        modes = [(inner, inner.training) for module in modules for inner in module.modules()]
-        random = get_rng_state()
-    try:
-        yield
-    finally:
-        with process_lock:
-            for key, value in stored.items():
-                value.data = values[key]
-            for optimizer, state in zip(trainer.optimizers, states, strict=True):
-                optimizer.load_state_dict(state)
-            for inner, training in modes:
-                object.__setattr__(inner, "training", training)
-            mode_changed()
-            set_rng_state(random)
-
-
-def _copied(state: dict[str, Any]) -> dict[str, Any]:
-    """A state of an optimizer whose arrays are copies."""
-    arrays = [{name: np.array(array) for name, array in each.items()} for each in state["state"]]
-    return {**state, "state": arrays}
 
 
 def _rates(min_lr: float, max_lr: float, steps: int) -> np.ndarray:
