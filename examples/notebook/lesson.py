@@ -9,7 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import matplotlib
+try:
+    import matplotlib
+except ImportError:
+    sys.exit('the examples draw with Matplotlib: pip install ".[notebook]" in the checkout')
 
 matplotlib.use("Agg")
 
