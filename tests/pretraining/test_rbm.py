@@ -1,5 +1,6 @@
 """RBMs against a twin in NumPy, against scikit-learn's, and against exact likelihoods."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -84,6 +85,14 @@ def test_gaussian_units_learn_clusters():
     rbm.fit(x, epochs=40, lr=0.02, batch_size=20)
     assert np.square(rbm.reconstruct(x) - x).mean() < 0.5 * before
     assert rbm.gibbs(x, 2).shape == x.shape
+
+
+def test_machines_train_in_several_threads():
+    def fit(_):
+        return nn.RBM(6, 5).fit(X, epochs=3, batch_size=10, persistent=True)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(len(errors) == 3 for errors in pool.map(fit, range(3)))
 
 
 def test_each_call_of_gibbs_draws_anew():

@@ -141,6 +141,8 @@ def test_what_is_refused():
         fn.minimize(model, lambda output, y: (output * fn.rand(60, 3)).sum(), (X, Y))
     with pytest.raises(TypeError, match="not one function of the parameters"):
         fn.minimize(model, loss, fn.data.Batches(X, Y, 20))
+    with pytest.raises(fn.ShapeError, match="x and y must have as many examples each"):
+        fn.minimize(model, loss, (X, Y[:50]))
     with pytest.raises(TypeError, match="callback must be a function"):
         fn.minimize(model, loss, (X, Y), callback=3)
     np.testing.assert_array_equal(model.weight.data, before)

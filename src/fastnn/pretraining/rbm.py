@@ -22,7 +22,7 @@ from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.random import bernoulli, randn
 from fastnn.optim.sgd import SGD
 from fastnn.plan.budget import Budget
-from fastnn.runtime.locks import Exclusive
+from fastnn.runtime.locks import Exclusive, process_lock
 from fastnn.runtime.random import get_rng_state, next_step
 from fastnn.spec import IGNORED, ShapeError
 from fastnn.training.prediction import Inputs, Outputs, predicted
@@ -107,11 +107,12 @@ class RBM(Module):
         errors, count = 0.0, 0
         for number, (v, _) in enumerate(batches.epoch(epoch)):
             try:
-                step((v,) if chains is None else (v, chains[:len(v)]))
+                with process_lock:  # until the outputs are read, no other thread may compute
+                    step((v,) if chains is None else (v, chains[:len(v)]))
+                    _, sampled, error = step.outputs
             except NonFiniteError as fault:
                 raise NonFiniteError(f"RBM: epoch {epoch + 1}, batch {number + 1}: {fault}; a "
                                      "smaller lr may help") from fault
-            _, sampled, error = step.outputs
             if chains is not None:
                 chains[:len(v)] = sampled
             errors += float(error) * len(v)
@@ -151,8 +152,9 @@ class RBM(Module):
     def gibbs(self, v: Any, rounds: int = 1) -> np.ndarray:
         """Sample h and then v so many times, from v (n, visible); each call draws anew."""
         rounds = integer(rounds, "rounds", "a number from 1 on", 1)
-        sampled = np.asarray(_Sampling(self, rounds)(self._examples(v)))
-        next_step()
+        with process_lock:
+            sampled = np.asarray(_Sampling(self, rounds)(self._examples(v)))
+            next_step()
         return sampled
 
     def _each(self, model: Module, x: Any) -> np.ndarray:

@@ -31,6 +31,7 @@ from fastnn.plan.budget import Allowance, Budget, MemoryBudgetError, resolve
 from fastnn.runtime.locks import process_lock
 from fastnn.runtime.random import random_key
 from fastnn.runtime.shared import free_arena
+from fastnn.spec import ShapeError
 
 Vector = np.typing.NDArray[np.float64]
 
@@ -193,6 +194,9 @@ def _arrays(data: Any) -> tuple[Any, Any]:
                         "after the other are not one function of the parameters")
     x = as_inputs(data[0], "x")
     y = ABSENT if len(data) == 1 or data[1] is None else as_inputs(data[1], "y")
+    shapes = [array.shape for array in (*flat(x), *flat(y))]
+    if len({shape[:1] for shape in shapes}) > 1:
+        raise ShapeError(f"data: x and y must have as many examples each, got shapes {shapes}")
     return x, y
 
 
