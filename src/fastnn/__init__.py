@@ -37,6 +37,7 @@ if _TYPE_CHECKING:
     from fastnn import (
         autograd,
         data,
+        ensembles,
         init,
         insight,
         metrics,
@@ -49,6 +50,8 @@ if _TYPE_CHECKING:
     from fastnn.engine.gradgradcheck import gradgradcheck
     from fastnn.engine.memory_frontier import memory_frontier
     from fastnn.engine.summary import summary
+    from fastnn.ensembles.ensemble import Ensemble
+    from fastnn.ensembles.monte_carlo import mc_dropout
     from fastnn.insight.features import features
     from fastnn.insight.inspect import inspect
     from fastnn.second_order.minimize import minimize
@@ -60,14 +63,16 @@ if _TYPE_CHECKING:
 # and, in a process with a memory budget, less of it.
 _LATE = {
     **{name: f"fastnn.{name}" for name in (
-        "autograd", "data", "init", "insight", "metrics", "models", "pretraining",
-        "second_order", "training")},
+        "autograd", "data", "ensembles", "init", "insight", "metrics", "models",
+        "pretraining", "second_order", "training")},
     **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
     **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
+    "Ensemble": "fastnn.ensembles.ensemble",
     "features": "fastnn.insight.features",
     "find_lr": "fastnn.training.lr_finder",
     "gradgradcheck": "fastnn.engine.gradgradcheck",
     "inspect": "fastnn.insight.inspect",
+    "mc_dropout": "fastnn.ensembles.monte_carlo",
     "memory_frontier": "fastnn.engine.memory_frontier",
     "minimize": "fastnn.second_order.minimize",
     "summary": "fastnn.engine.summary",

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastnn.arguments import instance, integer
+from fastnn.arguments import instance
 from fastnn.engine.layer_values import LayerValues
 from fastnn.nn.module import Module
 from fastnn.plan.budget import Budget
-from fastnn.runtime.locks import Exclusive
-from fastnn.spec import IGNORED
-from fastnn.training.prediction import Inputs, predicted
-from fastnn.training.room import NoStep, Room
+from fastnn.training.prediction import computed
 
 
 def features(
@@ -53,9 +50,5 @@ def features(
     if not paths:
         raise ValueError("layer is an empty list, expected paths of modules")
     values = LayerValues(model, paths)
-    integer(batch_size, "batch_size", "an integer from 1 on", 1)
-    batches, step = Inputs(x, batch_size, IGNORED), NoStep(memory_budget)
-    step.rest()
-    found = predicted(values, batches, Room(step, batches), Exclusive("features of a model"))
-    step.rest()
+    found = computed(values, x, batch_size, memory_budget, "features of a model")
     return found[0] if isinstance(layer, str) else dict(zip(paths, found, strict=True))

@@ -8,17 +8,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastnn.arguments import integer
 from fastnn.data.arrays import is_mapped
 from fastnn.engine.inputs import as_inputs, specs_of
 from fastnn.engine.memory_limit import within
 from fastnn.engine.nesting import flat, like
 from fastnn.engine.trace import trace
 from fastnn.nn.module import Module
+from fastnn.plan.budget import Budget
 from fastnn.runtime.locks import Exclusive, process_lock
-from fastnn.spec import ShapeError
+from fastnn.spec import IGNORED, ShapeError
 from fastnn.training.evaluation import in_use
 from fastnn.training.places import at
-from fastnn.training.room import Room
+from fastnn.training.room import NoStep, Room
 from fastnn.training.sources import source
 from fastnn.training.streams import Batch, Source
 
@@ -103,6 +105,22 @@ class Outputs:
 
     def output(self, specs: Any) -> Any:
         return trace(self.model, specs).output
+
+
+def computed(
+    compute: Computation, x: Any, batch_size: int, memory_budget: Budget, what: str
+) -> Any:
+    """What a model computes for many examples, where no training step holds memory.
+
+    x: what `Inputs` takes. memory_budget: None for the limit that holds already, if any. what: is
+    computed, for the message that something else of the model runs.
+    """
+    size = integer(batch_size, "batch_size", "an integer from 1 on", 1)
+    batches, step = Inputs(x, size, IGNORED), NoStep(memory_budget)
+    step.rest()
+    found = predicted(compute, batches, Room(step, batches), Exclusive(what))
+    step.rest()
+    return found
 
 
 def predicted(compute: Computation, data: Inputs, room: Room, exclusive: Exclusive) -> Any:

@@ -15,10 +15,7 @@ from fastnn.nn.linear import Linear
 from fastnn.nn.module import Module
 from fastnn.optim.layerwise import layerwise_groups
 from fastnn.plan.budget import Budget
-from fastnn.runtime.locks import Exclusive
-from fastnn.spec import IGNORED
-from fastnn.training.prediction import Inputs, predicted
-from fastnn.training.room import NoStep, Room
+from fastnn.training.prediction import computed
 
 
 class Block:
@@ -104,13 +101,8 @@ class Transfer:
         Raises ValueError if the net goes on after its head, so that training the head alone would
         be another thing.
         """
-        integer(batch_size, "batch_size", "an integer from 1 on", 1)
-        batches, step = Inputs(x, batch_size, IGNORED), NoStep(memory_budget)
-        step.rest()
-        found = predicted(_HeadInput(self.model, self.head_path), batches, Room(step, batches),
-                          Exclusive("features of a model"))
-        step.rest()
-        return found
+        return computed(_HeadInput(self.model, self.head_path), x, batch_size, memory_budget,
+                        "features of a model")
 
     def __repr__(self) -> str:
         lines = [(block.path, sum(each.size for module in block.modules
