@@ -52,6 +52,7 @@ if _TYPE_CHECKING:
     from fastnn.engine.summary import summary
     from fastnn.ensembles.ensemble import Ensemble
     from fastnn.ensembles.monte_carlo import mc_dropout
+    from fastnn.insight.explain import explain
     from fastnn.insight.features import features
     from fastnn.insight.inspect import inspect
     from fastnn.second_order.minimize import minimize
@@ -68,6 +69,7 @@ _LATE = {
     **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
     **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
     "Ensemble": "fastnn.ensembles.ensemble",
+    "explain": "fastnn.insight.explain",
     "features": "fastnn.insight.features",
     "find_lr": "fastnn.training.lr_finder",
     "gradgradcheck": "fastnn.engine.gradgradcheck",
