@@ -288,3 +288,15 @@ class OfOnesOwn:
 def test_one_of_ones_own() -> None:
     compare(lambda m, o: OfOnesOwn.over(m.LRScheduler)(o, 7))
     compare(lambda m, o: m.ChainedScheduler([m.StepLR(o, 4), OfOnesOwn.over(m.LRScheduler)(o, 7)]))
+
+
+def test_inverse_time_is_their_lambda() -> None:
+    ours = optim.SGD([nn.Parameter(np.zeros(1))], lr=0.7)
+    theirs = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.7)
+    schedule = optim.InverseTimeLR(ours, gamma=0.05)
+    other = torch.optim.lr_scheduler.LambdaLR(theirs, lambda epoch: 1 / (1 + 0.05 * epoch))
+    for _ in range(STEPS):
+        assert ours.param_groups[0]["lr"] == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-12)
+        theirs.step()
+        schedule.step()
+        other.step()

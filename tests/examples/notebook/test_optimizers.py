@@ -1,4 +1,4 @@
-"""Momentum beats plain SGD on a ravine, a decay settles, and memory is traded for time."""
+"""Momentum beats plain SGD on a ravine, rates that decay settle, and memory is traded for time."""
 
 from tests.examples.notebook.script import figures
 
@@ -17,3 +17,16 @@ def test_memory(tmp_path):
     found = figures("memory", tmp_path)
     assert found["chain_half"] < 1.35 and found["resnet_half"] < 1.35
     assert found["chain_least"] < 0.2 < 0.6 < found["vgg_least"]
+
+
+def test_decaying_rates_end_lower(tmp_path):
+    found = figures("schedules", tmp_path)
+    assert all(found[name] < 0.5 * found["constant"] for name in (
+        "step", "exponential", "inverse", "cosine", "warm_up", "one_cycle"))
+    assert found["plateau"] < found["constant"]
+
+
+def test_adam_with_its_best_rate_is_near_the_best(tmp_path):
+    found = figures("good_default", tmp_path)
+    assert found["adam_best"] < 1.1 < 1.3 < found["sgd_best"]
+    assert found["adam_one"] < 0.8 * found["sgd_one"]
