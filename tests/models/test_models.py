@@ -20,6 +20,7 @@ COUNTS = [
     (lambda: models.mlp(), 669_706),
     (lambda: models.cnn(), 141_418),
     (models.alexnet, 61_100_840),
+    (models.alexnet_2012, 60_965_224),  # Caffe's reference model
     (models.squeezenet1_0, 1_248_424),
     (models.squeezenet1_1, 1_235_496),
     (models.densenet121, 7_978_856),
@@ -157,3 +158,27 @@ def test_a_few_steps_fit_one_batch(name):
                         fn.optim.Adam(model.parameters(), lr=3e-3))
     losses = [step(x, y) for _ in range(25)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_alexnet_of_2012_normalises_as_its_paper():
+    """b = a / (k + alpha sum a^2) ^ beta over five channels, k 2, alpha 1e-4, beta 0.75."""
+    norm = models.alexnet_2012(10, kind="cifar").features[2]
+    a = np.random.default_rng(0).random((1, 8, 2, 2)).astype(np.float32) * 30
+    sums = np.stack([np.square(a[:, max(0, i - 2):i + 3]).sum(axis=1) for i in range(8)], axis=1)
+    np.testing.assert_allclose(norm(a), a / (2 + 1e-4 * sums) ** 0.75, rtol=1e-5)
+
+
+def test_alexnet_of_2012_begins_with_its_biases():
+    model = models.alexnet_2012(10)
+    layers = [layer for layer in model.modules() if hasattr(layer, "bias")]
+    assert [float(layer.bias.data.mean()) for layer in layers] == [0, 1, 0, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(("options", "shape", "message"), [
+    ({"kind": "large"}, (1, 3, 64, 64), "kind must be"),
+    ({}, (1, 3, 32, 32), "at least 63x63"),
+    ({"kind": "cifar"}, (1, 3, 14, 32), "at least 15x15"),
+])
+def test_alexnet_of_2012_refuses(options, shape, message, unfilled):
+    with pytest.raises(ValueError, match=message):
+        models.alexnet_2012(10, **options)(np.zeros(shape, np.float32))

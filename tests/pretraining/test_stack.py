@@ -30,6 +30,21 @@ def test_errors_fall_and_the_net_is_tuned_with_labels(method):
     assert history[-1]["loss"] < history[0]["loss"]
 
 
+def test_real_values_are_learned_by_a_gaussian_rbm():
+    fn.manual_seed(0)
+    z = np.random.default_rng(0).standard_normal((200, 2))
+    x = z @ np.random.default_rng(1).standard_normal((2, 8))
+    x = ((x - x.mean(0)) / x.std(0)).astype(np.float32)
+    heard = []
+    net = pretrain(x, [16, 4], epochs=40, lr=0.2, visible_type="gaussian",
+                   callback=lambda *told: heard.append(told))
+    assert net(x).shape == (200, 4)
+    first = [error for layer, _, error in heard if layer == 1]
+    assert first[-1] < 0.85 * first[0]
+    with pytest.raises(ValueError, match='needs method="rbm", got \'denoising\''):
+        pretrain(x, [3], "denoising", visible_type="gaussian")
+
+
 def test_a_seed_repeats_it():
     def trained():
         fn.manual_seed(5)

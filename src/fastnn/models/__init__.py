@@ -7,6 +7,7 @@
 """
 
 from fastnn.models.alexnet import AlexNet, alexnet
+from fastnn.models.alexnet_2012 import AlexNet2012, alexnet_2012
 from fastnn.models.cnn import CNN, cnn
 from fastnn.models.convnext import ConvNeXt, convnext_tiny
 from fastnn.models.densenet import (
@@ -51,13 +52,14 @@ from fastnn.models.vgg import (
 )
 
 __all__ = [
-    "CNN", "FAMILIES", "NAMES", "PRETRAINED", "VGG", "AlexNet", "CifarResNet", "ConvNeXt",
-    "DenseNet", "EfficientNet", "EfficientNetLite", "GoogLeNet", "GoogLeNetOutputs", "LeNet",
-    "MobileNetV2", "MobileNetV3", "Pretrained", "ResNet", "ShuffleNetV2", "SqueezeNet", "UNet",
-    "alexnet", "cnn", "convnext_tiny", "create", "densenet121", "densenet161", "densenet169",
-    "densenet201", "efficientnet_b0", "efficientnet_lite0", "googlenet", "lenet", "load", "mlp",
-    "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "resnet18", "resnet20", "resnet32",
-    "resnet34", "resnet44", "resnet50", "resnet56", "resnet101", "resnet110", "resnet152",
-    "shufflenet_v2", "shufflenet_v2_x1_0", "squeezenet1_0", "squeezenet1_1", "unet", "vgg11",
-    "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
+    "CNN", "FAMILIES", "NAMES", "PRETRAINED", "VGG", "AlexNet", "AlexNet2012", "CifarResNet",
+    "ConvNeXt", "DenseNet", "EfficientNet", "EfficientNetLite", "GoogLeNet", "GoogLeNetOutputs",
+    "LeNet", "MobileNetV2", "MobileNetV3", "Pretrained", "ResNet", "ShuffleNetV2", "SqueezeNet",
+    "UNet", "alexnet", "alexnet_2012", "cnn", "convnext_tiny", "create", "densenet121",
+    "densenet161", "densenet169", "densenet201", "efficientnet_b0", "efficientnet_lite0",
+    "googlenet", "lenet", "load", "mlp", "mobilenet_v2", "mobilenet_v3_large",
+    "mobilenet_v3_small", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50",
+    "resnet56", "resnet101", "resnet110", "resnet152", "shufflenet_v2", "shufflenet_v2_x1_0",
+    "squeezenet1_0", "squeezenet1_1", "unet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16",
+    "vgg16_bn", "vgg19", "vgg19_bn",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.models.alexnet import AlexNet, alexnet
+from fastnn.models.alexnet_2012 import AlexNet2012, alexnet_2012
 from fastnn.models.cnn import cnn
 from fastnn.models.convnext import ConvNeXt, convnext_tiny
 from fastnn.models.densenet import (
@@ -101,6 +102,7 @@ _MAKERS: dict[str, Maker] = {
     "resnet56": _any_size(resnet56),
     "resnet110": _any_size(resnet110),
     "alexnet": _any_size(alexnet, AlexNet.least),
+    "alexnet_2012": _two_kinds(alexnet_2012, AlexNet2012.least["cifar"]),
     "vgg11_bn": _any_size(vgg11_bn, VGG.least),
     "vgg13_bn": _any_size(vgg13_bn, VGG.least),
     "vgg16_bn": _any_size(vgg16_bn, VGG.least),
@@ -133,8 +135,9 @@ def create(
 
     name: one of `NAMES`, or resnet<depth> for CIFAR with a depth of 6 n + 2. num_classes: outputs.
     in_channels: the input's. image_size: height and width, or one number for both; None for what
-    the net is usually used with. VGG and ResNet-18, -34, -50, -101 and -152 have a variant for
-    large images, from 112 pixels a side; googlenet is made without its auxiliary classifiers.
+    the net is usually used with. VGG, ResNet-18, -34, -50, -101 and -152 and alexnet_2012
+    have a variant for large images, from 112 pixels a side; googlenet is made without its auxiliary
+    classifiers.
 
     Raises ValueError for an unknown name, or images too small for the net.
 

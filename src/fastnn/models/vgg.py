@@ -32,13 +32,14 @@ class VGG(nn.Module):
         if head not in HEADS:
             raise ValueError(f"head must be one of {HEADS}, got {head!r}")
         self.features = _features(layers, in_channels)
+        width = [layer for layer in layers if layer != POOL][-1]
         if head == "cifar":
             self.avgpool: nn.Module = nn.AdaptiveAvgPool2d(1)
-            self.classifier = nn.Sequential(nn.Linear(512, num_classes))
+            self.classifier = nn.Sequential(nn.Linear(width, num_classes))
         else:
             self.avgpool = nn.AdaptiveAvgPool2d(7)
             self.classifier = nn.Sequential(
-                nn.Linear(512 * 7 * 7, 4096), nn.ReLU(), nn.Dropout(dropout),
+                nn.Linear(width * 7 * 7, 4096), nn.ReLU(), nn.Dropout(dropout),
                 nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(dropout),
                 nn.Linear(4096, num_classes))
         self.apply(_initialise)

@@ -22,11 +22,10 @@ from fastnn.ops.pointwise import FUNCTIONS
 from fastnn.ops.random import bernoulli, randn
 from fastnn.optim.sgd import SGD
 from fastnn.plan.budget import Budget
-from fastnn.runtime.locks import Exclusive, process_lock
+from fastnn.runtime.locks import process_lock
 from fastnn.runtime.random import get_rng_state, next_step
-from fastnn.spec import IGNORED, ShapeError
-from fastnn.training.prediction import Inputs, Outputs, predicted
-from fastnn.training.room import NoStep, Room
+from fastnn.spec import ShapeError
+from fastnn.training.prediction import Outputs, computed
 
 BATCH = 256  # examples at a time, where nothing is trained
 VISIBLE = ("bernoulli", "gaussian")
@@ -159,9 +158,8 @@ class RBM(Module):
 
     def _each(self, model: Module, x: Any) -> np.ndarray:
         """What a model makes of the examples, batch by batch, so that a map stays on disk."""
-        batches, step = Inputs(self._examples(x), BATCH, IGNORED), NoStep(None)
-        return np.asarray(predicted(Outputs(model), batches, Room(step, batches),
-                                    Exclusive("an RBM's values")))
+        return np.asarray(computed(Outputs(model), self._examples(x), BATCH, None,
+                                   "an RBM's values"))
 
     def energy(self, v: Any) -> Any:
         """F(v) as a symbolic tensor, inside of a forward: (n,)."""

@@ -18,7 +18,7 @@ from fastnn.nn.linear import Linear
 from fastnn.nn.module import Module
 from fastnn.ops.random import bernoulli
 from fastnn.optim.adam import Adam
-from fastnn.pretraining.rbm import RBM
+from fastnn.pretraining.rbm import RBM, VISIBLE
 from fastnn.runtime.random import get_rng_state
 from fastnn.spec import ShapeError
 
@@ -29,7 +29,7 @@ RATES = {"rbm": 0.05, "autoencoder": 0.001, "denoising": 0.001}
 def pretrain(
     x: Any, sizes: Sequence[int], method: str = "rbm", epochs: int = 10, lr: float | None = None,
     batch_size: int = 32, noise: float = 0.3,
-    callback: Callable[[int, int, float], Any] | None = None,
+    callback: Callable[[int, int, float], Any] | None = None, visible_type: str = "bernoulli",
 ) -> Sequential:
     """Train linear layers with sigmoids one after the other on x (n, features), without labels.
 
@@ -38,7 +38,9 @@ def pretrain(
     back from an input of which a share `noise` is set to 0.
 
     x: values from 0 to 1. sizes: units of each layer. lr: by default 0.05 for RBMs, 0.001 else.
-    callback: called with (layer, epoch, error), counted from 1.
+    callback: called with (layer, epoch, error), counted from 1. visible_type: "gaussian" for an x
+    of real values of variance 1 (see `data.Standardize`), which RBMs alone can learn; the first of
+    them then has a tenth of the rate (Hinton, 2010).
 
     Returns nn.Sequential of Linear and Sigmoid, to which a head is appended before all of it is
     trained with labels: `net.append(nn.Linear(sizes[-1], classes))`.
@@ -59,10 +61,13 @@ def pretrain(
     epochs = integer(epochs, "epochs", "a number from 1 on", 1)
     rate = real(RATES[method] if lr is None else lr, "lr", "a number above 0", np.nextafter(0, 1))
     noise = real(noise, "noise", "a number from 0 to 1", 0, 1)
+    is_real = choice(visible_type, "visible_type", VISIBLE) == "gaussian"
+    if is_real and method != "rbm":
+        raise ValueError(f'visible_type="gaussian" needs method="rbm", got {method!r}')
     values = as_input(x, "x")
     if values.ndim != 2:
         raise ShapeError(f"pretrain: x has shape {values.shape}, expected (n, features)")
-    if values.min() < 0 or values.max() > 1:
+    if not is_real and (values.min() < 0 or values.max() > 1):
         raise ValueError(f"pretrain: x has values from {values.min():.4g} to {values.max():.4g}, "
                          "expected 0 to 1")
     layers: list[Module] = []
@@ -71,20 +76,24 @@ def pretrain(
             if callback is not None:
                 callback(layer, epoch, error)
 
-        linear = (_by_rbm(values, width, epochs, rate, batch_size, tell) if method == "rbm" else
-                  _by_autoencoder(values, width, epochs, rate, batch_size,
-                                  noise if method == "denoising" else 0.0, tell))
+        kind = visible_type if number == 1 else "bernoulli"
+        if method == "rbm":
+            linear = _by_rbm(values, width, kind, epochs, rate, batch_size, tell)
+        else:
+            linear = _by_autoencoder(values, width, epochs, rate, batch_size,
+                                     noise if method == "denoising" else 0.0, tell)
         layers += [linear, Sigmoid()]
         values = Sequential(linear, Sigmoid())(values)
     return Sequential(*layers)
 
 
 def _by_rbm(
-    x: np.ndarray, width: int, epochs: int, lr: float, batch_size: int,
+    x: np.ndarray, width: int, visible_type: str, epochs: int, lr: float, batch_size: int,
     tell: Callable[[int, float], None],
 ) -> Linear:
-    rbm = RBM(x.shape[1], width)
-    rbm.fit(x, epochs, lr, batch_size, momentum=0.5, callback=tell)
+    rbm = RBM(x.shape[1], width, visible_type)
+    rbm.fit(x, epochs, lr / 10 if visible_type == "gaussian" else lr, batch_size, momentum=0.5,
+            callback=tell)
     linear = Linear(x.shape[1], width)
     assert linear.bias is not None
     linear.weight.data[...], linear.bias.data[...] = rbm.weight.data, rbm.hidden_bias.data
