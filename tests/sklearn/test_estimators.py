@@ -82,7 +82,7 @@ def test_several_labels_at_once():
     x = StandardScaler().fit_transform(x)
     net = quick(epochs=150).fit(x, y)
     assert net.predict(x).shape == net.predict_proba(x).shape == (100, 4)
-    assert net.score(x, y) > 0.5
+    assert net.score(x, y) > 0.4
 
 
 @pytest.mark.parametrize("model", [
