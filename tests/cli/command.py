@@ -47,3 +47,18 @@ def write_data(path: Path, examples: int = 60, test: bool = True) -> Path:
 
     np.savez(path, **images(examples, "train"), **(images(12, "test") if test else {}))
     return path
+
+
+def write_pictures(folder: Path, count: int = 24) -> Path:
+    """Dark and light pictures in colours, 8 x 10 pixels; one of each class lies in the wrong one.
+    """
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for name, least in (("dark", 0), ("light", 156)):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            low = 156 - least if number == 3 else least
+            pixels = generator.integers(low, low + 100, (8, 10, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number:02}.png")
+    return folder

@@ -10,7 +10,8 @@ import click
 from fastnn.cli.stopped import Stopped
 from fastnn.version import VERSION
 
-COMMANDS = ("bench", "doctor", "plan", "summary", "train")  # each a module of that name
+COMMANDS = ("bench", "doctor", "evaluate", "export", "plan", "predict", "summary",
+            "train")  # each a module of that name
 EXPECTED = (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError)
 
 

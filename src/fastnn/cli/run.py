@@ -10,20 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from fastnn import nn
 from fastnn._kernels.dispatch import level
 from fastnn.cli.job import Job
 from fastnn.cli.model import make_model
+from fastnn.cli.picture_rule import PictureRule, read_rule, written_rule
 from fastnn.cli.run_folder import WEIGHTS
 from fastnn.cli.settings import Settings
 from fastnn.data import ChannelMean, MeanImage, Preprocessor, Standardize, Whiten
 from fastnn.files.read import read_bytes, read_json, reason
 from fastnn.files.write import replacing
+from fastnn.metrics.chances import log_softmax
 from fastnn.training import load
 from fastnn.version import VERSION
 
 RUN, SOURCE = "run.json", "model.py"
+TASKS = ("classification", "multilabel", "regression")
+FORMAT = 2  # 1, which has no number in it, says nothing of pictures
 MOST_BYTES = 256 << 20  # a whitening of 1,000 features has a million numbers
 PREPROCESSORS = {kind.__name__: kind for kind in (Standardize, ChannelMean, MeanImage, Whiten)}
 
@@ -33,14 +38,20 @@ class Run:
     """A trained model, ready to use, with the meaning of its inputs and outputs.
 
     model: in eval mode, with its weights. preprocess: fitted to the training examples.
-    classes: names by number; empty for real targets. example_shape: of an input. facts: versions
-    and the instruction-set level; another one may give other last bits.
+    task: one of TASKS. classes: names by number; empty for real targets. names: of the
+    outputs, classes or targets. example_shape: of an input. pictures: None if the model was not
+    trained on pictures of bytes. dtype: of the training examples as they were stored, "" if that is
+    not known. facts: versions and the instruction-set level; another one may give other last bits.
     """
 
     model: nn.Module
     preprocess: Preprocessor
+    task: str
     classes: tuple[str, ...]
+    names: tuple[str, ...]
     example_shape: tuple[int, ...]
+    pictures: PictureRule | None
+    dtype: str
     facts: Mapping[str, str]
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
@@ -51,6 +62,15 @@ class Run:
         result: np.ndarray = self.model(self.preprocess.transform(np.asarray(x)))
         return result
 
+    def predictions(self, x: np.ndarray) -> np.ndarray:
+        """Probabilities of classes or labels, or real targets, of examples as they are stored."""
+        found = self.outputs(x).astype(np.float64)
+        if self.task == "classification":
+            found = np.exp(log_softmax(found))
+        elif self.task == "multilabel":
+            found = expit(found)
+        return found
+
 
 def write_run(folder: Path, settings: Settings, job: Job) -> None:
     """Write run.json, and a copy of the model's source if it comes from a file."""
@@ -60,9 +80,14 @@ def write_run(folder: Path, settings: Settings, job: Job) -> None:
         with replacing(folder / SOURCE) as stream:
             stream.write(content)
     description = {
+        "format": FORMAT,
         "model": {"name": settings.model, "num_classes": job.outputs,
                   "example_shape": list(job.data.example_shape)},
+        "task": "classification" if job.data.classes else "regression",
         "classes": list(job.data.classes),
+        "dtype": job.data.train[0].dtype.name,
+        "pictures": written_rule(
+            job.data.train[0], central=settings.pretrained is not None),
         "preprocess": {"kind": type(preprocess).__name__, "state": {
             name: {"dtype": array.dtype.name, "shape": list(array.shape),
                    "values": array.ravel().tolist()}  # JSON keeps every bit of a float64
@@ -81,6 +106,8 @@ def read_run(folder: Path) -> Run:
     path = folder / RUN
     content = read_json(path, MOST_BYTES)
     try:
+        if content.get("format", 1) not in range(1, FORMAT + 1):
+            raise ValueError(f"format {content['format']!r:.20}, this fastnn reads 1 to {FORMAT}")
         its, classes = content["model"], tuple(map(str, content["classes"]))
         shape = tuple(int(size) for size in its["example_shape"])
         preprocess = _preprocessor(content["preprocess"])
@@ -88,6 +115,10 @@ def read_run(folder: Path) -> Run:
         name, outputs = str(its["name"]), int(its["num_classes"])
         if not shape or min(shape) < 1:
             raise ValueError(f"example_shape is {list(shape)}")
+        task = str(content.get("task", "classification" if classes else "regression"))
+        if task not in TASKS:
+            raise ValueError(f"task is {task!r:.40}, expected one of {', '.join(TASKS)}")
+        pictures = read_rule(content.get("pictures"), shape)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: expected what a run says of its model "
                          f"({type(error).__name__}: {reason(error)})") from error
@@ -96,7 +127,9 @@ def read_run(folder: Path) -> Run:
     except (ValueError, MemoryError) as error:  # a damaged size may ask for a terabyte
         raise ValueError(f"{path}: its model cannot be made: {reason(error, 500)}") from error
     load(folder / WEIGHTS, model)
-    return Run(model.eval(), preprocess, classes, shape, facts)
+    names = classes or tuple(map(str, range(outputs)))
+    return Run(model.eval(), preprocess, task, classes, names, shape, pictures,
+               str(content.get("dtype", "")), facts)
 
 
 def source_of(model: str) -> Path | None:

@@ -23,6 +23,7 @@ class Dataset:
         classes: the classes' names, in the order of their numbers; empty for real targets.
         source: where the data came from, for people.
         skipped: files that could not be read and were left out.
+        files: where each example lies, of pictures: (of train, of test); else empty.
 
     Example:
         >>> data = Dataset((np.zeros((8, 3), np.float32), np.arange(8) % 2), None, ("a", "b"), "")
@@ -35,6 +36,7 @@ class Dataset:
     classes: tuple[str, ...]
     source: str
     skipped: tuple[str, ...] = ()
+    files: tuple[tuple[str, ...], ...] = ()
 
     @property
     def example_shape(self) -> tuple[int, ...]:

@@ -67,7 +67,9 @@ def load_image_folder(
     """
     reader = Pictures(size, mode, strict, central)
     data = _load(Path(folder), reader, test_fraction, seed)
-    return replace(data, skipped=tuple(reader.skipped))
+    skipped = frozenset(reader.skipped)
+    files = tuple(tuple(file for file in part if file not in skipped) for part in data.files)
+    return replace(data, skipped=tuple(reader.skipped), files=files)
 
 
 def outline_image_folder(
@@ -101,7 +103,8 @@ def _load(folder: Path, reader: Pictures | Headers, test_fraction: float, seed: 
         train, test = _split(_list_images(folder, classes), test_fraction, seed)
     train_arrays = reader.read(train, folder)
     test_arrays = reader.read(test, folder) if test else None
-    return make_dataset(train_arrays, test_arrays, str(folder), classes)
+    files = tuple(tuple(str(path) for path, _ in part) for part in (train, test))
+    return replace(make_dataset(train_arrays, test_arrays, str(folder), classes), files=files)
 
 
 def _is_meant(name: str) -> bool:
@@ -117,7 +120,8 @@ def _class_names(folder: Path) -> list[str]:
     return names
 
 
-def _images_below(folder: Path) -> Iterator[Path]:
+def images_below(folder: Path) -> Iterator[Path]:
+    """Files with the suffix of an image, at any depth, but hidden ones and stray folders."""
     for path in folder.rglob("*"):
         if path.suffix.lower() in SUFFIXES and not path.is_dir() and all(
             _is_meant(part) for part in path.relative_to(folder).parts
@@ -131,7 +135,7 @@ def _list_images(folder: Path, classes: Sequence[str]) -> Labelled:
     for name in _class_names(folder):
         if name not in classes:
             raise ValueError(f"{folder / name}: no such class in training, only {classes}")
-        found = sorted(_images_below(folder / name))
+        found = sorted(images_below(folder / name))
         if not found:
             raise ValueError(f"{folder / name}: no image, expected {', '.join(sorted(SUFFIXES))}")
         files += [(path, classes.index(name)) for path in found]

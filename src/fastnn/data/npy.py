@@ -40,12 +40,12 @@ def load_npy(folder: str | os.PathLike[str], layout: str = "NCHW") -> Dataset:
         ('memmap', (4, 1, 8, 8), ('0', '1'))
     """
     folder = Path(folder)
-    train = (_map(folder / "x_train.npy"), _map(folder / "y_train.npy"))
+    train = (map_array(folder / "x_train.npy"), map_array(folder / "y_train.npy"))
     test = None
     if (folder / "x_test.npy").exists() or (folder / "y_test.npy").exists():
-        test = (_map(folder / "x_test.npy"), _map(folder / "y_test.npy"))
+        test = (map_array(folder / "x_test.npy"), map_array(folder / "y_test.npy"))
     names = folder / "classes.npy"
-    classes = class_names(_map(names), names) if names.exists() else None
+    classes = class_names(map_array(names), names) if names.exists() else None
     return make_dataset(train, test, str(folder), classes, layout)
 
 
@@ -80,7 +80,8 @@ def read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, fortran, dtype
 
 
-def _map(path: Path) -> Array:
+def map_array(path: Path) -> Array:
+    """Map the array of an .npy file, read-only. Raises ValueError, OSError that name the file."""
     if not os.path.lexists(path):
         raise FileNotFoundError(f"{path}: no such file, expected an array saved by numpy.save")
     with open_regular(path) as stream:

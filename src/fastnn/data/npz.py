@@ -3,7 +3,8 @@
 import math
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,33 @@ def outline_npz(path: str | os.PathLike[str], layout: str = "NCHW") -> Outline:
     return Outline(_load(Path(path), layout, _outline_array))
 
 
-def _load(path: Path, layout: str, read_examples: Callable[[Any], Array]) -> Dataset:
+def read_examples(path: Path) -> Array:
+    """The array x of an .npz file, or x_test, or the only one there is.
+
+    Raises ValueError, OSError that name the file.
+    """
+    with _opened(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        meant = [name for name in ("x", "x_test") if name in names] or names
+        if (len(meant) > 1 and meant is names) or not meant:
+            raise ValueError(f"{path}: holds {', '.join(names)[:100] or 'nothing'}, expected an "
+                             "array x or x_test, or one array alone")
+        return _read_one(archive, meant[0], path, _read_array)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     with open_regular(path) as stream:
         try:
             archive = zipfile.ZipFile(stream)
         # A damaged or hostile file may raise many types of errors.
         except Exception as error:
             raise ValueError(f"{path}: expected an .npz file ({reason(error)})") from error
+        yield archive
+
+
+def _load(path: Path, layout: str, read_examples: Callable[[Any], Array]) -> Dataset:
+    with _opened(path) as archive:
         arrays = _read(archive, path, read_examples)
     names = ("x_train", "y_train") if "x_train" in arrays else ("x", "y")
     missing = [name for name in names if name not in arrays]
@@ -79,17 +100,23 @@ def _read(
     """Read the arrays we know."""
     arrays = {}
     for name in ("x_train", "y_train", "x_test", "y_test", "x", "y", "classes"):
-        if f"{name}.npy" not in archive.namelist():
-            continue
-        try:
-            _check_member(archive, f"{name}.npy")
-            with archive.open(f"{name}.npy") as stream:
-                arrays[name] = (read_examples if name[0] == "x" else _read_array)(stream)
-        except Exception as error:
-            raise ValueError(
-                f"{path}: cannot read array {name}, expected plain numbers ({reason(error)})"
-            ) from error
+        if f"{name}.npy" in archive.namelist():
+            reader = read_examples if name[0] == "x" else _read_array
+            arrays[name] = _read_one(archive, name, path, reader)
     return arrays
+
+
+def _read_one(
+    archive: zipfile.ZipFile, name: str, path: Path, reader: Callable[[Any], Array]
+) -> Array:
+    try:
+        _check_member(archive, f"{name}.npy")
+        with archive.open(f"{name}.npy") as stream:
+            return reader(stream)
+    except Exception as error:
+        raise ValueError(
+            f"{path}: cannot read array {name}, expected plain numbers ({reason(error)})"
+        ) from error
 
 
 def _read_array(stream: Any) -> Array:

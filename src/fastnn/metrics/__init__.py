@@ -13,6 +13,7 @@ A `Trainer` takes them by name or as objects; a loop of one's own calls `update`
 
 from fastnn.metrics.accuracy import Accuracy, BinaryAccuracy, TopK
 from fastnn.metrics.calibration import CalibrationError, Reliability, reliability
+from fastnn.metrics.class_report import ClassReport, ClassRow, class_report
 from fastnn.metrics.counts import F1, ConfusionMatrix, Precision, Recall
 from fastnn.metrics.metric import Mean, Metric
 from fastnn.metrics.names import metric
@@ -22,7 +23,7 @@ from fastnn.metrics.roc_auc import ROCAUC
 
 __all__ = [
     "F1", "R2", "ROCAUC", "Accuracy", "BinaryAccuracy", "Brier", "CalibrationError",
-    "ConfusionMatrix", "Margin", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Metric",
-    "NegativeLogLikelihood", "Precision", "Recall", "Reliability", "TopK", "margins", "metric",
-    "reliability",
+    "ClassReport", "ClassRow", "ConfusionMatrix", "Margin", "Mean", "MeanAbsoluteError",
+    "MeanSquaredError", "Metric", "NegativeLogLikelihood", "Precision", "Recall", "Reliability",
+    "TopK", "class_report", "margins", "metric", "reliability",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,3 +189,22 @@ class ConfusionMatrix(Metric):
         axis = {"true": 1, "pred": 0, "all": None}[self.normalize]
         below = self.counts.sum(axis=axis, keepdims=True)
         return np.divide(self.counts, below, out=np.zeros(self.counts.shape), where=below != 0)
+
+    def plot(
+        self, names: Sequence[str] | None = None, path: str | None = None, axes: Any = None
+    ) -> Any:
+        """Draw the matrix; returns matplotlib's figure.
+
+        A cell is as dark as its share of its row, so that classes of few examples show as well;
+        written in it is the value. names: of the classes, else their numbers. path: also write it
+        there (.png, .svg, .pdf). axes: draw in these, or in a new figure.
+
+        Raises ImportError without matplotlib; ValueError if nothing was counted, or names are not
+        one for each class.
+        """
+        from fastnn.metrics.confusion_picture import draw  # whoever draws nothing needs none of it
+
+        values = self.value()
+        if values is None:
+            raise ValueError(f"{self.name}: nothing was counted; call update first")
+        return draw(values, names, path, axes)
