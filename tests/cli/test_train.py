@@ -17,7 +17,7 @@ from fastnn.cli.model import make_model
 from tests.cli.command import COMMAND, NET, run, write_data
 
 FILES = {"checkpoint.safetensors", "curves.png", "history.jsonl", "result.json", "run.json",
-         "settings.json",         "weights.safetensors"}
+         "run.toml", "settings.json", "weights.safetensors"}
 FIGURES = {"epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "lr", "seconds"}
 
 

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from fastnn.cli import budget
+from fastnn.cli.config import from_config, write_config
 from fastnn.cli.job import Job, absolute_data, make_job
 from fastnn.cli.model import absolute
 from fastnn.cli.pretrained import make_pretrained_job
@@ -48,6 +49,7 @@ from fastnn.training.curves import save_curves
 from fastnn.training.interrupt import Terminated
 
 WITH_RESUME = {"resume", "epochs", "threads", "as_json"}  # options that a resumed run may have
+NO_SETTINGS = ("augment", "config", "output")  # options that say where, or stand for others
 share = click.FloatRange(0, 1, max_open=True)
 positive = click.IntRange(1)
 
@@ -61,6 +63,11 @@ def _accumulate(context: click.Context, parameter: click.Parameter, value: str) 
 
 
 @click.command(context_settings={"show_default": True})
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              metavar="FILE.toml", default=None, show_default=False, is_eager=True,
+              callback=from_config,
+              help="Read options from a file, as the run.toml that each run writes: epochs = 30, "
+                   "batch_size = 64. What is given here too goes before.")
 @click.option("--data", default="fashion-mnist-small",
               help=f"{', '.join(DATASETS)}; an .npz file; or a folder with .npy files, idx files, "
                    "or a folder of images for each class.")
@@ -154,7 +161,7 @@ def train(
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    values = {name: value for name, value in options.items() if name not in ("augment", "output")}
+    values = {name: value for name, value in options.items() if name not in NO_SETTINGS}
     if not options["augment"]:
         values |= {"shift": 0, "flip": False}
     rates = LEARNING_RATES
@@ -179,9 +186,14 @@ def _begin(
     until_the_end.enter_context(locked(folder))
     check_empty(folder)
     write_run(folder, settings, job)
-    settings.write(folder / SETTINGS)
+    _write_settings(settings, folder)
     _save_on(job, settings, folder)
     return folder, job
+
+
+def _write_settings(settings: Settings, folder: Path) -> None:
+    settings.write(folder / SETTINGS)
+    write_config(folder, settings, model_in(folder, settings.model))
 
 
 def _make(settings: Settings, stream: Any, resumes: bool = False) -> Job:
@@ -217,7 +229,7 @@ def _go_on(
         if trainer.schedule is not None:
             trainer.schedule.restart()
         trainer.save(folder / CHECKPOINT)  # at once, with the new rates
-        settings.write(folder / SETTINGS)
+        _write_settings(settings, folder)
     _save_on(job, settings, folder)
     return settings, folder, job
 
