@@ -1,6 +1,7 @@
 """fastnn train --config: a run.toml repeats its run; mistakes name the file and the key."""
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -101,3 +102,20 @@ def test_usage() -> None:
     Path("my.toml").write_text("epochs = 3")
     result = train("--resume", ".", "--config", "my.toml")
     assert result.exit_code == 2 and "from the run, not --config" in result.output
+
+
+def test_event_files_are_written_where_asked_for() -> None:
+    pytest.importorskip("tensorboardX")
+    assert train("--data", "data.npz", "--model", "mlp", "--epochs", 1, "--output", "r",
+                 "--tensorboard").exit_code == 0
+    assert {path.name for path in Path("r/tensorboard").iterdir()} == {
+        "train", "validation", "batches"}
+    assert train("--resume", "r", "--epochs", 2).exit_code == 0
+    assert len(list(Path("r/tensorboard/train").iterdir())) == 2
+
+
+def test_event_files_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    result = train("--data", "data.npz", "--output", "r", "--tensorboard")
+    assert result.exit_code == 1 and 'pip install "fastnn[tensorboard]"' in result.output
+    assert not Path("r").exists()

@@ -16,6 +16,7 @@ from fastnn.files.write import sweep
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
 SETTINGS, CURVES, RESULT, LOCK = "settings.json", "curves.png", "result.json", ".lock"
+EVENTS = "tensorboard"
 
 
 def new_folder(output: str | None, model: str, data: str) -> Path:

@@ -43,6 +43,7 @@ class Settings:
     checkpoint_batches: int | None
     pretrained: str | None = None
     thaw: int = 0
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         for name, (fits, words) in RULES.items():
@@ -109,4 +110,5 @@ RULES: dict[str, Rule] = {
                    "an integer from 1 on, or 'auto'"),
     "checkpoint_seconds": _number(0), "checkpoint_batches": _or_none(_count(1)),
     "pretrained": _or_none(_text()), "thaw": _count(0),
+    "tensorboard": (lambda value: type(value) is bool, "true or false"),
 }

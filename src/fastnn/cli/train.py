@@ -21,6 +21,7 @@ from fastnn.cli.run import model_in, write_run
 from fastnn.cli.run_folder import (
     CHECKPOINT,
     CURVES,
+    EVENTS,
     HISTORY,
     RESULT,
     SETTINGS,
@@ -42,11 +43,13 @@ from fastnn.training import (
     CheckpointCallback,
     History,
     ProgressBar,
+    TensorBoard,
     WeightsCallback,
     save,
 )
 from fastnn.training.curves import save_curves
 from fastnn.training.interrupt import Terminated
+from fastnn.training.tensorboard import writer_class
 
 WITH_RESUME = {"resume", "epochs", "threads", "as_json"}  # options that a resumed run may have
 NO_SETTINGS = ("augment", "config", "output")  # options that say where, or stand for others
@@ -112,6 +115,8 @@ def _accumulate(context: click.Context, parameter: click.Parameter, value: str) 
               help="How often to save a checkpoint within an epoch.")
 @click.option("--checkpoint-batches", type=positive, default=None, show_default=False,
               help="Save a checkpoint every so many batches too.")
+@click.option("--tensorboard/--no-tensorboard", default=False,
+              help=f"Write event files, for tensorboard --logdir FOLDER/{EVENTS}.")
 @click.option("--resume", type=click.Path(exists=True, file_okay=False), default=None,
               show_default=False, metavar="FOLDER",
               help="Go on with the run in a folder, to the same bits as without the stop; runs the "
@@ -198,6 +203,8 @@ def _write_settings(settings: Settings, folder: Path) -> None:
 
 def _make(settings: Settings, stream: Any, resumes: bool = False) -> Job:
     callbacks: list[Callback] = [ProgressBar(stream)]
+    if settings.tensorboard:
+        writer_class()  # an error before there is a folder
     if settings.pretrained is not None:
         return make_pretrained_job(settings, callbacks, resumes)
     return make_job(settings, callbacks)
@@ -239,6 +246,8 @@ def _save_on(job: Job, settings: Settings, folder: Path) -> None:
         History(folder / HISTORY), WeightsCallback(folder / WEIGHTS, model=job.model),
         CheckpointCallback(folder / CHECKPOINT, settings.checkpoint_seconds or None,
                            settings.checkpoint_batches)]
+    if settings.tensorboard:
+        job.trainer.callbacks.append(TensorBoard(folder / EVENTS, update_freq="batch"))
 
 
 def _introduce(settings: Settings, job: Job, folder: Path, stream: Any) -> None:

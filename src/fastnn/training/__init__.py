@@ -14,11 +14,12 @@ from fastnn.training.metrics import accuracy
 from fastnn.training.model_checkpoint import ModelCheckpoint
 from fastnn.training.moving_average import EMA
 from fastnn.training.progress import ProgressBar
+from fastnn.training.tensorboard import TensorBoard
 from fastnn.training.trainer import Trainer
 from fastnn.training.weights import load, save
 
 __all__ = [
     "EMA", "CSVLogger", "Callback", "CheckpointCallback", "CheckpointError", "EarlyStopping",
     "History", "LambdaCallback", "LearningRateMonitor", "ModelCheckpoint", "ProgressBar",
-    "Trainer", "WeightsCallback", "accuracy", "load", "save",
+    "TensorBoard", "Trainer", "WeightsCallback", "accuracy", "load", "save",
 ]
