@@ -265,7 +265,7 @@ def test_settings_that_are_a_fifo() -> None:
 
 # Ctrl-C.
 
-@pytest.mark.parametrize("phase", ["load_data", "make_model", "Standardize", "schedule_of"])
+@pytest.mark.parametrize("phase", ["load_data", "make_model", "of_arrays", "schedule_of"])
 def test_ctrl_c_before_training(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
     def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 from fastnn.cli.evaluation import ClassEvaluation, evaluate_classes
 from fastnn.cli.evaluation_data import PARTS, examined
+from fastnn.cli.evaluation_values import ValueEvaluation, evaluate_labels, evaluate_values
 from fastnn.cli.run import Run, read_run
 from fastnn.cli.run_folder import SETTINGS
 from fastnn.cli.settings import Settings
@@ -18,6 +20,11 @@ from fastnn.runtime.threads import set_num_threads
 
 MATRIX = 20  # most classes whose confusion matrix is printed
 LISTED = 10  # mistakes that are printed
+MEASURES: dict[str, Any] = {"classification": evaluate_classes, "multilabel": evaluate_labels,
+                            "regression": evaluate_values}
+WORDS = {"ece": "expected calibration error", "brier": "Brier score", "mae": "mean absolute error",
+         "rmse": "root mean squared error", "r2": "R²", "macro_f1": "macro F1",
+         "binary_accuracy": "accuracy of labels", "exact": "all labels right"}
 
 
 @click.command(context_settings={"show_default": True})
@@ -37,10 +44,11 @@ def evaluate(
     run: Path, data: str | None, part: str, output: Path | None, batch_size: int,
     threads: int | None, as_json: bool,
 ) -> None:
-    """Evaluate the net of a RUN folder on examples whose classes are known.
+    """Evaluate the net of a RUN folder on examples whose targets are known.
 
-    Loss (cross-entropy), accuracy, precision, recall and F1 of each class, the confusion matrix,
-    calibration (is it right as often as it says?) and the surest mistakes. Classes of other data
+    Of classes: loss (cross-entropy), accuracy, precision, recall and F1 of each class, the
+    confusion matrix, calibration (is it right as often as it says?) and the surest mistakes; of
+    labels precision, recall and F1 of each; of real numbers errors and R². Classes of other data
     are matched by their names. A run whose model comes from a file runs the model.py in its folder.
     """
     if threads:
@@ -48,27 +56,34 @@ def evaluate(
     trained, settings = read_run(run), Settings.read(run / SETTINGS)
     source = settings.data if data is None else data
     chosen = examined(source, trained, settings, part)
-    outputs = np.concatenate([trained.outputs(chosen.x[start:start + batch_size])
-                              for start in range(0, len(chosen.x), batch_size)])
-    found = evaluate_classes(trained, chosen, outputs)
+    predicted = np.concatenate([trained.predictions(chosen.x[start:start + batch_size])
+                                for start in range(0, len(chosen.x), batch_size)])
+    found = MEASURES[trained.task](trained, chosen, predicted)
     written = [] if output is None else _write(found, output)
     if as_json:
         click.echo(json.dumps(found.result))
         return
     click.echo(f"{source}, {chosen.part}: {len(chosen.y):,} examples")
-    _report(found, trained)
+    if isinstance(found, ClassEvaluation):
+        _report(found, trained)
+    else:
+        show(found.head, [[cell if isinstance(cell, str) else f"{cell:.4g}" for cell in row]
+                          for row in found.rows], "lr")
+    for name, value in found.figures.items():
+        click.echo(f"{WORDS.get(name, name)}: {value:.4f}")
     for path in written:
         click.echo(f"written: {path}")
 
 
-def _write(found: ClassEvaluation, folder: Path) -> list[Path]:
-    found.write(folder)
+def _write(found: ClassEvaluation | ValueEvaluation, folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    written = found.write(folder)
     try:
         drawn = found.draw(folder)
     except ImportError as error:
         click.echo(f"no pictures: {error}", err=True)
         drawn = []
-    return [folder / "evaluation.json", *(folder / name for name in drawn)]
+    return [folder / name for name in (*written, *drawn)]
 
 
 def _report(found: ClassEvaluation, run: Run) -> None:
@@ -86,7 +101,3 @@ def _report(found: ClassEvaluation, run: Run) -> None:
              [[each["example"], each["actual"], each["predicted"], f"{each['probability']:.1%}"]
               for each in map(found.mistake, found.mistakes[:LISTED])], "lllr",
              "the surest mistakes")
-    words = {"loss": "loss", "accuracy": "accuracy", "ece": "expected calibration error",
-             "brier": "Brier score"}
-    for name, value in found.figures.items():
-        click.echo(f"{words[name]}: {value:.4f}")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.cli.evaluation_data import Examined
+from fastnn.cli.evaluation_files import write_json, write_table
 from fastnn.cli.run import Run
-from fastnn.files.write import replacing
 from fastnn.metrics import (
     Brier,
     CalibrationError,
@@ -26,7 +22,6 @@ from fastnn.metrics import (
 )
 
 WORST = 25  # mistakes that are drawn and listed
-WIDE = 100  # most columns of a row of a table that is printed
 
 
 @dataclass(frozen=True)
@@ -63,20 +58,20 @@ class ClassEvaluation:
                 "probability": round(float(chances[said]), 6),
                 "probability_of_actual": round(float(chances[actual]), 6)}
 
-    def write(self, folder: Path) -> None:
-        """Write JSON and CSV files into a folder."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def write(self, folder: Path) -> list[str]:
+        """Write JSON and CSV files into a folder; returns their names."""
         names = self.run.classes
-        _write(folder / "evaluation.json", json.dumps(self.result, indent=1) + "\n")
-        _table(folder / "classes.csv", list(asdict(self.report.macro)), [
+        write_json(folder / "evaluation.json", self.result)
+        write_table(folder / "classes.csv", list(asdict(self.report.macro)), [
             list(asdict(row).values())
             for row in (*self.report.rows, self.report.macro, self.report.weighted)])
-        _table(folder / "confusion.csv", ["actual", *names], [
+        write_table(folder / "confusion.csv", ["actual", *names], [
             [name, *row] for name, row in zip(names, self.matrix.value(), strict=True)])
         found = [self.mistake(place) for place in self.mistakes]
-        _table(folder / "mistakes.csv", ["example", "actual", "predicted", "probability",
-                                         "probability_of_actual"],
-               [list(each.values()) for each in found])
+        write_table(folder / "mistakes.csv",
+                    ["example", "actual", "predicted", "probability", "probability_of_actual"],
+                    [list(each.values()) for each in found])
+        return ["evaluation.json", "classes.csv", "confusion.csv", "mistakes.csv"]
 
     def draw(self, folder: Path) -> list[str]:
         """Write pictures into a folder; returns their names. Raises ImportError."""
@@ -95,8 +90,9 @@ class ClassEvaluation:
         return names
 
 
-def evaluate_classes(run: Run, data: Examined, outputs: np.ndarray) -> ClassEvaluation:
-    """outputs: (n, classes), of the net, of all examples."""
+def evaluate_classes(run: Run, data: Examined, chances: np.ndarray) -> ClassEvaluation:
+    """chances: (n, classes), probabilities, of all examples."""
+    outputs = np.log(np.maximum(chances, np.finfo(np.float64).tiny))
     matrix, calibration = ConfusionMatrix(), CalibrationError()
     loss, brier = NegativeLogLikelihood(), Brier()
     for metric in (matrix, calibration, loss, brier):
@@ -107,19 +103,5 @@ def evaluate_classes(run: Run, data: Examined, outputs: np.ndarray) -> ClassEval
     by = margins(outputs, data.y)
     wrong = np.flatnonzero(outputs.argmax(axis=1) != data.y)
     worst = wrong[np.argsort(by[wrong], kind="stable")][:WORST]
-    chances = np.exp(outputs.astype(np.float64) - np.logaddexp.reduce(
-        outputs.astype(np.float64), axis=1, keepdims=True))
     return ClassEvaluation(run, data, chances, figures, matrix, calibration, report, worst)
 
-
-def _table(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    _write(path, text.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as stream:
-        stream.write(text.encode())

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastnn.cli.examples import fitting, numbers
 from fastnn.cli.job import absolute_data, split
+from fastnn.cli.loading import TEST_SHARE, is_table
 from fastnn.cli.run import Run
 from fastnn.cli.settings import Settings
 from fastnn.data import Dataset
 from fastnn.data import load as load_data
 from fastnn.data.images import load_image_folder
 from fastnn.data.registry import loader_of
+from fastnn.data.table import read_csv
 
 PARTS = ("auto", "test", "validation", "train", "all")
 
@@ -39,7 +42,10 @@ def examined(source: str, run: Run, settings: Settings, part: str) -> Examined:
     Raises ValueError for data that do not fit the run; OSError.
     """
     own = absolute_data(source) == settings.data
-    data = _loaded(source, run, part == "all" or (part == "auto" and not own))
+    if is_table(source):
+        data = _table(source, run)
+    else:
+        data = _loaded(source, run, part == "all" or (part == "auto" and not own))
     if part == "auto":
         part = "all" if not own else "test" if data.test is not None else "validation"
     kept, held_out = split(data.train[1], settings.validation, settings.seed)
@@ -55,6 +61,17 @@ def examined(source: str, run: Run, settings: Settings, part: str) -> Examined:
     names = [name for _, indices, place in chosen for name in _names(data, place, indices)]
     x = numbers(fitting(x, run, data.source), run, data.source)
     return Examined(x, _targets(y, data, run), names, part)
+
+
+def _table(source: str, run: Run) -> Dataset:
+    """A table split as in training, with targets in their own units."""
+    if run.encoder is None or run.target is None:
+        raise ValueError(f"{source}: a table, and the run was not trained on one")
+    frame = read_csv(Path(source))
+    x, y = run.encoder.transform(frame, source), run.target.raw(frame, source)
+    kept, held_out = split(y, TEST_SHARE, 0)
+    test = (x[held_out], y[held_out]) if len(held_out) else None
+    return Dataset((x[kept], y[kept]), test, run.classes, source)
 
 
 def _loaded(source: str, run: Run, whole: bool) -> Dataset:
@@ -78,6 +95,8 @@ def _names(data: Dataset, place: int, indices: Any) -> list[str]:
 
 def _targets(y: np.ndarray, data: Dataset, run: Run) -> np.ndarray:
     """Targets in the run's numbers: classes are told apart by their names, where they have any."""
+    if run.task == "regression" and data.classes:  # class numbers that were taken for numbers
+        return y.astype(np.float32).reshape(len(y), -1)
     if run.task != "classification":
         if y.shape[1:] != (len(run.names),) or data.classes:
             raise ValueError(f"{data.source}: targets have shape {y.shape} of {y.dtype}, the run "

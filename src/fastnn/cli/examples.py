@@ -1,4 +1,4 @@
-"""What a run is to predict: pictures, folders of them and arrays, in batches with names."""
+"""What a run is to predict: pictures, folders of them, arrays and tables, in named batches."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from fastnn.data.checks import check_finite
 from fastnn.data.images import SUFFIXES, images_below
 from fastnn.data.npy import map_array
 from fastnn.data.npz import read_examples
+from fastnn.data.table import read_csv
 
+TABLE = ".csv"
 ARRAYS = {".npy": map_array, ".npz": read_examples}
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A batch. names: of each, a file or file[number]. x: (n, ...), as the run's examples."""
+    """A batch. names: of each, a file, file[place from 0 on], or file[row from 1 on] of a table.
+    x: (n, ...), as the run's examples.
+    """
 
     names: list[str]
     x: np.ndarray
@@ -50,9 +54,11 @@ def _found(path: Path, run: Run) -> list[Path]:
         files = [path]
     for file in files:
         suffix = file.suffix.lower()
-        if suffix not in ARRAYS and suffix not in SUFFIXES:
+        if suffix not in ARRAYS and suffix not in SUFFIXES and suffix != TABLE:
             raise ValueError(f"{file}: expected a picture ({', '.join(sorted(SUFFIXES))}), a "
-                             "folder of them, or arrays (.npy, .npz)")
+                             "folder of them, arrays (.npy, .npz), or a table (.csv)")
+        if (suffix == TABLE) != (run.encoder is not None):
+            raise ValueError(f"{file}: the run was trained on {_kind(run)}")
         if not file.exists():
             raise FileNotFoundError(2, "No such file or folder", str(file))
         if suffix in SUFFIXES and run.pictures is None:
@@ -73,7 +79,9 @@ def _batches(
         if waiting:
             yield _pictures(waiting, run, resize)
             waiting = []
-        if path.suffix.lower() in ARRAYS:
+        if path.suffix.lower() == TABLE:
+            yield from _rows(path, run, size)
+        elif path.suffix.lower() in ARRAYS:
             x = fitting(ARRAYS[path.suffix.lower()](path), run, str(path))
             for start in range(0, len(x), size):
                 part = np.asarray(x[start:start + size])
@@ -81,6 +89,19 @@ def _batches(
                                numbers(part, run, f"{path}, from example {start} on"))
     if waiting:
         yield _pictures(waiting, run, resize)
+
+
+def _rows(path: Path, run: Run, size: int) -> Iterator[Examples]:
+    assert run.encoder is not None
+    x = run.encoder.transform(read_csv(path), str(path))
+    for start in range(0, len(x), size):
+        part = x[start:start + size]
+        yield Examples([f"{path}[{start + i + 1}]" for i in range(len(part))], part)
+
+
+def _kind(run: Run) -> str:
+    return "arrays or pictures: it reads no table" if run.encoder is None else \
+        "a table: give .csv files with its columns"
 
 
 def _pictures(paths: list[Path], run: Run, resize: bool) -> Examples:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import nn, optim
+from fastnn.cli.loading import Loaded, is_table, of_arrays, of_table
 from fastnn.cli.model import make_model
 from fastnn.cli.settings import Settings
 from fastnn.data import (
@@ -19,10 +20,12 @@ from fastnn.data import (
     Preprocessor,
     RandomHorizontalFlip,
     RandomShift,
-    Standardize,
 )
 from fastnn.data import load as load_data
 from fastnn.data.registry import outline as outline_data
+from fastnn.data.table import TableEncoder
+from fastnn.data.table_target import TableTarget
+from fastnn.metrics import BinaryAccuracy
 from fastnn.plan.budget import GROWTH, MemoryBudgetError, format_bytes, resolve
 from fastnn.runtime.process_memory import resident_bytes
 from fastnn.runtime.random import manual_seed
@@ -46,6 +49,10 @@ class Job:
     outputs: int  # of the model: classes, or real targets
     model: nn.Module
     preprocess: Preprocessor
+    task: str = "classification"
+    names: tuple[str, ...] = ()  # of the outputs; empty: those of the data's classes
+    encoder: TableEncoder | None = None
+    target: TableTarget | None = None
 
 
 def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
@@ -53,9 +60,11 @@ def make_job(settings: Settings, callbacks: list[Callback]) -> Job:
 
     Raises MemoryBudgetError, before they are loaded, for data that do not fit the memory budget.
     """
+    if is_table(settings.data):
+        return _job(settings, of_table(settings, split), callbacks)
     if settings.memory_budget is not None:
         check_fits(settings)
-    return _job(settings, load_data(settings.data), callbacks)
+    return _job(settings, of_arrays(load_data(settings.data), settings.task), callbacks)
 
 
 def check_fits(settings: Settings) -> None:
@@ -71,7 +80,8 @@ def check_fits(settings: Settings) -> None:
         peak = held + outline.peak_bytes
         if peak <= limit:
             return
-        job = _job(replace(settings, memory_budget="1B"), outline.data, [])
+        job = _job(replace(settings, memory_budget="1B"),
+                   of_arrays(outline.data, settings.task), [])
     if job.test is not None:
         job.trainer.expect(job.test)
     try:
@@ -85,8 +95,10 @@ def check_fits(settings: Settings) -> None:
             f"{format_bytes(outline.bytes)}", least) from None
 
 
-def _job(settings: Settings, data: Dataset, callbacks: list[Callback]) -> Job:
-    preprocess = Standardize().fit(data.train[0])
+def _job(settings: Settings, loaded: Loaded, callbacks: list[Callback]) -> Job:
+    if settings.label_smoothing and loaded.task != "classification":
+        raise ValueError(f"label_smoothing is for classification, not for {loaded.task}")
+    data, preprocess = loaded.data, loaded.standardize()
     kept, held_out = split(data.train[1], settings.validation, settings.seed)
     training = Batches(*data.train, settings.batch_size, seed=settings.seed, indices=kept,
                        transform=augmentation(settings, data), preprocess=preprocess)
@@ -96,16 +108,17 @@ def _job(settings: Settings, data: Dataset, callbacks: list[Callback]) -> Job:
                        preprocess=preprocess)
 
     manual_seed(settings.seed)
-    classes = len(data.classes)
-    outputs = classes or _targets(data)
+    outputs = len(loaded.names)
     model = make_model(settings.model, outputs, data.example_shape)
-    loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing) if classes \
-        else nn.MSELoss()
+    loss = {"classification": nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing),
+            "multilabel": nn.BCEWithLogitsLoss(), "regression": nn.MSELoss()}[loaded.task]
+    metrics = [BinaryAccuracy()] if loaded.task == "multilabel" else None
     optimizer = _optimizer(settings, model)
     trainer = Trainer(model, loss, optimizer, schedule_of(settings, optimizer, len(training)),
-                      settings.memory_budget, callbacks, settings.accumulate)
+                      settings.memory_budget, callbacks, settings.accumulate, metrics=metrics)
     return Job(data, training, measured(data.train, held_out) if len(held_out) else None,
-               measured(data.test) if data.test else None, trainer, outputs, model, preprocess)
+               measured(data.test) if data.test else None, trainer, outputs, model, preprocess,
+               loaded.task, loaded.names, loaded.encoder, loaded.target)
 
 
 def split(y: Any, share: float, seed: int) -> tuple[Any, Any]:
@@ -124,13 +137,6 @@ def split(y: Any, share: float, seed: int) -> tuple[Any, Any]:
         chosen.append(members[:int(len(members) * share)])
     held_out = np.sort(np.concatenate(chosen))
     return np.setdiff1d(np.arange(len(y)), held_out, assume_unique=True), held_out
-
-
-def _targets(data: Dataset) -> int:
-    y = data.train[1]
-    if y.ndim != 2:
-        raise ValueError(f"{data.source}: real targets have shape {y.shape}, expected (n, targets)")
-    return int(y.shape[1])
 
 
 def augmentation(settings: Settings, data: Dataset) -> Compose | None:

@@ -1,4 +1,4 @@
-"""fastnn predict: what a trained net says of pictures and arrays."""
+"""fastnn predict: what a trained net says of pictures, arrays and tables."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def predict(
 ) -> None:
     """Predict with the net of a RUN folder what is in FILES.
 
-    FILES: pictures, folders of them (at any depth), .npy and .npz files of examples as the run was
-    trained on. Pictures are brought to the net's size and colours as those in training were.
+    FILES: pictures, folders of them (at any depth), .npy and .npz files of examples, or tables
+    (.csv), as the run was trained on. Pictures are brought to the net's size and colours as those
+    in training were.
     A run whose model comes from a file runs the model.py in its folder.
     """
     if threads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from fastnn.cli.job import Job
 from fastnn.cli.model import make_model
 from fastnn.cli.picture_rule import PictureRule, read_rule, written_rule
 from fastnn.cli.run_folder import WEIGHTS
-from fastnn.cli.settings import Settings
+from fastnn.cli.settings import TASKS, Settings
 from fastnn.data import ChannelMean, MeanImage, Preprocessor, Standardize, Whiten
+from fastnn.data.table import TableEncoder
+from fastnn.data.table_target import TableTarget
 from fastnn.files.read import read_bytes, read_json, reason
 from fastnn.files.write import replacing
 from fastnn.metrics.chances import log_softmax
@@ -27,7 +29,6 @@ from fastnn.training import load
 from fastnn.version import VERSION
 
 RUN, SOURCE = "run.json", "model.py"
-TASKS = ("classification", "multilabel", "regression")
 FORMAT = 2  # 1, which has no number in it, says nothing of pictures
 MOST_BYTES = 256 << 20  # a whitening of 1,000 features has a million numbers
 PREPROCESSORS = {kind.__name__: kind for kind in (Standardize, ChannelMean, MeanImage, Whiten)}
@@ -37,11 +38,11 @@ PREPROCESSORS = {kind.__name__: kind for kind in (Standardize, ChannelMean, Mean
 class Run:
     """A trained model, ready to use, with the meaning of its inputs and outputs.
 
-    model: in eval mode, with its weights. preprocess: fitted to the training examples.
-    task: one of TASKS. classes: names by number; empty for real targets. names: of the
-    outputs, classes or targets. example_shape: of an input. pictures: None if the model was not
-    trained on pictures of bytes. dtype: of the training examples as they were stored, "" if that is
-    not known. facts: versions and the instruction-set level; another one may give other last bits.
+    model: in eval mode, with its weights. preprocess: fitted to the training examples. task: one
+    of TASKS. classes: names by number; empty for others. names: of the outputs. example_shape: of
+    an input. pictures: None if the model was not trained on pictures of bytes. dtype: of the
+    training examples as they were stored, "" if that is not known. encoder, target: of a table,
+    else None. facts: versions and the instruction-set level; another one may give other last bits.
     """
 
     model: nn.Module
@@ -52,6 +53,8 @@ class Run:
     example_shape: tuple[int, ...]
     pictures: PictureRule | None
     dtype: str
+    encoder: TableEncoder | None
+    target: TableTarget | None
     facts: Mapping[str, str]
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
@@ -69,7 +72,7 @@ class Run:
             found = np.exp(log_softmax(found))
         elif self.task == "multilabel":
             found = expit(found)
-        return found
+        return found if self.target is None else self.target.unscaled(found)
 
 
 def write_run(folder: Path, settings: Settings, job: Job) -> None:
@@ -83,7 +86,9 @@ def write_run(folder: Path, settings: Settings, job: Job) -> None:
         "format": FORMAT,
         "model": {"name": settings.model, "num_classes": job.outputs,
                   "example_shape": list(job.data.example_shape)},
-        "task": "classification" if job.data.classes else "regression",
+        "task": job.task,
+        "table": None if job.encoder is None or job.target is None else {
+            "columns": job.encoder.state(), "target": asdict(job.target)},
         "classes": list(job.data.classes),
         "dtype": job.data.train[0].dtype.name,
         "pictures": written_rule(
@@ -118,6 +123,7 @@ def read_run(folder: Path) -> Run:
         task = str(content.get("task", "classification" if classes else "regression"))
         if task not in TASKS:
             raise ValueError(f"task is {task!r:.40}, expected one of {', '.join(TASKS)}")
+        encoder, target = _table(content.get("table"))
         pictures = read_rule(content.get("pictures"), shape)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: expected what a run says of its model "
@@ -127,9 +133,19 @@ def read_run(folder: Path) -> Run:
     except (ValueError, MemoryError) as error:  # a damaged size may ask for a terabyte
         raise ValueError(f"{path}: its model cannot be made: {reason(error, 500)}") from error
     load(folder / WEIGHTS, model)
-    names = classes or tuple(map(str, range(outputs)))
+    names = classes or (target.columns if target else tuple(map(str, range(outputs))))
     return Run(model.eval(), preprocess, task, classes, names, shape, pictures,
-               str(content.get("dtype", "")), facts)
+               str(content.get("dtype", "")), encoder, target, facts)
+
+
+def _table(content: Any) -> tuple[TableEncoder | None, TableTarget | None]:
+    if content is None:
+        return None, None
+    its = content["target"]
+    columns, classes = (tuple(map(str, its[name])) for name in ("columns", "classes"))
+    mean, std = (tuple(map(float, its[name])) for name in ("mean", "std"))
+    return TableEncoder.from_state(content["columns"]), TableTarget(
+        str(its["task"]), columns, classes, mean, std)
 
 
 def source_of(model: str) -> Path | None:

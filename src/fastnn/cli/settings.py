@@ -14,6 +14,7 @@ from fastnn.files.write import replacing
 
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.002, "adamw": 0.002}
 PRETRAINED_RATES = {"head": 0.005, "thawed": 0.0005}  # of adam and adamw
+TASKS = ("classification", "multilabel", "regression")
 SCHEDULES = ("one-cycle", "cosine", "step", "none")
 MOST_BYTES = 1 << 20  # of a file of settings, which has less than a thousand
 Rule = tuple[Callable[[Any], bool], str]
@@ -44,6 +45,9 @@ class Settings:
     pretrained: str | None = None
     thaw: int = 0
     tensorboard: bool = False
+    task: str | None = None
+    target: str | None = None
+    ignore: str | None = None
 
     def __post_init__(self) -> None:
         for name, (fits, words) in RULES.items():
@@ -110,5 +114,6 @@ RULES: dict[str, Rule] = {
                    "an integer from 1 on, or 'auto'"),
     "checkpoint_seconds": _number(0), "checkpoint_batches": _or_none(_count(1)),
     "pretrained": _or_none(_text()), "thaw": _count(0),
+    "task": _or_none(_one_of(TASKS)), "target": _or_none(_text()), "ignore": _or_none(_text()),
     "tensorboard": (lambda value: type(value) is bool, "true or false"),
 }

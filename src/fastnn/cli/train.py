@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from fastnn.cli import budget
 from fastnn.cli.config import from_config, write_config
 from fastnn.cli.job import Job, absolute_data, make_job
+from fastnn.cli.loading import is_table
 from fastnn.cli.model import absolute
 from fastnn.cli.pretrained import make_pretrained_job
 from fastnn.cli.run import model_in, write_run
@@ -31,7 +32,7 @@ from fastnn.cli.run_folder import (
     locked,
     new_folder,
 )
-from fastnn.cli.settings import LEARNING_RATES, PRETRAINED_RATES, SCHEDULES, Settings
+from fastnn.cli.settings import LEARNING_RATES, PRETRAINED_RATES, SCHEDULES, TASKS, Settings
 from fastnn.cli.stopped import Stopped
 from fastnn.data.registry import DATASETS
 from fastnn.files.write import replacing, sweep
@@ -72,9 +73,17 @@ def _accumulate(context: click.Context, parameter: click.Parameter, value: str) 
               help="Read options from a file, as the run.toml that each run writes: epochs = 30, "
                    "batch_size = 64. What is given here too goes before.")
 @click.option("--data", default="fashion-mnist-small",
-              help=f"{', '.join(DATASETS)}; an .npz file; or a folder with .npy files, idx files, "
-                   "or a folder of images for each class.")
-@click.option("--model", default="cnn", help="A name, or file.py:factory.")
+              help=f"{', '.join(DATASETS)}; an .npz file; a table (.csv); or a folder "
+                   "with .npy files, idx files, or a folder of images for each class.")
+@click.option("--model", default=None, show_default=False,
+              help="A name, or file.py:factory. [default: cnn; mlp for tables]")
+@click.option("--task", type=click.Choice(TASKS), default=None, show_default=False,
+              help="What targets are. [default: by what they hold: class numbers and texts are "
+                   "classes, columns of 0 and 1 labels, all else numbers]")
+@click.option("--target", metavar="COLUMNS", default=None, show_default=False,
+              help="Of a table: the column to predict, or several with commas.")
+@click.option("--ignore", metavar="COLUMNS", default=None, show_default=False,
+              help="Of a table: columns that are not to be used, with commas.")
 @click.option("--pretrained", metavar="NAME", default=None, show_default=False,
               help=f"Start from weights that somebody has trained, {', '.join(PRETRAINED)}, not "
                    "from --model: a new head is trained on what the rest, frozen, makes of the "
@@ -90,7 +99,7 @@ def _accumulate(context: click.Context, parameter: click.Parameter, value: str) 
                    f"with --pretrained {PRETRAINED_RATES['head']}, or {PRETRAINED_RATES['thawed']} "
                    "with --thaw]")
 @click.option("--optimizer", type=click.Choice(list(LEARNING_RATES)), default=None,
-              show_default=False, help="[default: sgd; adamw with --pretrained]")
+              show_default=False, help="[default: sgd; adamw with --pretrained and for tables]")
 @click.option("--momentum", type=share, default=0.9, help="Nesterov momentum of sgd.")
 @click.option("--weight-decay", type=click.FloatRange(0), default=5e-4)
 @click.option("--label-smoothing", type=share, default=0.0)
@@ -150,6 +159,11 @@ def train(
                 raise click.UsageError("--pretrained names the net: leave out --model")
             if options["thaw"] and not options["pretrained"]:
                 raise click.UsageError("--thaw needs --pretrained")
+            if options["pretrained"] and options["task"] not in (None, "classification"):
+                raise click.UsageError("--pretrained is for classification")
+            for name in ("target", "ignore"):
+                if options[name] and not is_table(options["data"]):
+                    raise click.UsageError(f"--{name} is for tables (.csv)")
             settings = _settings(options)
             folder, job = _begin(settings, options["output"], stream, until_the_end)
         _introduce(settings, job, folder, stream)
@@ -174,7 +188,9 @@ def _settings(options: dict[str, Any]) -> Settings:
         values["model"] = find_record(name).make.__name__
         rate = PRETRAINED_RATES["thawed" if values["thaw"] else "head"]
         rates = {kind: rate for kind in LEARNING_RATES}
-    defaults = {"optimizer": "adamw" if name else "sgd", "batch_size": 32 if name else 128}
+    table = is_table(values["data"])
+    defaults = {"optimizer": "adamw" if name or table else "sgd",
+                "batch_size": 32 if name else 128, "model": "mlp" if table else "cnn"}
     values |= {key: value for key, value in defaults.items() if values[key] is None}
     if values["lr"] is None:
         values["lr"] = rates[values["optimizer"]]
@@ -253,10 +269,12 @@ def _save_on(job: Job, settings: Settings, folder: Path) -> None:
 def _introduce(settings: Settings, job: Job, folder: Path, stream: Any) -> None:
     parameters = sum(parameter.size for parameter in job.model.parameters())
     held_out = 0 if job.validation is None else len(job.validation.indices)
+    predicts = ", ".join(job.names or job.data.classes)
     lines = [f"model:  {settings.model}, {parameters:,} parameters",
              f"data:   {job.data.source}: {len(job.training.indices):,} examples to train on, "
              f"{held_out:,} for validation, "
              f"{0 if job.test is None else len(job.test.indices):,} to test",
+             f"task:   {job.task}: {predicts if len(predicts) <= 80 else predicts[:77] + '...'}",
              f"run:    {folder}, {get_num_threads()} thread(s)"]
     if job.data.skipped:
         lines.append(f"left out, cannot be read: {len(job.data.skipped)} files, "
@@ -313,7 +331,7 @@ def _report(result: dict[str, Any], folder: Path, drawn: bool) -> None:
         "weights, checkpoint and history"
     click.echo(f"trained in {result['seconds']:.0f} s; {files} are in {folder}")
     for part in ("test", "validation"):
-        for name in ("accuracy", "loss"):
+        for name in ("accuracy", "binary_accuracy", "loss"):
             if f"{part}_{name}" in result:
                 click.echo(f"{part} {name}: {result[f'{part}_{name}']:.4f}")
                 return
