@@ -1,4 +1,4 @@
-"""The command `fastnn`: train, summary, plan, bench, doctor."""
+"""The command `fastnn`: train, evaluate, predict, export, summary, plan, bench, doctor."""
 
 from fastnn.cli.group import main
 
