@@ -67,6 +67,12 @@ def test_what_is_trained_and_that_a_resumed_run_has_the_same_bits(
     made = read_run(tmp_path / "b")
     assert made.classes == ("dark", "light") and made.example_shape == (3, 224, 224)
     assert made.outputs(np.full((1, 3, 224, 224), 50, np.uint8)).shape == (1, 2)
+    if thaw == 0:
+        assert str(made.pictures) == "the central square, scaled to 224 x 224, colours"
+        code, output, errors = run("evaluate", "b", "--part", "all", "--json", folder=tmp_path)
+        assert code == 0 and json.loads(output)["accuracy"] > 0.9, errors
+        code, output, errors = run("predict", "b", pictures / "light", "--json", folder=tmp_path)
+        assert code == 0 and output.count('"class": "light", "probability"') >= 5, errors
 
 
 def test_arrays_of_bytes_serve_too_and_others_are_refused(tmp_path: Path) -> None:
@@ -76,6 +82,9 @@ def test_arrays_of_bytes_serve_too_and_others_are_refused(tmp_path: Path) -> Non
     code, _, errors = run("train", "--pretrained", NAME, "--data", "grey.npz", "--epochs", 1,
                           "--validation", 0, folder=tmp_path)
     assert code == 0, errors
+    [made] = (tmp_path / "runs").iterdir()
+    code, output, errors = run("evaluate", made, "--part", "all", "--json", folder=tmp_path)
+    assert code == 0 and json.loads(output)["examples"] == 6, errors
     write_data(tmp_path / "floats.npz")
     np.savez(tmp_path / "table.npz", x_train=np.ones((6, 4), np.float32), y_train=np.arange(6) % 2)
     code, _, errors = run("train", "--pretrained", NAME, "--data", "table.npz", folder=tmp_path)

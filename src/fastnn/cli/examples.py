@@ -117,6 +117,8 @@ def fitting(x: np.ndarray, run: Run, source: str) -> np.ndarray:
     Raises ValueError for another shape.
     """
     shape = run.example_shape
+    if run.pictures is not None:
+        x = run.pictures.fit(x)
     without = shape[1:] if len(shape) == 3 and shape[0] == 1 else None
     if x.shape == shape or (x.shape == without):
         x = x[np.newaxis]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.data.central import central_pictures
 from fastnn.data.pictures import CHANNELS, Headers, Pictures
 
 
@@ -28,6 +29,14 @@ class PictureRule:
         """Bytes (n, channels, height, width). Raises ValueError for what is no picture; OSError."""
         reader = Pictures(self.size, self.mode, True, self.central)
         return reader.read([(path, 0) for path in paths], paths[0].parent)[0]
+
+    def fit(self, x: np.ndarray) -> np.ndarray:
+        """Arrays of pictures made ready as for a run of a pretrained net; others as they are."""
+        if not self.central or x.dtype != np.uint8 or x.ndim != 4 or x.shape[1] not in (1, 3) or (
+                x.shape[2:] == self.size and x.shape[1] == CHANNELS[self.mode]):
+            return x
+        return central_pictures(np.repeat(x, 3, axis=1) if x.shape[1] == 1 else np.asarray(x),
+                                self.size[0])
 
     def check_size(self, path: Path) -> None:
         """Raise ValueError for a picture that is not of the size already."""
