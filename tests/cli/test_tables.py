@@ -222,6 +222,23 @@ def test_a_class_that_was_not_there() -> None:
     assert result.exit_code == 1 and "'horse' (row 1), which was not there" in result.output
 
 
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"columns": 3}, "TypeError"), ({"target": {}}, "KeyError"),
+    ({"columns": [{"name": "age", "categories": None}]}, "a table of 1 features"),
+    ({"target": {"task": "regression", "columns": ["income"], "classes": [], "mean": [1, 2],
+                 "std": [1]}}, "1 targets"),
+    ({"target": {"task": "regression", "columns": ["income", "age"], "classes": [],
+                 "mean": [1, 2], "std": [1, 2]}}, "2 names of 1 outputs")])
+def test_a_damaged_description_of_a_table(changes: dict[str, Any], words: str) -> None:
+    assert train("--target", "income", "--ignore", "owns,travels,buys", epochs=1).exit_code == 0
+    path = Path("r/run.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "table": {**content["table"], **changes}}))
+    result = fastnn("predict", "r", "people.csv")
+    assert result.exit_code == 1 and words in result.output, result.output
+    assert "run.json: expected what a run says" in result.output
+
+
 @pytest.mark.parametrize("options", [
     ["--data", "x.npz", "--target", "buys"], ["--data", "x.npz", "--ignore", "buys"],
     ["--data", "x.npz", "--task", "regression", "--pretrained", "efficientnet-lite0"],

@@ -124,8 +124,11 @@ def read_run(folder: Path) -> Run:
         task = str(content.get("task", "classification" if classes else "regression"))
         if task not in TASKS:
             raise ValueError(f"task is {task!r:.40}, expected one of {', '.join(TASKS)}")
-        encoder, target = _table(content.get("table"))
+        encoder, target = _table(content.get("table"), shape)
         pictures = read_rule(content.get("pictures"), shape)
+        named = classes or (() if target is None else target.columns)
+        if named and len(named) != outputs:
+            raise ValueError(f"{len(named)} names of {outputs} outputs")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: expected what a run says of its model "
                          f"({type(error).__name__}: {reason(error)})") from error
@@ -134,19 +137,25 @@ def read_run(folder: Path) -> Run:
     except (ValueError, MemoryError) as error:  # a damaged size may ask for a terabyte
         raise ValueError(f"{path}: its model cannot be made: {reason(error, 500)}") from error
     load(folder / WEIGHTS, model)
-    names = classes or (target.columns if target else tuple(map(str, range(outputs))))
+    names = named or tuple(map(str, range(outputs)))
     return Run(model.eval(), preprocess, task, classes, names, shape, pictures,
                str(content.get("dtype", "")), encoder, target, facts)
 
 
-def _table(content: Any) -> tuple[TableEncoder | None, TableTarget | None]:
+def _table(
+    content: Any, shape: tuple[int, ...]
+) -> tuple[TableEncoder | None, TableTarget | None]:
     if content is None:
         return None, None
     its = content["target"]
     columns, classes = (tuple(map(str, its[name])) for name in ("columns", "classes"))
     mean, std = (tuple(map(float, its[name])) for name in ("mean", "std"))
-    return TableEncoder.from_state(content["columns"]), TableTarget(
-        str(its["task"]), columns, classes, mean, std)
+    encoder = TableEncoder.from_state(content["columns"])
+    if (len(encoder.features),) != shape or (its["task"] == "regression" and (
+            not len(columns) == len(mean) == len(std))):
+        raise ValueError(f"a table of {len(encoder.features)} features and {len(columns)} targets, "
+                         f"example_shape is {list(shape)}")
+    return encoder, TableTarget(str(its["task"]), columns, classes, mean, std)
 
 
 def source_of(model: str) -> Path | None:
