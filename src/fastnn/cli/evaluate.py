@@ -22,7 +22,8 @@ MATRIX = 20  # most classes whose confusion matrix is printed
 LISTED = 10  # mistakes that are printed
 MEASURES: dict[str, Any] = {"classification": evaluate_classes, "multilabel": evaluate_labels,
                             "regression": evaluate_values}
-WORDS = {"ece": "expected calibration error", "brier": "Brier score", "mae": "mean absolute error",
+WORDS = {"margin": "mean margin", "ece": "expected calibration error", "brier": "Brier score",
+         "mae": "mean absolute error",
          "rmse": "root mean squared error", "r2": "R²", "macro_f1": "macro F1",
          "binary_accuracy": "accuracy of labels", "exact": "all labels right"}
 

@@ -97,10 +97,10 @@ def evaluate_classes(run: Run, data: Examined, chances: np.ndarray) -> ClassEval
     loss, brier = NegativeLogLikelihood(), Brier()
     for metric in (matrix, calibration, loss, brier):
         metric.update(outputs, data.y)
-    report = class_report(matrix, run.classes)
+    report, by = class_report(matrix, run.classes), margins(outputs, data.y)
     figures = {"loss": float(loss.value() or 0.0), "accuracy": report.accuracy,
-               "ece": float(calibration.value() or 0.0), "brier": float(brier.value() or 0.0)}
-    by = margins(outputs, data.y)
+               "margin": float(by.mean()), "ece": float(calibration.value() or 0.0),
+               "brier": float(brier.value() or 0.0)}
     wrong = np.flatnonzero(outputs.argmax(axis=1) != data.y)
     worst = wrong[np.argsort(by[wrong], kind="stable")][:WORST]
     return ClassEvaluation(run, data, chances, figures, matrix, calibration, report, worst)

@@ -52,6 +52,8 @@ from fastnn.training.curves import save_curves
 from fastnn.training.interrupt import Terminated
 from fastnn.training.tensorboard import writer_class
 
+SURENESS = ["accuracy", "margin", "ece"]  # of the last figures of a classifier
+OTHERS = {"loss": "loss", "margin": "margin", "ece": "calibration error"}
 WITH_RESUME = {"resume", "epochs", "threads", "as_json"}  # options that a resumed run may have
 NO_SETTINGS = ("augment", "config", "output")  # options that say where, or stand for others
 share = click.FloatRange(0, 1, max_open=True)
@@ -310,9 +312,11 @@ def _finish(settings: Settings, job: Job, folder: Path) -> tuple[dict[str, Any],
     trainer = job.trainer
     save(folder / WEIGHTS, job.model)
     result: dict[str, Any] = {"run": str(folder), "epochs": trainer.epoch, **trainer.history[-1]}
-    if job.test is not None:
-        values = trainer.evaluate(job.test)
-        result |= {f"test_{name}": value for name, value in values.items()}
+    part, examples = ("test", job.test) if job.test is not None else ("validation", job.validation)
+    if examples is not None:
+        metrics = SURENESS if job.task == "classification" else None
+        values = trainer.evaluate(examples, metrics=metrics)
+        result |= {f"{part}_{name}": value for name, value in values.items()}
     result["seconds"] = round(sum(record["seconds"] for record in trainer.history), 3)
     with replacing(folder / RESULT) as stream:
         stream.write(json.dumps(result, indent=2).encode() + b"\n")
@@ -333,5 +337,7 @@ def _report(result: dict[str, Any], folder: Path, drawn: bool) -> None:
     for part in ("test", "validation"):
         for name in ("accuracy", "binary_accuracy", "loss"):
             if f"{part}_{name}" in result:
-                click.echo(f"{part} {name}: {result[f'{part}_{name}']:.4f}")
+                others = "".join(f", {words} {result[key]:.4f}" for other, words in OTHERS.items()
+                                 if other != name and (key := f"{part}_{other}") in result)
+                click.echo(f"{part} {name}: {result[f'{part}_{name}']:.4f}{others}")
                 return

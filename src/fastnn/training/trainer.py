@@ -308,22 +308,25 @@ class Trainer:
             getattr(callback, event)(self)
 
     def evaluate(
-        self, data: Any, batch_size: int = 256, sample_weight: Any = None
+        self, data: Any, batch_size: int = 256, sample_weight: Any = None, metrics: Any = None
     ) -> dict[str, Any]:
         """{"loss": ..., "accuracy": ...} of all examples as of one batch, the model in eval mode.
 
-        data, sample_weight: as for `fit`. The figures are the loss and the metrics, of which some
-        may be arrays. None depends on the batch size: batches weigh as the loss weighs targets, and
-        what it ignores counts in none (see `TrainStep`). What is not defined is left out: accuracy
+        data, sample_weight: as for `fit`. metrics: others than the trainer's. The figures are the
+        loss and the metrics, of which some may be arrays. None depends on the batch size: batches
+        weigh as the loss weighs targets, and what it ignores counts in none (see `TrainStep`). What is not defined is left out: accuracy
         of real targets, a loss for which no target counts. The model's modes and the random state
         are as before. The memory budget holds here too: a batch that is too large for it is
         computed in micro-batches, to the same bits; MemoryBudgetError if one example is too large.
         """
         batches = self._evaluated(with_weights(data, sample_weight), batch_size)
-        return self._measured(self._evaluation, batches)
+        measures = None if metrics is None else Measures(metrics, threshold_of(self.loss))
+        return self._measured(self._evaluation, batches, measures)
 
-    def _measured(self, evaluation: Evaluation, batches: Source) -> dict[str, Any]:
-        measures = self.averages.measures.fresh()
+    def _measured(
+        self, evaluation: Evaluation, batches: Source, measures: Measures | None = None
+    ) -> dict[str, Any]:
+        measures = measures or self.averages.measures.fresh()
         self.train_step.look()
         self.train_step.rest()
         try:
