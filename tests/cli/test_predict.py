@@ -212,6 +212,22 @@ def test_usage(trained: Path, arguments: list[str]) -> None:
     assert predict(*arguments).exit_code == 2
 
 
+def test_a_net_with_a_class_for_each_pixel_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text("from fastnn import nn\n\ndef make(num_classes, in_channels):\n"
+                              "    return nn.Conv2d(in_channels, num_classes, 1)\n")
+    x = np.random.default_rng(0).integers(0, 256, (6, 1, 4, 4), dtype=np.uint8)
+    np.savez("data.npz", x=x, y=(x[:, 0] > 99).astype(np.int64))
+    result = CliRunner().invoke(main, ["train", "--data", "data.npz", "--model", "net.py:make",
+                                       "--epochs", "1", "--output", "r", "--no-augment"])
+    assert result.exit_code == 0, result.output
+    for command in (["predict", "r", "data.npz"], ["evaluate", "r", "--part", "all"]):
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 1 and "the net returns (6, 2, 4, 4)" in result.output
+
+
 def test_in_a_process_of_its_own_and_with_a_model_of_a_file(tmp_path: Path) -> None:
     from tests.cli.command import NET
 

@@ -243,7 +243,8 @@ def test_plan_and_doctor(tmp_path: Path) -> None:
     assert "\nnote: 1000 threads on" in output and output.count("note: ") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["plan"], ["doctor"]])
+@pytest.mark.parametrize("command", [
+    [], ["train"], ["predict"], ["evaluate"], ["export"], ["plan"], ["doctor"]])
 def test_help(tmp_path: Path, command: list[str]) -> None:
     code, output, _ = run(*command, "--help", folder=tmp_path)
     assert code == 0 and "Usage: fastnn" in output

@@ -65,8 +65,14 @@ class Run:
         return result
 
     def predictions(self, x: np.ndarray) -> np.ndarray:
-        """Probabilities of classes or labels, or real targets, of examples as they are stored."""
-        found = self.outputs(x).astype(np.float64)
+        """Probabilities of classes or labels, or real targets, (n, outputs), of examples.
+
+        Raises ValueError for a net that returns something else, as a class for each pixel.
+        """
+        found = np.asarray(self.outputs(x), np.float64)
+        if found.shape != (len(x), len(self.names)):
+            raise ValueError(f"the net returns {found.shape} for {len(x)} examples, expected "
+                             f"{len(self.names)} numbers for each")
         if self.task == "classification":
             found = np.exp(log_softmax(found))
         elif self.task == "multilabel":
