@@ -314,10 +314,11 @@ class Trainer:
 
         data, sample_weight: as for `fit`. metrics: others than the trainer's. The figures are the
         loss and the metrics, of which some may be arrays. None depends on the batch size: batches
-        weigh as the loss weighs targets, and what it ignores counts in none (see `TrainStep`). What is not defined is left out: accuracy
-        of real targets, a loss for which no target counts. The model's modes and the random state
-        are as before. The memory budget holds here too: a batch that is too large for it is
-        computed in micro-batches, to the same bits; MemoryBudgetError if one example is too large.
+        weigh as the loss weighs targets, and what it ignores counts in none (see `TrainStep`). What
+        is not defined is left out: accuracy of real targets, a loss for which no target counts. The
+        model's modes and the random state are as before. The memory budget holds here too: a batch
+        that is too large for it is computed in micro-batches, to the same bits; MemoryBudgetError
+        if one example is too large.
         """
         batches = self._evaluated(with_weights(data, sample_weight), batch_size)
         measures = None if metrics is None else Measures(metrics, threshold_of(self.loss))
