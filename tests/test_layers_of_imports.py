@@ -29,7 +29,7 @@ ENGINE = (  # its modules have floors of their own
 FLOORS = (  # from the top
     {"cli"},
     {"bench"},
-    {"ensembles", "init", "insight", "pretraining", "second_order", "sklearn"},
+    {"ensembles", "init", "insight", "onnx", "pretraining", "second_order", "sklearn"},
     {"autograd", "training"},
     *ENGINE,
     {"frozen", "models", "optim", "plan"},

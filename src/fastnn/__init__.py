@@ -42,6 +42,7 @@ if _TYPE_CHECKING:
         insight,
         metrics,
         models,
+        onnx,
         pretraining,
         second_order,
         training,
@@ -65,7 +66,7 @@ if _TYPE_CHECKING:
 _LATE = {
     **{name: f"fastnn.{name}" for name in (
         "autograd", "data", "ensembles", "init", "insight", "metrics", "models",
-        "pretraining", "second_order", "training")},
+        "onnx", "pretraining", "second_order", "training")},
     **dict.fromkeys(("CheckpointError", "Trainer", "load", "save"), "fastnn.training"),
     **dict.fromkeys(("GradcheckError", "gradcheck"), "fastnn.engine.gradcheck"),
     "Ensemble": "fastnn.ensembles.ensemble",
