@@ -19,15 +19,15 @@ def run(path, *inputs):
     return session.run(None, dict(zip(names, inputs, strict=True)))
 
 
-def check(model, path, *inputs, tolerance=1e-4, **options):
-    """Export, run batches of the size given and of others, and compare with the model's outputs.
+def check(model, path, *inputs, tolerance=1e-4, sizes=(1, 5), **options):
+    """Export, run batches of the size given and of `sizes`, and compare with the model's outputs.
 
     tolerance: of the largest difference, as a part of the largest output.
     """
     fn.onnx.save(model, path, inputs, **options)
-    count = len(inputs[0]) if inputs[0].ndim else 0
-    for size in [count] if options.get("dynamic_batch") is False else [count, 1, count + 1]:
-        part = tuple(np.resize(x, (size, *x.shape[1:])) if x.ndim else x for x in inputs)
+    sizes = () if options.get("dynamic_batch") is False else sizes
+    others = [tuple(np.resize(x, (size, *x.shape[1:])) for x in inputs) for size in sizes]
+    for part in [inputs, *others]:
         expected = [np.asarray(y) for y in flat(model.eval()(*part))]
         for ours, theirs in zip(expected, run(path, *part), strict=True):
             assert ours.shape == theirs.shape

@@ -86,11 +86,19 @@ def test_axes_and_names(path):
     assert onnx.load(path).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 2
 
 
-@pytest.mark.parametrize("name", ["alexnet", "squeezenet1_1", "mobilenet_v3_small"])
+@pytest.mark.parametrize("name", ["mlp", "lenet", "cnn", "resnet20", "squeezenet1_1", "googlenet",
+                                  "mobilenet_v3_small", "shufflenet_v2"])
 @pytest.mark.parametrize("fold", [False, True])
 def test_nets(path, name, fold):
     fn.manual_seed(1)
-    check(settled(models.create(name, 7)), path, floats(2, 3, 64, 64), fold_batch_norm=fold)
+    side = 28 if name in ("mlp", "lenet") else 32
+    check(settled(models.create(name, 7)), path, floats(2, 3, side, side), fold_batch_norm=fold)
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_unet(path, fold):
+    check(settled(models.unet(in_channels=3, num_classes=4, width=8)), path, floats(2, 3, 32, 48),
+          fold_batch_norm=fold)
 
 
 @pytest.mark.parametrize("preprocessor", [data.Standardize, data.MeanImage, data.ChannelMean,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.graph import Leaf, Node, Tensor
-from fastnn.onnx.export.traced import INSTEAD, Traced
+from fastnn.onnx.export.errors import INSTEAD, unsupported
+from fastnn.onnx.export.traced import Traced
 from fastnn.spec import FLOAT, INDEX, logical_view
 
 BATCH = "batch"
@@ -50,7 +51,8 @@ class Builder:
         """The name of a tensor that was translated, or of a leaf, whose values are then added."""
         if tensor not in self.names:
             op = tensor.node.op
-            assert isinstance(op, Leaf)
+            if not isinstance(op, Leaf):
+                raise unsupported(tensor.node, "is translated for its first output alone")
             values = getattr(op.source, "memory", op.source)
             array = np.array(logical_view(values, tensor.shape), order="C")
             if tensor in self.traced.names:

@@ -24,14 +24,17 @@ def conv2d(build: Builder, node: Node, op: Conv2d) -> str:
 
 @translates(ConvTranspose2d, varying=("shape",))
 def conv_transpose2d(build: Builder, node: Node, op: ConvTranspose2d) -> str:
-    """ConvTranspose; where there is less padding than none at an end, that is output padding."""
+    """ConvTranspose; padding below 0 at an end, by output padding, is zeros behind the result."""
     arguments = op.arguments
     (top, bottom), (left, right) = arguments.padding
-    return build.emit(
+    y = build.emit(
         "ConvTranspose", build.inputs_of(node), kernel_shape=list(node.inputs[1].shape[2:]),
         strides=list(arguments.stride), pads=[top, left, max(bottom, 0), max(right, 0)],
-        output_padding=[max(-bottom, 0), max(-right, 0)],
         dilations=list(arguments.dilation), group=arguments.groups)
+    if bottom >= 0 and right >= 0:
+        return y
+    pads = build.numbers([0] * 6 + [max(-bottom, 0), max(-right, 0)])
+    return build.emit("Pad", [y, pads])
 
 
 @translates(Linear)

@@ -8,7 +8,8 @@ import numpy as np
 
 from fastnn.graph import Node, Tensor
 from fastnn.onnx.export.builder import Builder
-from fastnn.onnx.export.table import translates, unsupported
+from fastnn.onnx.export.errors import unsupported
+from fastnn.onnx.export.table import translates
 from fastnn.ops.batch_norm import BatchNorm, BatchNormStats
 from fastnn.ops.group_norm import GroupNorm
 from fastnn.ops.layer_norm import LayerNorm
@@ -27,6 +28,7 @@ def batch_norm(build: Builder, node: Node, op: BatchNorm) -> str:
 @translates(BatchNormStats)
 def batch_norm_stats(build: Builder, node: Node, op: BatchNormStats) -> list[str]:
     """Mean and biased variance of each channel."""
+    build.traced.check_fixed(node, (1,))
     (x,), name = node.inputs, build.name_of(node.inputs[0])
     axes = [0, *range(2, x.ndim)]
     mean = build.reduce("ReduceMean", name, axes)
@@ -44,6 +46,7 @@ def group_norm(build: Builder, node: Node, op: GroupNorm) -> str:
     channels = x.shape[1]
     if groups == channels and x.ndim > 2:
         return build.emit("InstanceNormalization", [name, weight, bias], epsilon=op.eps)
+    build.traced.check_fixed(node, range(1, x.ndim))
     rows = build.emit("Reshape", [name, build.numbers([0, groups, -1])])
     plain = (build.constant(np.full(groups, value, FLOAT)) for value in (1.0, 0.0))
     normed = build.emit("InstanceNormalization", [rows, *plain], epsilon=op.eps)
@@ -70,12 +73,15 @@ def _as_stored(build: Builder, x: Tensor, back: bool, name: str) -> str:
 
 
 def _parameters(build: Builder, node: Node, count: int) -> list[str]:
-    """Weights and biases in the shape of a row."""
+    """Weights and biases in the shape of a row, as they lie in memory."""
     x, *parameters = node.inputs
     row = tuple(x.shape[axis] for axis in storage_axes(x.ndim)[x.ndim - count:])
-    return [build.name_of(values) if values.shape == row else
-            build.emit("Reshape", [build.name_of(values), build.numbers(row)])
-            for values in parameters]
+    names = []
+    for values in parameters:
+        name = _as_stored(build, values, False, build.name_of(values))
+        names.append(name if values.ndim == 4 or values.shape == row else
+                     build.emit("Reshape", [name, build.numbers(row)]))
+    return names
 
 
 @translates(LayerNorm)

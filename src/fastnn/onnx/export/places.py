@@ -8,7 +8,8 @@ import numpy as np
 
 from fastnn.graph import Node, Tensor
 from fastnn.onnx.export.builder import Builder
-from fastnn.onnx.export.table import translates, unsupported
+from fastnn.onnx.export.errors import unsupported
+from fastnn.onnx.export.table import translates
 from fastnn.ops.gather import Gather
 from fastnn.ops.places import Places
 from fastnn.ops.tables import known
@@ -31,10 +32,11 @@ def take(build: Builder, node: Node, op: Take) -> str:
         elif places.ndim == 2 and (weight is not None or places.shape[1] > 1):
             if weight is not None and weights is None:
                 raise unsupported(node, "takes elements with weights that a run computes")
+            build.traced.check_fixed(node, (axis,))
             matrix = _matrix(places, weights, size)
             name = _along(build, name, axis, node.inputs[0].ndim, matrix)
         else:
-            name = _at(build, name, axis, places.reshape(-1), size, op.fill, node)
+            name = _at(build, node, name, axis, places.reshape(-1))
     return name
 
 
@@ -66,26 +68,31 @@ def _along(build: Builder, x: str, axis: int, rank: int, matrix: np.ndarray) -> 
     return y if axis == rank - 1 else build.emit("Transpose", [y], perm=back)
 
 
-def _at(
-    build: Builder, x: str, axis: int, places: np.ndarray, size: int, fill: float, node: Node
-) -> str:
-    """x at constant places of an axis: padded, if that is what they say, else gathered."""
-    rank, first = node.inputs[0].ndim, int(places[0]) if places.size else 0
-    run = np.arange(first, first + places.size)
-    if np.array_equal(places, run) and first <= 0 and places.size + first >= size:
-        pads = np.zeros((2, rank), INDEX)
-        pads[:, axis] = -first, places.size + first - size
-        kind = INDEX if node.inputs[0].dtype == INDEX else FLOAT
-        return build.emit("Pad", [x, build.constant(pads.reshape(-1)),
-                                  build.constant(fill, kind)])
+def _at(build: Builder, node: Node, x: str, axis: int, places: np.ndarray) -> str:
+    """x at constant places of an axis: padded, if that is what they say, else gathered.
+
+    Places outside of x are those of one more element, which has the value to fill with.
+    """
+    size, first = node.inputs[0].shape[axis], int(places[0]) if places.size else 0
     outside = (places < 0) | (places >= size)
     if outside.any():
-        pads = np.zeros((2, rank), INDEX)
-        pads[1, axis] = 1
-        kind = INDEX if node.inputs[0].dtype == INDEX else FLOAT
-        x = build.emit("Pad", [x, build.constant(pads.reshape(-1)), build.constant(fill, kind)])
+        build.traced.check_fixed(node, (axis,))
+    run = np.array_equal(places, np.arange(first, first + places.size))
+    if run and outside.any() and first <= 0 and places.size + first >= size:
+        return _padded(build, node, x, axis, (-first, places.size + first - size))
+    if outside.any():
+        x = _padded(build, node, x, axis, (0, 1))
     return build.emit("Gather", [x, build.constant(np.where(outside, size, places), INDEX)],
                       axis=axis)
+
+
+def _padded(build: Builder, node: Node, x: str, axis: int, pair: tuple[int, int]) -> str:
+    """x with so many elements before and behind an axis."""
+    assert isinstance(node.op, Take)
+    pads = np.zeros((2, node.inputs[0].ndim), INDEX)
+    pads[:, axis] = pair
+    return build.emit("Pad", [x, build.constant(pads.reshape(-1)),
+                              build.constant(node.op.fill, node.inputs[0].dtype)])
 
 
 @translates(Gather)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from fastnn.graph import Node
 from fastnn.onnx.export.builder import Builder
-from fastnn.onnx.export.table import translates, unsupported
+from fastnn.onnx.export.errors import unsupported
+from fastnn.onnx.export.table import translates
 from fastnn.ops.add_n import AddN
 from fastnn.ops.as_float import AsFloat
 from fastnn.ops.as_index import AsIndex
@@ -169,10 +170,16 @@ def _drop(build: Builder, a: str, b: str) -> str:
 
 
 def _floor_div(build: Builder, a: str, b: str) -> str:
-    """In double, where a quotient that is not whole is not rounded to a whole one."""
+    """In double, where a quotient that is not whole is not rounded to a whole one.
+
+    Numbers of different signs give -1 at most, also those that an infinity divides.
+    """
+    signs = build.emit("Mul", [build.emit("Sign", [a]), build.emit("Sign", [b])])
+    differ = build.emit("Less", [signs, build.number(0.0)])
     a, b = (build.emit("Cast", [x], to=DOUBLE) for x in (a, b))
     whole = build.emit("Floor", [build.emit("Div", [a, b])])
-    return build.emit("Cast", [whole], to=FLOAT32)
+    whole = build.emit("Cast", [whole], to=FLOAT32)
+    return build.emit("Where", [differ, build.emit("Min", [whole, build.number(-1.0)]), whole])
 
 
 def _two(kind: str) -> Function:

@@ -28,6 +28,7 @@ def _ends(node: Node, windows: tuple[int, ...]) -> list[int]:
 @translates(MaxPool2d)
 def max_pool2d(build: Builder, node: Node, op: MaxPool2d) -> str:
     """MaxPool; the places that a gradient would need are left out."""
+    build.traced.check_fixed(node, (2, 3))
     return _max_pool(build, node, op.pooling.windows, 1)[0]
 
 
@@ -41,9 +42,13 @@ def _max_pool(build: Builder, node: Node, windows: tuple[int, ...], outputs: int
 @translates(MaxPlaces)
 def max_places(build: Builder, node: Node, op: MaxPlaces) -> list[str]:
     """MaxPool; its places count through the whole tensor, ours through one image."""
+    build.traced.check_fixed(node, (2, 3))
     windows, (x,) = op.windows, node.inputs
     if not windows[0]:
-        return [_adaptive_max(build, node, op.size)]
+        kernel = _even_bins(node, op.size)
+        if kernel is None:
+            return [_adaptive_max(build, node, op.size)]
+        windows = (*kernel, *kernel, 0, 0, 1, 1)
     y, places = _max_pool(build, node, windows, 2)
     pixels = build.numbers([x.shape[2] * x.shape[3]])
     return [y, build.emit("Mod", [places, pixels])]
@@ -54,14 +59,18 @@ def _bins(size: int, count: int) -> list[tuple[int, int]]:
     return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
+def _even_bins(node: Node, counts: Pair) -> Pair | None:
+    """The size of the bins, if all have one."""
+    (height, width), (rows, columns) = node.inputs[0].shape[2:], counts
+    if height % rows or width % columns:
+        return None
+    return height // rows, width // columns
+
+
 def _adaptive_max(build: Builder, node: Node, counts: Pair) -> str:
-    """The maximum of each bin; bins of one size are windows."""
+    """The maximum of each bin, along one axis and then along the other."""
     (x,), y = node.inputs, build.name_of(node.inputs[0])
-    sizes = x.shape[2:]
-    if all(size % count == 0 for size, count in zip(sizes, counts, strict=True)):
-        kernel = [size // count for size, count in zip(sizes, counts, strict=True)]
-        return build.emit("MaxPool", [y], kernel_shape=kernel, strides=kernel)
-    for axis, size, count in zip((2, 3), sizes, counts, strict=True):
+    for axis, size, count in zip((2, 3), x.shape[2:], counts, strict=True):
         parts = []
         for start, end in _bins(size, count):
             part = build.emit("Slice", [y, *(build.numbers([n]) for n in (start, end, axis))])
@@ -73,6 +82,7 @@ def _adaptive_max(build: Builder, node: Node, counts: Pair) -> str:
 @translates(AvgPool2d)
 def avg_pool2d(build: Builder, node: Node, op: AvgPool2d) -> str:
     """AveragePool; with a divisor of its own it is the mean of whole windows, times a constant."""
+    build.traced.check_fixed(node, (2, 3))
     windows = (*op.kernel, *op.stride, *op.padding, 1, 1)
     ends = _ends(node, windows)
     counted = op.count_include_pad or op.divisor_override
@@ -104,9 +114,10 @@ def adaptive_avg_pool2d(build: Builder, node: Node, op: AdaptiveAvgPool2d) -> st
     sizes, counts = x.shape[2:], op.size
     if counts == (1, 1):
         return build.emit("GlobalAveragePool", [y])
-    if all(size % count == 0 for size, count in zip(sizes, counts, strict=True)):
-        kernel = [size // count for size, count in zip(sizes, counts, strict=True)]
-        return build.emit("AveragePool", [y], kernel_shape=kernel, strides=kernel)
+    build.traced.check_fixed(node, (2, 3))
+    kernel = _even_bins(node, op.size)
+    if kernel is not None:
+        return build.emit("AveragePool", [y], kernel_shape=list(kernel), strides=list(kernel))
     means = [np.zeros((count, size), FLOAT) for size, count in zip(sizes, counts, strict=True)]
     for mean in means:
         for row, (start, end) in enumerate(_bins(mean.shape[1], mean.shape[0])):

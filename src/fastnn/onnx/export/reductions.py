@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from fastnn.graph import Node
 from fastnn.onnx.export.builder import Builder
-from fastnn.onnx.export.table import translates, unsupported
-from fastnn.onnx.export.traced import INSTEAD
+from fastnn.onnx.export.errors import of_batch
+from fastnn.onnx.export.table import translates
 from fastnn.ops.cumsum import Cumsum
 from fastnn.ops.extreme import Extreme, ExtremeAndPlace
 from fastnn.ops.prod import Prod
@@ -27,7 +27,7 @@ def sum_(build: Builder, node: Node, op: Sum) -> str:
             (op.scale, twin.op.scale), counts, strict=True)):
         return build.reduce("ReduceMean", name, op.axes)
     if op.scale != twin.op.scale:
-        raise unsupported(node, f"is a mean that depends on the size of the batch; {INSTEAD}")
+        raise of_batch(node, "the mean over axes that are not neighbours in memory")
     y = build.reduce("ReduceSum", name, op.axes)
     return y if op.scale == 1 else build.emit("Mul", [y, build.number(op.scale)])
 
@@ -71,6 +71,6 @@ def sort(build: Builder, node: Node, op: Sort) -> list[str]:
     (x,) = node.inputs
     axis = storage_axes(x.ndim)[-1]
     if build.traced.varies(node.outputs[0], axis):
-        raise unsupported(node, f"sorts a batch of any size; {INSTEAD}")
+        raise of_batch(node, "how many values it sorts")
     return build.emit_all("TopK", [build.name_of(x), build.numbers([op.count])], 2, axis=axis,
                           largest=int(op.descending), sorted=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastnn.graph import Node, Op
 from fastnn.onnx.export.builder import Builder
-from fastnn.onnx.export.table import translates, unsupported
-from fastnn.onnx.export.traced import INSTEAD
+from fastnn.onnx.export.errors import of_batch
+from fastnn.onnx.export.table import translates
 from fastnn.ops.alias import Alias
 from fastnn.ops.boundary import FromRowMajor
 from fastnn.ops.concat import Concat
@@ -81,14 +81,14 @@ def concat(build: Builder, node: Node, op: Concat) -> str:
 def slice_(build: Builder, node: Node, op: Slice) -> str:
     """Slice of the axes that are not taken whole."""
     (x,) = node.inputs
-    axes = []
+    axes, before, after = [], build.traced.shapes(x), build.traced.shapes(node.outputs[0])
     for axis, start, step, size in zip(range(x.ndim), op.starts, op.steps, op.sizes, strict=True):
-        whole = (start, step, size) == (0, 1, x.shape[axis])
-        if build.traced.varies(node.outputs[0], axis) and not whole:
-            raise ValueError(f"onnx.save: a slice in layer {node.scope!r} takes a part of the "
-                             f"batch whose size depends on the batch's; {INSTEAD}")
-        if not whole:
-            axes.append((axis, start, _end(start, step, size), step))
+        sizes = [shape[axis] for shape in after]
+        if (start, step) == (0, 1) and sizes == [shape[axis] for shape in before]:
+            continue
+        if sizes[0] != sizes[1]:
+            raise of_batch(node, f"how much of axis {axis} it takes")
+        axes.append((axis, start, _end(start, step, size), step))
     if not axes:
         return build.name_of(x)
     places, starts, ends, steps = (build.numbers(values) for values in zip(*axes, strict=True))
@@ -112,8 +112,7 @@ def tile(build: Builder, node: Node, op: Tile) -> str:
     name = build.name_of(x)
     for axis, each in enumerate(op.each):
         if each != 1:
-            if build.traced.varies(x, axis):
-                raise unsupported(node, f"repeats each example of a batch of any size; {INSTEAD}")
+            build.traced.check_fixed(node, (axis,))
             places = [place for place in range(x.shape[axis]) for _ in range(each)]
             name = build.emit("Gather", [name, build.numbers(places)], axis=axis)
     if any(times != 1 for times in op.times):
@@ -128,6 +127,7 @@ def pixel_shuffle(build: Builder, node: Node, op: PixelShuffle) -> str:
     name = build.name_of(x)
     if op.up:
         return build.emit("DepthToSpace", [name], blocksize=r, mode="CRD")
+    build.traced.check_fixed(node, (1, 2, 3))
     _, c, h, w = x.shape
     cut = build.emit("Reshape", [name, build.numbers([-1, c, h // r, r, w // r, r])])
     turned = build.emit("Transpose", [cut], perm=[0, 1, 3, 5, 2, 4])

@@ -15,6 +15,7 @@ from typing import Any
 
 from fastnn.graph import Node, Op
 from fastnn.onnx.export.builder import Builder
+from fastnn.onnx.export.errors import unsupported
 from fastnn.onnx.export.traced import check_fields
 
 Translation = Callable[[Builder, Node, Any], "str | Sequence[str]"]
@@ -29,10 +30,6 @@ class Row:
 
 
 TABLE: dict[type[Op], Row] = {}
-
-
-class UnsupportedError(NotImplementedError):
-    """An operation that has no translation."""
 
 
 def translates(*classes: type[Op], varying: Sequence[str] = ()) -> Callable[..., Translation]:
@@ -59,11 +56,3 @@ def translate(build: Builder, node: Node) -> None:
     found = row.translation(build, node, node.op)
     names = [found] if isinstance(found, str) else found
     build.names.update(zip(node.outputs, names, strict=False))
-
-
-def unsupported(node: Node, why: str) -> UnsupportedError:
-    """The error for an operation that is not translated."""
-    where = f" in layer {node.scope!r}" if node.scope else ""
-    shapes = " and ".join(str(tensor.shape) for tensor in node.inputs)
-    return UnsupportedError(f"onnx.save: {node.op.name} ({type(node.op).__name__}){where}, of "
-                            f"{shapes or 'nothing'}, {why}")

@@ -6,7 +6,7 @@ sizes it must not write down, and an operation that it does not know to depend o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,10 +16,13 @@ from fastnn.engine.nesting import flat
 from fastnn.engine.trace import trace
 from fastnn.graph import Graph, Leaf, Node, Tensor
 from fastnn.nn.module import Module
+from fastnn.onnx.export.errors import INSTEAD, of_batch, place
 from fastnn.onnx.export.fold import without_norms
 from fastnn.spec import Shape, ShapeError, Spec
 
-INSTEAD = "export for batches of one size, with dynamic_batch=False"
+# Large, so that a part of constant size (x[:100]) is less than all; a prime and one that small
+# numbers divide, so that a forward that asks whether they do has two graphs.
+SIZES = 1009, 1020
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class Traced:
         first, second = self.shapes(tensor)
         return first[axis] != second[axis]
 
+    def check_fixed(self, node: Node, axes: Iterable[int]) -> None:
+        """ValueError if the batch lies along some axes of a node's first input."""
+        for axis in axes:
+            if self.varies(node.inputs[0], axis):
+                raise of_batch(node, f"axis {axis} of {node.inputs[0].shape}")
+
     def twin(self, node: Node) -> Node:
         """The node of the other graph."""
         return self.twins[node.outputs[0]].node
@@ -58,16 +67,15 @@ def traced(model: Module, specs: Sequence[Spec], dynamic_batch: bool, fold: bool
     if not dynamic_batch:
         graph, output, names = _graph(model, specs, fold)
         return Traced(graph, output, names, {t: t for t in _tensors(graph)}, (1, 1))
-    sizes = max(2, specs[0].shape[0]), max(2, specs[0].shape[0]) + 1
     try:
         (graph, output, names), (other, *_) = (
-            _graph(model, _resized(specs, size), fold) for size in sizes)
+            _graph(model, _resized(specs, size), fold) for size in SIZES)
     except ShapeError as error:
-        raise ShapeError(f"onnx.save: the model does not take batches of {sizes[0]} and of "
-                         f"{sizes[1]} ({error}); {INSTEAD}") from error
+        raise ShapeError(f"onnx.save: the model does not take batches of {SIZES[0]} and of "
+                         f"{SIZES[1]} ({error}); {INSTEAD}") from error
     _compare(graph, other)
     twins = dict(zip(_tensors(graph), _tensors(other), strict=True))
-    return Traced(graph, output, names, twins, sizes)
+    return Traced(graph, output, names, twins, SIZES)
 
 
 def _graph(
@@ -108,7 +116,7 @@ def _compare(graph: Graph, other: Graph) -> None:
             same = False
         for x, y in zip(a.inputs, b.inputs, strict=False):
             if not _same_leaf(x, y):
-                raise ValueError(f"onnx.save: {_place(a)} reads a constant that depends on the "
+                raise ValueError(f"onnx.save: {place(a)} reads a constant that depends on the "
                                  f"size of the batch; {INSTEAD}")
     if not same:
         raise ValueError("onnx.save: the model's operations depend on the size of the batch; "
@@ -130,9 +138,4 @@ def check_fields(node: Node, twin: Node, varying: Sequence[str]) -> None:
         if field.name not in varying:
             first, second = getattr(node.op, field.name), getattr(twin.op, field.name)
             if first != second:
-                raise ValueError(f"onnx.save: {_place(node)} depends on the size of the batch, by "
-                                 f"its {field.name}; {INSTEAD}")
-
-
-def _place(node: Node) -> str:
-    return f"{node.op.name} in layer {node.scope!r}" if node.scope else node.op.name
+                raise of_batch(node, f"its {field.name}")
