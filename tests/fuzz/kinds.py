@@ -32,7 +32,7 @@ Change = Callable[[random.Random, bytes, bytes], bytes]
 CHANGES: dict[str, Change] = {
     ".gz": mutate.change_gzip, ".json": mutate.change_json, ".png": mutate.change_png,
     ".safetensors": mutate.change_safetensors, ".jsonl": mutate.change_bytes,
-    ".py": mutate.change_bytes,
+    ".py": mutate.change_bytes, ".toml": mutate.change_bytes,
 }
 
 
