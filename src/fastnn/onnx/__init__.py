@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastnn.onnx.loading import load as load  # type: ignore[import-not-found]
+    from fastnn.onnx.loading import load as load
     from fastnn.onnx.saving import save as save
 
 _LATE = {"load": "fastnn.onnx.loading", "save": "fastnn.onnx.saving"}
