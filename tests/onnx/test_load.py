@@ -166,7 +166,7 @@ def test_nets_that_others_trained_run_and_train(path, shape):
     weight, grad = dict(model.named_parameters())[largest], grads[largest]
     before, direction = weight.data.copy(), grad / np.linalg.norm(grad)
     slopes = []
-    for size in np.array([1e-2, 5e-3]) / np.linalg.norm(grad):
+    for size in np.array([2e-3, 1e-3]) / np.linalg.norm(grad):
         ends = []
         for sign in (1, -1):
             weight.data = before + sign * size * direction
