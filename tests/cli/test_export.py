@@ -2,7 +2,6 @@
 
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,6 @@ def test_the_whole_net_reads_bytes_as_numbers_to_one(trained: Path) -> None:
                                atol=1e-4)
 
 
-@pytest.mark.skipif(find_spec("fastnn.onnx") is None, reason="no fastnn.onnx")
 def test_onnxruntime_gives_the_same_labels(trained: Path, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
@@ -66,7 +64,7 @@ def test_onnxruntime_gives_the_same_labels(trained: Path, tmp_path: Path) -> Non
 
 
 def test_without_the_extra(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fastnn.onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     result = export("r", tmp_path / "net.onnx")
     assert result.exit_code == 1 and 'pip install "fastnn[onnx]"' in result.output
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """An ensemble is the mean of its members' probabilities, and a module like any other."""
 
 import copy
+import threading
 
 import numpy as np
 import pytest
@@ -104,6 +105,29 @@ def test_independent_runs_differ_repeat_and_leave_the_random_state():
     assert first.predict_proba(x).tobytes() == second.predict_proba(x).tobytes()
     weights = [member.weight.data for member in first]
     assert not np.array_equal(weights[0], weights[1])
+
+
+def test_runs_in_several_threads_take_turns_and_give_the_same_bits():
+    x, y = examples(64)
+
+    def train(model):
+        step = fn.TrainStep(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1))
+        for _ in range(10):
+            step(x, y)
+
+    def runs():
+        made = fn.Ensemble.trained(
+            lambda: nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 4)), train, 2)
+        found.append(made.predict_proba(x).tobytes())
+
+    found = []
+    runs()
+    threads = [threading.Thread(target=runs) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and len(set(found)) == 1
 
 
 def test_mean_weights_are_the_mean_and_norms_get_their_statistics_anew():

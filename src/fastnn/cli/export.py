@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +65,6 @@ def meaning(run: Run, probabilities: bool) -> dict[str, Any]:
 
 
 def _write_onnx(run: Run, file: Path, probabilities: bool) -> None:
-    try:
-        onnx = import_module("fastnn.onnx")
-    except ModuleNotFoundError as error:
-        raise ImportError('ONNX files need the package onnx: pip install "fastnn[onnx]"') from error
+    from fastnn import onnx  # of this command alone
+
     onnx.save(whole(run, probabilities), file, np.zeros((1, *run.example_shape), np.float32))

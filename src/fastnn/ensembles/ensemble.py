@@ -19,6 +19,7 @@ from fastnn.ops.softmax import log_softmax
 from fastnn.ops.stack import stack
 from fastnn.optim.averaged_model import AveragedModel, update_bn
 from fastnn.plan.budget import Budget
+from fastnn.runtime.locks import process_lock
 from fastnn.runtime.random import get_rng_state, manual_seed, set_rng_state
 from fastnn.spec import IGNORED, ShapeError
 from fastnn.training.prediction import Inputs, Outputs, computed
@@ -83,14 +84,16 @@ class Ensemble(Module):
         """
         count = integer(count, "count", "an integer from 1 on", 1)
         seed = integer(seed, "seed", "an integer from 0 on", 0)
-        state, models = get_rng_state(), []
-        try:
-            for i in range(count):
-                manual_seed(seed + i)
-                models.append(instance(factory(), "what factory returns", Module))
-                train(models[-1])
-        finally:
-            set_rng_state(state)
+        models = []
+        with process_lock:  # one at a time: the random state is the process's
+            state = get_rng_state()
+            try:
+                for i in range(count):
+                    manual_seed(seed + i)
+                    models.append(instance(factory(), "what factory returns", Module))
+                    train(models[-1])
+            finally:
+                set_rng_state(state)
         return cls(models)
 
     def forward(self, *inputs: Any) -> Any:

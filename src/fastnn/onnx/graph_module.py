@@ -11,7 +11,8 @@ from fastnn.graph import as_tensor
 from fastnn.nn.module import Module
 from fastnn.nn.parameter import Buffer, Parameter
 from fastnn.onnx.operators import OPERATORS
-from fastnn.onnx.operators.call import Call, UnsupportedError
+from fastnn.onnx.operators.call import Call
+from fastnn.onnx.package import UnsupportedError
 from fastnn.spec import ShapeError
 
 # Inputs that are settings, not weights: bounds, exponents, scales, shares.

@@ -6,10 +6,9 @@ import difflib
 from typing import Any
 
 from fastnn.files.regular import Path
-from fastnn.onnx.export.model import onnx
 from fastnn.onnx.graph_module import OnnxModule
 from fastnn.onnx.operators import OPERATORS
-from fastnn.onnx.operators.call import UnsupportedError
+from fastnn.onnx.package import UnsupportedError, onnx
 
 OPSETS = 7, 23
 KNOWN_ONLY = ("Constant", "ConstantOfShape", "Range", "NonZero", "EyeLike")  # of what is known

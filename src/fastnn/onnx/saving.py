@@ -11,8 +11,9 @@ from fastnn.engine.nesting import flat
 from fastnn.files.regular import Path
 from fastnn.files.write import replacing
 from fastnn.nn.module import Module
-from fastnn.onnx.export.model import IR_VERSIONS, exported, onnx
+from fastnn.onnx.export.model import IR_VERSIONS, exported
 from fastnn.onnx.export.traced import traced
+from fastnn.onnx.package import onnx
 from fastnn.runtime.locks import process_lock
 from fastnn.spec import ShapeError, Spec
 from fastnn.training.evaluation import in_use

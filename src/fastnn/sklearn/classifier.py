@@ -46,6 +46,7 @@ class FastnnClassifier(ClassifierMixin, FastnnEstimator):
     ['other', 'same']
     """
 
+    # scikit-learn reads the parameters from this signature, so the base class's are named again.
     def __init__(
         self, hidden_layer_sizes: Any = (100,), activation: str = "relu", *, model: Any = None,
         optimizer: str = "adam", alpha: float = 1e-4, batch_size: int | str = "auto",

@@ -96,8 +96,8 @@ class FastnnEstimator(BaseEstimator):
         self._check(len(x))
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
-        state = get_rng_state()
         with process_lock:  # one fit at a time: the random state is the process's
+            state = get_rng_state()
             try:
                 manual_seed(seed)
                 size = min(200 if self.batch_size == "auto" else int(self.batch_size), len(x))

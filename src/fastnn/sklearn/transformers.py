@@ -47,8 +47,9 @@ class RBMTransformer(
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on X (n, features)."""
         x = validate_data(self, X, dtype=(np.float64, np.float32)).astype(np.float32)
-        seed, state = int(check_random_state(self.random_state).randint(2**31 - 1)), get_rng_state()
-        with process_lock:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with process_lock:  # one fit at a time: the random state is the process's
+            state = get_rng_state()
             try:
                 manual_seed(seed)
                 self.rbm_ = RBM(x.shape[1], self.n_components, self.visible_type)

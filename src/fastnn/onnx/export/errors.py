@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from fastnn.graph import Node
+from fastnn.onnx.package import UnsupportedError
 
 INSTEAD = "export for batches of one size, with dynamic_batch=False"
-
-
-class UnsupportedError(NotImplementedError):
-    """An operation that has no translation."""
 
 
 def place(node: Node) -> str:

@@ -10,6 +10,7 @@ from fastnn.graph import Tensor
 from fastnn.onnx.export.builder import BATCH, Builder
 from fastnn.onnx.export.table import translate
 from fastnn.onnx.export.traced import Traced
+from fastnn.onnx.package import onnx
 from fastnn.spec import Spec
 from fastnn.version import VERSION
 
@@ -18,16 +19,7 @@ for _family in FAMILIES:  # which fill the table
     import_module(f"fastnn.onnx.export.{_family}")
 
 IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}  # of the file, for each opset
-HELP = 'ONNX files need onnx: pip install "fastnn[onnx]"'
 MOST_BYTES = 2**31 - 1  # of a protobuf file
-
-
-def onnx() -> Any:
-    """The onnx package. Raises ImportError that says how to install it."""
-    try:
-        return import_module("onnx")
-    except ImportError as error:
-        raise ImportError(HELP) from error
 
 
 def exported(

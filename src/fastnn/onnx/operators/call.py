@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.graph import Tensor
+from fastnn.onnx.package import UnsupportedError
 
 Value = Tensor | np.ndarray  # an array is known when the model is traced
-
-
-class UnsupportedError(NotImplementedError):
-    """An operator, or a form of one, that is not there."""
 
 
 @dataclass(frozen=True)
